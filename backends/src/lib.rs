@@ -1,0 +1,1 @@
+//! Where the documents and the leadership live.

@@ -1,0 +1,33 @@
+//! How a data server is named and reached.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ServerId;
+
+/// A data server's name and its two addresses, as written in either document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DataServerIdentity {
+    /// Its name, if it has one; an empty name counts as none.
+    pub name: Option<Arc<str>>,
+    /// The address clients use, `host:port`, verbatim.
+    pub public: Arc<str>,
+    /// The address the coordinator and other data servers use, `host:port`, verbatim.
+    pub internal: Arc<str>,
+}
+
+impl DataServerIdentity {
+    /// The server's id: its name, or its internal address where it has none.
+    pub fn id(&self) -> ServerId {
+        match &self.name {
+            Some(name) if !name.is_empty() => ServerId(name.clone()),
+            _ => ServerId(self.internal.clone()),
+        }
+    }
+
+    /// Whether both addresses are the same as `other`'s.
+    pub fn same_addresses(&self, other: &Self) -> bool {
+        self.public == other.public && self.internal == other.internal
+    }
+}

@@ -1,0 +1,215 @@
+//! What people and metrics are told. Reports change nothing; a driver may drop them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Epoch, ServerId, ShardId, Tenure, Term};
+
+/// The three roles of a coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// It campaigns, loads, or makes its fencing write.
+    Candidate,
+    /// It is in office.
+    Leader,
+    /// It closes its office.
+    SteppingDown,
+}
+
+/// Why a coordinator left office, or gave up a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Cause {
+    /// Its authority ended before leadership was confirmed again.
+    AuthorityExpired,
+    /// The status document was changed by somebody else.
+    Conflict,
+    /// The backend says that somebody else leads.
+    LeadershipLost,
+    /// The process was asked to stop.
+    Shutdown,
+    /// The store refused for a reason that waiting does not mend.
+    StoreRefused,
+}
+
+/// Everything that people and metrics are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// A configuration was put into force.
+    ConfigurationApplied {
+        /// Where it was read.
+        source: String,
+    },
+    /// A configuration was refused; the last good one stays in force.
+    ConfigurationRejected {
+        /// Where it was read.
+        source: String,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// A new leader was elected and stored.
+    Elected {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// In this term.
+        term: Term,
+        /// The leader.
+        leader: ServerId,
+        /// Length of the whole attempt, its two stores included.
+        took: Duration,
+    },
+    /// An election attempt failed; it is tried again in a greater term.
+    ElectionFailed {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// In this term.
+        term: Term,
+        /// Why.
+        reason: String,
+        /// Time until the next attempt.
+        retry_after: Duration,
+    },
+    /// A round of `NewTerm` ended, well or not.
+    FencingEnded {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// From the first `NewTerm` to the quorum, or to its failure.
+        took: Duration,
+    },
+    /// A `BecomeLeader` succeeded.
+    LeaderConfirmed {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// From the call to its answer.
+        took: Duration,
+    },
+    /// A namespace was created and stored.
+    NamespaceCreated {
+        /// Its name.
+        namespace: Arc<str>,
+        /// With so many shards.
+        shards: u32,
+    },
+    /// A namespace can't be created yet.
+    NamespaceRefused {
+        /// Its name.
+        namespace: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// The role changed.
+    RoleChanged {
+        /// The tenure.
+        tenure: Tenure,
+        /// From.
+        from: Role,
+        /// To.
+        to: Role,
+        /// Why, on leaving office.
+        cause: Option<Cause>,
+        /// In words.
+        reason: String,
+        /// In SteppingDown -> Candidate: time since office was closed.
+        took: Option<Duration>,
+        /// The epoch, once the fencing write is made.
+        epoch: Option<Epoch>,
+    },
+    /// A data server's state changed.
+    ServerChanged {
+        /// The server.
+        server: ServerId,
+        /// Its state now.
+        state: ServerState,
+        /// Why.
+        reason: String,
+    },
+    /// A data server is no longer known.
+    ServerForgotten {
+        /// The server.
+        server: ServerId,
+    },
+    /// A shard's term and state, as accepted by the store.
+    ShardAccepted {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// Its term.
+        term: Term,
+        /// Its leader, if it has one.
+        leader: Option<ServerId>,
+    },
+    /// A shard can't go on by itself; somebody should look.
+    ShardBlocked {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        reason: String,
+    },
+    /// The shard was led by the right server at take-over, or at a later look, and was left alone.
+    ShardVerified {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A store was concluded.
+    StoreConcluded {
+        /// How: `stored`, `conflict`, `ambiguous`, `unavailable`, `too_large`, `forbidden`,
+        /// `invalid`, `corrupt`.
+        outcome: StoreResult,
+        /// How many changes were in it.
+        changes: u32,
+        /// From the first send to the conclusion.
+        took: Duration,
+        /// The store's words, where it refused.
+        reason: String,
+    },
+    /// The status document, at take-over, was last written by somebody else, and was adopted.
+    StatusAdopted {
+        /// What was seen.
+        reason: String,
+    },
+    /// The status document can't be loaded.
+    StatusUnreadable {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// The kinds of store outcome, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is a `StoreOutcome` without its payload")]
+pub enum StoreResult {
+    Ambiguous,
+    Conflict,
+    Corrupt,
+    Forbidden,
+    Invalid,
+    Stored,
+    TooLarge,
+    Unavailable,
+}
+
+/// A data server as the coordinator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ServerState {
+    /// It answers, but is not configured any more.
+    Draining,
+    /// It has shaken hands and answers.
+    Running,
+    /// It does not answer, or does not serve, or was not seen yet.
+    Unavailable,
+}

@@ -1,0 +1,2 @@
+//! The `stepdown` command.
+fn main() {}

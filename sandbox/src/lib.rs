@@ -1,0 +1,1 @@
+//! Data servers for trying things out: the whole coordination service, in memory.

@@ -1,0 +1,1 @@
+//! The protocol of Oxia data servers: protobuf messages, services, error reasons.
