@@ -1,0 +1,20 @@
+//! Compiles the .proto files, without protoc.
+
+use std::error::Error;
+use std::path::Path;
+
+const PROTOS: [&str; 4] = [
+    "client.proto",
+    "google/rpc/error_details.proto",
+    "google/rpc/status.proto",
+    "replication.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(PROTOS, [Path::new("proto")])?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
