@@ -1,0 +1,41 @@
+//! One data server as a pure model: no I/O, no clock, no chance. Requests and messages go in,
+//! replies and messages come out, and whoever drives it carries them.
+//!
+//! Calling order: `handshake`, `handle_request`, `handle_message`, `cancel`, `peer_connected` or
+//! `resend`; then, where [`Durability::Deferred`], write what `unsynced` tells and call `sync`;
+//! then `poll_output` until it is empty.
+//!
+//! Its rules are those of Oxia's data servers, seen from outside:
+//!
+//! * A shard is opened either as a leader object or as a follower object, and the two differ.
+//!   `NewTerm` opens an unknown or not yet opened shard as a leader object. A leader object
+//!   refuses its own term again unless FENCED; a follower object takes it in any status.
+//! * `BecomeLeader` turns a follower object of the same term, whatever its status, into a fenced
+//!   leader object first. An append or a truncation of the same term turns a leader object into a
+//!   fenced follower object.
+//! * While `BecomeLeader` waits for its quorum, every other request for the shard waits behind
+//!   it, until it ends or is [cancelled](DataServerModel::cancel). A cancelled one leaves the
+//!   shard FENCED and its followers attached.
+//! * After a restart no shard is open: `GetStatus` says "not a member" until a `NewTerm`, a
+//!   `BecomeLeader` or a leader's message opens it, FENCED, from what is durable.
+//!
+//! In two places it is better than they are: a truncation ends only where the two logs agree, and
+//! a late `DeleteShard` of a lower term leaves a leader as it is.
+
+mod follower;
+mod ghost;
+mod leader;
+mod log;
+mod message;
+mod model;
+mod request;
+mod shard;
+#[cfg(test)]
+mod tests;
+
+pub use ghost::{Ghost, LostEntries};
+pub use log::{Log, Run};
+pub use message::{Body, Message};
+pub use model::{Changes, DataServerModel, Durability, DurableServer, Output, Tail};
+pub use request::{Refusal, Reply, Request, Token};
+pub use shard::DurableShard;

@@ -1,0 +1,437 @@
+//! The server: its binding, its shards, and what is not durable yet.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use stepdown_core::call::{Binding, EntryId, Feature, ReplicaStatus};
+use stepdown_core::{ShardId, Term};
+
+use super::log::Log;
+use super::message::{Body, Message};
+use super::request::{Refusal, Reply, Request, Token};
+use super::shard::{After, Context, DurableShard, Replica};
+
+/// What the model wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// Answer a request.
+    Reply {
+        /// The request.
+        token: Token,
+        /// The answer.
+        result: Result<Reply, Refusal>,
+    },
+    /// Send a message to another data server.
+    Send {
+        /// Its internal address.
+        to: Arc<str>,
+        /// The message.
+        message: Message,
+    },
+}
+
+/// When outputs may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Whatever is handled is durable at once.
+    Immediate,
+    /// Outputs are held back until `sync` says that everything before is durable.
+    Deferred,
+}
+
+/// What a restart does to changes that were not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// They happened to reach the disk.
+    Kept,
+    /// They are gone.
+    Lost,
+}
+
+/// All that a data server keeps on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurableServer {
+    /// The cluster it is bound to.
+    pub instance_id: Option<Arc<str>>,
+    /// Its shards.
+    pub shards: BTreeMap<ShardId, DurableShard>,
+}
+
+/// What has changed since the last sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The cluster it was bound to meanwhile.
+    pub instance_id: Option<Arc<str>>,
+    /// The changed shards; `None` where one was deleted.
+    pub shards: BTreeMap<ShardId, Option<DurableShard>>,
+}
+
+/// One data server.
+#[derive(Clone, Debug)]
+pub struct DataServerModel {
+    address: Arc<str>,
+    features: BTreeSet<Feature>,
+    durability: Durability,
+    instance_id: Option<Arc<str>>,
+    newly_bound: bool,
+    shards: BTreeMap<ShardId, Replica>,
+    /// Shards with a message to a follower that has not been answered.
+    unanswered: BTreeSet<ShardId>,
+    /// What the disk holds of the shards that changed since the last sync.
+    before: BTreeMap<ShardId, Option<DurableShard>>,
+    held: VecDeque<Output>,
+    ready: VecDeque<Output>,
+}
+
+impl DataServerModel {
+    /// An unbound server without shards, reached by others at the internal address `address`.
+    pub fn new(
+        address: impl Into<Arc<str>>,
+        features: BTreeSet<Feature>,
+        durability: Durability,
+    ) -> Self {
+        Self::recover(address, features, durability, DurableServer::default())
+    }
+
+    /// A server that has just started on what an earlier one left on disk.
+    pub fn recover(
+        address: impl Into<Arc<str>>,
+        features: BTreeSet<Feature>,
+        durability: Durability,
+        disk: DurableServer,
+    ) -> Self {
+        Self {
+            address: address.into(),
+            features,
+            durability,
+            instance_id: disk.instance_id,
+            newly_bound: false,
+            shards: disk
+                .shards
+                .into_iter()
+                .map(|(id, durable)| (id, Replica::closed(id, durable)))
+                .collect(),
+            unanswered: BTreeSet::new(),
+            before: BTreeMap::new(),
+            held: VecDeque::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The internal address.
+    pub fn address(&self) -> &Arc<str> {
+        &self.address
+    }
+
+    /// What the server can do.
+    pub fn features(&self) -> &BTreeSet<Feature> {
+        &self.features
+    }
+
+    /// The cluster it is bound to.
+    pub fn instance_id(&self) -> Option<&Arc<str>> {
+        self.instance_id.as_ref()
+    }
+
+    /// Binds the server to a cluster, if it is not bound. Where durability is deferred, the
+    /// answer may be told only after the next sync.
+    pub fn handshake(&mut self, instance_id: &str) -> Result<Binding, Refusal> {
+        if instance_id.is_empty() {
+            return Err(Refusal::EmptyInstanceId);
+        }
+        match &self.instance_id {
+            Some(bound) if **bound == *instance_id => Ok(Binding::AlreadyBound),
+            Some(_) => Ok(Binding::Mismatch),
+            None => {
+                self.instance_id = Some(instance_id.into());
+                self.newly_bound = self.durability == Durability::Deferred;
+                Ok(Binding::Bound)
+            }
+        }
+    }
+
+    /// Whether a request that carries this instance id is let in. Every one but the handshake
+    /// and health must pass here first.
+    pub fn admit(&self, instance_id: &str) -> Result<(), Refusal> {
+        match &self.instance_id {
+            None => Err(Refusal::NotInitialized),
+            Some(_) if instance_id.is_empty() => Err(Refusal::EmptyInstanceId),
+            Some(bound) if **bound == *instance_id => Ok(()),
+            Some(_) => Err(Refusal::UnexpectedInstanceId(instance_id.into())),
+        }
+    }
+
+    /// Handles a request. It is answered by one `Output::Reply`, perhaps much later; never, if
+    /// it is cancelled or the server restarts first.
+    pub fn handle_request(&mut self, token: Token, request: Request) {
+        self.dispatch(VecDeque::from([(token, request)]));
+        self.settle();
+    }
+
+    /// Handles a message of another data server.
+    pub fn handle_message(&mut self, message: Message) {
+        let id = if message.body.is_answer() {
+            message.source
+        } else {
+            message.target
+        };
+        if !message.body.is_answer() {
+            if self.instance_id.is_none() {
+                self.refuse(&message, Refusal::NotInitialized);
+                return;
+            }
+            self.shards
+                .entry(id)
+                .or_insert_with(|| Replica::unknown(id, message.namespace.clone()));
+        }
+        self.with_shard(id, |replica, context| match message.body {
+            Body::Append { .. } | Body::Truncate { .. } => replica.follow(context, message),
+            Body::Appended { .. }
+            | Body::AppendRefused { .. }
+            | Body::Truncated { .. }
+            | Body::TruncateRefused { .. } => replica.lead_on(context, message),
+        });
+        self.settle();
+    }
+
+    /// Forgets a request whose caller has gone: its deadline passed, or its connection broke.
+    pub fn cancel(&mut self, token: Token) {
+        let waiting: Vec<ShardId> = self
+            .shards
+            .iter()
+            .filter(|(_, replica)| replica.awaits(token))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            self.with_shard(id, |replica, _| replica.cancel(token));
+        }
+        self.settle();
+    }
+
+    /// Opens every stream to another data server again: it has been started, or can be reached
+    /// again.
+    pub fn peer_connected(&mut self, peer: &str) {
+        let leading: Vec<ShardId> = self
+            .shards
+            .iter()
+            .filter(|(_, replica)| replica.feeds(peer))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in leading {
+            self.with_shard(id, |replica, context| {
+                replica.resend(context, |name, _| name == peer)
+            });
+        }
+        self.settle();
+    }
+
+    /// Whether a follower owes an answer, so that `resend` would do something.
+    pub fn has_unanswered(&self) -> bool {
+        !self.unanswered.is_empty()
+    }
+
+    /// Sends everything again that followers have not answered. Harmless at any time.
+    pub fn resend(&mut self) {
+        for id in self.unanswered.clone() {
+            self.with_shard(id, |replica, context| {
+                replica.resend(context, |_, waits| waits)
+            });
+        }
+        self.settle();
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.ready.pop_front()
+    }
+
+    /// What must be made durable before `sync` may be called.
+    pub fn unsynced(&self) -> Changes {
+        Changes {
+            instance_id: self.instance_id.clone().filter(|_| self.newly_bound),
+            shards: self
+                .before
+                .keys()
+                .map(|id| (*id, self.durable_shard(*id)))
+                .collect(),
+        }
+    }
+
+    /// Everything so far is durable: lets the outputs go that waited for it.
+    pub fn sync(&mut self) {
+        self.newly_bound = false;
+        self.before.clear();
+        self.ready.append(&mut self.held);
+    }
+
+    /// Ends the process and starts it again: what is not durable is forgotten.
+    pub fn restart(&mut self, tail: Tail) {
+        let mut disk = self.durable();
+        if tail == Tail::Lost {
+            if self.newly_bound {
+                disk.instance_id = None;
+            }
+            for (id, before) in mem::take(&mut self.before) {
+                match before {
+                    Some(shard) => disk.shards.insert(id, shard),
+                    None => disk.shards.remove(&id),
+                };
+            }
+        }
+        *self = Self::recover(
+            self.address.clone(),
+            mem::take(&mut self.features),
+            self.durability,
+            disk,
+        );
+    }
+
+    /// All that is or is about to be on disk.
+    pub fn durable(&self) -> DurableServer {
+        DurableServer {
+            instance_id: self.instance_id.clone(),
+            shards: self
+                .shards
+                .keys()
+                .filter_map(|id| Some((*id, self.durable_shard(*id)?)))
+                .collect(),
+        }
+    }
+
+    /// A shard's status as `GetStatus` would tell it, were nothing in its way.
+    pub fn status(&self, shard: ShardId) -> Option<ReplicaStatus> {
+        self.shards.get(&shard).and_then(Replica::status)
+    }
+
+    /// The term in which this server leads a shard.
+    pub fn leads(&self, shard: ShardId) -> Option<Term> {
+        self.shards.get(&shard).and_then(Replica::leads)
+    }
+
+    /// A shard's log, and how far it is known to be committed.
+    pub fn log(&self, shard: ShardId) -> Option<(&Log, i64)> {
+        let durable = &self.shards.get(&shard)?.durable;
+        Some((&durable.log, durable.commit_offset))
+    }
+
+    /// Every shard that the server knows.
+    pub fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
+        self.shards.keys().copied()
+    }
+
+    fn durable_shard(&self, id: ShardId) -> Option<DurableShard> {
+        self.shards
+            .get(&id)
+            .map(|replica| replica.durable.clone())
+            .filter(|durable| durable.term != Term::NEVER)
+    }
+
+    fn dispatch(&mut self, mut requests: VecDeque<(Token, Request)>) {
+        while let Some((token, request)) = requests.pop_front() {
+            let Some(id) = request.shard() else {
+                self.reply(token, Ok(Reply::Info(self.features.clone())));
+                continue;
+            };
+            if let Some(namespace) = opens(&request) {
+                self.shards
+                    .entry(id)
+                    .or_insert_with(|| Replica::unknown(id, namespace));
+            }
+            if !self.shards.contains_key(&id) {
+                self.reply(token, answer_without_shard(&request));
+                continue;
+            }
+            self.with_shard(id, |replica, context| {
+                replica.handle(context, token, request)
+            });
+        }
+    }
+
+    /// Lets a shard work, and then whatever waited for it to be done.
+    fn with_shard(
+        &mut self,
+        id: ShardId,
+        work: impl FnOnce(&mut Replica, &mut Context<'_>) -> After,
+    ) {
+        let Some(replica) = self.shards.get_mut(&id) else {
+            return;
+        };
+        let mut context = Context {
+            address: &self.address,
+            outputs: &mut self.held,
+            before: (self.durability == Durability::Deferred).then_some(&mut self.before),
+        };
+        let after = work(replica, &mut context);
+        let waiting = replica.take_ready();
+        if replica.owed() {
+            self.unanswered.insert(id);
+        } else {
+            self.unanswered.remove(&id);
+        }
+        if after == After::Delete {
+            self.shards.remove(&id);
+            self.unanswered.remove(&id);
+        }
+        if !waiting.is_empty() {
+            self.dispatch(waiting);
+        }
+    }
+
+    fn reply(&mut self, token: Token, result: Result<Reply, Refusal>) {
+        self.held.push_back(Output::Reply { token, result });
+    }
+
+    fn refuse(&mut self, message: &Message, refusal: Refusal) {
+        let mut context = Context {
+            address: &self.address,
+            outputs: &mut self.held,
+            before: None,
+        };
+        context.refuse(message, refusal, EntryId::NONE);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        match self.durability {
+            Durability::Immediate => self.sync(),
+            // What depends on no change need not wait for one.
+            Durability::Deferred if self.before.is_empty() && !self.newly_bound => {
+                self.ready.append(&mut self.held);
+            }
+            Durability::Deferred => {}
+        }
+    }
+}
+
+/// The namespace of a request that makes an unknown shard known.
+fn opens(request: &Request) -> Option<Arc<str>> {
+    match request {
+        Request::BecomeLeader(request) => Some(request.namespace.clone()),
+        Request::NewTerm(request) => Some(request.namespace.clone()),
+        Request::AddFollower(_)
+        | Request::AddObserver { .. }
+        | Request::Append { .. }
+        | Request::DeleteShard { .. }
+        | Request::FreezeShard { .. }
+        | Request::GetInfo
+        | Request::GetStatus { .. }
+        | Request::RemoveObserver { .. } => None,
+    }
+}
+
+fn answer_without_shard(request: &Request) -> Result<Reply, Refusal> {
+    match request {
+        Request::DeleteShard { .. } => Ok(Reply::Deleted),
+        Request::GetStatus { .. } => Err(Refusal::NotMember),
+        Request::AddFollower(_)
+        | Request::AddObserver { .. }
+        | Request::Append { .. }
+        | Request::BecomeLeader(_)
+        | Request::FreezeShard { .. }
+        | Request::GetInfo
+        | Request::NewTerm(_)
+        | Request::RemoveObserver { .. } => Err(Refusal::NotLeader),
+    }
+}

@@ -1,0 +1,7 @@
+//! Each rule of a data server, one by one.
+
+mod cluster;
+mod elections;
+mod replication;
+mod restart;
+mod rules;
