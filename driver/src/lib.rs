@@ -1,1 +1,4 @@
 //! The tokio driver of the coordinator machine.
+
+pub mod cli;
+pub mod options;

@@ -1,0 +1,109 @@
+//! `stepdown health`: the probe.
+
+use std::time::Duration;
+
+use clap::Args;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::{ParseDurationError, boolean, parse_go_duration};
+
+/// Flags of `stepdown health`.
+#[derive(Clone, Debug, Args)]
+pub struct HealthArgs {
+    /// Server host [default: localhost]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub host: String,
+    /// Server port
+    #[arg(long, default_value_t = 6649)]
+    pub port: u16,
+    /// How long to wait for the answer, as in 10s or 500ms
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
+    pub timeout: Duration,
+    /// Name of the service to ask for; empty is the server as a whole
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub service: String,
+    /// Say why on standard error, also when that is no terminal
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true",
+        hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
+    pub verbose: bool,
+}
+
+/// Why a service is not healthy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unhealthy {
+    /// There was no answer.
+    #[error("{target}: {reason}")]
+    NoAnswer {
+        /// Who was asked.
+        target: String,
+        /// Why it did not answer.
+        reason: String,
+    },
+    /// It answered something else than SERVING.
+    #[error("{target}: the service is {status}")]
+    NotServing {
+        /// Who was asked.
+        target: String,
+        /// What it answered.
+        status: &'static str,
+    },
+}
+
+/// Asks the service; `Ok` only if it answers SERVING in time.
+pub async fn check(args: &HealthArgs) -> Result<(), Unhealthy> {
+    let host = match args.host.as_str() {
+        "" => "localhost".to_owned(),
+        host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    let target = format!("{host}:{}", args.port);
+    let no_answer = |reason: String| Unhealthy::NoAnswer {
+        target: target.clone(),
+        reason,
+    };
+    let answer = tokio::time::timeout(args.timeout, ask(&target, &args.service))
+        .await
+        .map_err(|_| no_answer(format!("no answer within {:?} (--timeout)", args.timeout)))?
+        .map_err(no_answer)?;
+    match answer {
+        ServingStatus::Serving => Ok(()),
+        status @ (ServingStatus::NotServing
+        | ServingStatus::ServiceUnknown
+        | ServingStatus::Unknown) => Err(Unhealthy::NotServing {
+            target,
+            status: status.as_str_name(),
+        }),
+    }
+}
+
+async fn ask(target: &str, service: &str) -> Result<ServingStatus, String> {
+    let channel = Endpoint::from_shared(format!("http://{target}"))
+        .map_err(|error| format!("not an address (--host, --port): {error}"))?
+        .connect()
+        .await
+        .map_err(|error| causes(&error))?;
+    let answer = HealthClient::new(channel)
+        .check(HealthCheckRequest {
+            service: service.to_owned(),
+        })
+        .await
+        .map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
+    Ok(answer.into_inner().status())
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn timeout(text: &str) -> Result<Duration, ParseDurationError> {
+    parse_go_duration(text)
+}

@@ -1,0 +1,94 @@
+//! The command line. It takes what `oxia coordinator` and `oxia health` take, and works under the
+//! name `oxia` as well.
+
+mod boolean;
+mod coordinator;
+mod duration;
+mod exit;
+mod health;
+mod status_file;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs};
+pub use duration::{ParseDurationError, parse_go_duration};
+pub use exit::usage_error;
+pub use health::{HealthArgs, Unhealthy, check};
+pub use status_file::{StatusFileArgs, StatusFileCommand};
+
+use crate::options::{LogLevel, ParseLogLevelError};
+
+/// A coordinator for Oxia clusters that steps down instead of falling over.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stepdown",
+    version,
+    args_override_self = true,
+    disable_help_subcommand = false
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do; without one, the help is printed.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options that every command takes, before or after its name.
+#[derive(Clone, Debug, clap::Args)]
+pub struct GlobalArgs {
+    /// Set logging level [debug|info|warn|error] [default: info]
+    #[arg(short = 'l', long, global = true, value_name = "LEVEL", help_heading = "Global options", value_parser = parse_level)]
+    pub log_level: Option<LogLevel>,
+    /// Print logs in JSON format
+    #[arg(short = 'j', long, global = true, help_heading = "Global options", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", hide_possible_values = true, value_parser = boolean::parse)]
+    pub log_json: bool,
+    /// Accepted for compatibility; there is no pprof here
+    #[arg(long, global = true, help_heading = "Global options", num_args = 0..=1, require_equals = true, hide = true,
+        default_value = "false", default_missing_value = "true", value_parser = boolean::parse)]
+    pub profile: bool,
+    /// Accepted for compatibility; there is no pprof here
+    #[arg(long, global = true, help_heading = "Global options", hide = true)]
+    pub profile_bind_address: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a coordinator
+    Coordinator(Box<CoordinatorArgs>),
+    /// Check the health of a running service; exits with 0 only if it serves
+    Health(HealthArgs),
+    /// Look at, or repair, the status file of a stopped coordinator (file provider)
+    StatusFile(StatusFileArgs),
+}
+
+impl Cli {
+    /// Reads a command line. The help speaks of `oxia` when the program was called so.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let called_oxia = words
+            .first()
+            .and_then(|word| Path::new(word).file_stem())
+            .is_some_and(|name| name == "oxia");
+        let command = if called_oxia {
+            Self::command().name("oxia").bin_name("oxia")
+        } else {
+            Self::command()
+        };
+        let matches = command.try_get_matches_from(words)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+fn parse_level(text: &str) -> Result<LogLevel, ParseLogLevelError> {
+    text.parse()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::cli::CoordinatorArgs;
+
+fn flags(args: &[&str]) -> Settings {
+    CoordinatorArgs::from_words(args)
+        .expect("flags must parse")
+        .into_settings()
+}
+
+fn load(args: &[&str], yaml: Option<&str>) -> Result<CoordinatorOptions, OptionsError> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("coordinator.yaml");
+    if let Some(yaml) = yaml {
+        fs::write(&path, yaml).expect("a file");
+    }
+    CoordinatorOptions::load(flags(args), yaml.map(|_| path))
+}
+
+fn paths(options: &CoordinatorOptions) -> (String, String) {
+    match &options.provider {
+        Provider::File { status, config, .. } => {
+            (status.display().to_string(), config.display().to_string())
+        }
+        Provider::Memory => panic!("not the file provider"),
+    }
+}
+
+fn problems(args: &[&str], yaml: Option<&str>) -> Vec<String> {
+    match load(args, yaml) {
+        Err(OptionsError::Invalid { problems }) => problems,
+        other => panic!("must be refused: {other:?}"),
+    }
+}
+
+#[test]
+fn without_any_flag_the_defaults_are_upstreams() {
+    let options = load(&[], None).expect("defaults are valid");
+    assert_eq!(options.internal.bind_address, "0.0.0.0:6649");
+    assert_eq!(options.public.bind_address, "0.0.0.0:6651");
+    assert_eq!(
+        options.metrics.as_ref().map(|m| m.bind_address.as_str()),
+        Some("0.0.0.0:8080")
+    );
+    assert_eq!(
+        paths(&options),
+        ("data/cluster-status.json".into(), "cluster.yaml".into())
+    );
+    assert!(!options.name.is_empty());
+    assert_eq!(options.notices, Vec::<String>::new());
+}
+
+#[test]
+fn the_file_wins_where_it_speaks_and_flags_stay_where_it_is_silent() {
+    let row = |args: &[&str], yaml: &str| {
+        let options = load(args, Some(yaml)).expect("valid");
+        (
+            options.internal.bind_address.clone(),
+            options.public.bind_address.clone(),
+            paths(&options),
+        )
+    };
+    let flags = ["-i", "a:1", "-p", "b:2", "--file-clusters-status-path", "s"];
+    let expect = |internal: &str, public: &str, status: &str, config: &str| {
+        (
+            internal.to_owned(),
+            public.to_owned(),
+            (status.to_owned(), config.to_owned()),
+        )
+    };
+    let table = [
+        ("{}", expect("a:1", "b:2", "s", "cluster.yaml")),
+        (
+            "server: {internal: {bindAddress: 'c:3'}}",
+            expect("c:3", "b:2", "s", "cluster.yaml"),
+        ),
+        (
+            "server: {internal: {tls: {enabled: false}}}",
+            expect("a:1", "b:2", "s", "cluster.yaml"),
+        ),
+        // Replaced as a whole: the flag's address is lost.
+        (
+            "server: {public: {tls: {enabled: false}}}",
+            expect("a:1", "0.0.0.0:6651", "s", "cluster.yaml"),
+        ),
+        (
+            "metadata: {file: {dir: d}}",
+            expect("a:1", "b:2", "d/cluster-status.json", "d/cluster.yaml"),
+        ),
+        (
+            "metadata: {file: {configName: c}}",
+            expect("a:1", "b:2", "cluster-status.json", "c"),
+        ),
+        (
+            "metadata: {file: }\nserver: {public: }",
+            expect("a:1", "b:2", "s", "cluster.yaml"),
+        ),
+        (
+            "server: {internal: {bindAddress: ''}}",
+            expect("0.0.0.0:6649", "b:2", "s", "cluster.yaml"),
+        ),
+    ];
+    for (yaml, expected) in table {
+        assert_eq!(row(&flags, yaml), expected, "{yaml}");
+    }
+}
+
+#[test]
+fn a_missing_provider_name_stays_the_flags() {
+    let options = load(&["--metadata", "memory"], Some("metadata: {name: n}")).expect("valid");
+    assert_eq!(options.provider, Provider::Memory);
+    assert_eq!(options.name, "n");
+}
+
+#[test]
+fn legacy_paths_are_mapped_for_the_file_provider() {
+    let table: [(&[&str], &str, &str, &str); 8] = [
+        (&["-f", "x/c.yaml"], "{}", "data/cluster-status.json", "x/c.yaml"),
+        (&["--conf=c.yaml"], "{}", "data/cluster-status.json", "c.yaml"),
+        (&["--cconfig", "c"], "{}", "data/cluster-status.json", "c"),
+        (&["--cconfig", "c"], "cluster: {configPath: d}", "data/cluster-status.json", "d"),
+        (&[], "cluster: {configPath: d/c}\nmetadata: {file: {dir: ./d/}}", "./d/cluster-status.json", "./d/c"),
+        (&[], "metadata: {file: {path: d/s}}", "d/s", "cluster.yaml"),
+        (&[], "metadata: {file: {path: d/s, dir: d}}", "d/s", "d/cluster.yaml"),
+        (&[], "metadata: {file: {path: d/../s, statusName: s}}", "s", "cluster.yaml"),
+    ];
+    for (args, yaml, status, config) in table {
+        let options = load(args, Some(yaml)).expect("valid");
+        assert_eq!(
+            paths(&options),
+            (status.into(), config.into()),
+            "{args:?} {yaml}"
+        );
+    }
+}
+
+#[test]
+fn an_old_and_a_new_spelling_that_differ_are_refused() {
+    for yaml in [
+        "cluster: {configPath: 'configmap:a/b'}",
+        "cluster: {configPath: c}\nmetadata: {file: {configName: d}}",
+        "cluster: {configPath: x/c}\nmetadata: {file: {dir: d}}",
+        "cluster: {configPath: d/c}\nmetadata: {file: {dir: d, configName: e}}",
+        "metadata: {file: {path: d/s, dir: e}}",
+        "metadata: {file: {path: d/s, dir: d, statusName: t}}",
+        "metadata: {file: {path: s, statusName: t}}",
+        "metadata: {kubernetes: {configMapName: a, statusName: b}}",
+    ] {
+        assert_eq!(problems(&[], Some(yaml)).len(), 1, "{yaml}");
+    }
+}
+
+#[test]
+fn a_configmap_path_fills_the_namespace_and_must_agree_with_it() {
+    let configmap = ["--metadata=configmap", "--k8s-namespace="];
+    let only_not_yet = |yaml: &str| problems(&configmap, Some(yaml)).len() == 1;
+    assert!(only_not_yet("cluster: {configPath: 'configmap:ns/name'}"));
+    assert!(only_not_yet("cluster: {configPath: 'configmap:ns/name'}\nmetadata: {kubernetes: {namespace: ns, configName: name}}"));
+    assert!(only_not_yet("cluster: {configPath: plain}\nmetadata: {kubernetes: {namespace: ns}}"));
+    assert!(!only_not_yet("cluster: {configPath: 'configmap:ns'}"));
+    assert!(!only_not_yet("cluster: {configPath: 'configmap:/n'}"));
+    assert!(!only_not_yet("cluster: {configPath: 'configmap:ns/n'}\nmetadata: {kubernetes: {namespace: other}}"));
+}
+
+#[test]
+fn providers_that_come_later_are_refused_by_name() {
+    for provider in ["configmap", "raft"] {
+        let all = problems(
+            &[
+                "--metadata",
+                provider,
+                "--k8s-namespace=n",
+                "--raft-address=a:1",
+            ],
+            None,
+        );
+        assert_eq!(all.len(), 1);
+        assert!(all[0].contains("not in this release"), "{all:?}");
+    }
+    assert!(problems(&["--metadata=File"], None)[0].contains("memory, configmap, raft, file"));
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let error = load(
+        &["--metadata", "etcd", "-i", "nowhere"],
+        Some("server: {public: {tls: {enabled: true, minVersion: 770}}}"),
+    )
+    .expect_err("invalid");
+    let text = error.to_string();
+    for part in [
+        "server.internal.bindAddress (--internal-addr) 'nowhere'",
+        "server.public.tls.certFile",
+        "server.public.tls.keyFile",
+        "server.public.tls.minVersion 770",
+        "'etcd' must be one of",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn a_port_that_should_ask_for_tokens_is_never_opened_without() {
+    for yaml in [
+        "server: {public: {auth: {enabled: true, provider: oidc}}}",
+        "server: {internal: {auth: {provider: oidc, providerParams: '{}'}}}",
+        "server: {internal: {auth: {enabled: true}}}",
+    ] {
+        let all = problems(&[], Some(yaml));
+        assert!(all.iter().any(|p| p.contains(".auth is on")), "{all:?}");
+    }
+    assert!(load(&[], Some("server: {public: {auth: {enabled: false, provider: oidc}}}")).is_ok());
+}
+
+#[test]
+fn tls_is_on_when_enabled_or_when_a_certificate_is_named() {
+    let tls = |yaml: &str| {
+        load(&[], Some(&format!("server: {{internal: {{tls: {yaml}}}}}")))
+            .expect("valid")
+            .internal
+            .tls
+    };
+    assert_eq!(tls("{}"), None);
+    assert_eq!(tls("{enabled: false, certFile: c, keyFile: k}"), None);
+    assert_eq!(tls("{keyFile: k}"), None);
+    let on = tls("{certFile: c, keyFile: k}").expect("on");
+    assert_eq!(on.versions, TlsVersions::Both);
+    let on = tls("{certFile: c, keyFile: k, minVersion: 772}").expect("on");
+    assert_eq!(on.versions, TlsVersions::OnlyTls13);
+    let on = tls("{certFile: c, keyFile: k, maxVersion: 771, cipherSuites: [49199]}").expect("on");
+    assert_eq!(on.versions, TlsVersions::OnlyTls12);
+    assert_eq!(on.cipher_suites, [49199]);
+}
+
+#[test]
+fn tls_flags_set_the_internal_server_and_the_controller() {
+    let options = load(
+        &[
+            "--tls-cert-file=c",
+            "--tls-key-file=k",
+            "--tls-min-version=772",
+            "--peer-tls-cert-file=pc",
+            "--peer-tls-key-file=pk",
+            "--peer-tls-server-name=n",
+        ],
+        Some("server: {internal: {tls: {keyFile: k2}}}"),
+    )
+    .expect("valid");
+    let internal = options.internal.tls.expect("on");
+    assert_eq!(internal.cert_file, Path::new("c"));
+    assert_eq!(internal.key_file, Path::new("k2"));
+    assert_eq!(internal.versions, TlsVersions::OnlyTls13);
+    assert_eq!(options.public.tls, None);
+    let controller = options.controller_tls.expect("on");
+    assert_eq!(controller.server_name.as_deref(), Some("n"));
+}
+
+#[test]
+fn metrics_can_be_switched_off() {
+    let options = load(&[], Some("observability: {metric: {enabled: false}}")).expect("valid");
+    assert_eq!(options.metrics, None);
+}
+
+#[test]
+fn what_deserves_a_warning_is_accepted_and_told() {
+    let options = load(
+        &["-f", "c"],
+        Some("server: {admin: {bindAddress: 'a:1'}}\nobservability: {log: {level: loud}}"),
+    )
+    .expect("valid");
+    let text = options.notices.join("\n");
+    for part in ["server.admin", "deprecated", "unknown log level (loud)"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert_eq!(options.log_level, None);
+}
+
+#[test]
+fn a_missing_options_file_is_told_by_name() {
+    let error = CoordinatorOptions::load(flags(&[]), Some("/nowhere/c.yaml".into()))
+        .expect_err("there is none");
+    assert!(error.to_string().contains("/nowhere/c.yaml (--sconfig)"));
+}

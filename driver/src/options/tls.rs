@@ -1,0 +1,112 @@
+//! TLS options, checked as far as that is possible without reading the files.
+
+use std::path::PathBuf;
+
+use super::settings::TlsSettings;
+
+/// TLS of one server or client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// The certificate chain, PEM. Read anew for every handshake.
+    pub cert_file: PathBuf,
+    /// Its key, PEM.
+    pub key_file: PathBuf,
+    /// The authorities to trust, PEM; `None` is the system's for a client, and no check for a server.
+    pub trusted_ca_file: Option<PathBuf>,
+    /// The versions to speak.
+    pub versions: TlsVersions,
+    /// TLS 1.2 suites by number; empty is all that are safe. TLS 1.3 suites are always on.
+    pub cipher_suites: Vec<u16>,
+    /// Server: whether a client without a certificate is refused.
+    pub client_auth: bool,
+    /// Client: don't check the server's certificate.
+    pub insecure_skip_verify: bool,
+    /// Client: the name to expect instead of the host's.
+    pub server_name: Option<String>,
+}
+
+/// The versions to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersions {
+    /// 1.2 and 1.3.
+    Both,
+    /// 1.2 only.
+    OnlyTls12,
+    /// 1.3 only.
+    OnlyTls13,
+}
+
+const TLS12: u16 = 0x0303;
+const TLS13: u16 = 0x0304;
+
+/// Checks the settings at `key`; `None` when TLS is off.
+pub fn resolve(
+    key: &str,
+    settings: TlsSettings,
+    problems: &mut Vec<String>,
+) -> Option<TlsOptions> {
+    let file = |value: Option<String>| value.filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cert_file = file(settings.cert_file);
+    let key_file = file(settings.key_file);
+    if !settings.enabled.unwrap_or(cert_file.is_some()) {
+        return None;
+    }
+    for (name, value) in [("certFile", &cert_file), ("keyFile", &key_file)] {
+        if value.is_none() {
+            problems.push(format!(
+                "{key}.{name} is missing: with TLS on, certFile and keyFile are both needed"
+            ));
+        }
+    }
+    let trusted_ca_file = file(settings.trusted_ca_file);
+    let client_auth = settings.client_auth.unwrap_or(false);
+    if client_auth && trusted_ca_file.is_none() {
+        problems.push(format!(
+            "{key}.trustedCaFile is missing: with clientAuth it names the authorities of the clients' certificates"
+        ));
+    }
+    let versions = versions(
+        key,
+        settings.min_version.unwrap_or(0),
+        settings.max_version.unwrap_or(0),
+        problems,
+    );
+    Some(TlsOptions {
+        cert_file: cert_file?,
+        key_file: key_file?,
+        trusted_ca_file,
+        versions: versions?,
+        cipher_suites: settings.cipher_suites.unwrap_or_default(),
+        client_auth,
+        insecure_skip_verify: settings.insecure_skip_verify.unwrap_or(false),
+        server_name: settings.server_name.filter(|name| !name.is_empty()),
+    })
+}
+
+fn versions(key: &str, min: u16, max: u16, problems: &mut Vec<String>) -> Option<TlsVersions> {
+    let min = if min == 0 { TLS12 } else { min };
+    let max = if max == 0 { TLS13.max(min) } else { max };
+    if min < TLS12 {
+        problems.push(format!(
+            "{key}.minVersion {min} is below TLS 1.2; use 771 (TLS 1.2) or 772 (TLS 1.3)"
+        ));
+        return None;
+    }
+    if max < min {
+        problems.push(format!(
+            "{key}.maxVersion {max} is below minVersion {min}; 771 is TLS 1.2 and 772 is TLS 1.3"
+        ));
+        return None;
+    }
+    if min > TLS13 {
+        problems.push(format!(
+            "{key}.minVersion {min} is above TLS 1.3; use 771 (TLS 1.2) or 772 (TLS 1.3)"
+        ));
+        return None;
+    }
+    Some(match (min, max) {
+        (TLS13, _) => TlsVersions::OnlyTls13,
+        (_, TLS12) => TlsVersions::OnlyTls12,
+        (_, _) => TlsVersions::Both,
+    })
+}
