@@ -1,4 +1,6 @@
 //! The tokio driver of the coordinator machine.
 
 pub mod cli;
+pub mod health;
+pub mod observe;
 pub mod options;

@@ -1,2 +1,81 @@
 //! The `stepdown` command.
-fn main() {}
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use stepdown::cli::{self, Cli, Command, HealthArgs};
+use tokio::runtime::{Builder, Runtime};
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return not_run(&error),
+    };
+    let result = match cli.command {
+        Command::Coordinator(_) => Err(Failure::Told(
+            "this build has no event loop, so it can't run a coordinator".to_owned(),
+        )),
+        Command::Health(args) => health(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Silent) => ExitCode::FAILURE,
+        Err(Failure::Told(reason)) => {
+            eprintln!("Error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Failure {
+    Silent,
+    Told(String),
+}
+
+/// Help and the version end well; anything else is a usage error.
+fn not_run(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::DisplayVersion => {
+            let text = error.render();
+            if io::stdout().is_terminal() && !no_color() {
+                print!("{}", text.ansi());
+            } else {
+                print!("{text}");
+            }
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{}", cli::usage_error(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Probes log what they see, so the reason is told only to people, or when asked for.
+fn health(args: &HealthArgs) -> Result<(), Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let result = runtime.block_on(cli::check(args));
+    // A name that is still being looked up must not hold up the probe.
+    runtime.shutdown_background();
+    result.map_err(|unhealthy| {
+        if args.verbose || io::stderr().is_terminal() {
+            Failure::Told(unhealthy.to_string())
+        } else {
+            Failure::Silent
+        }
+    })
+}
+
+fn runtime(mut builder: Builder) -> Result<Runtime, Failure> {
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Told(format!("can't start: {error}")))
+}

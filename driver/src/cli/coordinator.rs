@@ -11,7 +11,10 @@ use crate::options::{
 
 /// Flags of `stepdown coordinator`. Where the `--sconfig` file speaks, it wins.
 #[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "each field is the flag of its name; its help follows")]
+#[expect(
+    missing_docs,
+    reason = "each field is the flag of its name; its help follows"
+)]
 pub struct CoordinatorArgs {
     /// Options file (YAML); its keys win over flags
     #[arg(long, value_name = "FILE")]
@@ -30,7 +33,12 @@ pub struct CoordinatorArgs {
     pub metadata: String,
 
     /// Cluster status file
-    #[arg(long, value_name = "FILE", default_value = "data/cluster-status.json", help_heading = "File provider")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "data/cluster-status.json",
+        help_heading = "File provider"
+    )]
     pub file_clusters_status_path: String,
     /// Take an empty status file for a new cluster; without it, an empty file is refused
     #[arg(long, help_heading = "File provider", num_args = 0..=1, require_equals = true, default_value = "false",
@@ -38,20 +46,43 @@ pub struct CoordinatorArgs {
     pub initialize_empty_status: bool,
 
     /// Kubernetes namespace of the ConfigMaps
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = "Configmap provider")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Configmap provider"
+    )]
     pub k8s_namespace: String,
     /// ConfigMap of the cluster status [default: oxia-cluster-status]
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = "Configmap provider")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Configmap provider"
+    )]
     pub k8s_configmap_name: String,
 
     /// Raft address of this coordinator
-    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true, help_heading = "Raft provider")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Raft provider"
+    )]
     pub raft_address: String,
     /// Raft bootstrap nodes, comma-separated or repeated
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', action = clap::ArgAction::Append, help_heading = "Raft provider")]
     pub raft_bootstrap_nodes: Vec<String>,
     /// Raft data directory
-    #[arg(long, value_name = "DIR", default_value = "data/raft", help_heading = "Raft provider")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data/raft",
+        help_heading = "Raft provider"
+    )]
     pub raft_data_dir: String,
 
     #[command(flatten)]

@@ -6,7 +6,7 @@ mod coordinator;
 mod duration;
 mod exit;
 mod health;
-mod status_file;
+mod session;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs}
 pub use duration::{ParseDurationError, parse_go_duration};
 pub use exit::usage_error;
 pub use health::{HealthArgs, Unhealthy, check};
-pub use status_file::{StatusFileArgs, StatusFileCommand};
+pub use session::{Session, coordinate};
 
 use crate::options::{LogLevel, ParseLogLevelError};
 
@@ -27,15 +27,16 @@ use crate::options::{LogLevel, ParseLogLevelError};
     name = "stepdown",
     version,
     args_override_self = true,
-    disable_help_subcommand = false
+    arg_required_else_help = true,
+    subcommand_required = true
 )]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub global: GlobalArgs,
-    /// What to do; without one, the help is printed.
+    /// What to do.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Command,
 }
 
 /// Options that every command takes, before or after its name.
@@ -64,8 +65,6 @@ pub enum Command {
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves
     Health(HealthArgs),
-    /// Look at, or repair, the status file of a stopped coordinator (file provider)
-    StatusFile(StatusFileArgs),
 }
 
 impl Cli {

@@ -9,8 +9,8 @@ fn read(line: &str) -> Result<Cli, clap::Error> {
 
 fn coordinator(line: &str) -> CoordinatorArgs {
     match read(line).expect("must parse").command {
-        Some(Command::Coordinator(args)) => *args,
-        other => panic!("not a coordinator: {other:?}"),
+        Command::Coordinator(args) => *args,
+        other @ Command::Health(_) => panic!("not a coordinator: {other:?}"),
     }
 }
 
@@ -79,7 +79,12 @@ fn raft_nodes_are_separated_by_commas_or_repeated() {
 
 #[test]
 fn deprecated_flags_work_and_are_told() {
-    assert_eq!(coordinator("oxia coordinator -f x --cconfig y").deprecations().len(), 2);
+    assert_eq!(
+        coordinator("oxia coordinator -f x --cconfig y")
+            .deprecations()
+            .len(),
+        2
+    );
     assert!(coordinator("oxia coordinator").deprecations().is_empty());
 }
 

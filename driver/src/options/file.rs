@@ -49,7 +49,12 @@ mod tests {
 
     #[test]
     fn an_empty_file_says_nothing() {
-        for text in ["", "# only a comment\n", "---\n", "server:\nmetadata:\n  file:\n"] {
+        for text in [
+            "",
+            "# only a comment\n",
+            "---\n",
+            "server:\nmetadata:\n  file:\n",
+        ] {
             assert_eq!(parse_all(text), (Settings::default(), vec![]), "{text:?}");
         }
     }

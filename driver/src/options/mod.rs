@@ -86,12 +86,13 @@ pub fn log_level_of(path: &std::path::Path) -> Result<Option<LogLevel>, OptionsE
     let file = file::read(path, &mut Vec::new())?;
     match file.observability.log.level.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => text
-            .parse()
-            .map(Some)
-            .map_err(|error: ParseLogLevelError| OptionsError::Invalid {
-                problems: vec![format!("observability.log.level: {error}")],
-            }),
+        Some(text) => {
+            text.parse()
+                .map(Some)
+                .map_err(|error: ParseLogLevelError| OptionsError::Invalid {
+                    problems: vec![format!("observability.log.level: {error}")],
+                })
+        }
     }
 }
 

@@ -37,7 +37,10 @@ pub(crate) struct ServersSettings {
 /// One server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "each field is the key of its name in the options file")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
 pub struct ServerSettings {
     pub bind_address: Option<String>,
     #[serde(deserialize_with = "null_is_default")]
@@ -49,7 +52,10 @@ pub struct ServerSettings {
 /// Who may call a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "each field is the key of its name in the options file")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
 pub struct AuthSettings {
     pub enabled: Option<bool>,
     pub provider: Option<String>,
@@ -59,7 +65,10 @@ pub struct AuthSettings {
 /// TLS of one server or client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "each field is the key of its name in the options file")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
 pub struct TlsSettings {
     pub enabled: Option<bool>,
     pub cert_file: Option<String>,
@@ -97,7 +106,10 @@ pub(crate) struct MetadataSettings {
 /// The `configmap` provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "each field is the key of its name in the options file")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
 pub struct KubernetesSettings {
     pub namespace: Option<String>,
     pub status_name: Option<String>,
@@ -108,7 +120,10 @@ pub struct KubernetesSettings {
 /// The `file` provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "each field is the key of its name in the options file")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
 pub struct FileSettings {
     pub dir: Option<String>,
     pub status_name: Option<String>,
@@ -119,7 +134,10 @@ pub struct FileSettings {
 /// The `raft` provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "each field is the key of its name in the options file")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
 pub struct RaftSettings {
     pub address: Option<String>,
     pub bootstrap_nodes: Option<Vec<String>>,
@@ -167,8 +185,16 @@ impl Settings {
                         .internal
                         .bind_address
                         .or(self.server.internal.bind_address),
-                    auth: self.server.internal.auth.overlaid_by(file.server.internal.auth),
-                    tls: self.server.internal.tls.overlaid_by(file.server.internal.tls),
+                    auth: self
+                        .server
+                        .internal
+                        .auth
+                        .overlaid_by(file.server.internal.auth),
+                    tls: self
+                        .server
+                        .internal
+                        .tls
+                        .overlaid_by(file.server.internal.tls),
                 },
             },
             controller: ControllerSettings {

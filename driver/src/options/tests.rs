@@ -117,14 +117,44 @@ fn a_missing_provider_name_stays_the_flags() {
 #[test]
 fn legacy_paths_are_mapped_for_the_file_provider() {
     let table: [(&[&str], &str, &str, &str); 8] = [
-        (&["-f", "x/c.yaml"], "{}", "data/cluster-status.json", "x/c.yaml"),
-        (&["--conf=c.yaml"], "{}", "data/cluster-status.json", "c.yaml"),
+        (
+            &["-f", "x/c.yaml"],
+            "{}",
+            "data/cluster-status.json",
+            "x/c.yaml",
+        ),
+        (
+            &["--conf=c.yaml"],
+            "{}",
+            "data/cluster-status.json",
+            "c.yaml",
+        ),
         (&["--cconfig", "c"], "{}", "data/cluster-status.json", "c"),
-        (&["--cconfig", "c"], "cluster: {configPath: d}", "data/cluster-status.json", "d"),
-        (&[], "cluster: {configPath: d/c}\nmetadata: {file: {dir: ./d/}}", "./d/cluster-status.json", "./d/c"),
+        (
+            &["--cconfig", "c"],
+            "cluster: {configPath: d}",
+            "data/cluster-status.json",
+            "d",
+        ),
+        (
+            &[],
+            "cluster: {configPath: d/c}\nmetadata: {file: {dir: ./d/}}",
+            "./d/cluster-status.json",
+            "./d/c",
+        ),
         (&[], "metadata: {file: {path: d/s}}", "d/s", "cluster.yaml"),
-        (&[], "metadata: {file: {path: d/s, dir: d}}", "d/s", "d/cluster.yaml"),
-        (&[], "metadata: {file: {path: d/../s, statusName: s}}", "s", "cluster.yaml"),
+        (
+            &[],
+            "metadata: {file: {path: d/s, dir: d}}",
+            "d/s",
+            "d/cluster.yaml",
+        ),
+        (
+            &[],
+            "metadata: {file: {path: d/../s, statusName: s}}",
+            "s",
+            "cluster.yaml",
+        ),
     ];
     for (args, yaml, status, config) in table {
         let options = load(args, Some(yaml)).expect("valid");
@@ -157,11 +187,17 @@ fn a_configmap_path_fills_the_namespace_and_must_agree_with_it() {
     let configmap = ["--metadata=configmap", "--k8s-namespace="];
     let only_not_yet = |yaml: &str| problems(&configmap, Some(yaml)).len() == 1;
     assert!(only_not_yet("cluster: {configPath: 'configmap:ns/name'}"));
-    assert!(only_not_yet("cluster: {configPath: 'configmap:ns/name'}\nmetadata: {kubernetes: {namespace: ns, configName: name}}"));
-    assert!(only_not_yet("cluster: {configPath: plain}\nmetadata: {kubernetes: {namespace: ns}}"));
+    assert!(only_not_yet(
+        "cluster: {configPath: 'configmap:ns/name'}\nmetadata: {kubernetes: {namespace: ns, configName: name}}"
+    ));
+    assert!(only_not_yet(
+        "cluster: {configPath: plain}\nmetadata: {kubernetes: {namespace: ns}}"
+    ));
     assert!(!only_not_yet("cluster: {configPath: 'configmap:ns'}"));
     assert!(!only_not_yet("cluster: {configPath: 'configmap:/n'}"));
-    assert!(!only_not_yet("cluster: {configPath: 'configmap:ns/n'}\nmetadata: {kubernetes: {namespace: other}}"));
+    assert!(!only_not_yet(
+        "cluster: {configPath: 'configmap:ns/n'}\nmetadata: {kubernetes: {namespace: other}}"
+    ));
 }
 
 #[test]
@@ -211,7 +247,13 @@ fn a_port_that_should_ask_for_tokens_is_never_opened_without() {
         let all = problems(&[], Some(yaml));
         assert!(all.iter().any(|p| p.contains(".auth is on")), "{all:?}");
     }
-    assert!(load(&[], Some("server: {public: {auth: {enabled: false, provider: oidc}}}")).is_ok());
+    assert!(
+        load(
+            &[],
+            Some("server: {public: {auth: {enabled: false, provider: oidc}}}")
+        )
+        .is_ok()
+    );
 }
 
 #[test]

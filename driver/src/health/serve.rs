@@ -1,0 +1,123 @@
+//! Serving the ports, and closing them without waiting for those who only watch.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::server::{HealthReporter, HealthService};
+use tracing::{error, info};
+
+use super::listen::{Listener, Listeners};
+use super::stream::Connections;
+use crate::observe::{Metrics, metrics::serve_metrics};
+
+/// How long calls that are under way may take when the ports close.
+const GRACE: Duration = Duration::from_secs(1);
+/// Silent connections are asked for a sign of life so often, and let go after the same time again.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// The ports, answering. The service "" is SERVING from the start, on standbys too.
+pub struct Servers {
+    health: HealthReporter,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Servers {
+    /// Answers on every port; `admin` is what the public one has besides health.
+    pub fn start(listeners: Listeners, admin: Routes, metrics: &Metrics) -> Self {
+        let health = HealthReporter::new();
+        let service = HealthServer::new(HealthService::from_health_reporter(health.clone()));
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let internal = Routes::new(service.clone());
+        for (name, listener, routes) in [
+            ("coordinator", listeners.internal, internal),
+            ("public", listeners.public, with_health(admin, service)),
+        ] {
+            tasks.spawn(serve_grpc(
+                name,
+                listener,
+                routes,
+                metrics.clone(),
+                stop.clone(),
+            ));
+        }
+        if let Some(listener) = listeners.metrics {
+            let connections = Connections::accept(listener, stop.clone());
+            tasks.spawn(serve_metrics(metrics.clone(), connections, stop.clone()));
+        }
+        Self {
+            health,
+            stop,
+            tasks,
+        }
+    }
+
+    /// Answers NOT_SERVING from now on: this process is about to end.
+    pub async fn not_serving(&self) {
+        self.health
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
+    }
+
+    /// Closes the ports. Calls under way have a second; those who watch the health are told
+    /// NOT_SERVING, and their streams end.
+    pub async fn close(mut self) {
+        self.not_serving().await;
+        self.stop.cancel();
+        self.health.clear_service_status("").await;
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(GRACE, all).await.is_err() {
+            info!("Calls are still under way; closing without them");
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+fn with_health(admin: Routes, health: HealthServer<impl Health>) -> Routes {
+    admin.add_service(health)
+}
+
+async fn serve_grpc(
+    name: &'static str,
+    listener: Listener,
+    routes: Routes,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    let address = listener.socket.local_addr().map(|a| a.to_string());
+    info!(
+        grpc_server = name,
+        bind_address = address.ok(),
+        "Started Grpc server"
+    );
+    let connections = Connections::accept(listener, stop.clone());
+    let served = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .layer(metrics.count_served())
+        .serve_with_incoming_shutdown(
+            routes.prepare(),
+            connections.map(Ok::<_, std::io::Error>),
+            stop.cancelled_owned(),
+        )
+        .await;
+    match served {
+        Ok(()) => info!(grpc_server = name, "Stopped Grpc server"),
+        Err(error) => error!(
+            grpc_server = name,
+            error = &error as &dyn std::error::Error,
+            "The Grpc server failed"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus as Answer;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::*;
+use crate::cli::CoordinatorArgs;
+use crate::health::{ListenError, TlsError};
+use crate::options::CoordinatorOptions;
+
+fn options(yaml: &str) -> CoordinatorOptions {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("options.yaml");
+    std::fs::write(&path, yaml).expect("a file");
+    let words = [
+        "-i=127.0.0.1:0",
+        "-p=127.0.0.1:0",
+        "-m=127.0.0.1:0",
+        "--metadata=memory",
+    ];
+    let args = CoordinatorArgs::from_words(&words).expect("flags");
+    CoordinatorOptions::load(args.into_settings(), Some(path)).expect("valid")
+}
+
+struct Ports {
+    internal: String,
+    public: String,
+    metrics: String,
+    count: Metrics,
+    servers: Servers,
+}
+
+async fn start(yaml: &str) -> Ports {
+    let listeners = Listeners::bind(&options(yaml)).await.expect("free ports");
+    let (internal, public, metrics) = listeners.addresses().expect("addresses");
+    let count = Metrics::new().expect("unique names");
+    Ports {
+        internal: internal.to_string(),
+        public: public.to_string(),
+        metrics: metrics.expect("metrics are on").to_string(),
+        servers: Servers::start(listeners, Routes::default(), &count),
+        count,
+    }
+}
+
+async fn client(address: &str) -> HealthClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+    HealthClient::new(endpoint.connect().await.expect("a connection"))
+}
+
+fn ask(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn both_ports_serve_from_the_start_and_know_no_other_service() {
+    let ports = start("{}").await;
+    for address in [&ports.internal, &ports.public] {
+        let mut client = client(address).await;
+        let answer = client.check(ask("")).await.expect("an answer");
+        assert_eq!(answer.into_inner().status(), Answer::Serving);
+        let error = client
+            .check(ask("oxia-readiness"))
+            .await
+            .expect_err("unknown");
+        assert_eq!(error.code(), Code::NotFound);
+    }
+    ports.servers.not_serving().await;
+    let answer = client(&ports.public).await.check(ask("")).await;
+    assert_eq!(
+        answer.expect("an answer").into_inner().status(),
+        Answer::NotServing
+    );
+    ports.servers.close().await;
+}
+
+#[tokio::test]
+async fn closing_tells_those_who_watch_and_does_not_wait_for_them() {
+    let ports = start("{}").await;
+    let mut client = client(&ports.internal).await;
+    let mut watch = client.watch(ask("")).await.expect("a stream").into_inner();
+    let first = watch.message().await.expect("no error").expect("a message");
+    assert_eq!(first.status(), Answer::Serving);
+
+    let close = tokio::spawn(ports.servers.close());
+    let second = watch.message().await.expect("no error").expect("a message");
+    assert_eq!(second.status(), Answer::NotServing);
+    assert_eq!(watch.message().await.expect("a clean end"), None);
+    close.await.expect("it closes");
+    assert!(TcpStream::connect(&ports.internal).await.is_err());
+}
+
+#[tokio::test]
+async fn a_busy_port_is_told_with_the_flag_that_set_it() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let yaml = format!("server: {{public: {{bindAddress: '{address}'}}}}");
+    let error = Listeners::bind(&options(&yaml))
+        .await
+        .expect_err("it is taken");
+    assert!(matches!(error, ListenError::Address { .. }));
+    let text = error.to_string();
+    assert!(
+        text.contains("--public-addr") && text.contains(&address.to_string()),
+        "{text}"
+    );
+}
+
+async fn get(address: &str, path: &str, header: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("read");
+    answer
+}
+
+#[tokio::test]
+async fn metrics_are_served_as_text_and_nothing_else_is_there() {
+    let ports = start("{}").await;
+    let text = String::from_utf8(get(&ports.metrics, "/metrics", "").await).expect("text");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(
+        text.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nstepdown_role{role=\"candidate\"} 1\n"),
+        "{text}"
+    );
+    let missing = get(&ports.metrics, "/", "").await;
+    assert!(missing.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+    let packed = get(&ports.metrics, "/metrics", "Accept-Encoding: gzip\r\n").await;
+    assert!(String::from_utf8_lossy(&packed).contains("content-encoding: gzip\r\n"));
+    assert!(packed.windows(2).any(|pair| pair == [0x1f, 0x8b]));
+    ports.servers.close().await;
+}
+
+#[tokio::test]
+async fn served_calls_are_counted_with_their_messages_and_codes() {
+    let ports = start("{}").await;
+    let mut client = client(&ports.internal).await;
+    client.check(ask("")).await.expect("an answer");
+    client.check(ask("other")).await.expect_err("unknown");
+    let mut watch = client.watch(ask("")).await.expect("a stream").into_inner();
+    watch.message().await.expect("no error").expect("a message");
+    let count = ports.count.clone();
+    ports.servers.close().await;
+    assert_eq!(
+        watch.message().await.expect("no error").map(|m| m.status()),
+        Some(Answer::NotServing)
+    );
+
+    let text = count.text().expect("text");
+    let check = r#"grpc_method="Check",grpc_service="grpc.health.v1.Health",grpc_type="unary"} "#;
+    let watch =
+        r#"grpc_method="Watch",grpc_service="grpc.health.v1.Health",grpc_type="server_stream"} "#;
+    for line in [
+        format!("grpc_server_started_total{{{check}2"),
+        format!("grpc_server_msg_received_total{{{check}2"),
+        format!("grpc_server_msg_sent_total{{{check}1"),
+        format!("grpc_server_handled_total{{grpc_code=\"OK\",{check}1"),
+        format!("grpc_server_handled_total{{grpc_code=\"NotFound\",{check}1"),
+        format!("grpc_server_msg_sent_total{{{watch}2"),
+        format!("grpc_server_handled_total{{grpc_code=\"OK\",{watch}1"),
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in {text}");
+    }
+}
+
+fn write_certificate(dir: &Path) -> CertifiedKey<KeyPair> {
+    let pair = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(dir.join("cert.pem"), pair.cert.pem()).expect("a file");
+    std::fs::write(dir.join("key.pem"), pair.signing_key.serialize_pem()).expect("a file");
+    pair
+}
+
+/// Shakes hands with a server whose certificate must be this one.
+async fn shake_hands(address: &str, trusted: &CertifiedKey<KeyPair>) -> std::io::Result<Vec<u8>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.cert.der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut stream = connector.connect(name, stream).await?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_used_without_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = write_certificate(dir.path());
+    let ports = start(&format!(
+        "observability: {{metric: {{tls: {{certFile: {0}/cert.pem, keyFile: {0}/key.pem}}}}}}",
+        dir.path().display()
+    ))
+    .await;
+    let answer = shake_hands(&ports.metrics, &first).await.expect("trusted");
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+
+    let second = write_certificate(dir.path());
+    assert!(shake_hands(&ports.metrics, &first).await.is_err());
+    shake_hands(&ports.metrics, &second).await.expect("trusted");
+
+    std::fs::write(dir.path().join("key.pem"), "half written").expect("a file");
+    shake_hands(&ports.metrics, &second)
+        .await
+        .expect("the last good one");
+    ports.servers.close().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_read_is_told_with_its_file() {
+    let yaml = "server: {internal: {tls: {certFile: /nowhere/c, keyFile: /nowhere/k}}}";
+    let error = Listeners::bind(&options(yaml))
+        .await
+        .expect_err("no such file");
+    assert!(matches!(
+        &error,
+        ListenError::Tls { source: TlsError::File { path, .. }, .. } if path == "/nowhere/c"
+    ));
+    assert!(error.to_string().contains("--internal-addr"));
+}

@@ -1,0 +1,227 @@
+//! Reports as log lines.
+
+use std::time::Duration;
+
+use stepdown_core::{Report, Role, ServerState, StoreResult};
+use tracing::{debug, error, info, warn};
+
+/// Logs a report. What comes once per shard and store is for debugging only.
+pub fn log_report(report: &Report) {
+    match report {
+        Report::ConfigurationApplied { source } => {
+            info!(
+                component = "coordinator",
+                source, "Applied the configuration"
+            );
+        }
+        Report::ConfigurationRejected { source, reason } => warn!(
+            component = "coordinator",
+            source,
+            error = reason.as_str(),
+            "Refused the configuration; the last good one stays in force"
+        ),
+        Report::Elected {
+            namespace,
+            shard,
+            term,
+            leader,
+            took,
+        } => info!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            term = term.0,
+            leader = &*leader.0,
+            took = millis(*took),
+            "Elected a leader"
+        ),
+        Report::ElectionFailed {
+            namespace,
+            shard,
+            term,
+            reason,
+            retry_after,
+        } => warn!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            term = term.0,
+            error = reason.as_str(),
+            retry_after = millis(*retry_after),
+            "Failed to elect a leader"
+        ),
+        Report::FencingEnded {
+            namespace,
+            shard,
+            took,
+        } => debug!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            took = millis(*took),
+            "A fencing round ended"
+        ),
+        Report::LeaderConfirmed {
+            namespace,
+            shard,
+            took,
+        } => debug!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            took = millis(*took),
+            "A server became leader"
+        ),
+        Report::NamespaceCreated { namespace, shards } => info!(
+            component = "coordinator",
+            namespace = &**namespace,
+            shards,
+            "Created a namespace"
+        ),
+        Report::NamespaceRefused { namespace, reason } => warn!(
+            component = "coordinator",
+            namespace = &**namespace,
+            error = reason.as_str(),
+            "A namespace can't be created yet"
+        ),
+        Report::RoleChanged {
+            tenure,
+            from,
+            to,
+            cause,
+            reason,
+            took,
+            epoch,
+        } => {
+            let epoch = epoch.map(|epoch| epoch.0);
+            let took = took.map(millis);
+            let cause = cause.map(|cause| format!("{cause:?}"));
+            info!(
+                component = "coordinator",
+                tenure = tenure.0,
+                epoch,
+                from = role(*from),
+                to = role(*to),
+                cause,
+                reason,
+                took,
+                "Changed role"
+            );
+        }
+        Report::ServerChanged {
+            server,
+            state,
+            reason,
+        } => {
+            let state = match state {
+                ServerState::Draining => "draining",
+                ServerState::Running => "running",
+                ServerState::Unavailable => "unavailable",
+            };
+            info!(
+                component = "data-server-controller",
+                data_server = &*server.0,
+                state,
+                reason,
+                "A data server's state changed"
+            );
+        }
+        Report::ServerForgotten { server } => info!(
+            component = "data-server-controller",
+            data_server = &*server.0,
+            "A data server is no longer known"
+        ),
+        Report::ShardAccepted {
+            namespace,
+            shard,
+            term,
+            leader,
+        } => debug!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            term = term.0,
+            leader = leader.as_ref().map(|leader| &*leader.0),
+            "The store accepted a shard"
+        ),
+        Report::ShardBlocked {
+            namespace,
+            shard,
+            reason,
+        } => error!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            error = reason.as_str(),
+            "A shard can't go on by itself"
+        ),
+        Report::ShardVerified { namespace, shard } => debug!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            "A shard is led as it should be"
+        ),
+        Report::StoreConcluded {
+            outcome: StoreResult::Stored,
+            changes,
+            took,
+            ..
+        } => debug!(
+            component = "coordinator-metadata",
+            changes,
+            took = millis(*took),
+            "Stored the status"
+        ),
+        Report::StoreConcluded {
+            outcome,
+            changes,
+            took,
+            reason,
+        } => warn!(
+            component = "coordinator-metadata",
+            outcome = store_result(*outcome),
+            changes,
+            took = millis(*took),
+            error = reason.as_str(),
+            "The status was not stored"
+        ),
+        Report::StatusAdopted { reason } => {
+            warn!(
+                component = "coordinator-metadata",
+                reason, "Adopted a foreign status"
+            );
+        }
+        Report::StatusUnreadable { reason } => error!(
+            component = "coordinator-metadata",
+            error = reason.as_str(),
+            "The status can't be loaded"
+        ),
+    }
+}
+
+/// A role's name in logs and labels.
+pub fn role(role: Role) -> &'static str {
+    match role {
+        Role::Candidate => "candidate",
+        Role::Leader => "leader",
+        Role::SteppingDown => "stepping_down",
+    }
+}
+
+/// An outcome's name in logs and labels.
+pub fn store_result(outcome: StoreResult) -> &'static str {
+    match outcome {
+        StoreResult::Ambiguous => "ambiguous",
+        StoreResult::Conflict => "conflict",
+        StoreResult::Corrupt => "corrupt",
+        StoreResult::Forbidden => "forbidden",
+        StoreResult::Invalid => "invalid",
+        StoreResult::Stored => "stored",
+        StoreResult::TooLarge => "too_large",
+        StoreResult::Unavailable => "unavailable",
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

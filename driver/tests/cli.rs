@@ -1,0 +1,112 @@
+//! The `stepdown` command as a process.
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+use std::process::{Command, Output, Stdio};
+
+use stepdown::cli::CoordinatorArgs;
+use stepdown::health::{Listeners, Servers};
+use stepdown::observe::Metrics;
+use stepdown::options::CoordinatorOptions;
+use tonic::service::Routes;
+
+fn stepdown(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_stepdown"))
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_usage_error_is_told_on_standard_error_with_exit_code_1() {
+    for words in [
+        &["coordinator", "--bogus"][..],
+        &["bogus"],
+        &["-l", "loud", "health"],
+    ] {
+        let output = stepdown(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(text(&output.stderr).starts_with("Error: "), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output_without_colours() {
+    for words in [
+        &[][..],
+        &["--help"],
+        &["help"],
+        &["coordinator", "-h"],
+        &["--version"],
+    ] {
+        let output = stepdown(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(text(&output.stdout).contains("stepdown"), "{words:?}");
+        assert!(!text(&output.stdout).contains('\u{1b}'), "{words:?}");
+    }
+}
+
+#[test]
+fn health_ends_with_0_only_if_the_service_serves() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let words = [
+        "-i=127.0.0.1:0",
+        "-p=127.0.0.1:0",
+        "-m=127.0.0.1:0",
+        "--metadata=memory",
+    ];
+    let flags = CoordinatorArgs::from_words(&words).expect("flags");
+    let options = CoordinatorOptions::load(flags.into_settings(), None).expect("valid");
+    let (port, servers) = runtime.block_on(async {
+        let listeners = Listeners::bind(&options).await.expect("free ports");
+        let (internal, _, _) = listeners.addresses().expect("addresses");
+        let metrics = Metrics::new().expect("unique names");
+        let servers = Servers::start(listeners, Routes::default(), &metrics);
+        (internal.port().to_string(), servers)
+    });
+    let health = |more: &[&str]| {
+        let words = [&["health", "--host=127.0.0.1", "--port", &port], more].concat();
+        stepdown(&words)
+    };
+    let healthy = health(&["--timeout=10s"]);
+    assert_eq!(healthy.status.code(), Some(0), "{}", text(&healthy.stderr));
+    assert!(healthy.stdout.is_empty() && healthy.stderr.is_empty());
+
+    let unknown = health(&["--service", "oxia-readiness"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(unknown.stdout.is_empty() && unknown.stderr.is_empty());
+
+    runtime.block_on(servers.not_serving());
+    let leaving = health(&["--verbose"]);
+    assert_eq!(leaving.status.code(), Some(1));
+    assert!(text(&leaving.stderr).contains("NOT_SERVING"));
+
+    runtime.block_on(servers.close());
+    assert_eq!(health(&[]).status.code(), Some(1));
+}
+
+#[test]
+fn health_gives_up_on_a_server_that_accepts_and_says_nothing() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port().to_string();
+    let words = [
+        "health",
+        "--host=127.0.0.1",
+        "--port",
+        &port,
+        "--timeout=200ms",
+        "--verbose",
+    ];
+    let output = stepdown(&words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("--timeout"),
+        "{}",
+        text(&output.stderr)
+    );
+}
