@@ -35,23 +35,18 @@ enum Failure {
 
 /// Help and the version end well; anything else is a usage error.
 fn not_run(error: &clap::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        | ErrorKind::DisplayVersion => {
-            let text = error.render();
-            if io::stdout().is_terminal() && !no_color() {
-                print!("{}", text.ansi());
-            } else {
-                print!("{text}");
-            }
-            ExitCode::SUCCESS
-        }
-        _ => {
-            eprint!("{}", cli::usage_error(error));
-            ExitCode::FAILURE
-        }
+    let asked = !error.use_stderr();
+    if !asked && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{}", cli::usage_error(error));
+        return ExitCode::FAILURE;
     }
+    let text = error.render();
+    if io::stdout().is_terminal() && !no_color() {
+        print!("{}", text.ansi());
+    } else {
+        print!("{text}");
+    }
+    ExitCode::SUCCESS
 }
 
 fn no_color() -> bool {
