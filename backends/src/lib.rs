@@ -1,1 +1,10 @@
-//! Where the documents and the leadership live.
+//! Where the documents and the leadership live. A backend does what it is told and says what
+//! happened; what that means is decided in `stepdown-core`.
+
+mod backend;
+mod clock;
+
+pub use backend::{
+    Backend, ConfigurationSource, Leadership, LeadershipReport, StatusHints, StatusStore,
+};
+pub use clock::boottime;
