@@ -1,6 +1,6 @@
 //! The `stepdown` command.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Silent) => ExitCode::FAILURE,
         Err(Failure::Told(reason)) => {
-            eprintln!("Error: {reason}");
+            tell(&format!("Error: {reason}\n"));
             ExitCode::FAILURE
         }
     }
@@ -37,16 +37,23 @@ enum Failure {
 fn not_run(error: &clap::Error) -> ExitCode {
     let asked = !error.use_stderr();
     if !asked && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprint!("{}", cli::usage_error(error));
+        tell(&cli::usage_error(error));
         return ExitCode::FAILURE;
     }
     let text = error.render();
-    if io::stdout().is_terminal() && !no_color() {
-        print!("{}", text.ansi());
+    let text = if io::stdout().is_terminal() && !no_color() {
+        text.ansi().to_string()
     } else {
-        print!("{text}");
-    }
+        text.to_string()
+    };
+    // Whoever closed standard output has read enough.
+    let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+fn tell(text: &str) {
+    // Without standard error, only the exit code is left.
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn no_color() -> bool {

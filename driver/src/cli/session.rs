@@ -1,7 +1,7 @@
 //! What happens around the event loop of `stepdown coordinator`: options, logs, ports, signals.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,8 @@ where
         CoordinatorOptions::load(args.into_settings(), sconfig).map_err(|e| e.to_string())?;
     let level = global.log_level.or(options.log_level).unwrap_or_default();
     for notice in deprecations {
-        eprintln!("{notice}");
+        // Where there is no standard error, the log says the same.
+        let _ = writeln!(io::stderr(), "{notice}");
     }
     let mut signals = Signals::listen().map_err(|e| format!("can't handle signals: {e}"))?;
     let listeners = Listeners::bind(&options).await.map_err(|e| e.to_string())?;
