@@ -1,4 +1,4 @@
-//! The ports of a coordinator: health on each gRPC port, the admin API, `/metrics`.
+//! The ports of a coordinator: health on each gRPC port, the admin API, `/metrics`; and TLS.
 
 mod listen;
 mod serve;
@@ -8,4 +8,4 @@ mod tls;
 pub use listen::{ListenError, Listeners};
 pub use serve::Servers;
 pub use stream::{Connection, Connections};
-pub use tls::{TlsError, server_config};
+pub use tls::{Connector, TlsError};

@@ -16,7 +16,7 @@ pub fn read(path: &Path, notices: &mut Vec<String>) -> Result<Settings, OptionsE
     let mut unknown = Vec::new();
     let settings = parse(&text, &mut unknown).map_err(|error| OptionsError::Malformed {
         path: path.display().to_string(),
-        reason: error.to_string(),
+        reason: error.without_snippet().to_string(),
     })?;
     notices.extend(unknown.into_iter().map(|key| {
         format!(

@@ -15,7 +15,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
 use crate::cli::CoordinatorArgs;
-use crate::health::{ListenError, TlsError};
+use crate::health::{Connector, ListenError, TlsError};
 use crate::options::CoordinatorOptions;
 
 fn options(yaml: &str) -> CoordinatorOptions {
@@ -245,4 +245,39 @@ async fn a_certificate_that_cannot_be_read_is_told_with_its_file() {
         ListenError::Tls { source: TlsError::File { path, .. }, .. } if path == "/nowhere/c"
     ));
     assert!(error.to_string().contains("--internal-addr"));
+}
+
+#[tokio::test]
+async fn a_connector_presents_its_certificate_and_checks_the_servers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write_certificate(dir.path());
+    let pair = format!(
+        "certFile: {0}/cert.pem, keyFile: {0}/key.pem, trustedCaFile: {0}/cert.pem",
+        dir.path().display()
+    );
+    let ports = start(&format!(
+        "server: {{internal: {{tls: {{{pair}, clientAuth: true}}}}}}"
+    ))
+    .await;
+    let ask_over = async |more: &str| {
+        let options = options(&format!("controller: {{tls: {{{pair}{more}}}}}"));
+        let connector = Connector::new(&options.controller_tls.expect("on")).expect("valid");
+        let endpoint = Endpoint::from_shared(format!("http://{}", ports.internal)).expect("a URI");
+        let channel = endpoint.connect_with_connector(connector).await.ok()?;
+        HealthClient::new(channel).check(ask("")).await.ok()
+    };
+    assert!(ask_over(", serverName: localhost").await.is_some());
+    assert!(ask_over(", insecureSkipVerify: true").await.is_some());
+    assert!(ask_over(", serverName: elsewhere").await.is_none());
+    assert!(
+        ask_over("").await.is_none(),
+        "the certificate is not for 127.0.0.1"
+    );
+    let plain = Endpoint::from_shared(format!("http://{}", ports.internal)).expect("a URI");
+    let plain = match plain.connect().await {
+        Ok(channel) => HealthClient::new(channel).check(ask("")).await.ok(),
+        Err(_) => None,
+    };
+    assert!(plain.is_none());
+    ports.servers.close().await;
 }

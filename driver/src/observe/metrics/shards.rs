@@ -17,7 +17,7 @@ const DETAILED: usize = 1_000;
 #[derive(Default)]
 pub struct Series(Mutex<Table>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Table {
     shards: BTreeMap<ShardId, Shard>,
     detailed: usize,
@@ -25,6 +25,7 @@ struct Table {
     servers: BTreeMap<ServerId, Server>,
 }
 
+#[derive(Clone)]
 struct Shard {
     namespace: Arc<str>,
     term: Option<i64>,
@@ -33,14 +34,14 @@ struct Shard {
     latencies: Option<Box<Latencies>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Latencies {
     election: Option<Latency>,
     new_term: Option<Latency>,
     become_leader: Option<Latency>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Server {
     running: bool,
     failures: u64,
@@ -287,7 +288,9 @@ impl Collector for Collected {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.series.lock().families()
+        // Reports must not wait while a large scrape is put together.
+        let copy = self.series.lock().clone();
+        copy.families()
     }
 }
 

@@ -1,5 +1,7 @@
-//! TLS of the ports. The certificate is read anew for every handshake, so that it can be renewed
-//! without a restart.
+//! TLS of the ports, and towards data servers. The certificate is read anew for every handshake,
+//! so that it can be renewed without a restart.
+
+mod client;
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +15,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tracing::warn;
+
+pub use client::Connector;
 
 use crate::options::{TlsOptions, TlsVersions};
 
@@ -136,9 +140,15 @@ impl Certificate {
 }
 
 impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.newest())
+    }
+}
+
+impl Certificate {
     /// Between the writes of a certificate and its key the pair does not fit: the last good one
     /// serves on.
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn newest(&self) -> Arc<CertifiedKey> {
         let mut last_good = self
             .last_good
             .lock()
@@ -150,7 +160,7 @@ impl ResolvesServerCert for Certificate {
                 "Can't read the certificate; the last good one is used"
             ),
         }
-        Some(Arc::clone(&last_good))
+        Arc::clone(&last_good)
     }
 }
 

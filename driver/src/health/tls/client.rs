@@ -1,0 +1,153 @@
+//! TLS towards data servers.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tonic::codegen::BoxFuture;
+use tower::Service;
+
+use super::{Certificate, HTTP2, TlsError, authorities, provider, unfit, versions};
+use crate::options::TlsOptions;
+
+/// Connects to data servers over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
+/// scheme `http`.
+#[derive(Clone)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+}
+
+impl Connector {
+    /// Reads the files of the options; the authorities once, the certificate for each handshake.
+    pub fn new(options: &TlsOptions) -> Result<Self, TlsError> {
+        let provider = Arc::new(provider(options)?);
+        let certificate = Certificate::open(options, &provider)?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions(options.versions))
+            .map_err(unfit)?;
+        let builder = if options.insecure_skip_verify {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyName(provider)))
+        } else {
+            builder.with_root_certificates(match &options.trusted_ca_file {
+                Some(path) => authorities(path)?,
+                None => the_systems()?,
+            })
+        };
+        let mut config = builder.with_client_cert_resolver(Arc::new(certificate));
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        let server_name = match &options.server_name {
+            Some(name) => Some(ServerName::try_from(name.clone()).map_err(unfit)?),
+            None => None,
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            server_name,
+        })
+    }
+
+    async fn connect(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = match self.server_name {
+            Some(name) => name,
+            None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+        };
+        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
+        stream.set_nodelay(true)?;
+        let stream = TlsConnector::from(self.config)
+            .connect(name, stream)
+            .await?;
+        Ok(TokioIo::new(stream))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Error = io::Error;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+fn the_systems() -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(found.certs);
+    if store.is_empty() {
+        return Err(TlsError::Unfit(
+            "the system has no certificate authorities; name yours in trustedCaFile".to_owned(),
+        ));
+    }
+    Ok(store)
+}
+
+impl ResolvesClientCert for Certificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.newest())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// `insecureSkipVerify`: whoever answers is believed. The handshake itself is still checked.
+#[derive(Debug)]
+struct AnyName(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let supported = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, supported)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let supported = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, supported)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
