@@ -3,6 +3,7 @@
 
 mod backend;
 mod clock;
+pub mod memory;
 
 pub use backend::{
     Backend, ConfigurationSource, Leadership, LeadershipReport, StatusHints, StatusStore,
