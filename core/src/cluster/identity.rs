@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::yaml::{Cursor, DecodeError, Emitter, Strings};
 use crate::id::ServerId;
 
 /// A data server's name and its two addresses, as written in either document.
@@ -29,5 +30,35 @@ impl DataServerIdentity {
     /// Whether both addresses are the same as `other`'s.
     pub fn same_addresses(&self, other: &Self) -> bool {
         self.public == other.public && self.internal == other.internal
+    }
+}
+
+impl DataServerIdentity {
+    pub(super) fn read(at: Cursor<'_>, strings: &mut Strings) -> Result<Self, DecodeError> {
+        let mut name = None;
+        let mut public = None;
+        let mut internal = None;
+        for (field, at) in at.fields()? {
+            match field {
+                "name" => name = Some(strings.share(at.text()?)),
+                "public" => public = Some(strings.share(at.text()?)),
+                "internal" => internal = Some(strings.share(at.text()?)),
+                _ => {}
+            }
+        }
+        let mut or_empty = |text: Option<Arc<str>>| text.unwrap_or_else(|| strings.share(""));
+        Ok(Self {
+            name,
+            public: or_empty(public),
+            internal: or_empty(internal),
+        })
+    }
+
+    pub(super) fn write(&self, yaml: &mut Emitter) {
+        if let Some(name) = &self.name {
+            yaml.text("name", name);
+        }
+        yaml.text("public", &self.public);
+        yaml.text("internal", &self.internal);
     }
 }

@@ -2,15 +2,22 @@
 //! which people write. The field names and meanings are Oxia's.
 
 mod configuration;
+mod duration;
 mod identity;
 mod status;
+mod yaml;
 
 pub use configuration::{
-    AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, Coordinator, KeySorting,
-    LoadBalancer, Namespace,
+    AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, ConfigurationError,
+    ConfigurationProblems, Coordinator, KeySorting, LoadBalancer, Namespace,
 };
+pub use duration::{ParseDurationError, format_duration, parse_duration};
 pub use identity::DataServerIdentity;
 pub use status::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
-    SplitPhase,
+    SplitPhase, StatusProblem,
 };
+pub use yaml::DecodeError;
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,15 @@
 //! The status document: which shard lives where, in which term, led by whom.
 
+mod decode;
+mod encode;
+mod problems;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use problems::StatusProblem;
 
 use super::DataServerIdentity;
 use crate::id::{ShardId, Term};
@@ -64,6 +70,11 @@ pub struct ShardMetadata {
 }
 
 impl ShardMetadata {
+    /// Whether clients are told of it: not one being deleted, nor the child of an unfinished split.
+    pub fn is_assignable(&self) -> bool {
+        self.status != ShardStatus::Deleting && !self.is_split_child()
+    }
+
     /// Whether it is the child of a split that has not finished.
     pub fn is_split_child(&self) -> bool {
         self.split
@@ -146,3 +157,6 @@ pub enum SplitPhase {
     /// The parent is frozen and fenced (2).
     Cutover,
 }
+
+#[cfg(test)]
+mod tests;

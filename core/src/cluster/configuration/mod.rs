@@ -1,10 +1,15 @@
 //! The configuration document: what the operator wants.
 
+mod decode;
+mod validate;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use validate::{ConfigurationError, ConfigurationProblems};
 
 use super::DataServerIdentity;
 use crate::id::ServerId;

@@ -1,12 +1,16 @@
 //! What data servers and clients are told of the shards: hash ranges and assignments.
 
+mod ranges;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterConfiguration, ClusterStatus, HashRange, ShardStatus};
+use crate::cluster::{ClusterConfiguration, ClusterStatus, HashRange};
 use crate::id::ShardId;
+
+pub use ranges::{MAX_SHARDS, hash_ranges};
 
 /// A full snapshot of who leads what. Each one takes the place of the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +42,7 @@ impl ShardAssignments {
             let shards = namespace
                 .shards
                 .iter()
-                .filter(|(_, shard)| {
-                    shard.status != ShardStatus::Deleting && !shard.is_split_child()
-                })
+                .filter(|(_, shard)| shard.is_assignable())
                 .filter_map(|(id, shard)| {
                     Some(ShardAssignment {
                         shard: *id,
