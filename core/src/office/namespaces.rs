@@ -1,0 +1,139 @@
+//! Creation of namespaces: all of a namespace's shards, or none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Office;
+use crate::assign::hash_ranges;
+use crate::balance::Placement;
+use crate::cluster::{Namespace, NamespaceStatus, ShardMetadata, ShardStatus};
+use crate::id::{ShardId, Term};
+use crate::report::Report;
+use crate::shard::ShardController;
+use crate::tools::Tools;
+
+impl Office {
+    /// Creates every configured namespace that has no status yet. One that has is left as it is,
+    /// whatever the configuration says now.
+    pub(super) fn create_namespaces(&mut self, tools: &mut Tools) {
+        let Some(configuration) = self.configuration.clone() else {
+            return;
+        };
+        self.refused.retain(|name, _| {
+            configuration
+                .namespaces
+                .iter()
+                .any(|namespace| namespace.name == *name)
+        });
+        for namespace in &configuration.namespaces {
+            if self
+                .ledger
+                .working()
+                .namespaces
+                .contains_key(&namespace.name)
+            {
+                continue;
+            }
+            match self.place(namespace) {
+                Ok((status, next_id)) => self.admit(&namespace.name, status, next_id, tools),
+                Err(reason) => self.refuse(&namespace.name, reason, tools),
+            }
+        }
+    }
+
+    /// The store did not take these namespaces.
+    pub(crate) fn rejected(&mut self, namespaces: &[Arc<str>], reason: &str, tools: &mut Tools) {
+        for name in namespaces {
+            let gone: Vec<ShardId> = self
+                .shards
+                .iter()
+                .filter(|(_, shard)| shard.namespace() == name)
+                .map(|(id, _)| *id)
+                .collect();
+            for id in gone {
+                self.with_shard(id, tools, ShardController::abandon);
+                self.shards.remove(&id);
+            }
+            self.refuse(name, reason.to_owned(), tools);
+        }
+    }
+
+    /// Says which namespaces have become durable.
+    pub(super) fn report_created(&mut self, tools: &mut Tools) {
+        let accepted = self.ledger.accepted();
+        let (created, pending) = std::mem::take(&mut self.created)
+            .into_iter()
+            .partition::<Vec<_>, _>(|name| accepted.namespaces.contains_key(name));
+        self.created = pending;
+        for namespace in created {
+            let shards = accepted
+                .namespaces
+                .get(&namespace)
+                .map_or(0, |found| found.shards.len());
+            let shards = u32::try_from(shards).unwrap_or(u32::MAX);
+            tools.report(Report::NamespaceCreated { namespace, shards });
+        }
+    }
+
+    fn place(&self, namespace: &Namespace) -> Result<(NamespaceStatus, i64), String> {
+        let Some(configuration) = &self.configuration else {
+            return Err("there is no configuration".to_owned());
+        };
+        let working = self.ledger.working();
+        let ranges = hash_ranges(namespace.initial_shard_count)
+            .ok_or_else(|| format!("it can't have {} shards", namespace.initial_shard_count))?;
+        let first = working.shard_id_generator;
+        let next_id = i64::from(namespace.initial_shard_count)
+            .checked_add(first)
+            .ok_or("shard ids are exhausted")?;
+        let ids: Vec<ShardId> = (first..next_id).map(ShardId).collect();
+        let ensembles = Placement::new(configuration, working)
+            .place_namespace(namespace, &ids)
+            .map_err(|error| error.to_string())?;
+        let shards: BTreeMap<ShardId, Arc<ShardMetadata>> = ids
+            .into_iter()
+            .zip(ranges)
+            .zip(ensembles)
+            .map(|((id, range), ensemble)| {
+                // The creation and the first election are one change.
+                let shard = ShardMetadata {
+                    status: ShardStatus::Election,
+                    term: Term(0),
+                    ensemble,
+                    int32_hash_range: Some(range),
+                    ..ShardMetadata::default()
+                };
+                (id, Arc::new(shard))
+            })
+            .collect();
+        let replication_factor = namespace.replication_factor;
+        Ok((
+            NamespaceStatus {
+                replication_factor,
+                shards,
+            },
+            next_id,
+        ))
+    }
+
+    fn admit(&mut self, name: &Arc<str>, status: NamespaceStatus, next_id: i64, tools: &mut Tools) {
+        self.refused.remove(name);
+        self.created.push(name.clone());
+        for (id, shard) in &status.shards {
+            let controller = ShardController::created(name.clone(), *id, shard.term, tools.now);
+            self.shards.insert(*id, controller);
+        }
+        self.ledger.admit(name, status, next_id);
+    }
+
+    fn refuse(&mut self, name: &Arc<str>, reason: String, tools: &mut Tools) {
+        self.created.retain(|created| created != name);
+        if self.refused.get(name) != Some(&reason) {
+            self.refused.insert(name.clone(), reason.clone());
+            tools.report(Report::NamespaceRefused {
+                namespace: name.clone(),
+                reason,
+            });
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Assignments: recomputed once per accepted document, and sent to every data server.
+
+use std::sync::Arc;
+
+use super::Office;
+use crate::assign::ShardAssignments;
+use crate::id::Timestamp;
+use crate::server::News;
+use crate::tools::Tools;
+
+/// What was published last, and when it is sent again unasked: assignments carry neither term nor
+/// version, so an older leader's last ones may have come after ours.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    latest: Option<Arc<ShardAssignments>>,
+    again: Timestamp,
+}
+
+impl Publisher {
+    pub(super) fn new(tools: &Tools) -> Self {
+        Self {
+            latest: None,
+            again: tools.now.after(tools.timing.lease),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Timestamp {
+        self.again
+    }
+}
+
+impl Office {
+    /// Publishes what follows from the accepted document, if that is anything new.
+    pub(super) fn publish(&mut self, tools: &mut Tools) {
+        let status = self.ledger.accepted();
+        // Servers become ready with the first assignments: never tell them of nothing, unless
+        // nothing is what the operator wants.
+        let awaited = match &self.configuration {
+            Some(configuration) => configuration.namespaces.iter().any(|namespace| {
+                !status.namespaces.contains_key(&namespace.name)
+                    && !self.refused.contains_key(&namespace.name)
+            }),
+            None => true,
+        };
+        if status.namespaces.is_empty() && awaited {
+            return;
+        }
+        let assignments = ShardAssignments::of(status, self.configuration.as_deref());
+        if self.publisher.latest.as_deref() == Some(&assignments) {
+            return;
+        }
+        self.publisher.latest = Some(Arc::new(assignments));
+        self.push(tools);
+    }
+
+    /// Sends the latest assignments again, now and then.
+    pub(super) fn publish_again(&mut self, tools: &mut Tools) {
+        if self.publisher.again <= tools.now {
+            self.publisher.again = tools.now.after(tools.timing.reassign_every);
+            self.push(tools);
+        }
+    }
+
+    fn push(&mut self, tools: &mut Tools) {
+        let Some(latest) = self.publisher.latest.clone() else {
+            return;
+        };
+        let ids: Vec<_> = self.servers.keys().cloned().collect();
+        for id in ids {
+            self.with_server(&id, tools, |server, tools| {
+                server.publish(&latest, tools);
+                News::None
+            });
+        }
+    }
+
+    /// The latest assignments, for a server that joins.
+    pub(super) fn latest_assignments(&self) -> Option<Arc<ShardAssignments>> {
+        self.publisher.latest.clone()
+    }
+}

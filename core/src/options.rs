@@ -1,0 +1,113 @@
+//! What a machine is made with, and every duration that it goes by.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ProcessId;
+
+/// What a [`CoordinatorState`](crate::CoordinatorState) is made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// This process.
+    pub process: ProcessId,
+    /// The only source of chance: jitter, and the cluster's id if there is none yet.
+    pub seed: u64,
+    /// The durations to go by.
+    pub timing: Timing,
+}
+
+/// Every duration that the machine goes by. The defaults are those of production.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Between two health checks of a data server.
+    pub probe_every: Duration,
+    /// Between two health checks of a data server that has not answered yet, or does not.
+    pub reprobe_every: Duration,
+    /// So many failed checks in a row make a data server unavailable.
+    pub probe_failures: u32,
+    /// Between two tries of a refused or failed handshake, stream or watch: the first wait.
+    pub reconnect_first: Duration,
+    /// The longest such wait.
+    pub reconnect_most: Duration,
+    /// How long an election, or the first push of assignments, waits for a majority of the
+    /// ensemble to have shaken hands.
+    pub patience: Duration,
+    /// After the majority: how long to wait for each further member's answer to `NewTerm`.
+    pub grace: Duration,
+    /// Between two election attempts of a shard: the first wait.
+    pub election_first: Duration,
+    /// The longest such wait.
+    pub election_most: Duration,
+    /// Between two tries to bring a follower back: the first wait.
+    pub follower_first: Duration,
+    /// The longest such wait.
+    pub follower_most: Duration,
+    /// Bytes of document written per second at most, on average, while changes pour in.
+    pub store_bytes_per_second: u64,
+    /// The shortest time between two stores.
+    pub window_least: Duration,
+    /// The longest time between two stores while there are changes.
+    pub window_most: Duration,
+    /// Between two tries of a store, load or read-back that the store could not serve: first wait.
+    pub store_retry_first: Duration,
+    /// The longest such wait; also the wait where waiting alone won't mend it.
+    pub store_retry_most: Duration,
+    /// Between two looks of an idle leader at the document's version.
+    pub head_check_every: Duration,
+    /// Between two answers to hints that the document was changed.
+    pub hint_spacing: Duration,
+    /// Before campaigning again after a loss: the bound of the first, random, wait.
+    pub campaign_first: Duration,
+    /// The bound of the longest such wait.
+    pub campaign_most: Duration,
+    /// Time in office after which a loss counts as the first one again.
+    pub campaign_forget: Duration,
+    /// How often a candidate tries its fencing write before it lets others try.
+    pub fencing_attempts: u32,
+    /// One full lease: when assignments and roles are checked once more after taking office, since
+    /// an older leader's last words may have come later than ours.
+    pub lease: Duration,
+    /// Between two unasked pushes of the assignments.
+    pub reassign_every: Duration,
+    /// Between two sweeps that verify every shard's leader.
+    pub reverify_every: Duration,
+    /// Between two steps of such a sweep.
+    pub sweep_every: Duration,
+    /// Shards verified in one such step.
+    pub sweep_shards: usize,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            probe_every: Duration::from_secs(2),
+            reprobe_every: Duration::from_millis(500),
+            probe_failures: 3,
+            reconnect_first: Duration::from_millis(200),
+            reconnect_most: Duration::from_secs(5),
+            patience: Duration::from_secs(5),
+            grace: Duration::from_millis(100),
+            election_first: Duration::from_millis(100),
+            election_most: Duration::from_secs(10),
+            follower_first: Duration::from_secs(1),
+            follower_most: Duration::from_secs(30),
+            store_bytes_per_second: 4_000_000,
+            window_least: Duration::from_millis(5),
+            window_most: Duration::from_millis(200),
+            store_retry_first: Duration::from_millis(100),
+            store_retry_most: Duration::from_secs(5),
+            head_check_every: Duration::from_secs(5),
+            hint_spacing: Duration::from_millis(100),
+            campaign_first: Duration::from_millis(100),
+            campaign_most: Duration::from_secs(5),
+            campaign_forget: Duration::from_secs(30),
+            fencing_attempts: 5,
+            lease: Duration::from_secs(15),
+            reassign_every: Duration::from_secs(60),
+            reverify_every: Duration::from_secs(300),
+            sweep_every: Duration::from_millis(50),
+            sweep_shards: 64,
+        }
+    }
+}

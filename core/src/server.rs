@@ -1,0 +1,368 @@
+//! One data server: health, handshake, features, and the assignments stream.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::assign::ShardAssignments;
+use crate::backoff::Backoff;
+use crate::call::{Answer, Binding, Call, CallError, CallErrorKind, Feature};
+use crate::cluster::DataServerIdentity;
+use crate::id::{RequestId, ServerId, Timestamp};
+use crate::report::{Report, ServerState};
+use crate::tools::{Owner, Tools};
+
+#[cfg(test)]
+mod tests;
+
+/// One data server as a tenure sees it.
+#[derive(Debug)]
+pub(crate) struct ServerController {
+    identity: DataServerIdentity,
+    configured: bool,
+    reach: Reach,
+    features: Option<BTreeSet<Feature>>,
+    failures: u32,
+    check: Probe,
+    watch: Probe,
+    handshake: Probe,
+    stream: Probe,
+    latest: Option<Arc<ShardAssignments>>,
+    /// The health watch broke: if the next check fails as well, the server is unavailable.
+    suspicious: bool,
+}
+
+/// Whether the server can be worked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nothing is known yet.
+    Unknown,
+    /// It has shaken hands and answers.
+    Running,
+    /// It does not answer, does not serve, or is not ours.
+    Unavailable,
+}
+
+/// What an event means for the shards on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Nothing.
+    None,
+    /// It can be worked with (again).
+    Running,
+    /// It can't be worked with (any more).
+    Unavailable(String),
+    /// It still answers, but its connections broke: it may have been restarted.
+    Restarted,
+}
+
+/// A request that is either in flight, or due at some time, or neither.
+#[derive(Debug, Default)]
+struct Probe {
+    request: Option<RequestId>,
+    due: Option<Timestamp>,
+    backoff: Backoff,
+}
+
+impl Probe {
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.request.is_none() && self.due.is_some_and(|due| due <= now)
+    }
+
+    fn sent(&mut self, request: RequestId) {
+        self.request = Some(request);
+        self.due = None;
+    }
+
+    /// Whether `request` is the one in flight; it no longer is.
+    fn ended(&mut self, request: RequestId) -> bool {
+        let ours = self.request == Some(request);
+        if ours {
+            self.request = None;
+        }
+        ours
+    }
+
+    fn stop(&mut self, tools: &mut Tools) {
+        self.due = None;
+        if let Some(request) = self.request.take() {
+            tools.cancel(request);
+        }
+    }
+
+    fn retry(&mut self, tools: &mut Tools) {
+        let (first, most) = (tools.timing.reconnect_first, tools.timing.reconnect_most);
+        self.due = Some(tools.wait(&mut self.backoff, first, most));
+    }
+}
+
+impl ServerController {
+    /// A server not seen yet: it is checked and watched from the first event on.
+    pub(crate) fn new(identity: DataServerIdentity, configured: bool, now: Timestamp) -> Self {
+        let at_once = || Probe {
+            due: Some(now),
+            ..Probe::default()
+        };
+        Self {
+            identity,
+            configured,
+            reach: Reach::Unknown,
+            features: None,
+            failures: 0,
+            check: at_once(),
+            watch: at_once(),
+            handshake: Probe::default(),
+            stream: Probe::default(),
+            latest: None,
+            suspicious: false,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &DataServerIdentity {
+        &self.identity
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// What it can do; `None` until it has shaken hands.
+    pub(crate) fn features(&self) -> Option<&BTreeSet<Feature>> {
+        self.features.as_ref()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        [&self.check, &self.watch, &self.handshake, &self.stream]
+            .into_iter()
+            .filter(|probe| probe.request.is_none())
+            .filter_map(|probe| probe.due)
+            .min()
+    }
+
+    /// Whether it is in the configuration; one that is not is draining.
+    pub(crate) fn set_configured(&mut self, configured: bool, tools: &mut Tools) {
+        if self.configured != configured {
+            self.configured = configured;
+            let reason = if configured {
+                "configured again"
+            } else {
+                "no longer configured"
+            };
+            self.report(reason.to_owned(), tools);
+        }
+    }
+
+    /// Sends the newest assignments, at once if the server is bound to the cluster.
+    pub(crate) fn publish(&mut self, assignments: &Arc<ShardAssignments>, tools: &mut Tools) {
+        self.latest = Some(assignments.clone());
+        if self.reach == Reach::Running && self.stream.due.is_none() {
+            let request = tools.push(self.stream.request, &self.identity, assignments.clone());
+            self.stream.sent(request);
+        }
+    }
+
+    /// Ends whatever is in flight.
+    pub(crate) fn close(&mut self, tools: &mut Tools) {
+        for probe in [
+            &mut self.check,
+            &mut self.watch,
+            &mut self.handshake,
+            &mut self.stream,
+        ] {
+            probe.stop(tools);
+        }
+    }
+
+    pub(crate) fn time_passed(&mut self, tools: &mut Tools) {
+        let now = tools.now;
+        let owner = || Owner::Server(self.identity.id());
+        if self.check.is_due(now) {
+            self.check
+                .sent(tools.call(owner(), &self.identity, Call::CheckHealth));
+        }
+        if self.watch.is_due(now) {
+            self.watch.sent(tools.watch(&self.identity));
+        }
+        if self.handshake.is_due(now) {
+            self.handshake
+                .sent(tools.call(owner(), &self.identity, Call::Handshake));
+        }
+        if self.stream.is_due(now) {
+            self.stream.due = None;
+            if let Some(latest) = self.latest.clone() {
+                self.publish(&latest, tools);
+            }
+        }
+    }
+
+    pub(crate) fn answered(
+        &mut self,
+        request: RequestId,
+        result: Result<Answer, CallError>,
+        tools: &mut Tools,
+    ) -> News {
+        if self.check.ended(request) {
+            return self.checked(result, tools);
+        }
+        if self.handshake.ended(request) {
+            return self.shaken(result, tools);
+        }
+        News::None
+    }
+
+    pub(crate) fn observed(
+        &mut self,
+        request: RequestId,
+        serving: bool,
+        tools: &mut Tools,
+    ) -> News {
+        if self.watch.request != Some(request) {
+            return News::None;
+        }
+        self.watch.backoff.reset();
+        if !serving {
+            return self.lost("it answers NOT_SERVING", tools);
+        }
+        self.alive(tools);
+        News::None
+    }
+
+    pub(crate) fn watch_ended(
+        &mut self,
+        request: RequestId,
+        error: &CallError,
+        tools: &mut Tools,
+    ) -> News {
+        if !self.watch.ended(request) {
+            return News::None;
+        }
+        self.watch.retry(tools);
+        if error.kind != CallErrorKind::Unimplemented && self.reach == Reach::Running {
+            self.suspicious = true;
+            self.check.stop(tools);
+            self.check.due = Some(tools.now);
+            self.time_passed(tools);
+        }
+        News::None
+    }
+
+    pub(crate) fn push_ended(&mut self, request: RequestId, tools: &mut Tools) {
+        if self.stream.ended(request) {
+            self.stream.retry(tools);
+        }
+    }
+
+    fn checked(&mut self, result: Result<Answer, CallError>, tools: &mut Tools) -> News {
+        let suspicious = std::mem::take(&mut self.suspicious);
+        let news = match result {
+            Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", tools),
+            Ok(_) => self.alive_after(suspicious, tools),
+            Err(error) if error.kind == CallErrorKind::Unimplemented => {
+                self.alive_after(suspicious, tools)
+            }
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                let hard = suspicious && error.kind != CallErrorKind::TimedOut;
+                if hard || self.failures >= tools.timing.probe_failures {
+                    self.lost(&error.message, tools)
+                } else {
+                    News::None
+                }
+            }
+        };
+        let every = match self.reach {
+            Reach::Running => tools.timing.probe_every,
+            Reach::Unknown | Reach::Unavailable => tools.timing.reprobe_every,
+        };
+        self.check.due = Some(tools.now.after(every));
+        news
+    }
+
+    fn alive_after(&mut self, suspicious: bool, tools: &mut Tools) -> News {
+        self.alive(tools);
+        if suspicious {
+            News::Restarted
+        } else {
+            News::None
+        }
+    }
+
+    /// It serves: shake hands, unless that is done or under way.
+    fn alive(&mut self, tools: &mut Tools) {
+        self.failures = 0;
+        let idle = self.handshake.request.is_none() && self.handshake.due.is_none();
+        if self.reach != Reach::Running && idle {
+            self.handshake.due = Some(tools.now);
+            self.time_passed(tools);
+        }
+    }
+
+    fn shaken(&mut self, result: Result<Answer, CallError>, tools: &mut Tools) -> News {
+        match result {
+            Ok(Answer::Handshaken {
+                binding: Binding::Bound | Binding::AlreadyBound,
+                features,
+            }) => {
+                self.features = Some(features);
+                self.handshake.backoff.reset();
+                self.reach = Reach::Running;
+                self.report("it has shaken hands".to_owned(), tools);
+                self.stream.stop(tools);
+                if let Some(latest) = self.latest.clone() {
+                    self.publish(&latest, tools);
+                }
+                News::Running
+            }
+            Ok(Answer::Handshaken {
+                binding: Binding::Mismatch,
+                ..
+            }) => {
+                self.handshake.retry(tools);
+                self.refused(
+                    "it is bound to another cluster: wipe its data to use it here",
+                    tools,
+                )
+            }
+            Err(error) if error.kind == CallErrorKind::Refused => {
+                self.handshake.retry(tools);
+                self.refused(&error.message, tools)
+            }
+            Ok(_) | Err(_) => {
+                self.handshake.retry(tools);
+                News::None
+            }
+        }
+    }
+
+    fn lost(&mut self, reason: &str, tools: &mut Tools) -> News {
+        self.handshake.stop(tools);
+        self.refused(reason, tools)
+    }
+
+    fn refused(&mut self, reason: &str, tools: &mut Tools) -> News {
+        self.failures = 0;
+        if self.reach == Reach::Unavailable {
+            return News::None;
+        }
+        self.reach = Reach::Unavailable;
+        self.stream.stop(tools);
+        self.report(reason.to_owned(), tools);
+        News::Unavailable(reason.to_owned())
+    }
+
+    fn report(&self, reason: String, tools: &mut Tools) {
+        let state = match self.reach {
+            Reach::Unknown | Reach::Unavailable => ServerState::Unavailable,
+            Reach::Running if !self.configured => ServerState::Draining,
+            Reach::Running => ServerState::Running,
+        };
+        tools.report(Report::ServerChanged {
+            server: self.id(),
+            state,
+            reason,
+        });
+    }
+
+    fn id(&self) -> ServerId {
+        self.identity.id()
+    }
+}

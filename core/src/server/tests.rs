@@ -1,0 +1,272 @@
+//! A data server's life, seen from outside.
+
+use std::time::Duration;
+
+use crate::call::{Answer, CallError, CallErrorKind};
+use crate::testkit::{CONFIGURATION, World, error};
+use crate::{Effect, Event, Report, RequestId, ServerState};
+
+const SERVER: &str = "s1:6649";
+
+fn check_of(world: &World, effects: &[Effect]) -> RequestId {
+    let tenure = world.tenure();
+    let check = effects.iter().find_map(|effect| match effect {
+        Effect::Call {
+            tenure: of,
+            request,
+            server,
+            call: crate::call::Call::CheckHealth,
+        } if *of == tenure && &*server.internal == SERVER => Some(*request),
+        _ => None,
+    });
+    check.expect("a check of the server")
+}
+
+fn states(world: &World) -> Vec<ServerState> {
+    let states = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::ServerChanged { server, state, .. }) if &*server.0 == "s1" => {
+            Some(*state)
+        }
+        _ => None,
+    });
+    states.collect()
+}
+
+fn pushes(effects: &[Effect]) -> usize {
+    effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::PushAssignments { .. }))
+        .count()
+}
+
+/// Feeds one failed check, with whatever it says.
+fn fail_check(world: &mut World, kind: CallErrorKind) {
+    let tenure = world.tenure();
+    world.now = world.now.after(Duration::from_secs(2));
+    let effects = world.raw(Event::TimePassed);
+    let request = check_of(world, &effects);
+    let rest = effects
+        .into_iter()
+        .filter(|effect| !matches!(effect, Effect::Call { request: of, .. } if *of == request));
+    for effect in rest {
+        world.answer(effect);
+    }
+    world.feed(Event::CallAnswered {
+        tenure,
+        request,
+        result: Err(error(kind)),
+    });
+}
+
+#[test]
+fn three_failed_checks_make_a_server_unavailable_and_two_do_not() {
+    let mut world = World::steady();
+    fail_check(&mut world, CallErrorKind::TimedOut);
+    fail_check(&mut world, CallErrorKind::TimedOut);
+    assert_eq!(states(&world), []);
+    fail_check(&mut world, CallErrorKind::TimedOut);
+    assert_eq!(states(&world), [ServerState::Unavailable]);
+}
+
+#[test]
+fn a_success_between_failures_starts_the_count_again() {
+    let mut world = World::steady();
+    for _ in 0..3 {
+        fail_check(&mut world, CallErrorKind::Unreachable);
+        fail_check(&mut world, CallErrorKind::Unreachable);
+        world.run_for(2_500);
+    }
+    assert_eq!(states(&world), []);
+}
+
+#[test]
+fn not_serving_makes_a_server_unavailable_at_once_and_serving_brings_it_back() {
+    let mut world = World::steady();
+    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
+    world.raw(Event::HealthObserved {
+        tenure,
+        request,
+        serving: false,
+    });
+    world.feed(Event::HealthObserved {
+        tenure,
+        request,
+        serving: true,
+    });
+    assert_eq!(states(&world), [ServerState::Running]);
+    assert!(world.calls("Handshake") > 0);
+}
+
+#[test]
+fn a_broken_watch_and_a_refused_connection_together_are_enough() {
+    let mut world = World::steady();
+    world.failing.insert(
+        (SERVER.to_owned(), "CheckHealth"),
+        CallErrorKind::Unreachable,
+    );
+    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
+    let gone = error(CallErrorKind::Unreachable);
+    world.feed(Event::HealthWatchEnded {
+        tenure,
+        request,
+        error: gone,
+    });
+    assert_eq!(states(&world), [ServerState::Unavailable]);
+}
+
+#[test]
+fn a_broken_watch_of_a_server_that_answers_makes_sure_of_its_shards() {
+    let mut world = World::steady();
+    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
+    let gone = error(CallErrorKind::Unreachable);
+    world.feed(Event::HealthWatchEnded {
+        tenure,
+        request,
+        error: gone,
+    });
+    assert_eq!(states(&world), []);
+    assert!(world.calls("GetStatus") > 0);
+    assert_eq!(world.calls("BecomeLeader"), 0);
+}
+
+#[test]
+fn a_server_of_another_cluster_gets_handshakes_and_checks_only() {
+    let mut world = World::new();
+    world.mismatched.insert(SERVER.to_owned());
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(10_000);
+    assert_eq!(states(&world), [ServerState::Unavailable]);
+    let pushed = world.log.iter().any(|effect| {
+        matches!(effect, Effect::PushAssignments { server, .. } if &*server.internal == SERVER)
+    });
+    assert!(!pushed);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn the_first_assignments_name_a_namespace() {
+    let world = {
+        let mut world = World::new();
+        world.settle();
+        world.configure(Some(CONFIGURATION));
+        world.run_for(1_000);
+        world
+    };
+    let first = world.log.iter().find_map(|effect| match effect {
+        Effect::PushAssignments { assignments, .. } => Some(assignments.clone()),
+        _ => None,
+    });
+    let first = first.unwrap();
+    assert_eq!(first.namespaces.len(), 1);
+    assert!(
+        first
+            .allowed_authorities
+            .iter()
+            .any(|authority| &**authority == "s3:6648")
+    );
+}
+
+#[test]
+fn assignments_are_sent_again_after_a_lease_and_then_every_minute() {
+    let mut world = World::steady();
+    world.run_for(15_000);
+    assert_eq!(pushes(&world.log), 3);
+    world.log.clear();
+    world.run_for(60_000);
+    assert_eq!(pushes(&world.log), 3);
+}
+
+#[test]
+fn a_stream_that_ends_is_opened_again() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world.run_for(15_000);
+    let stream = world.log.iter().find_map(|effect| match effect {
+        Effect::PushAssignments { request, .. } => Some(*request),
+        _ => None,
+    });
+    let request = stream.unwrap();
+    world.log.clear();
+    let gone = error(CallErrorKind::Unreachable);
+    world.feed(Event::PushEnded {
+        tenure,
+        request,
+        error: gone,
+    });
+    world.run_for(1_000);
+    assert_eq!(pushes(&world.log), 1);
+}
+
+#[test]
+fn a_server_that_was_never_seen_is_asked_more_often() {
+    let mut world = World::new();
+    world.failing.insert(
+        (SERVER.to_owned(), "CheckHealth"),
+        CallErrorKind::Unreachable,
+    );
+    world.hang = Some(|effect| matches!(effect, Effect::WatchHealth { .. }));
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(10_000);
+    let checks = world.log.iter().filter(|effect| {
+        matches!(effect, Effect::Call { server, call: crate::call::Call::CheckHealth, .. }
+            if &*server.internal == SERVER)
+    });
+    assert!(checks.count() >= 20);
+}
+
+#[test]
+fn a_server_that_leaves_the_configuration_but_holds_shards_is_kept() {
+    let mut world = World::steady();
+    let without = CONFIGURATION
+        .replace(
+            "  - {name: s1, public: 's1:6648', internal: 's1:6649'}\n",
+            "",
+        )
+        .replace("replicationFactor: 3", "replicationFactor: 2");
+    world.configure(Some(&without));
+    world.run_for(10_000);
+    assert_eq!(states(&world), [ServerState::Draining]);
+    let forgotten = |effect: &Effect| matches!(effect, Effect::ForgetServer { .. });
+    assert!(!world.log.iter().any(forgotten));
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn an_answer_of_another_kind_is_no_handshake() {
+    let mut world = World::new();
+    world.hang = Some(|effect| {
+        matches!(
+            effect,
+            Effect::Call {
+                call: crate::call::Call::Handshake,
+                ..
+            }
+        )
+    });
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    let handshakes: Vec<_> = world
+        .log
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Call {
+                request,
+                call: crate::call::Call::Handshake,
+                ..
+            } => Some(*request),
+            _ => None,
+        })
+        .collect();
+    let tenure = world.tenure();
+    let odd: Result<Answer, CallError> = Ok(Answer::BecameLeader);
+    for request in handshakes {
+        world.feed(Event::CallAnswered {
+            tenure,
+            request,
+            result: odd.clone(),
+        });
+    }
+    assert_eq!(states(&world), []);
+}

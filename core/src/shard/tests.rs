@@ -1,0 +1,331 @@
+//! A shard's life, seen from outside: which calls it makes, and when.
+
+use std::collections::BTreeSet;
+
+use crate::call::{BecomeLeader, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::cluster::ShardStatus;
+use crate::testkit::{CONFIGURATION, World, name};
+use crate::{Effect, Event, Report, ShardId, Term};
+
+const SHARD: ShardId = ShardId(0);
+
+fn head(term: i64, offset: i64) -> EntryId {
+    EntryId {
+        term: Term(term),
+        offset,
+    }
+}
+
+fn replica(term: i64, role: ReplicaRole) -> ReplicaStatus {
+    ReplicaStatus {
+        term: Term(term),
+        role,
+        head_offset: 0,
+        commit_offset: 0,
+    }
+}
+
+fn new_cluster() -> World {
+    let mut world = World::new();
+    world.configure(Some(CONFIGURATION));
+    world
+}
+
+/// Calls to the servers about [`SHARD`], in order: the kind, the server, and the call.
+fn calls_of_shard(world: &World) -> Vec<(&'static str, String, Call)> {
+    let of_shard = |call: &Call| match call {
+        Call::AddFollower(call) => call.shard == SHARD,
+        Call::BecomeLeader(call) => call.shard == SHARD,
+        Call::GetStatus { shard } => *shard == SHARD,
+        Call::NewTerm(call) => call.shard == SHARD,
+        Call::CheckHealth | Call::Handshake => false,
+    };
+    let calls = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call { server, call, .. } if of_shard(call) => {
+            Some((name(call), server.internal.to_string(), call.clone()))
+        }
+        _ => None,
+    });
+    calls.collect()
+}
+
+fn promotions(world: &World) -> Vec<(String, BecomeLeader)> {
+    let calls = calls_of_shard(world).into_iter();
+    let promotions = calls.filter_map(|(_, server, call)| match call {
+        Call::BecomeLeader(call) => Some((server, call)),
+        _ => None,
+    });
+    promotions.collect()
+}
+
+fn count(world: &World, kind: &str) -> usize {
+    calls_of_shard(world)
+        .iter()
+        .filter(|(found, _, _)| *found == kind)
+        .count()
+}
+
+fn leader(world: &World) -> String {
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    shard.leader.as_ref().unwrap().internal.to_string()
+}
+
+#[test]
+fn no_new_term_is_sent_before_its_term_is_stored() {
+    let mut world = World::new();
+    world.settle();
+    world.hold_stores = true;
+    world.configure(Some(CONFIGURATION));
+    world.run_for(20_000);
+    assert_eq!((world.held.len(), world.calls("NewTerm")), (1, 0));
+}
+
+#[test]
+fn the_greatest_term_wins_and_then_the_greatest_offset() {
+    let mut world = new_cluster();
+    world.heads.insert("s1:6649".to_owned(), head(1, 10));
+    world.heads.insert("s2:6649".to_owned(), head(2, 5));
+    world.heads.insert("s3:6649".to_owned(), head(2, 4));
+    world.settle();
+    world.run_for(1_000);
+    let (server, call) = promotions(&world).remove(0);
+    assert_eq!((server.as_str(), call.replication_factor), ("s2:6649", 3));
+    let followers: Vec<_> = call
+        .follower_maps
+        .iter()
+        .map(|(server, head)| (&**server, *head))
+        .collect();
+    assert_eq!(
+        followers,
+        [("s1:6649", head(1, 10)), ("s3:6649", head(2, 4))]
+    );
+}
+
+#[test]
+fn among_equals_who_leads_the_fewest_shards_is_chosen() {
+    let world = World::steady();
+    let leaders: BTreeSet<_> = world
+        .status()
+        .shards()
+        .map(|(_, _, shard)| shard.leader.clone().unwrap().id())
+        .collect();
+    assert_eq!(leaders.len(), 2);
+}
+
+#[test]
+fn a_majority_is_enough_after_the_grace_and_the_late_one_is_added_in_the_same_term() {
+    let mut world = new_cluster();
+    world.failing.insert(
+        ("s3:6649".to_owned(), "NewTerm"),
+        CallErrorKind::Unreachable,
+    );
+    world.failing.insert(
+        ("s3:6649".to_owned(), "GetStatus"),
+        CallErrorKind::NotMember,
+    );
+    world.settle();
+    world.run_for(2_000);
+    assert_eq!(promotions(&world).len(), 1);
+    assert_eq!(promotions(&world)[0].1.follower_maps.len(), 1);
+    world.failing.clear();
+    world.run_for(60_000);
+    let added: Vec<_> = calls_of_shard(&world)
+        .into_iter()
+        .filter_map(|(_, server, call)| match call {
+            Call::AddFollower(call) => Some((server, call.follower.to_string(), call.term)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(added, [(leader(&world), "s3:6649".to_owned(), Term(0))]);
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    assert_eq!(shard.term, Term(0));
+}
+
+#[test]
+fn a_member_that_hangs_holds_nobody_up_longer_than_the_grace() {
+    let mut world = new_cluster();
+    world.silent.insert(("s1:6649".to_owned(), "NewTerm"));
+    world.settle();
+    world.run_for(500);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_higher_term_at_a_member_is_jumped_over() {
+    let mut world = World::steady();
+    world.log.clear();
+    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+        world
+            .replicas
+            .insert(server.to_owned(), replica(40, ReplicaRole::Fenced));
+    }
+    world.run_for(20_000);
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    assert_eq!(shard.term, Term(41));
+}
+
+#[test]
+fn a_failed_promotion_is_tried_again_in_a_new_term() {
+    let mut world = new_cluster();
+    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+        world
+            .failing
+            .insert((server.to_owned(), "BecomeLeader"), CallErrorKind::TimedOut);
+    }
+    world.settle();
+    world.run_for(300);
+    world.failing.clear();
+    world.run_for(20_000);
+    let terms: Vec<_> = promotions(&world)
+        .iter()
+        .map(|(_, call)| call.term)
+        .collect();
+    let unique: BTreeSet<_> = terms.iter().collect();
+    assert!(terms.len() > 1 && terms.len() == unique.len(), "{terms:?}");
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_take_over_of_an_idle_cluster_elects_nobody_and_makes_sure_of_every_follower() {
+    let mut world = World::steady().restarted();
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(5_000);
+    assert_eq!((world.stores(), count(&world, "BecomeLeader")), (1, 0));
+    // Two followers, fenced at the right term: each is fenced once more for its head, and added.
+    assert_eq!(
+        (count(&world, "NewTerm"), count(&world, "AddFollower")),
+        (2, 2)
+    );
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_take_over_elects_a_shard_whose_leader_does_not_lead() {
+    let world = World::steady();
+    let led_by = leader(&world);
+    let mut world = world.restarted();
+    world
+        .replicas
+        .insert(led_by, replica(0, ReplicaRole::Fenced));
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(5_000);
+    assert_eq!(promotions(&world).len(), 1);
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    assert_eq!(
+        (shard.status, shard.term),
+        (ShardStatus::SteadyState, Term(1))
+    );
+}
+
+#[test]
+fn one_lost_answer_at_take_over_is_no_cause_for_an_election() {
+    let world = World::steady();
+    let led_by = leader(&world);
+    let mut world = world.restarted();
+    world
+        .failing
+        .insert((led_by, "GetStatus"), CallErrorKind::TimedOut);
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(300);
+    world.failing.clear();
+    world.run_for(5_000);
+    assert_eq!(world.calls("BecomeLeader"), 0);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn nobody_leads_who_has_less_than_a_removed_node() {
+    let mut world = World::steady();
+    let removed = crate::cluster::DataServerIdentity {
+        name: Some("s4".into()),
+        public: "s4:6648".into(),
+        internal: "s4:6649".into(),
+    };
+    {
+        let (_, document) = world.stored.as_mut().unwrap();
+        let status = std::sync::Arc::make_mut(&mut document.status);
+        let shard = status
+            .namespaces
+            .get_mut("default")
+            .unwrap()
+            .shards
+            .get_mut(&SHARD)
+            .unwrap();
+        let shard = std::sync::Arc::make_mut(shard);
+        shard.status = ShardStatus::Election;
+        shard.leader = None;
+        shard.removed_nodes.push(removed);
+    }
+    let mut world = world.restarted();
+    world.heads.insert("s4:6649".to_owned(), head(0, 100));
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).len(), 0);
+    let blocked = |effect: &Effect| matches!(effect, Effect::Report(Report::ShardBlocked { .. }));
+    assert!(world.log.iter().any(blocked));
+    // Once a member has as much, it is elected, and the removed node's data waits for deletion.
+    world.heads.insert("s1:6649".to_owned(), head(0, 100));
+    world.run_for(60_000);
+    assert_eq!(leader(&world), "s1:6649");
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    assert_eq!(
+        (
+            shard.removed_nodes.len(),
+            shard.pending_delete_shard_nodes.len()
+        ),
+        (0, 1)
+    );
+}
+
+#[test]
+fn one_shard_that_can_not_be_elected_delays_no_other() {
+    let mut world = World::new();
+    world.hang = Some(
+        |effect| matches!(effect, Effect::Call { call: Call::BecomeLeader(call), .. } if call.shard == SHARD),
+    );
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(2_000);
+    assert_eq!(world.machine.steady_shards(), Some((1, 2)));
+}
+
+#[test]
+fn a_leader_that_becomes_unavailable_is_replaced_and_a_follower_is_not() {
+    for (role, elections) in [("leader", 1), ("follower", 0)] {
+        let mut world = World::steady();
+        let led_by = leader(&world);
+        let is_leader = |server: &&str| (**server == led_by) == (role == "leader");
+        let other_leader = world
+            .status()
+            .shards()
+            .nth(1)
+            .unwrap()
+            .2
+            .leader
+            .clone()
+            .unwrap();
+        let server = ["s1:6649", "s2:6649", "s3:6649"]
+            .into_iter()
+            .filter(is_leader)
+            .find(|server| role == "leader" || **server != *other_leader.internal)
+            .unwrap();
+        for call in ["CheckHealth", "NewTerm", "Handshake", "GetStatus"] {
+            world
+                .failing
+                .insert((server.to_owned(), call), CallErrorKind::Unreachable);
+        }
+        let (tenure, request) = (world.tenure(), *world.watches.get(server).unwrap());
+        world.feed(Event::HealthObserved {
+            tenure,
+            request,
+            serving: false,
+        });
+        world.run_for(5_000);
+        assert_eq!(world.calls("BecomeLeader"), elections, "{role}");
+        assert_eq!(world.machine.steady_shards(), Some((2, 2)), "{role}");
+    }
+}
