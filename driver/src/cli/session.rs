@@ -71,10 +71,10 @@ where
 
     let stop = CancellationToken::new();
     let stop_following = CancellationToken::new();
-    let following = options.sconfig.clone();
+    let (following, in_file) = (options.sconfig.clone(), options.log_level);
     let follow = async {
         match following {
-            Some(path) => follow_log_level(path, level, &logs, &stop_following).await,
+            Some(path) => follow_log_level(path, in_file, &logs, &stop_following).await,
             None => stop_following.cancelled().await,
         }
     };

@@ -14,14 +14,14 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// Follows the file until `stop`. It is compared by content every 2 s: that also sees the symbolic
 /// links that Kubernetes swaps. A file that can't be used changes nothing, and is told once.
+/// `known` is the level that the file asked for at the start; only another one is a change.
 pub async fn follow_log_level(
     path: PathBuf,
-    start: LogLevel,
+    mut known: Option<LogLevel>,
     logs: &Logs,
     stop: &CancellationToken,
 ) {
-    let mut seen = fs::read(&path).await.ok();
-    let mut level = start;
+    let mut seen = None;
     while stop
         .run_until_cancelled(tokio::time::sleep(EVERY))
         .await
@@ -33,11 +33,11 @@ pub async fn follow_log_level(
         }
         seen = now;
         match log_level_of(&path) {
-            Ok(None) => {}
-            Ok(Some(new)) if new == level => {}
-            Ok(Some(new)) => {
+            Ok(level) if level == known => {}
+            Ok(level) => {
+                known = level;
+                let new = level.unwrap_or_default();
                 logs.set_level(new);
-                level = new;
                 info!(level = %new, "Changed the log level");
             }
             Err(error) => warn!(
