@@ -38,7 +38,7 @@ pub async fn follow_log_level(
                 known = level;
                 let new = level.unwrap_or_default();
                 logs.set_level(new);
-                info!(level = %new, "Changed the log level");
+                info!(log_level = %new, "Changed the log level");
             }
             Err(error) => warn!(
                 error = &error as &dyn std::error::Error,

@@ -35,6 +35,10 @@ impl Record {
                 "error".to_owned(),
                 json!({"error": text, "kind": "error", "stack": null}),
             )),
+            // Keys of the line itself must not appear twice.
+            (name @ ("level" | "time"), value) => {
+                self.attributes.push((format!("field-{name}"), value));
+            }
             // Upstream's spelling: `data-server`, `retry-after`.
             (name, value) => self.attributes.push((name.replace('_', "-"), value)),
         }

@@ -44,10 +44,15 @@ fn a_json_line_has_upstreams_keys_in_upstreams_order() {
 #[test]
 fn every_json_line_is_one_object_whatever_the_text() {
     let text = lines(LogFormat::Json, TIME, || {
-        tracing::info!(name = "a\nb\u{1b}[31m", "line\n{{\"level\":\"error\"}}");
+        tracing::info!(
+            level = 1_i64,
+            name = "a\nb\u{1b}[31m",
+            "line\n{{\"level\":\"error\"}}"
+        );
     });
     assert_eq!(text.lines().count(), 1);
     let value: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value["level"], "info");
     assert_eq!(value["name"], "a\nb\u{1b}[31m");
 }
 
