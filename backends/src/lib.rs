@@ -3,9 +3,12 @@
 
 mod backend;
 mod clock;
+pub mod file;
 pub mod memory;
+mod under_way;
 
 pub use backend::{
     Backend, ConfigurationSource, Leadership, LeadershipReport, StatusHints, StatusStore,
 };
 pub use clock::boottime;
+pub use file::status_file;

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::Shared;
 use super::document::Coordinator;
 use crate::backend::{Leadership, LeadershipReport};
+use crate::under_way::UnderWay;
 
 /// Who holds the lock.
 #[derive(Default)]
@@ -119,8 +120,7 @@ impl Leadership for MemoryLeadership {
     }
 
     async fn release(&self) {
-        // The sender lives in `self`, so this can't fail.
-        let _ = self.stores.subscribe().wait_for(|count| *count == 0).await;
+        UnderWay::none(&self.stores).await;
         self.shared.office.send_if_modified(|office| {
             let ours = office
                 .holder

@@ -11,6 +11,7 @@ use super::Shared;
 use super::document::{Coordinator, INJECTED};
 use super::fault::Fault;
 use crate::backend::StatusStore;
+use crate::under_way::UnderWay;
 
 pub(super) struct MemoryStore {
     shared: Arc<Shared>,
@@ -111,21 +112,5 @@ impl Request {
         self.shared
             .documents()
             .store(self.coordinator, self.expected.as_ref(), self.document)
-    }
-}
-
-/// Counts a store for as long as it is under way.
-struct UnderWay(watch::Sender<usize>);
-
-impl UnderWay {
-    fn begin(stores: &watch::Sender<usize>) -> Self {
-        stores.send_modify(|count| *count += 1);
-        Self(stores.clone())
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
     }
 }

@@ -1,0 +1,143 @@
+//! Judges what is on disk: no document, a document, or one that must not be guessed at.
+
+use std::path::Path;
+
+use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::{Epoch, Version, WriteId};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::header::{Header, Seal, unseal};
+use super::sidecar::{Record, Sidecar};
+
+/// What is on disk.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Absent,
+    /// It can't be read; why, and what to do about it.
+    Corrupt(String),
+    Document(Document),
+}
+
+/// A document that can be read.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) version: Version,
+    /// The count of the last write known, its own or the lock file's.
+    pub(crate) committed: Record,
+    pub(crate) write_id: Option<WriteId>,
+    pub(crate) intact: bool,
+    pub(crate) text: String,
+}
+
+/// Judges the document's bytes (`None`: there is no file) by what the lock file, read *before*
+/// them, remembers.
+pub(crate) fn judge(
+    path: &Path,
+    bytes: Option<Vec<u8>>,
+    sidecar: Sidecar,
+    initialize_empty: bool,
+) -> Content {
+    let is_new = match &bytes {
+        None => true,
+        Some(bytes) => bytes.is_empty() && initialize_empty,
+    };
+    if is_new {
+        return match sidecar {
+            Sidecar::Empty => Content::Absent,
+            Sidecar::Damaged | Sidecar::Committed(_) => Content::Corrupt(gone(path)),
+        };
+    }
+    match read(path, bytes.unwrap_or_default(), sidecar) {
+        Ok(document) => Content::Document(document),
+        Err(reason) => Content::Corrupt(reason),
+    }
+}
+
+fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, String> {
+    let shown = path.display();
+    if bytes.is_empty() {
+        return Err(format!(
+            "{shown} is empty: restore it, or give --initialize-empty-status for a new cluster"
+        ));
+    }
+    let version = version(&bytes);
+    let text = String::from_utf8(bytes)
+        .map_err(|error| format!("{shown}: {error}; restore it from a copy"))?;
+    let (header, intact) = match unseal(&text) {
+        Seal::Intact(header) => (Some(header), true),
+        Seal::Broken(header) => (header, false),
+        Seal::Absent => (None, false),
+        Seal::Shortened(_) => return Err(format!("{shown} was cut short: {}", adopt(path))),
+        Seal::Newer => return Err(format!("{shown} was written by a newer release: use that")),
+    };
+    let own = header.as_ref().map(Header::record);
+    if let (Some(own), Some(committed)) = (own, sidecar.record())
+        && own.version < committed.version
+    {
+        return Err(format!(
+            "{shown} is an old copy, write {} where {} was committed: {}",
+            own.version,
+            committed.version,
+            adopt(path)
+        ));
+    }
+    if !intact {
+        if sidecar == Sidecar::Damaged {
+            return Err(format!(
+                "{shown} was written by somebody else, and {shown}.lock is damaged: {}",
+                adopt(path)
+            ));
+        }
+        if let Err(error) = ClusterStatus::decode(&text) {
+            return Err(undecodable(path, &error.to_string()));
+        }
+    }
+    Ok(Document {
+        version,
+        committed: Record::greatest(own, sidecar.record()),
+        write_id: header.and_then(|header| header.write_id),
+        intact,
+        text,
+    })
+}
+
+/// The version of a file with these bytes: any other bytes have another one.
+pub(crate) fn version(bytes: &[u8]) -> Version {
+    Version::new(format!("{:032x}-{}", xxh3_128(bytes), bytes.len()))
+}
+
+pub(crate) fn undecodable(path: &Path, error: &str) -> String {
+    format!("{}: {error}; put it right: {}", path.display(), adopt(path))
+}
+
+fn adopt(path: &Path) -> String {
+    let path = path.display();
+    format!("to accept the file as it is then, run `stepdown status-file adopt {path}`")
+}
+
+fn gone(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "{path} is gone, though {path}.lock says that it was written: restore it, or remove \
+         {path}.lock for a new cluster"
+    )
+}
+
+impl Header {
+    pub(crate) fn record(&self) -> Record {
+        Record {
+            version: self.version,
+            epoch: self.epoch,
+        }
+    }
+}
+
+impl Record {
+    pub(crate) fn greatest(one: Option<Self>, other: Option<Self>) -> Self {
+        let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+        Self {
+            version: one.version.max(other.version),
+            epoch: Epoch::max(one.epoch, other.epoch),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The document under the lock: everything here blocks, and runs on threads that may.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
+
+use stepdown_core::Version;
+use stepdown_core::store::{StatusDocument, StoreOutcome};
+
+use super::commit::{CommitError, commit};
+use super::content::{Content, judge, version};
+use super::header::{Header, seal};
+use super::outcome;
+use super::place::{Place, if_there};
+use super::sidecar::Record;
+use super::vfs::{Stat, Vfs, VfsFile};
+
+/// One coordinator's access to the files.
+pub(crate) struct Disk {
+    vfs: Arc<dyn Vfs>,
+    given: PathBuf,
+    pub(crate) place: Place,
+    initialize_empty: bool,
+    held: Mutex<Option<Held>>,
+    /// Whether what is seen on disk may be undone by a power cut. At first anything may be.
+    unsettled: AtomicBool,
+    /// The file that we wrote last.
+    own: Mutex<Option<Stat>>,
+}
+
+/// The lock, for as long as this lives.
+pub(crate) struct Held {
+    lock: Box<dyn VfsFile>,
+    /// Keeps those out who lock the document itself.
+    document: Option<Box<dyn VfsFile>>,
+}
+
+/// Whether the lock could be taken.
+pub(crate) enum Taken {
+    Held(Held),
+    /// Another coordinator has it.
+    ByAnother,
+    /// An Oxia coordinator has locked the document itself.
+    ByOxia,
+}
+
+impl Disk {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, given: &Path, initialize_empty: bool) -> io::Result<Self> {
+        Ok(Self {
+            place: Place::find(&*vfs, given)?,
+            given: given.to_path_buf(),
+            initialize_empty,
+            held: Mutex::default(),
+            unsettled: AtomicBool::new(true),
+            own: Mutex::default(),
+            vfs,
+        })
+    }
+
+    /// Tries to take the lock, and doesn't wait for it.
+    pub(crate) fn try_lock(&self) -> io::Result<Taken> {
+        let lock = self.vfs.open_or_create(&self.place.lock)?;
+        if !lock.try_lock()? || !self.is_named(&*lock)? {
+            return Ok(Taken::ByAnother);
+        }
+        let document = if_there(self.vfs.open(&self.place.document))?;
+        if let Some(document) = &document
+            && !document.try_lock()?
+        {
+            return Ok(Taken::ByOxia);
+        }
+        self.clean_up();
+        Ok(Taken::Held(Held { lock, document }))
+    }
+
+    /// Holds on to the lock until [`let_go`](Self::let_go).
+    pub(crate) fn hold(&self, held: Held) {
+        self.unsettled.store(true, Ordering::SeqCst);
+        *self.held() = Some(held);
+    }
+
+    /// Gives the lock back; says whether we had it.
+    pub(crate) fn let_go(&self) -> bool {
+        self.held().take().is_some()
+    }
+
+    /// Whether the lock that we hold is still the one that others try.
+    pub(crate) fn is_held(&self) -> io::Result<bool> {
+        match &*self.held() {
+            None => Ok(false),
+            Some(held) => self.is_named(&*held.lock),
+        }
+    }
+
+    /// What is on disk. Under the lock it is durable as well.
+    pub(crate) fn read(&self) -> io::Result<Content> {
+        if self.unsettled.load(Ordering::SeqCst) {
+            self.settle(self.held().as_ref())?;
+        }
+        self.read_unsettled()
+    }
+
+    /// Compares and sets.
+    pub(crate) fn store(
+        &self,
+        expected: Option<&Version>,
+        document: &StatusDocument,
+    ) -> StoreOutcome {
+        let mut held = self.held();
+        let Some(lock) = held.as_mut() else {
+            return StoreOutcome::Conflict(format!("{} is not locked by us", self.shown()));
+        };
+        match self.may_write(lock) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return StoreOutcome::Conflict(reason),
+            Err(error) => return outcome::not_stored(&self.place.document, &error),
+        }
+        let content = self.settle(Some(lock)).and_then(|()| self.read_unsettled());
+        let committed = match content {
+            Err(error) => return outcome::not_stored(&self.place.document, &error),
+            Ok(Content::Corrupt(reason)) => return StoreOutcome::Corrupt(reason),
+            Ok(Content::Absent) if expected.is_none() => Record::default(),
+            Ok(Content::Document(present)) if Some(&present.version) == expected => {
+                present.committed
+            }
+            Ok(Content::Absent | Content::Document(_)) => {
+                return StoreOutcome::Conflict(format!(
+                    "{} was changed by somebody else",
+                    self.shown()
+                ));
+            }
+        };
+        let header = Header {
+            version: committed.version.saturating_add(1),
+            epoch: document.epoch.max(committed.epoch),
+            write_id: Some(document.write_id),
+        };
+        let bytes = seal(&header, &document.status.encode());
+        self.replace(lock, header.record(), &bytes)
+    }
+
+    /// Whether this is the file that we wrote last, as it was.
+    pub(crate) fn is_own(&self, stat: &Stat) -> bool {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.as_ref() == Some(stat)
+    }
+
+    pub(crate) fn stat(&self) -> io::Result<Option<Stat>> {
+        if_there(self.vfs.stat(&self.given))
+    }
+
+    fn replace(&self, held: &mut Held, record: Record, bytes: &[u8]) -> StoreOutcome {
+        let remember = |stat| {
+            *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(stat);
+        };
+        match commit(&*self.vfs, &self.place, bytes, remember) {
+            Ok(file) => held.document = Some(file),
+            Err(CommitError::NotApplied(error)) => {
+                return outcome::not_stored(&self.place.document, &error);
+            }
+            Err(CommitError::Unknown(error)) => {
+                self.unsettled.store(true, Ordering::SeqCst);
+                return StoreOutcome::Ambiguous(format!("{}: {error}", self.shown()));
+            }
+        }
+        held.remember(&self.place.lock, record);
+        StoreOutcome::Stored(version(bytes))
+    }
+
+    /// Makes what is seen durable, and the lock file catch up with it, before anybody relies on
+    /// it: a rename may have outlived the one who made it, or the answer to it.
+    fn settle(&self, held: Option<&Held>) -> io::Result<()> {
+        let Some(held) = held.filter(|_| self.unsettled.load(Ordering::SeqCst)) else {
+            return Ok(());
+        };
+        self.vfs.sync_directory(&self.place.directory)?;
+        let sidecar = self.place.read_sidecar(&*self.vfs)?;
+        if let Content::Document(present) = self.read_unsettled()?
+            && present.intact
+            && sidecar.record() < Some(present.committed)
+        {
+            held.remember(&self.place.lock, present.committed);
+        }
+        self.unsettled.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn read_unsettled(&self) -> io::Result<Content> {
+        // In this order: a commit in between may put the document ahead, never the lock file.
+        let sidecar = self.place.read_sidecar(&*self.vfs)?;
+        let bytes = self.place.read_document(&*self.vfs)?;
+        let path = &self.place.document;
+        Ok(judge(path, bytes, sidecar, self.initialize_empty))
+    }
+
+    fn may_write(&self, held: &Held) -> io::Result<Option<String>> {
+        if !self.is_named(&*held.lock)? {
+            let lock = self.place.lock.display();
+            return Ok(Some(format!("{lock} was replaced by another file")));
+        }
+        if Place::find(&*self.vfs, &self.given)? != self.place {
+            let given = self.given.display();
+            return Ok(Some(format!("{given} leads to another file now")));
+        }
+        Ok(None)
+    }
+
+    /// Whether the lock file's name still leads to this file.
+    fn is_named(&self, lock: &dyn VfsFile) -> io::Result<bool> {
+        let named = if_there(self.vfs.stat(&self.place.lock))?;
+        let ours = lock.stat()?;
+        Ok(named.is_some_and(|named| named.is_same_file(&ours)))
+    }
+
+    fn clean_up(&self) {
+        let leftovers = self.place.leftovers(&*self.vfs).unwrap_or_default();
+        for path in leftovers {
+            if let Err(error) = self.vfs.unlink(&path) {
+                tracing::warn!(path = %path.display(), %error, "A leftover can't be deleted");
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shown(&self) -> impl fmt::Display + '_ {
+        self.place.document.display()
+    }
+}
+
+impl Held {
+    /// Records a commit in the lock file. The document says the same of itself, so a failure
+    /// loses nothing but a second witness.
+    pub(crate) fn remember(&self, path: &Path, record: Record) {
+        let written = self.lock.write_at(&record.encode(), record.offset());
+        if let Err(error) = written.and_then(|()| self.lock.sync()) {
+            tracing::warn!(path = %path.display(), %error, "The lock file can't be written");
+        }
+    }
+}

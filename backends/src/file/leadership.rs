@@ -1,0 +1,146 @@
+//! Leadership is the lock on the lock file. The kernel gives it back when its holder dies.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::disk::{Disk, Taken};
+use crate::backend::{Leadership, LeadershipReport};
+use crate::under_way::UnderWay;
+
+/// How often a candidate tries the lock.
+const TRY: Duration = Duration::from_millis(50);
+/// How often a leader looks whether its lock is still the one that others try.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(crate) struct FileLeadership {
+    disk: Arc<Disk>,
+    name: Arc<str>,
+    /// How many stores are under way.
+    stores: watch::Sender<usize>,
+    /// Whether the lock is ours.
+    leads: watch::Sender<bool>,
+}
+
+impl FileLeadership {
+    pub(crate) fn new(disk: Arc<Disk>, name: &str, stores: watch::Sender<usize>) -> Self {
+        Self {
+            disk,
+            name: name.into(),
+            stores,
+            leads: watch::Sender::new(false),
+        }
+    }
+
+    /// Campaigns until the lock is ours. Between taking it over and the report nothing can be
+    /// cancelled, so the lock is never kept without being reported.
+    async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> bool {
+        let mut obstacle = None;
+        loop {
+            let Ok(permit) = reports.reserve().await else {
+                return false;
+            };
+            if *self.leads.borrow() {
+                permit.send(LeadershipReport::Won { authority: None });
+                return true;
+            }
+            let found = match self.try_lock().await {
+                Ok(Taken::Held(held)) if !reports.is_closed() => {
+                    self.disk.hold(held);
+                    self.leads.send_replace(true);
+                    permit.send(LeadershipReport::Won { authority: None });
+                    return true;
+                }
+                Ok(Taken::Held(_)) => return false,
+                Ok(Taken::ByAnother) => Obstacle::Coordinator,
+                Ok(Taken::ByOxia) => Obstacle::Oxia,
+                Err(error) => Obstacle::Failure(error.to_string()),
+            };
+            self.log(&mut obstacle, found);
+            drop(permit);
+            tokio::select! {
+                () = reports.closed() => return false,
+                () = sleep(TRY) => {}
+            }
+        }
+    }
+
+    async fn try_lock(&self) -> io::Result<Taken> {
+        let disk = self.disk.clone();
+        spawn_blocking(move || disk.try_lock())
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Says once what the campaign waits for.
+    fn log(&self, known: &mut Option<Obstacle>, found: Obstacle) {
+        if known.as_ref() == Some(&found) {
+            return;
+        }
+        let path = self.disk.place.lock.display();
+        match &found {
+            Obstacle::Coordinator => tracing::info!(%path, "Waiting for the lock"),
+            Obstacle::Oxia => tracing::warn!(
+                path = %self.disk.place.document.display(),
+                "Waiting for an Oxia coordinator that has locked the status file; never run both"
+            ),
+            Obstacle::Failure(error) => tracing::error!(%path, %error, "The lock can't be tried"),
+        }
+        *known = Some(found);
+    }
+
+    /// Returns when the lock file is not the one that we have locked.
+    async fn lose(&self) -> String {
+        loop {
+            sleep(LOOK).await;
+            let disk = self.disk.clone();
+            let held = spawn_blocking(move || disk.is_held()).await;
+            // A disk that doesn't answer has not given our lock to anybody.
+            if matches!(held, Ok(Ok(false))) {
+                let lock = self.disk.place.lock.display();
+                return format!("{lock} was removed or replaced by another file");
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Obstacle {
+    Coordinator,
+    Oxia,
+    Failure(String),
+}
+
+#[async_trait]
+impl Leadership for FileLeadership {
+    async fn lead(&self, reports: mpsc::Sender<LeadershipReport>) {
+        if !self.campaign(&reports).await {
+            return;
+        }
+        let mut leads = self.leads.subscribe();
+        let reason = tokio::select! {
+            () = reports.closed() => return,
+            _ = leads.wait_for(|leads| !leads) => "leadership was released".to_owned(),
+            reason = self.lose() => reason,
+        };
+        // Nobody listens any more: then it needs no telling.
+        let _ = reports.send(LeadershipReport::Lost { reason }).await;
+    }
+
+    async fn release(&self) {
+        UnderWay::none(&self.stores).await;
+        let disk = self.disk.clone();
+        // Only a panic there could fail this, and there is nothing to do about it here.
+        let _ = spawn_blocking(move || disk.let_go()).await;
+        self.leads.send_replace(false);
+    }
+
+    fn leader(&self) -> Option<Arc<str>> {
+        self.leads.borrow().then(|| self.name.clone())
+    }
+}

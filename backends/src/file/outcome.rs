@@ -1,0 +1,72 @@
+//! What a failed operation means for whoever asked.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::Duration;
+
+use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StoreOutcome};
+
+use super::content::{Content, undecodable};
+use super::sidecar::Record;
+
+/// A local disk that fails needs a person, or room; asking more often helps neither.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+/// The answer where nothing was written.
+pub(super) fn not_stored(path: &Path, error: &io::Error) -> StoreOutcome {
+    let reason = format!("{}: {error}", path.display());
+    if error.kind() == ErrorKind::PermissionDenied {
+        StoreOutcome::Forbidden(reason)
+    } else if error.kind() == ErrorKind::FileTooLarge {
+        StoreOutcome::TooLarge(reason)
+    } else {
+        StoreOutcome::Unavailable {
+            after: RETRY,
+            reason,
+        }
+    }
+}
+
+pub(super) fn load(path: &Path, content: io::Result<Content>) -> LoadOutcome {
+    match content {
+        Ok(Content::Absent) => LoadOutcome::Absent {
+            epoch: Record::default().epoch,
+        },
+        Ok(Content::Corrupt(reason)) => LoadOutcome::Corrupt(reason),
+        Ok(Content::Document(document)) => match ClusterStatus::decode(&document.text) {
+            Err(error) => LoadOutcome::Corrupt(undecodable(path, &error.to_string())),
+            Ok(status) => LoadOutcome::Found(LoadedStatus {
+                version: document.version,
+                epoch: document.committed.epoch,
+                write_id: document.write_id,
+                intact: document.intact,
+                status: status.into(),
+                bytes: u64::try_from(document.text.len()).unwrap_or(u64::MAX),
+            }),
+        },
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            LoadOutcome::Forbidden(format!("{}: {error}", path.display()))
+        }
+        Err(error) => LoadOutcome::Unavailable {
+            after: RETRY,
+            reason: format!("{}: {error}", path.display()),
+        },
+    }
+}
+
+pub(super) fn head(path: &Path, content: io::Result<Content>) -> HeadOutcome {
+    match content {
+        Ok(Content::Absent) => HeadOutcome::Absent,
+        Ok(Content::Corrupt(reason)) => HeadOutcome::Corrupt(reason),
+        Ok(Content::Document(document)) => HeadOutcome::Found(Head {
+            version: document.version,
+            write_id: document.write_id,
+            intact: document.intact,
+        }),
+        Err(error) => HeadOutcome::Unavailable {
+            after: RETRY,
+            reason: format!("{}: {error}", path.display()),
+        },
+    }
+}

@@ -1,0 +1,281 @@
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::store::{LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
+use stepdown_core::{Epoch, ProcessId, RequestId, Version, WriteId};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::status_file::{self, AdoptError, StatusFileContent};
+use super::{FileBackend, FileError, FileOptions};
+use crate::backend::{Backend, LeadershipReport};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const WON: LeadershipReport = LeadershipReport::Won { authority: None };
+
+fn backend(status: &Path) -> Result<Backend, FileError> {
+    FileBackend::open(FileOptions {
+        status: status.to_path_buf(),
+        configuration: status.with_file_name("cluster.yaml"),
+        initialize_empty_status: false,
+        name: "tester".to_owned(),
+        // Containers may have an unusual directory for temporary files.
+        allow_network_filesystem: true,
+    })
+}
+
+async fn leader(status: &Path) -> (Backend, mpsc::Receiver<LeadershipReport>) {
+    let backend = backend(status).unwrap();
+    let mut reports = campaign(&backend);
+    assert_eq!(next(&mut reports).await, WON);
+    (backend, reports)
+}
+
+fn campaign(backend: &Backend) -> mpsc::Receiver<LeadershipReport> {
+    let (sender, receiver) = mpsc::channel(4);
+    let leadership = backend.leadership.clone();
+    tokio::spawn(async move { leadership.lead(sender).await });
+    receiver
+}
+
+async fn next(reports: &mut mpsc::Receiver<LeadershipReport>) -> LeadershipReport {
+    timeout(LIMIT, reports.recv()).await.unwrap().unwrap()
+}
+
+fn document(number: u64) -> StatusDocument {
+    StatusDocument {
+        epoch: Epoch(number),
+        write_id: WriteId {
+            epoch: Epoch(number),
+            request: RequestId(number),
+            process: ProcessId(1),
+        },
+        status: Arc::new(ClusterStatus {
+            instance_id: format!("document-{number}").into(),
+            ..ClusterStatus::default()
+        }),
+    }
+}
+
+async fn store(backend: &Backend, expected: Option<Version>, number: u64) -> Version {
+    let outcome = backend.store.store(expected, document(number)).await;
+    let StoreOutcome::Stored(version) = outcome else {
+        panic!("{outcome:?}");
+    };
+    version
+}
+
+async fn found(backend: &Backend) -> LoadedStatus {
+    let outcome = backend.store.load().await;
+    let LoadOutcome::Found(found) = outcome else {
+        panic!("{outcome:?}");
+    };
+    found
+}
+
+fn status_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("status")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn directories_are_created_and_a_new_document_is_private() {
+    let directory = TempDir::new().unwrap();
+    let status = directory.path().join("a/b/status");
+    let (backend, _reports) = leader(&status).await;
+    store(&backend, None, 1).await;
+    assert_eq!(mode(&status), 0o600);
+    assert_eq!(fs::read_dir(status.parent().unwrap()).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn a_document_keeps_its_mode() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    fs::write(&status, "instanceId: theirs\n").unwrap();
+    fs::set_permissions(&status, fs::Permissions::from_mode(0o664)).unwrap();
+    let (backend, _reports) = leader(&status).await;
+    let theirs = found(&backend).await;
+    assert!(!theirs.intact);
+    store(&backend, Some(theirs.version), 1).await;
+    assert_eq!(mode(&status), 0o664);
+}
+
+#[tokio::test]
+async fn a_link_stays_a_link_and_its_target_is_written() {
+    let directory = TempDir::new().unwrap();
+    let (link, status) = (directory.path().join("link"), status_in(&directory));
+    symlink("status", &link).unwrap();
+    let (backend, _reports) = leader(&link).await;
+    store(&backend, None, 1).await;
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(
+        fs::read_to_string(&status)
+            .unwrap()
+            .starts_with("# oxia v1 version=1 epoch=1 ")
+    );
+    assert!(status_in(&directory).with_extension("lock").exists());
+}
+
+#[tokio::test]
+async fn a_link_that_leads_elsewhere_is_a_conflict() {
+    let directory = TempDir::new().unwrap();
+    let link = directory.path().join("link");
+    symlink("status", &link).unwrap();
+    let (backend, _reports) = leader(&link).await;
+    let version = store(&backend, None, 1).await;
+    fs::remove_file(&link).unwrap();
+    symlink("other", &link).unwrap();
+    let outcome = backend.store.store(Some(version), document(2)).await;
+    assert!(matches!(outcome, StoreOutcome::Conflict(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_replaced_lock_file_ends_leadership_and_refuses_stores() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let (backend, mut reports) = leader(&status).await;
+    let version = store(&backend, None, 1).await;
+    fs::remove_file(status.with_extension("lock")).unwrap();
+    let outcome = backend.store.store(Some(version), document(2)).await;
+    assert!(matches!(outcome, StoreOutcome::Conflict(_)), "{outcome:?}");
+    let lost = next(&mut reports).await;
+    assert!(matches!(lost, LeadershipReport::Lost { .. }), "{lost:?}");
+}
+
+#[tokio::test]
+async fn leftovers_of_the_killed_are_removed_under_the_lock_only() {
+    let directory = TempDir::new().unwrap();
+    let leftover = directory.path().join(".status.tmp.1.0");
+    let other = directory.path().join(".status2.tmp.1.0");
+    let (first, _reports) = leader(&status_in(&directory)).await;
+    fs::write(&leftover, "half").unwrap();
+    fs::write(&other, "theirs").unwrap();
+    let second = backend(&status_in(&directory)).unwrap();
+    let mut reports = campaign(&second);
+    store(&first, None, 1).await;
+    assert!(leftover.exists());
+    first.leadership.release().await;
+    assert_eq!(next(&mut reports).await, WON);
+    assert!(!leftover.exists() && other.exists());
+}
+
+#[tokio::test]
+async fn an_oxia_coordinator_that_has_locked_the_document_is_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let oxia = File::create(&status).unwrap();
+    oxia.lock().unwrap();
+    fs::write(&status, "instanceId: theirs\n").unwrap();
+    let backend = backend(&status).unwrap();
+    let mut reports = campaign(&backend);
+    assert!(
+        timeout(Duration::from_millis(300), reports.recv())
+            .await
+            .is_err()
+    );
+    drop(oxia);
+    assert_eq!(next(&mut reports).await, WON);
+}
+
+#[tokio::test]
+async fn an_old_copy_is_refused_until_it_is_adopted() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let (backend, _reports) = leader(&status).await;
+    let first = store(&backend, None, 1).await;
+    let copy = fs::read(&status).unwrap();
+    store(&backend, Some(first), 2).await;
+    fs::write(&status, copy).unwrap();
+    let LoadOutcome::Corrupt(reason) = backend.store.load().await else {
+        panic!("an old copy was taken");
+    };
+    assert!(reason.contains("stepdown status-file adopt"), "{reason}");
+    let in_use = status_file::adopt(&status);
+    assert!(matches!(in_use, Err(AdoptError::InUse(_))), "{in_use:?}");
+    backend.leadership.release().await;
+    status_file::adopt(&status).unwrap();
+    let loaded = found(&backend).await;
+    assert_eq!((loaded.epoch, loaded.intact), (Epoch(2), true));
+    assert_eq!(&*loaded.status.instance_id, "document-1");
+}
+
+#[tokio::test]
+async fn check_tells_what_is_there_and_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let absent = status_file::check(&status).unwrap();
+    assert_eq!(absent.content, StatusFileContent::Absent);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    let (backend, _reports) = leader(&status).await;
+    store(&backend, None, 1).await;
+    let report = status_file::check(&status).unwrap();
+    assert!(report.is_held && report.is_usable());
+    assert!(
+        report.to_string().contains("write id: 1.1.0000"),
+        "{report}"
+    );
+    let edited = fs::read_to_string(&status)
+        .unwrap()
+        .replace("document-1", "mine");
+    fs::write(&status, edited).unwrap();
+    let StatusFileContent::Document { is_intact, .. } =
+        status_file::check(&status).unwrap().content
+    else {
+        panic!("an edit was refused");
+    };
+    assert!(!is_intact);
+}
+
+#[tokio::test]
+async fn what_is_no_document_is_not_adopted() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let absent = status_file::adopt(&status);
+    assert!(matches!(absent, Err(AdoptError::Absent(_))), "{absent:?}");
+    fs::write(&status, "").unwrap();
+    let empty = status_file::adopt(&status);
+    assert!(
+        matches!(empty, Err(AdoptError::Undecodable { .. })),
+        "{empty:?}"
+    );
+    fs::write(&status, [0xff, 0xfe]).unwrap();
+    let binary = status_file::adopt(&status);
+    assert!(matches!(binary, Err(AdoptError::NotText(_))), "{binary:?}");
+}
+
+#[tokio::test]
+async fn a_configuration_behind_swapped_links_is_followed() {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for version in ["v1", "v2"] {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("cluster.yaml"), version).unwrap();
+    }
+    symlink("v1", at("..data")).unwrap();
+    symlink("..data/cluster.yaml", at("cluster.yaml")).unwrap();
+    let backend = backend(&status_in(&directory)).unwrap();
+    let mut configuration = backend.configuration.watch();
+    for version in ["v1", "v2"] {
+        let read = configuration
+            .wait_for(|it| it.as_ref().and_then(|it| it.text.as_deref()) == Some(version));
+        timeout(LIMIT, read).await.unwrap().unwrap();
+        symlink("v2", at("..data_new")).unwrap();
+        fs::rename(at("..data_new"), at("..data")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_no_status_file() {
+    let directory = TempDir::new().unwrap();
+    let opened = backend(directory.path());
+    assert!(matches!(opened, Err(FileError::Path { .. })));
+}
