@@ -68,6 +68,28 @@ pub struct Changes {
     pub shards: BTreeMap<ShardId, Option<DurableShard>>,
 }
 
+impl DurableServer {
+    /// Takes in what has changed.
+    pub fn apply(&mut self, changes: Changes) {
+        if let Some(instance_id) = changes.instance_id {
+            self.instance_id = Some(instance_id);
+        }
+        for (id, shard) in changes.shards {
+            match shard {
+                Some(shard) => self.shards.insert(id, shard),
+                None => self.shards.remove(&id),
+            };
+        }
+    }
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.instance_id.is_none() && self.shards.is_empty()
+    }
+}
+
 /// One data server.
 #[derive(Clone, Debug)]
 pub struct DataServerModel {
@@ -234,9 +256,14 @@ impl DataServerModel {
 
     /// Sends everything again that followers have not answered. Harmless at any time.
     pub fn resend(&mut self) {
+        self.resend_to(|_| true);
+    }
+
+    /// The same, to those servers only that `choose` picks by their internal addresses.
+    pub fn resend_to(&mut self, choose: impl Fn(&str) -> bool) {
         for id in self.unanswered.clone() {
             self.with_shard(id, |replica, context| {
-                replica.resend(context, |_, waits| waits)
+                replica.resend(context, |peer, waits| waits && choose(peer))
             });
         }
         self.settle();
@@ -273,12 +300,10 @@ impl DataServerModel {
             if self.newly_bound {
                 disk.instance_id = None;
             }
-            for (id, before) in mem::take(&mut self.before) {
-                match before {
-                    Some(shard) => disk.shards.insert(id, shard),
-                    None => disk.shards.remove(&id),
-                };
-            }
+            disk.apply(Changes {
+                instance_id: None,
+                shards: mem::take(&mut self.before),
+            });
         }
         *self = Self::recover(
             self.address.clone(),
