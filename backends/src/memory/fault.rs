@@ -33,14 +33,14 @@ pub enum Fault {
 pub enum Late {
     /// After a delay.
     After(Duration),
-    /// Once notified.
+    /// Once notified. The store lets go of its end when it has been tried.
     Notified(Arc<Notify>),
 }
 
 impl Late {
-    pub(super) async fn wait(self) {
+    pub(super) async fn wait(&self) {
         match self {
-            Self::After(delay) => tokio::time::sleep(delay).await,
+            Self::After(delay) => tokio::time::sleep(*delay).await,
             Self::Notified(notify) => notify.notified().await,
         }
     }

@@ -95,6 +95,7 @@ impl Request {
                 tokio::spawn(async move {
                     late.wait().await;
                     self.apply();
+                    drop(late);
                 });
                 StoreOutcome::Ambiguous(reason)
             }
