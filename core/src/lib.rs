@@ -88,7 +88,7 @@
 
 pub mod assign;
 mod backoff;
-mod balance;
+pub mod balance;
 pub mod call;
 pub mod cluster;
 mod coordinator;

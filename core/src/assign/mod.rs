@@ -89,3 +89,6 @@ fn without_scheme(address: &Arc<str>) -> Arc<str> {
         None => address.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

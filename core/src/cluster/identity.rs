@@ -27,6 +27,15 @@ impl DataServerIdentity {
         }
     }
 
+    /// The same server with its id for a name, as it is kept in ensembles.
+    #[must_use]
+    pub fn named(&self) -> Self {
+        Self {
+            name: Some(self.id().0),
+            ..self.clone()
+        }
+    }
+
     /// Whether both addresses are the same as `other`'s.
     pub fn same_addresses(&self, other: &Self) -> bool {
         self.public == other.public && self.internal == other.internal

@@ -35,6 +35,9 @@ fn word(text: &str) -> Plain {
 }
 
 fn number(text: &str) -> Plain {
+    if text.starts_with('.') && !separates_digits(text) {
+        return Plain::Text;
+    }
     let digits = text.replace('_', "");
     if let Some(integer) = integer(&digits) {
         return Plain::Integer(integer);
@@ -46,6 +49,21 @@ fn number(text: &str) -> Plain {
         digits if is_float(digits) => digits.parse().map_or(Plain::Text, Plain::Float),
         _ => Plain::Text,
     }
+}
+
+/// Whether every underscore is between two digits. Go asks for that only after a leading dot.
+fn separates_digits(text: &str) -> bool {
+    let mut parts = text.split('_').peekable();
+    while let Some(part) = parts.next() {
+        let Some(next) = parts.peek() else {
+            return true;
+        };
+        let is_digit = |character: char| character.is_ascii_digit();
+        if !(part.ends_with(is_digit) && next.starts_with(is_digit)) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Decimal, or 0x, 0o, 0b, or octal by a leading zero; in the 64 bits that Go gives it.
