@@ -13,33 +13,37 @@ use super::vfs::{Stat, Vfs, VfsFile};
 pub(crate) enum CommitError {
     /// The old document is there, and will be.
     NotApplied(io::Error),
+    /// The last look before the rename said no, and why. The document is as it was found.
+    Refused(String),
     /// The old or the new one is there, or will be after a power cut.
     Unknown(io::Error),
 }
 
 const NEW_FILE: u32 = 0o600;
 
-/// Replaces the document. `before_rename` is told of the file that becomes it. The file is locked
-/// for whoever locks the document itself, as Oxia does; the lock lasts as long as the answer.
+/// Replaces the document. `before_rename` is told of the file that becomes it, and may still refuse:
+/// making the new file durable took its time. The file is locked for whoever locks the document
+/// itself, as Oxia does; the lock lasts as long as the answer.
 pub(crate) fn commit(
     vfs: &dyn Vfs,
     place: &Place,
     bytes: &[u8],
-    before_rename: impl FnOnce(Stat),
+    before_rename: impl FnOnce(Stat) -> io::Result<Option<String>>,
 ) -> Result<Box<dyn VfsFile>, CommitError> {
     let present = if_there(vfs.stat(&place.document)).map_err(CommitError::NotApplied)?;
     let mode = present.map_or(NEW_FILE, |stat| stat.mode);
     let (path, file) = create(vfs, place, mode).map_err(CommitError::NotApplied)?;
-    let written = write(&*file, bytes);
-    let stat = match written {
-        Ok(stat) => stat,
-        Err(error) => {
-            // What can't be deleted now is deleted by the next leader.
-            let _ = vfs.unlink(&path);
-            return Err(CommitError::NotApplied(error));
-        }
+    let refused = write(&*file, bytes).and_then(before_rename);
+    let not_replaced = match refused {
+        Ok(None) => None,
+        Ok(Some(reason)) => Some(CommitError::Refused(reason)),
+        Err(error) => Some(CommitError::NotApplied(error)),
     };
-    before_rename(stat);
+    if let Some(error) = not_replaced {
+        // What can't be deleted now is deleted by the next leader.
+        let _ = vfs.unlink(&path);
+        return Err(error);
+    }
     if let Err(error) = vfs.rename(&path, &place.document) {
         let _ = vfs.unlink(&path);
         return Err(CommitError::Unknown(error));

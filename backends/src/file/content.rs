@@ -141,3 +141,61 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::seal;
+    use super::*;
+
+    const PATH: &str = "/data/status";
+
+    fn sealed() -> Vec<u8> {
+        let header = Header {
+            version: 3,
+            epoch: Epoch(2),
+            write_id: None,
+        };
+        seal(&header, "instanceId: abc\nshardIdGenerator: 12\n")
+    }
+
+    fn judged(bytes: &[u8], sidecar: Sidecar) -> Content {
+        judge(Path::new(PATH), Some(bytes.to_vec()), sidecar, false)
+    }
+
+    #[test]
+    fn no_document_cut_short_at_any_byte_is_a_document() {
+        let committed = Sidecar::Committed(Record {
+            version: 3,
+            epoch: Epoch(2),
+        });
+        let whole = sealed();
+        for sidecar in [Sidecar::Empty, Sidecar::Damaged, committed] {
+            for len in 0..whole.len() {
+                let content = judged(&whole[..len], sidecar);
+                assert!(matches!(content, Content::Corrupt(_)), "{len}: {content:?}");
+            }
+            let content = judged(&whole, sidecar);
+            assert!(matches!(content, Content::Document(_)), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn other_bytes_have_another_version() {
+        let whole = sealed();
+        for index in 0..whole.len() {
+            let mut edited = whole.clone();
+            edited[index] ^= 1;
+            assert_ne!(version(&edited), version(&whole));
+        }
+    }
+
+    #[test]
+    fn an_absent_document_is_a_new_cluster_only_where_none_was_committed() {
+        let judged = |sidecar| judge(Path::new(PATH), None, sidecar, true);
+        assert!(matches!(judged(Sidecar::Empty), Content::Absent));
+        let committed = Sidecar::Committed(Record::default());
+        for sidecar in [Sidecar::Damaged, committed] {
+            assert!(matches!(judged(sidecar), Content::Corrupt(_)));
+        }
+    }
+}

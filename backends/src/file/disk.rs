@@ -125,10 +125,7 @@ impl Disk {
                 present.committed
             }
             Ok(Content::Absent | Content::Document(_)) => {
-                return StoreOutcome::Conflict(format!(
-                    "{} was changed by somebody else",
-                    self.shown()
-                ));
+                return StoreOutcome::Conflict(self.changed());
             }
         };
         let header = Header {
@@ -137,7 +134,7 @@ impl Disk {
             write_id: Some(document.write_id),
         };
         let bytes = seal(&header, &document.status.encode());
-        self.replace(lock, header.record(), &bytes)
+        self.replace(lock, expected, header.record(), &bytes)
     }
 
     /// Whether this is the file that we wrote last, as it was.
@@ -150,15 +147,24 @@ impl Disk {
         if_there(self.vfs.stat(&self.given))
     }
 
-    fn replace(&self, held: &mut Held, record: Record, bytes: &[u8]) -> StoreOutcome {
-        let remember = |stat| {
+    fn replace(
+        &self,
+        held: &mut Held,
+        expected: Option<&Version>,
+        record: Record,
+        bytes: &[u8],
+    ) -> StoreOutcome {
+        let before_rename = |stat| {
+            let refused = self.refuses(held, expected)?;
             *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(stat);
+            Ok(refused)
         };
-        match commit(&*self.vfs, &self.place, bytes, remember) {
+        match commit(&*self.vfs, &self.place, bytes, before_rename) {
             Ok(file) => held.document = Some(file),
             Err(CommitError::NotApplied(error)) => {
                 return outcome::not_stored(&self.place.document, &error);
             }
+            Err(CommitError::Refused(reason)) => return StoreOutcome::Conflict(reason),
             Err(CommitError::Unknown(error)) => {
                 self.unsettled.store(true, Ordering::SeqCst);
                 return StoreOutcome::Ambiguous(format!("{}: {error}", self.shown()));
@@ -206,6 +212,17 @@ impl Disk {
         Ok(None)
     }
 
+    /// Looks for the last time whether the lock and the document are still what they were.
+    fn refuses(&self, held: &Held, expected: Option<&Version>) -> io::Result<Option<String>> {
+        if let Some(reason) = self.may_write(held)? {
+            return Ok(Some(reason));
+        }
+        let present = self.place.read_document(&*self.vfs)?;
+        let present = present.filter(|bytes| !(bytes.is_empty() && self.initialize_empty));
+        let is_expected = present.as_deref().map(version).as_ref() == expected;
+        Ok((!is_expected).then(|| self.changed()))
+    }
+
     /// Whether the lock file's name still leads to this file.
     fn is_named(&self, lock: &dyn VfsFile) -> io::Result<bool> {
         let named = if_there(self.vfs.stat(&self.place.lock))?;
@@ -224,6 +241,10 @@ impl Disk {
 
     fn held(&self) -> MutexGuard<'_, Option<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) -> String {
+        format!("{} was changed by somebody else", self.shown())
     }
 
     fn shown(&self) -> impl fmt::Display + '_ {

@@ -134,10 +134,12 @@ impl Leadership for FileLeadership {
 
     async fn release(&self) {
         UnderWay::none(&self.stores).await;
+        // First, so that no campaign takes a lock for its own that is being given back. The rest
+        // happens even if this future is dropped.
+        self.leads.send_replace(false);
         let disk = self.disk.clone();
         // Only a panic there could fail this, and there is nothing to do about it here.
         let _ = spawn_blocking(move || disk.let_go()).await;
-        self.leads.send_replace(false);
     }
 
     fn leader(&self) -> Option<Arc<str>> {

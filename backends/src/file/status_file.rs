@@ -91,10 +91,11 @@ pub fn adopt(path: &Path) -> Result<StatusFileReport, AdoptError> {
         epoch: record.epoch,
         write_id: None,
     };
-    let written = commit(&RealVfs, place, &seal(&header, &yaml), |_| {});
+    let written = commit(&RealVfs, place, &seal(&header, &yaml), |_| Ok(None));
     match written {
         Ok(_) => held.remember(&place.lock, header.record()),
         Err(CommitError::NotApplied(error)) => return Err(io_error(error)),
+        Err(CommitError::Refused(reason)) => return Err(io_error(io::Error::other(reason))),
         Err(CommitError::Unknown(error)) => {
             let path = path.to_path_buf();
             return Err(AdoptError::Unknown { path, error });

@@ -152,6 +152,20 @@ async fn a_replaced_lock_file_ends_leadership_and_refuses_stores() {
 }
 
 #[tokio::test]
+async fn a_release_whose_future_is_dropped_gives_the_lock_back_and_another_campaign_wins_it() {
+    let directory = TempDir::new().unwrap();
+    let (backend, reports) = leader(&status_in(&directory)).await;
+    drop(reports);
+    let mut release = backend.leadership.release();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let _ = release.as_mut().poll(&mut context);
+    drop(release);
+    let mut reports = campaign(&backend);
+    assert_eq!(next(&mut reports).await, WON);
+    store(&backend, None, 1).await;
+}
+
+#[tokio::test]
 async fn leftovers_of_the_killed_are_removed_under_the_lock_only() {
     let directory = TempDir::new().unwrap();
     let leftover = directory.path().join(".status.tmp.1.0");

@@ -1,5 +1,7 @@
-//! Cuts the power, or fails, at every single operation, and looks at what is left.
+//! Cuts the power, fails, or lets a stranger write, at every single operation, and looks at what
+//! is left.
 
+mod foreign;
 mod simulated;
 
 use std::path::Path;

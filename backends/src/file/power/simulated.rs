@@ -17,6 +17,8 @@ pub(super) enum Fault {
     CutAfter,
     Fails,
     FailsThoughDone,
+    /// Nothing fails, but right before it somebody else writes the document in place.
+    ForeignWrite(&'static str, &'static [u8]),
     Full,
 }
 
@@ -140,6 +142,12 @@ impl Simulated {
                 Fault::FailsThoughDone => {
                     let _ = operation(&mut disk, false);
                     failure
+                }
+                Fault::ForeignWrite(path, bytes) => {
+                    let document = disk.find(Path::new(path))?;
+                    disk.files[document].written = bytes.to_vec();
+                    disk.files[document].writes += 1;
+                    operation(&mut disk, false)
                 }
                 Fault::Full => Err(io::ErrorKind::StorageFull.into()),
             },
