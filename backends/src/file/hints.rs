@@ -18,7 +18,10 @@ pub(crate) struct FileHints {
 impl FileHints {
     pub(crate) fn new(disk: Arc<Disk>) -> Self {
         let (sender, hints) = watch::channel(0);
-        let task = tokio::spawn(follow(disk, sender));
+        // Before anybody can ask for hints, so that none falls in between.
+        let watch = DirectoryWatch::new(&disk.place.document);
+        let known = disk.stat().ok();
+        let task = tokio::spawn(follow(disk, watch, known, sender));
         Self { hints, task }
     }
 }
@@ -35,9 +38,15 @@ impl StatusHints for FileHints {
     }
 }
 
-async fn follow(disk: Arc<Disk>, sender: watch::Sender<u64>) {
-    let mut watch = DirectoryWatch::new(&disk.place.document);
-    let mut known = look(&disk).await;
+/// What was seen last: nothing if it could not be looked at, no file, or a file.
+type Seen = Option<Option<Stat>>;
+
+async fn follow(
+    disk: Arc<Disk>,
+    mut watch: DirectoryWatch,
+    mut known: Seen,
+    sender: watch::Sender<u64>,
+) {
     loop {
         watch.happened().await;
         let seen = look(&disk).await;
@@ -50,7 +59,7 @@ async fn follow(disk: Arc<Disk>, sender: watch::Sender<u64>) {
     }
 }
 
-async fn look(disk: &Arc<Disk>) -> Option<Option<Stat>> {
+async fn look(disk: &Arc<Disk>) -> Seen {
     let disk = disk.clone();
     spawn_blocking(move || disk.stat()).await.ok()?.ok()
 }

@@ -11,6 +11,7 @@
 
 pub mod ambiguity;
 pub mod configuration;
+pub mod file;
 pub mod foreign;
 pub mod hints;
 pub mod leadership;

@@ -11,8 +11,14 @@ use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Epoch, ProcessId, RequestId, Version, WriteId};
 
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
 use super::disk::{Disk, Taken};
+use super::leadership::FileLeadership;
 use super::outcome;
+use super::store::FileStore;
+use crate::backend::{Leadership, StatusStore};
 use simulated::{Data, Fault, Names, Simulated};
 
 const PATH: &str = "/data/status";
@@ -226,4 +232,33 @@ fn any_operation_that_fails_though_it_is_done_loses_nothing_acknowledged() {
 #[test]
 fn a_full_disk_at_any_operation_loses_nothing_acknowledged() {
     assert!(every_operation(Fault::Full) > 60);
+}
+
+#[tokio::test]
+async fn release_waits_for_a_store_on_a_stalled_disk_whose_caller_is_gone() {
+    let simulated = Simulated::new();
+    let disk = Arc::new(open(&simulated).unwrap());
+    let stores = watch::Sender::new(0);
+    let store = FileStore {
+        disk: disk.clone(),
+        stores: stores.clone(),
+    };
+    let leadership = Arc::new(FileLeadership::new(disk, "a", stores));
+    let (stalled, resume) = simulated.stall_rename();
+    let caller = tokio::spawn(async move { store.store(None, document(1)).await });
+    spawn_blocking(move || stalled.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    let release = tokio::spawn(async move { leadership.release().await });
+    assert!(
+        open(&simulated).is_none(),
+        "the lock was given back too early"
+    );
+    drop(resume);
+    release.await.unwrap();
+    let next = open(&simulated).unwrap();
+    assert_eq!(number(&load(&next)), 1);
 }

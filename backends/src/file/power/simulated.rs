@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::file::vfs::{Stat, Vfs, VfsFile};
@@ -38,7 +39,13 @@ pub(super) enum Data {
 }
 
 #[derive(Clone)]
-pub(super) struct Simulated(Arc<Mutex<Disk>>);
+pub(super) struct Simulated(Arc<Mutex<Disk>>, Arc<Mutex<Option<Stall>>>);
+
+/// Where a disk stalls.
+struct Stall {
+    reached: Sender<()>,
+    end: Receiver<()>,
+}
 
 #[derive(Clone, Default)]
 struct Disk {
@@ -63,7 +70,7 @@ struct File {
 
 impl Simulated {
     pub(super) fn new() -> Self {
-        Self(Arc::default())
+        Self(Arc::default(), Arc::default())
     }
 
     pub(super) fn operations(&self) -> usize {
@@ -72,6 +79,13 @@ impl Simulated {
 
     pub(super) fn fail(&self, operation: usize, fault: Fault) {
         self.disk().fault = Some((operation, fault));
+    }
+
+    /// Stalls the next rename; says when it has begun, and ends it when told or dropped.
+    pub(super) fn stall_rename(&self) -> (Receiver<()>, Sender<()>) {
+        let ((reached, told), (resume, end)) = (channel(), channel());
+        *self.1.lock().unwrap() = Some(Stall { reached, end });
+        (told, resume)
     }
 
     /// A file that has been there for long.
@@ -103,7 +117,7 @@ impl Simulated {
         disk.locked.clear();
         disk.fault = None;
         disk.is_off = false;
-        Self(Arc::new(Mutex::new(disk)))
+        Self(Arc::new(Mutex::new(disk)), Arc::default())
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -242,6 +256,12 @@ impl Vfs for Simulated {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let stall = self.1.lock().unwrap().take();
+        if let Some(stall) = stall {
+            stall.reached.send(()).unwrap();
+            // Dropping the other end ends it too.
+            let _ = stall.end.recv();
+        }
         self.perform(|disk, _| {
             let number = disk.find(from)?;
             disk.names.remove(from);
