@@ -4,3 +4,4 @@ pub mod cli;
 pub mod health;
 pub mod observe;
 pub mod options;
+pub mod servers;

@@ -1,0 +1,135 @@
+//! Opening one HTTP/2 connection: name, TCP, TLS, preface.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinError;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tonic::body::Body;
+use tower::Service;
+use tracing::debug;
+
+use super::address::Address;
+use super::system_tls::SystemTls;
+use crate::health::Connector;
+
+/// Data servers shut out whoever pings more often than every 5 s.
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Why there is no connection.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("{0}")]
+    Tcp(Arc<io::Error>),
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+    #[error("tls: {0}")]
+    Tls(Arc<dyn Error + Send + Sync>),
+    #[error(
+        "the system has no certificate authorities; name yours in controller.tls.trustedCaFile"
+    )]
+    NoAuthorities,
+    #[error("http/2 was not agreed upon in the tls handshake: is this a gRPC port?")]
+    NotHttp2,
+    #[error("http/2: {0}")]
+    Http(Arc<hyper::Error>),
+    #[error("the dial was given up: {0}")]
+    Dropped(Arc<JoinError>),
+}
+
+pub(super) fn tls(error: impl Error + Send + Sync + 'static) -> DialError {
+    DialError::Tls(Arc::new(error))
+}
+
+/// Opens connections.
+pub(super) struct Dialer {
+    tls: Option<Connector>,
+    system_tls: SystemTls,
+    deadline: Duration,
+}
+
+impl Dialer {
+    pub fn new(tls: Option<Connector>, deadline: Duration) -> Self {
+        Self {
+            tls,
+            system_tls: SystemTls::default(),
+            deadline,
+        }
+    }
+
+    /// Whether every address is encrypted, with or without `tls://`.
+    pub fn always_encrypts(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Opens a connection. It closes when every clone of the sender is gone and the last request
+    /// has been answered.
+    pub async fn dial(&self, address: &Address) -> Result<SendRequest<Body>, DialError> {
+        timeout(self.deadline, self.connect(address))
+            .await
+            .unwrap_or(Err(DialError::TimedOut(self.deadline)))
+    }
+
+    async fn connect(&self, address: &Address) -> Result<SendRequest<Body>, DialError> {
+        let stream = match &self.tls {
+            Some(connector) => {
+                let dial = connector.clone().call(address.origin.clone());
+                dial.await.map_err(tls)?.into_inner()
+            }
+            None if address.tls => self.system_tls.connect(address).await?,
+            None => return speak_http2(tcp(address).await?, address).await,
+        };
+        speak_http2(agreed(stream)?, address).await
+    }
+}
+
+pub(super) async fn tcp(address: &Address) -> Result<TcpStream, DialError> {
+    let failed = |error| DialError::Tcp(Arc::new(error));
+    let stream = TcpStream::connect(&*address.authority)
+        .await
+        .map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(stream)
+}
+
+fn agreed(stream: TlsStream<TcpStream>) -> Result<TlsStream<TcpStream>, DialError> {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Ok(stream),
+        Some(_) | None => Err(DialError::NotHttp2),
+    }
+}
+
+async fn speak_http2(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    address: &Address,
+) -> Result<SendRequest<Body>, DialError> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_DEADLINE)
+        .keep_alive_while_idle(true)
+        // An election cancels its late calls by the hundred, and their answers are already on the
+        // way. By default those end the connection: as errors of forgotten streams, after 1,024 of
+        // them; as data of remembered ones, which h2 counts as unread for ever.
+        .max_local_error_reset_streams(None)
+        .max_concurrent_reset_streams(0);
+    let (sender, connection) = builder
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| DialError::Http(Arc::new(error)))?;
+    let authority = Arc::clone(&address.authority);
+    tokio::spawn(async move {
+        let end = connection.await;
+        debug!(address = %authority, end = ?end, "Connection to data server closed");
+    });
+    Ok(sender)
+}

@@ -1,0 +1,39 @@
+//! How data servers are called.
+
+use std::time::Duration;
+
+use crate::health::Connector;
+use crate::observe::metrics::CountRpcs;
+
+/// How data servers are called. The defaults are Oxia's where Oxia has the option.
+#[derive(Clone)]
+pub struct ServersOptions {
+    /// TLS for every address (`controller.tls`); `None` leaves it to each address's `tls://`.
+    pub tls: Option<Connector>,
+    /// Counts every call, stream and message.
+    pub counters: Option<CountRpcs>,
+    /// From a call's turn to its answer; also how long it waits for its turn.
+    pub deadline: Duration,
+    /// The same for a health check, which waits for no turn.
+    pub health_deadline: Duration,
+    /// For name resolution, TCP and TLS together.
+    pub dial_deadline: Duration,
+    /// Calls that one server works on at once, but for lasting ones.
+    pub ordinary_calls: usize,
+    /// `BecomeLeader` and `AddFollower` calls that one server works on at once.
+    pub lasting_calls: usize,
+}
+
+impl Default for ServersOptions {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            counters: None,
+            deadline: Duration::from_secs(30),
+            health_deadline: Duration::from_secs(5),
+            dial_deadline: Duration::from_secs(5),
+            ordinary_calls: 256,
+            lasting_calls: 1024,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One data server: its clients, its limits, its deadlines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use stepdown_core::assign::ShardAssignments;
+use stepdown_core::call::{Answer, Call, CallError};
+use stepdown_wire::replication::oxia_coordination_client::OxiaCoordinationClient;
+use stepdown_wire::replication::{GetInfoRequest, HandshakeRequest};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::WatchStream;
+use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tower::Layer;
+use tower::util::Either;
+
+use super::convert;
+use super::failure::{call_error, stream_ended, timed_out};
+use super::limits::{Class, Limits};
+use super::link::Link;
+use super::options::ServersOptions;
+use crate::observe::metrics::RpcCounter;
+
+/// Far above the largest answer; tonic's own default is 4 MiB.
+const LARGEST_ANSWER: usize = 256 << 20;
+
+/// The connection, counted if somebody counts.
+type Transport = Either<RpcCounter<Link>, Link>;
+
+/// One data server.
+pub(super) struct Server {
+    coordination: OxiaCoordinationClient<Transport>,
+    health: HealthClient<Transport>,
+    limits: Limits,
+    deadline: Duration,
+    health_deadline: Duration,
+}
+
+impl Server {
+    pub fn new(link: Link, origin: Uri, options: &ServersOptions) -> Self {
+        let transport = match &options.counters {
+            Some(counters) => Either::Left(counters.layer(link)),
+            None => Either::Right(link),
+        };
+        Self {
+            coordination: OxiaCoordinationClient::with_origin(transport.clone(), origin.clone())
+                .max_decoding_message_size(LARGEST_ANSWER),
+            health: HealthClient::with_origin(transport, origin),
+            limits: Limits::new(options.ordinary_calls, options.lasting_calls),
+            deadline: options.deadline,
+            health_deadline: options.health_deadline,
+        }
+    }
+
+    pub async fn call(&self, call: Call, instance_id: &str) -> Result<Answer, CallError> {
+        match call {
+            Call::AddFollower(call) => {
+                let turn = (Class::Lasting, "AddFollower");
+                let request = convert::add_follower(&call);
+                self.ask(turn, request, |mut client, request| async move {
+                    client.add_follower(request).await
+                })
+                .await
+                .map_err(Failure::into_error)?;
+                Ok(Answer::FollowerAdded)
+            }
+            Call::BecomeLeader(call) => {
+                let turn = (Class::Lasting, "BecomeLeader");
+                let request = convert::become_leader(&call);
+                self.ask(turn, request, |mut client, request| async move {
+                    client.become_leader(request).await
+                })
+                .await
+                .map_err(Failure::into_error)?;
+                Ok(Answer::BecameLeader)
+            }
+            Call::CheckHealth => self.check_health().await,
+            Call::GetStatus { shard } => {
+                let turn = (Class::Ordinary, "GetStatus");
+                let request = convert::get_status(shard);
+                let response = self
+                    .ask(turn, request, |mut client, request| async move {
+                        client.get_status(request).await
+                    })
+                    .await
+                    .map_err(Failure::into_error)?;
+                convert::status(&response)
+            }
+            Call::Handshake => self.handshake(instance_id).await,
+            Call::NewTerm(call) => {
+                let turn = (Class::Ordinary, "NewTerm");
+                let request = convert::new_term(&call);
+                let response = self
+                    .ask(turn, request, |mut client, request| async move {
+                        client.new_term(request).await
+                    })
+                    .await
+                    .map_err(Failure::into_error)?;
+                convert::fenced(response)
+            }
+        }
+    }
+
+    /// Servers older than `Handshake` can't be bound: for them, knowing their features is all.
+    async fn handshake(&self, instance_id: &str) -> Result<Answer, CallError> {
+        let request = HandshakeRequest {
+            instance_id: instance_id.to_owned(),
+        };
+        let turn = (Class::Ordinary, "Handshake");
+        let shaken = self
+            .ask(turn, request, |mut client, request| async move {
+                client.handshake(request).await
+            })
+            .await;
+        match shaken {
+            Ok(response) => return convert::handshaken(&response),
+            Err(Failure::Answer(status)) if status.code() == Code::Unimplemented => {}
+            Err(failure) => return Err(failure.into_error()),
+        }
+        let turn = (Class::Ordinary, "GetInfo");
+        let response = self
+            .ask(turn, GetInfoRequest {}, |mut client, request| async move {
+                client.get_info(request).await
+            })
+            .await
+            .map_err(Failure::into_error)?;
+        Ok(convert::informed(&response))
+    }
+
+    async fn check_health(&self) -> Result<Answer, CallError> {
+        let mut client = self.health.clone();
+        let deadline = self.health_deadline;
+        let answer = timeout(deadline, client.check(within(deadline, whole_server()))).await;
+        let response = answer
+            .map_err(|_| timed_out("Health/Check", deadline))?
+            .map_err(|status| call_error(&status))?;
+        Ok(Answer::Health {
+            serving: response.get_ref().status == ServingStatus::Serving as i32,
+        })
+    }
+
+    /// The client for a health watch.
+    pub fn health(&self) -> HealthClient<Transport> {
+        self.health.clone()
+    }
+
+    pub async fn push(&self, assignments: watch::Receiver<Arc<ShardAssignments>>) -> CallError {
+        let messages = WatchStream::new(assignments).map(|latest| convert::assignments(&latest));
+        let mut client = self.coordination.clone();
+        match client.push_shard_assignments(messages).await {
+            Ok(_) => stream_ended("PushShardAssignments"),
+            Err(status) => call_error(&status),
+        }
+    }
+
+    /// One call with one answer, in its turn and within the deadline.
+    async fn ask<Q, A, F>(
+        &self,
+        (class, method): (Class, &'static str),
+        request: Q,
+        send: impl FnOnce(OxiaCoordinationClient<Transport>, Request<Q>) -> F,
+    ) -> Result<A, Failure>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let turn = self.limits.turn(class, method, self.deadline).await;
+        let _turn = turn.map_err(Failure::Ours)?;
+        let request = within(self.deadline, request);
+        match timeout(self.deadline, send(self.coordination.clone(), request)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(Failure::Answer(status)),
+            Err(_) => Err(Failure::Ours(timed_out(method, self.deadline))),
+        }
+    }
+}
+
+/// The service "".
+pub(super) fn whole_server() -> HealthCheckRequest {
+    HealthCheckRequest::default()
+}
+
+/// Tells the server the deadline as well, so that it does not work for nobody.
+fn within<T>(deadline: Duration, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(deadline);
+    request
+}
+
+/// Why a call failed, before it is known what that means.
+enum Failure {
+    Answer(Status),
+    Ours(CallError),
+}
+
+impl Failure {
+    fn into_error(self) -> CallError {
+        match self {
+            Self::Answer(status) => call_error(&status),
+            Self::Ours(error) => error,
+        }
+    }
+}

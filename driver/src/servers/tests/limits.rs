@@ -1,0 +1,114 @@
+//! How many calls at once.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::future::join_all;
+use stepdown_core::call::{AddFollower, Call, CallErrorKind, EntryId};
+use stepdown_core::{ShardId, Term};
+use tokio::task::JoinSet;
+
+use super::super::ServersOptions;
+use super::peer::Peer;
+use super::{impatient, new_term, servers_with};
+
+fn add_follower(shard: i64) -> Call {
+    Call::AddFollower(AddFollower {
+        namespace: Arc::from("default"),
+        shard: ShardId(shard),
+        term: Term(4),
+        follower: Arc::from("c:1"),
+        head: EntryId::NONE,
+    })
+}
+
+#[tokio::test]
+async fn a_server_works_on_no_more_calls_at_once_than_it_is_allowed() {
+    let peer = Peer::start().await;
+    let servers = servers_with(ServersOptions {
+        ordinary_calls: 2,
+        ..ServersOptions::default()
+    });
+    let server = peer.identity();
+    let calls = (0..50).map(|shard| servers.call(&server, new_term(shard)));
+    for answer in join_all(calls).await {
+        answer.unwrap();
+    }
+    assert!(peer.heard.most_working.load(Ordering::SeqCst) <= 2);
+}
+
+#[tokio::test]
+async fn lasting_calls_that_hang_keep_no_other_out() {
+    let peer = Peer::start().await;
+    let _never = peer.hold("AddFollower");
+    let servers = servers_with(ServersOptions {
+        ordinary_calls: 1,
+        lasting_calls: 2,
+        ..ServersOptions::default()
+    });
+    let mut hanging = JoinSet::new();
+    for shard in 0..5 {
+        let (servers, server) = (servers.clone(), peer.identity());
+        hanging.spawn(async move { servers.call(&server, add_follower(shard)).await });
+    }
+    peer.heard(2).await;
+    servers.call(&peer.identity(), new_term(1)).await.unwrap();
+    assert_eq!(peer.heard.requests.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_health_check_waits_for_no_turn() {
+    let peer = Peer::start().await;
+    let _never = peer.hold("NewTerm");
+    let servers = servers_with(ServersOptions {
+        ordinary_calls: 1,
+        ..ServersOptions::default()
+    });
+    let hanging = tokio::spawn({
+        let (servers, server) = (servers.clone(), peer.identity());
+        async move { servers.call(&server, new_term(1)).await }
+    });
+    peer.heard(1).await;
+    servers
+        .call(&peer.identity(), Call::CheckHealth)
+        .await
+        .unwrap();
+    hanging.abort();
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever_for_a_turn() {
+    let peer = Peer::start().await;
+    let _never = peer.hold("NewTerm");
+    let servers = servers_with(ServersOptions {
+        ordinary_calls: 1,
+        ..impatient()
+    });
+    let server = peer.identity();
+    let calls = (0..20).map(|shard| servers.call(&server, new_term(shard)));
+    for answer in join_all(calls).await {
+        assert_eq!(answer.unwrap_err().kind, CallErrorKind::TimedOut);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_call_gives_its_turn_back_and_ends_at_the_server() {
+    let peer = Peer::start().await;
+    let _never = peer.hold("NewTerm");
+    let servers = servers_with(ServersOptions {
+        ordinary_calls: 1,
+        ..ServersOptions::default()
+    });
+    let dropped = tokio::spawn({
+        let (servers, server) = (servers.clone(), peer.identity());
+        async move { servers.call(&server, new_term(1)).await }
+    });
+    peer.heard(1).await;
+    dropped.abort();
+    let shard = ShardId(1);
+    let status = Call::GetStatus { shard };
+    servers.call(&peer.identity(), status).await.unwrap();
+    while peer.heard.working.load(Ordering::SeqCst) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
