@@ -17,6 +17,8 @@ pub(super) struct Follower {
     backoff: Backoff,
     /// Whether this tenure has seen its leader take it in.
     joined_before: bool,
+    /// How often in a row its leader has refused it for a term.
+    refusals: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,7 @@ impl Follower {
             state,
             backoff: Backoff::default(),
             joined_before: false,
+            refusals: 0,
         }
     }
 
@@ -92,6 +95,7 @@ impl Follower {
     fn has_joined(&mut self) {
         self.state = State::Joined;
         self.joined_before = true;
+        self.refusals = 0;
         self.backoff.reset();
     }
 }
@@ -192,7 +196,7 @@ impl ShardController {
                 }
                 Meaning::GoOn
             }
-            State::Joining(_) => joined(follower, result, desk.tools),
+            State::Joining(_) => joined(follower, result, &shard, desk.tools),
             State::Joined | State::Due(_) | State::Unfenced | State::Fenced(_) => Meaning::GoOn,
         };
         // Before the leader is stored there is only the answer to keep.
@@ -262,6 +266,7 @@ fn fenced(follower: &mut Follower, result: Result<Answer, CallError>, tools: &mu
 fn joined(
     follower: &mut Follower,
     result: Result<Answer, CallError>,
+    shard: &ShardMetadata,
     tools: &mut Tools,
 ) -> Meaning {
     match result {
@@ -276,8 +281,15 @@ fn joined(
         Err(error) => {
             follower.retry(tools);
             match error.kind {
+                // The first time the leader may have moved on. If it has not, then the follower's
+                // log ends in a later term than the leader's began with: only an election in which
+                // it takes part brings it back.
+                CallErrorKind::InvalidTerm if follower.refusals > 0 => Meaning::Elect(shard.term),
+                CallErrorKind::InvalidTerm => {
+                    follower.refusals = follower.refusals.saturating_add(1);
+                    Meaning::VerifyLeader
+                }
                 CallErrorKind::InvalidStatus
-                | CallErrorKind::InvalidTerm
                 | CallErrorKind::NotLeader
                 | CallErrorKind::NotMember => Meaning::VerifyLeader,
                 CallErrorKind::NotInitialized

@@ -329,3 +329,21 @@ fn a_leader_that_becomes_unavailable_is_replaced_and_a_follower_is_not() {
         assert_eq!(world.machine.steady_shards(), Some((2, 2)), "{role}");
     }
 }
+
+#[test]
+fn a_follower_that_its_leader_refuses_for_its_term_is_elected_with() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let follower = ["s1:6649", "s2:6649", "s3:6649"]
+        .into_iter()
+        .find(|server| **server != led_by)
+        .unwrap();
+    // It has lost its replica, and its leader refuses it.
+    let lost = replica(-1, ReplicaRole::NotMember);
+    world.replicas.insert(follower.to_owned(), lost);
+    world
+        .failing
+        .insert((led_by.clone(), "AddFollower"), CallErrorKind::InvalidTerm);
+    world.run_for(25_000);
+    assert_eq!(count(&world, "BecomeLeader"), 1);
+}
