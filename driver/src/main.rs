@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use stepdown::cli::{self, Cli, Command, HealthArgs};
+use stepdown::bench::BenchArgs;
+use stepdown::cli::{self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs};
+use stepdown::coordinate;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -13,9 +15,8 @@ fn main() -> ExitCode {
         Err(error) => return not_run(&error),
     };
     let result = match cli.command {
-        Command::Coordinator(_) => Err(Failure::Told(
-            "this build has no event loop, so it can't run a coordinator".to_owned(),
-        )),
+        Command::Bench(args) => bench(args),
+        Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
     };
     match result {
@@ -58,6 +59,19 @@ fn tell(text: &str) {
 
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+fn coordinator(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Failure> {
+    let runtime = runtime(Builder::new_multi_thread())?;
+    let result = runtime.block_on(cli::coordinate(global, args, coordinate::run));
+    runtime.shutdown_background();
+    result.map_err(Failure::Told)
+}
+
+fn bench(args: BenchArgs) -> Result<(), Failure> {
+    let runtime = runtime(Builder::new_multi_thread())?;
+    let result = runtime.block_on(stepdown::bench::run(args));
+    result.map_err(|error| Failure::Told(error.to_string()))
 }
 
 /// Probes log what they see, so the reason is told only to people, or when asked for.

@@ -8,6 +8,7 @@ mod exit;
 mod health;
 mod session;
 
+use crate::bench::BenchArgs;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -61,6 +62,8 @@ pub struct GlobalArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure the coordinator against sandbox data servers, in one process
+    Bench(BenchArgs),
     /// Start a coordinator
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves

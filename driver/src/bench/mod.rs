@@ -1,0 +1,57 @@
+//! `stepdown bench`: measures the whole coordinator against sandbox data servers on loopback, with
+//! the memory backend, in one process.
+
+mod bring_up;
+mod cluster;
+mod conflict;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+/// Measure the coordinator against sandbox data servers, in one process
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure
+    #[command(subcommand)]
+    pub what: Bench,
+}
+
+/// What can be measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Bench {
+    /// From a new cluster until every shard is led and stored so
+    BringUp {
+        /// Shards of the one namespace
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=65536))]
+        shards: u32,
+    },
+    /// From the store's "conflict" until the coordinator is a candidate with nothing in flight
+    Conflict {
+        /// Shards of the one namespace
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=65536))]
+        shards: u32,
+        /// How often
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        rounds: u32,
+    },
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A data server did not start.
+    #[error("a sandbox data server did not start: {0}")]
+    Server(#[from] stepdown_sandbox::server::StartError),
+    /// The cluster did not become what it should.
+    #[error("gave up after {0:?} waiting until {1}")]
+    Stuck(Duration, &'static str),
+}
+
+/// Measures, and prints the figures.
+pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
+    match args.what {
+        Bench::BringUp { shards } => bring_up::run(shards).await,
+        Bench::Conflict { shards, rounds } => conflict::run(shards, rounds).await,
+    }
+}

@@ -1,0 +1,122 @@
+//! `stepdown coordinator`: the event loop, with the backend, the ports and the metrics that were
+//! asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown_backends::Backend;
+use stepdown_backends::file::{FileBackend, FileOptions};
+use stepdown_backends::memory::MemoryCluster;
+use stepdown_core::{Options, ProcessId, Report, Timing};
+use tonic::service::Routes;
+use tracing::info;
+
+use crate::cli::{LeaseProfile, Session};
+use crate::event_loop::Coordinator;
+use crate::health::{Connector, Servers};
+use crate::observe::log_report;
+use crate::options::{CoordinatorOptions, Provider};
+use crate::servers::ServersOptions;
+
+/// Runs a coordinator until it is told to stop.
+pub async fn run(session: Session) -> Result<(), StartError> {
+    let Session {
+        options,
+        lease_profile,
+        listeners,
+        metrics,
+        stop,
+    } = session;
+    let backend = backend(&options)?;
+    let tls = options
+        .controller_tls
+        .as_ref()
+        .map(Connector::new)
+        .transpose();
+    let tls = tls.map_err(|error| StartError(format!("controller.tls: {error}")))?;
+    let servers = ServersOptions {
+        tls,
+        counters: Some(metrics.count_made()),
+        ..ServersOptions::default()
+    };
+    let ports = Servers::start(listeners, Routes::default(), &metrics);
+
+    let machine = machine_options(timing(lease_profile))?;
+    info!(name = options.name, process = %machine.process, "Campaigning");
+    let observed = metrics.clone();
+    let coordinator = Coordinator {
+        options: machine,
+        backend,
+        servers,
+        drain: drain(lease_profile),
+        reports: Arc::new(move |report: &Report| {
+            log_report(report);
+            observed.report(report);
+        }),
+        stop: stop.clone(),
+    };
+    let (_view, run) = coordinator.run();
+    let not_serving = async {
+        stop.cancelled().await;
+        ports.not_serving().await;
+    };
+    tokio::join!(run, not_serving);
+    ports.close().await;
+    Ok(())
+}
+
+/// Why a coordinator can't start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+fn backend(options: &CoordinatorOptions) -> Result<Backend, StartError> {
+    match &options.provider {
+        Provider::File {
+            status,
+            config,
+            initialize_empty_status,
+        } => {
+            let file = FileOptions {
+                status: status.clone(),
+                configuration: config.clone(),
+                initialize_empty_status: *initialize_empty_status,
+                name: options.name.clone(),
+                allow_network_filesystem: false,
+            };
+            FileBackend::open(file).map_err(|error| StartError(error.to_string()))
+        }
+        Provider::Memory => Ok(MemoryCluster::new().backend(&options.name)),
+    }
+}
+
+fn timing(profile: LeaseProfile) -> Timing {
+    match profile {
+        LeaseProfile::Default => Timing::default(),
+        LeaseProfile::Short => Timing {
+            lease: Duration::from_secs(3),
+            ..Timing::default()
+        },
+    }
+}
+
+fn drain(profile: LeaseProfile) -> Duration {
+    match profile {
+        LeaseProfile::Default => Duration::from_secs(3),
+        LeaseProfile::Short => Duration::from_millis(600),
+    }
+}
+
+/// Names the process, and seeds its jitter.
+fn machine_options(timing: Timing) -> Result<Options, StartError> {
+    let chance = |error: getrandom::Error| StartError(format!("no random number: {error}"));
+    let mut process = [0; 16];
+    getrandom::fill(&mut process).map_err(chance)?;
+    let seed = getrandom::u64().map_err(chance)?;
+    let process = ProcessId(u128::from_ne_bytes(process));
+    Ok(Options {
+        process,
+        seed,
+        timing,
+    })
+}

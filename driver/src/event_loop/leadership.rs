@@ -1,0 +1,94 @@
+//! One task owns the backend's leadership: it campaigns, holds and releases, in the order asked.
+
+use std::sync::Arc;
+
+use stepdown_backends::{Leadership, LeadershipReport};
+use stepdown_core::{Event, Tenure};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+enum Order {
+    Campaign(Tenure),
+    Release,
+}
+
+/// The handle of that task.
+pub(super) struct LeadershipTask {
+    orders: mpsc::UnboundedSender<Order>,
+    task: JoinHandle<()>,
+}
+
+impl LeadershipTask {
+    pub(super) fn start(leadership: Arc<dyn Leadership>, events: mpsc::Sender<Event>) -> Self {
+        // The machine asks for at most one campaign and one release of it at a time, so this queue
+        // stays short.
+        let (orders, queue) = mpsc::unbounded_channel();
+        let task = tokio::spawn(obey(leadership, queue, events));
+        Self { orders, task }
+    }
+
+    pub(super) fn campaign(&self, tenure: Tenure) {
+        // It ends only with this handle, or with the process.
+        let _ = self.orders.send(Order::Campaign(tenure));
+    }
+
+    pub(super) fn release(&self) {
+        let _ = self.orders.send(Order::Release);
+    }
+
+    /// Waits until everything asked for is done.
+    pub(super) async fn close(&mut self) {
+        let (orders, _) = mpsc::unbounded_channel();
+        self.orders = orders;
+        // A task that panicked has nothing left to wait for.
+        let _ = (&mut self.task).await;
+    }
+}
+
+async fn obey(
+    leadership: Arc<dyn Leadership>,
+    mut queue: mpsc::UnboundedReceiver<Order>,
+    events: mpsc::Sender<Event>,
+) {
+    let mut order = queue.recv().await;
+    while let Some(current) = order {
+        order = match current {
+            Order::Campaign(tenure) => tokio::select! {
+                biased;
+                next = queue.recv() => next,
+                () = lead(&*leadership, tenure, &events) => queue.recv().await,
+            },
+            Order::Release => {
+                leadership.release().await;
+                queue.recv().await
+            }
+        };
+    }
+}
+
+/// Leads until leadership is lost; whatever way it ends, the machine hears of it.
+async fn lead(leadership: &dyn Leadership, tenure: Tenure, events: &mpsc::Sender<Event>) {
+    let (reports, mut heard) = mpsc::channel(16);
+    let report = async {
+        while let Some(report) = heard.recv().await {
+            let (event, over) = match report {
+                LeadershipReport::Won { authority } => {
+                    (Event::LeadershipWon { tenure, authority }, false)
+                }
+                LeadershipReport::Extended { authority } => {
+                    (Event::AuthorityExtended { tenure, authority }, false)
+                }
+                LeadershipReport::Lost { reason } => {
+                    (Event::LeadershipLost { tenure, reason }, true)
+                }
+            };
+            if events.send(event).await.is_err() || over {
+                return;
+            }
+        }
+        let reason = "the backend has stopped campaigning".to_owned();
+        // Nobody listens only when the process ends.
+        let _ = events.send(Event::LeadershipLost { tenure, reason }).await;
+    };
+    tokio::join!(leadership.lead(reports), report);
+}

@@ -1,0 +1,234 @@
+//! The event loop over the memory backend and sandbox data servers, on real sockets.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use stepdown_backends::memory::{Fault, MemoryCluster};
+use stepdown_core::cluster::ShardStatus;
+use stepdown_core::{Options, ProcessId, Report, Role, StoreResult, Tenure, Timing};
+use stepdown_sandbox::server::{DataServer, DataServerOptions};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Coordinator, View};
+use crate::servers::ServersOptions;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct World {
+    memory: MemoryCluster,
+    servers: Vec<DataServer>,
+}
+
+struct Running {
+    view: watch::Receiver<View>,
+    reports: Arc<Mutex<Vec<Report>>>,
+    stop: CancellationToken,
+    run: JoinHandle<()>,
+}
+
+impl World {
+    async fn new(shards: u32) -> Self {
+        let mut servers = Vec::new();
+        for name in ["s1", "s2", "s3"] {
+            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let options = DataServerOptions {
+                name: name.to_owned(),
+                internal: any,
+                public: any,
+                data_dir: None,
+            };
+            servers.push(DataServer::start(options).await.unwrap());
+        }
+        let world = Self {
+            memory: MemoryCluster::new(),
+            servers,
+        };
+        world.configure(&[("default", shards)]);
+        world
+    }
+
+    fn configure(&self, namespaces: &[(&str, u32)]) {
+        let namespaces: Vec<String> = namespaces
+            .iter()
+            .map(|(name, shards)| {
+                format!("  - {{name: {name}, initialShardCount: {shards}, replicationFactor: 3}}\n")
+            })
+            .collect();
+        let servers: Vec<String> = self
+            .servers
+            .iter()
+            .map(|server| {
+                let server = server.identity();
+                let id = server.id();
+                format!(
+                    "  - {{name: {id}, public: '{}', internal: '{}'}}\n",
+                    server.public, server.internal
+                )
+            })
+            .collect();
+        let text = format!(
+            "namespaces:\n{}servers:\n{}",
+            namespaces.concat(),
+            servers.concat()
+        );
+        self.memory.set_configuration(Some(text));
+    }
+
+    fn start(&self, name: &str, process: u128) -> Running {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let (stop, log) = (CancellationToken::new(), reports.clone());
+        let coordinator = Coordinator {
+            options: Options {
+                process: ProcessId(process),
+                seed: 1,
+                timing: Timing::default(),
+            },
+            backend: self.memory.backend(name),
+            servers: ServersOptions::default(),
+            drain: Duration::from_secs(3),
+            reports: Arc::new(move |report: &Report| log.lock().unwrap().push(report.clone())),
+            stop: stop.clone(),
+        };
+        let (view, run) = coordinator.run();
+        Running {
+            view,
+            reports,
+            stop,
+            run: tokio::spawn(run),
+        }
+    }
+}
+
+impl Running {
+    async fn until(&mut self, what: &str, mut is_so: impl FnMut(&View) -> bool) -> View {
+        let waited = tokio::time::timeout(LIMIT, self.view.wait_for(|view| is_so(view))).await;
+        match waited {
+            Ok(Ok(view)) => view.clone(),
+            Ok(Err(_)) | Err(_) => panic!("never {what}: {:?}", self.reports.lock().unwrap()),
+        }
+    }
+
+    async fn steady(&mut self, shards: usize) -> View {
+        self.until("steady", |view| {
+            view.status.as_ref().is_some_and(|status| {
+                status.shards().count() == shards
+                    && status
+                        .shards()
+                        .all(|(_, _, shard)| shard.status == ShardStatus::SteadyState)
+            })
+        })
+        .await
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(LIMIT, self.run)
+            .await
+            .expect("it ends")
+            .unwrap();
+    }
+
+    fn stores(&self) -> usize {
+        let reports = self.reports.lock().unwrap();
+        let stored = reports.iter().filter(|report| {
+            matches!(
+                report,
+                Report::StoreConcluded {
+                    outcome: StoreResult::Stored,
+                    ..
+                }
+            )
+        });
+        stored.count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_elects_every_shard_and_ends_when_it_is_told_to() {
+    let world = World::new(4).await;
+    let mut one = world.start("one", 1);
+    one.steady(4).await;
+    one.stop().await;
+    assert_eq!(world.memory.leader(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_ends_no_process_and_the_shards_keep_their_leaders() {
+    let world = World::new(4).await;
+    let mut one = world.start("one", 1);
+    let before = one.steady(4).await;
+    world.memory.inject(Fault::Conflict);
+    world.configure(&[("default", 4), ("another", 1)]);
+    one.until("a new tenure", |view| view.tenure > before.tenure)
+        .await;
+    let after = one.steady(5).await;
+    assert_eq!(after.role, Role::Leader);
+    let terms = |view: &View| -> Vec<_> {
+        let status = view.status.as_ref().unwrap();
+        status.namespaces["default"]
+            .shards
+            .values()
+            .map(|shard| shard.term)
+            .collect()
+    };
+    assert_eq!(terms(&before), terms(&after));
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_coordinator_leads_as_soon_as_the_first_one_stops() {
+    let world = World::new(2).await;
+    let mut one = world.start("one", 1);
+    one.steady(2).await;
+    let mut two = world.start("two", 2);
+    assert_eq!(two.view.borrow().role, Role::Candidate);
+    one.stop().await;
+    two.steady(2).await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leadership_that_is_taken_away_is_campaigned_for_again() {
+    let world = World::new(2).await;
+    let mut one = world.start("one", 1);
+    one.steady(2).await;
+    assert!(world.memory.take_away("somebody else leads"));
+    one.until("a new tenure", |view| view.tenure > Tenure(1))
+        .await;
+    one.steady(2).await;
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_shards_are_brought_up_with_at_most_ten_stores() {
+    let world = World::new(1000).await;
+    let mut one = world.start("one", 1);
+    one.steady(1000).await;
+    assert!(one.stores() <= 10, "{} stores", one.stores());
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_server_that_is_killed_loses_its_shards_to_the_others() {
+    let mut world = World::new(6).await;
+    let mut one = world.start("one", 1);
+    one.steady(6).await;
+    let killed = world.servers.remove(0);
+    let id = killed.identity().id();
+    killed.kill().await;
+    one.until("led by others", |view| {
+        view.status.as_ref().is_some_and(|status| {
+            status.shards().all(|(_, _, shard)| {
+                shard
+                    .leader
+                    .as_ref()
+                    .is_some_and(|leader| leader.id() != id)
+            })
+        })
+    })
+    .await;
+    one.stop().await;
+}

@@ -1,0 +1,106 @@
+//! `stepdown coordinator` as a process: what is around its event loop.
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+struct Coordinator {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Coordinator {
+    fn start(dir: &Path, words: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stepdown"))
+            .current_dir(dir)
+            .args(["coordinator", "--log-json", "--metadata=memory"])
+            .args(["-i=127.0.0.1:0", "-p=127.0.0.1:0", "-m=127.0.0.1:0"])
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, lines }
+    }
+
+    /// Reads the log up to the line with this message; fails at its end.
+    fn until(&mut self, message: &str) -> serde_json::Value {
+        let lines = self.lines.by_ref().lines().map_while(Result::ok);
+        for line in lines {
+            let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            if line["message"] == message {
+                return line;
+            }
+        }
+        panic!("the log ends without '{message}'");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(status.expect("it runs").success());
+    }
+
+    fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        // It has ended already unless the test fails.
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn a_signal_ends_it_in_order_with_exit_code_0() {
+    for name in ["TERM", "INT"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut coordinator = Coordinator::start(dir.path(), &[]);
+        coordinator.until("Starting Stepdown coordinator");
+        coordinator.signal(name);
+        coordinator.until("Received signal, exiting");
+        coordinator.until("Shutdown Completed");
+        assert_eq!(coordinator.exit_code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_new_log_level_in_the_options_file_is_followed_and_a_bad_file_is_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("options.yaml");
+    fs::write(&file, "observability: {log: {level: info}}").expect("a file");
+    let mut coordinator = Coordinator::start(dir.path(), &["--sconfig=options.yaml"]);
+    coordinator.until("Starting Stepdown coordinator");
+    coordinator.until("Started Grpc server");
+    fs::write(&file, "observability: {log: {level: [}}").expect("a file");
+    coordinator.until("The changed options file is not valid; the log level stays");
+    fs::write(&file, "observability: {log: {level: debug}}").expect("a file");
+    assert_eq!(coordinator.until("Changed the log level")["level"], "info");
+    coordinator.signal("TERM");
+    assert_eq!(coordinator.exit_code(), Some(0));
+}
+
+#[test]
+fn a_busy_port_is_an_error_and_not_a_crash() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let output = Command::new(env!("CARGO_BIN_EXE_stepdown"))
+        .args(["coordinator", "--metadata=memory", "-i=127.0.0.1:0", "-p"])
+        .args([address.to_string(), "-m=127.0.0.1:0".to_owned()])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.starts_with("Error: can't listen on 127.0.0.1:"),
+        "{text}"
+    );
+    assert!(text.contains("--public-addr"), "{text}");
+}
