@@ -1,6 +1,12 @@
 //! `stepdown coordinator` as a process: what is around its event loop.
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may panic like tests"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
