@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use stepdown::bench::BenchArgs;
-use stepdown::cli::{self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs};
+use stepdown::cli::{self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, StatusFileArgs};
 use stepdown::coordinate;
 use tokio::runtime::{Builder, Runtime};
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench(args),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
+        Command::StatusFile(args) => status_file(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,6 +88,17 @@ fn health(args: &HealthArgs) -> Result<(), Failure> {
             Failure::Silent
         }
     })
+}
+
+fn status_file(args: &StatusFileArgs) -> Result<(), Failure> {
+    let (report, is_usable) = cli::status_file(args).map_err(Failure::Told)?;
+    // Whoever closed standard output has read enough.
+    let _ = io::stdout().write_all(report.as_bytes());
+    if is_usable {
+        Ok(())
+    } else {
+        Err(Failure::Silent)
+    }
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime, Failure> {

@@ -1,6 +1,5 @@
 //! `stepdown coordinator` as a process: what is around its event loop.
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
-
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,

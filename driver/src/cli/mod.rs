@@ -7,6 +7,7 @@ mod duration;
 mod exit;
 mod health;
 mod session;
+mod status_file;
 
 use crate::bench::BenchArgs;
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ pub use duration::{ParseDurationError, parse_go_duration};
 pub use exit::usage_error;
 pub use health::{HealthArgs, Unhealthy, check};
 pub use session::{Session, coordinate};
+pub use status_file::{StatusFileAction, StatusFileArgs, status_file};
 
 use crate::options::{LogLevel, ParseLogLevelError};
 
@@ -68,6 +70,8 @@ pub enum Command {
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves
     Health(HealthArgs),
+    /// Look at a status file, or accept one that was edited by hand
+    StatusFile(StatusFileArgs),
 }
 
 impl Cli {
