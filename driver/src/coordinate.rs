@@ -2,19 +2,21 @@
 //! asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use stepdown_backends::Backend;
+use async_trait::async_trait;
 use stepdown_backends::file::{FileBackend, FileOptions};
 use stepdown_backends::memory::MemoryCluster;
-use stepdown_core::{Options, ProcessId, Report, Timing};
+use stepdown_backends::{Backend, StatusStore};
+use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
+use stepdown_core::{Options, ProcessId, Report, Timing, Version};
 use tonic::service::Routes;
 use tracing::info;
 
 use crate::cli::{LeaseProfile, Session};
 use crate::event_loop::Coordinator;
 use crate::health::{Connector, Servers};
-use crate::observe::log_report;
+use crate::observe::{Metrics, log_report};
 use crate::options::{CoordinatorOptions, Provider};
 use crate::servers::ServersOptions;
 
@@ -27,7 +29,7 @@ pub async fn run(session: Session) -> Result<(), StartError> {
         metrics,
         stop,
     } = session;
-    let backend = backend(&options)?;
+    let backend = measured(backend(&options)?, &metrics);
     let tls = options
         .controller_tls
         .as_ref()
@@ -76,17 +78,56 @@ fn backend(options: &CoordinatorOptions) -> Result<Backend, StartError> {
             status,
             config,
             initialize_empty_status,
+            allow_network_filesystem,
         } => {
             let file = FileOptions {
                 status: status.clone(),
                 configuration: config.clone(),
                 initialize_empty_status: *initialize_empty_status,
                 name: options.name.clone(),
-                allow_network_filesystem: false,
+                allow_network_filesystem: *allow_network_filesystem,
             };
             FileBackend::open(file).map_err(|error| StartError(error.to_string()))
         }
         Provider::Memory => Ok(MemoryCluster::new().backend(&options.name)),
+    }
+}
+
+/// The same backend, whose reads are counted.
+fn measured(backend: Backend, metrics: &Metrics) -> Backend {
+    let store = Arc::new(Measured {
+        store: backend.store.clone(),
+        metrics: metrics.clone(),
+    });
+    Backend { store, ..backend }
+}
+
+struct Measured {
+    store: Arc<dyn StatusStore>,
+    metrics: Metrics,
+}
+
+#[async_trait]
+impl StatusStore for Measured {
+    async fn load(&self) -> LoadOutcome {
+        let began = Instant::now();
+        let outcome = self.store.load().await;
+        self.metrics.metadata_read(began.elapsed());
+        if let LoadOutcome::Found(loaded) = &outcome {
+            self.metrics.metadata_size(loaded.bytes);
+        }
+        outcome
+    }
+
+    async fn head(&self) -> HeadOutcome {
+        let began = Instant::now();
+        let outcome = self.store.head().await;
+        self.metrics.metadata_read(began.elapsed());
+        outcome
+    }
+
+    async fn store(&self, expected: Option<Version>, document: StatusDocument) -> StoreOutcome {
+        self.store.store(expected, document).await
     }
 }
 

@@ -44,6 +44,10 @@ pub struct CoordinatorArgs {
     #[arg(long, help_heading = "File provider", num_args = 0..=1, require_equals = true, default_value = "false",
         default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
     pub initialize_empty_status: bool,
+    /// Take files on NFS, SMB or FUSE, whose locks and renames may not hold what they promise
+    #[arg(long, help_heading = "File provider", num_args = 0..=1, require_equals = true, default_value = "false",
+        default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
+    pub allow_network_filesystem: bool,
 
     /// Kubernetes namespace of the ConfigMaps
     #[arg(
@@ -224,6 +228,7 @@ impl CoordinatorArgs {
             data_dir: Some(self.raft_data_dir),
         };
         settings.metadata.initialize_empty_status = self.initialize_empty_status;
+        settings.metadata.allow_network_filesystem = self.allow_network_filesystem;
         settings.observability.metric.bind_address = Some(self.metrics_addr);
         settings
     }

@@ -62,6 +62,8 @@ pub enum Provider {
         config: PathBuf,
         /// Take an empty status file for a new cluster.
         initialize_empty_status: bool,
+        /// Take files on a network file system.
+        allow_network_filesystem: bool,
     },
     /// This process alone; nothing survives it.
     Memory,

@@ -132,6 +132,7 @@ fn provider(
     problems: &mut Vec<String>,
 ) -> Option<Provider> {
     let initialize_empty_status = metadata.initialize_empty_status;
+    let allow_network_filesystem = metadata.allow_network_filesystem;
     let mut file = metadata.file.unwrap_or_default();
     let mut kubernetes = metadata.kubernetes.unwrap_or_default();
     note(problems, legacy::fold_file_path(&mut file));
@@ -142,12 +143,23 @@ fn provider(
             "--initialize-empty-status is for the file provider, not for {name}"
         ));
     }
+    if allow_network_filesystem && name != "file" {
+        problems.push(format!(
+            "--allow-network-filesystem is for the file provider, not for {name}"
+        ));
+    }
     match name.as_str() {
         "file" => {
             if let Some(path) = config_path {
                 note(problems, legacy::config_path_for_file(&path, &mut file));
             }
-            Some(file_provider(file, initialize_empty_status, problems))
+            let (status, config) = file_paths(file, problems);
+            Some(Provider::File {
+                status,
+                config,
+                initialize_empty_status,
+                allow_network_filesystem,
+            })
         }
         "memory" => Some(Provider::Memory),
         "configmap" => {
@@ -173,11 +185,7 @@ fn provider(
     }
 }
 
-fn file_provider(
-    file: FileSettings,
-    initialize_empty_status: bool,
-    problems: &mut Vec<String>,
-) -> Provider {
+fn file_paths(file: FileSettings, problems: &mut Vec<String>) -> (PathBuf, PathBuf) {
     let dir = said(file.dir);
     let status = within(&dir, file.status_name, "cluster-status.json");
     let config = within(&dir, file.config_name, "cluster.yaml");
@@ -187,11 +195,7 @@ fn file_provider(
             status.display()
         ));
     }
-    Provider::File {
-        status,
-        config,
-        initialize_empty_status,
-    }
+    (status, config)
 }
 
 /// A name below the directory, even one that looks absolute; without a directory, a path.

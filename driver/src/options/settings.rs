@@ -101,6 +101,9 @@ pub(crate) struct MetadataSettings {
     /// Flag only: take an empty status file for a new cluster.
     #[serde(skip)]
     pub initialize_empty_status: bool,
+    /// Flag only: take files on a network file system.
+    #[serde(skip)]
+    pub allow_network_filesystem: bool,
 }
 
 /// The `configmap` provider.
@@ -246,6 +249,7 @@ impl MetadataSettings {
                 data_dir: file.raft.data_dir.or(self.raft.data_dir),
             },
             initialize_empty_status: self.initialize_empty_status,
+            allow_network_filesystem: self.allow_network_filesystem,
         }
     }
 }
