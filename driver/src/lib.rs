@@ -15,4 +15,5 @@ pub mod event_loop;
 pub mod health;
 pub mod observe;
 pub mod options;
+pub mod sandbox;
 pub mod servers;

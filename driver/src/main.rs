@@ -5,8 +5,12 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use stepdown::bench::BenchArgs;
-use stepdown::cli::{self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, StatusFileArgs};
+use stepdown::cli::{
+    self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, SandboxChildArgs,
+    SandboxDataServerArgs, StatusFileArgs,
+};
 use stepdown::coordinate;
+use stepdown::sandbox;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -18,6 +22,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench(args),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
+        Command::SandboxChild(args) => Err(sandbox_child(&args)),
+        Command::SandboxDataServer(args) => sandbox_data_server(args),
         Command::StatusFile(args) => status_file(&args),
     };
     match result {
@@ -99,6 +105,18 @@ fn status_file(args: &StatusFileArgs) -> Result<(), Failure> {
     } else {
         Err(Failure::Silent)
     }
+}
+
+/// Returns only if it can't become what it is to be.
+fn sandbox_child(args: &SandboxChildArgs) -> Failure {
+    let error = sandbox::become_child(args.parent, &args.words);
+    Failure::Told(format!("can't start as a child: {error}"))
+}
+
+fn sandbox_data_server(args: SandboxDataServerArgs) -> Result<(), Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let served = runtime.block_on(sandbox::serve_data(args.into_options()));
+    served.map_err(|error| Failure::Told(error.to_string()))
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime, Failure> {

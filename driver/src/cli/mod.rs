@@ -6,6 +6,7 @@ mod coordinator;
 mod duration;
 mod exit;
 mod health;
+mod sandbox;
 mod session;
 mod status_file;
 
@@ -19,6 +20,7 @@ pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs}
 pub use duration::{ParseDurationError, parse_go_duration};
 pub use exit::usage_error;
 pub use health::{HealthArgs, Unhealthy, check};
+pub use sandbox::{SandboxChildArgs, SandboxDataServerArgs};
 pub use session::{Session, coordinate};
 pub use status_file::{StatusFileAction, StatusFileArgs, status_file};
 
@@ -70,6 +72,12 @@ pub enum Command {
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves
     Health(HealthArgs),
+    /// Die with the parent, and become another command
+    #[command(hide = true)]
+    SandboxChild(SandboxChildArgs),
+    /// Be a data server of the sandbox
+    #[command(hide = true)]
+    SandboxDataServer(SandboxDataServerArgs),
     /// Look at a status file, or accept one that was edited by hand
     StatusFile(StatusFileArgs),
 }

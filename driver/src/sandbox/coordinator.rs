@@ -1,0 +1,117 @@
+//! A coordinator as a child process.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::process::{Process, ProcessOptions};
+use super::{Samples, SandboxError, free_addresses, metrics};
+
+/// How to start a coordinator on the file backend.
+#[derive(Clone, Debug)]
+pub struct CoordinatorProcessOptions {
+    /// Its name in elections; its options file and its log are named for it.
+    pub name: String,
+    /// The `stepdown` program.
+    pub program: PathBuf,
+    /// Where its options file and its log are put.
+    pub dir: PathBuf,
+    /// The status document.
+    pub status: PathBuf,
+    /// The configuration document.
+    pub configuration: PathBuf,
+    /// Further flags.
+    pub words: Vec<OsString>,
+}
+
+/// A coordinator as a child process.
+#[derive(Debug)]
+pub struct CoordinatorProcess {
+    process: Process,
+    internal: SocketAddr,
+    public: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl CoordinatorProcess {
+    /// Starts it on free ports of loopback.
+    pub fn start(options: CoordinatorProcessOptions) -> Result<Self, SandboxError> {
+        let addresses = free_addresses(3).map_err(SandboxError::os("find free ports"))?;
+        let &[internal, public, metrics] = addresses.as_slice() else {
+            return Err(SandboxError::os("find free ports")(
+                std::io::ErrorKind::AddrInUse.into(),
+            ));
+        };
+        let sconfig = options.dir.join(format!("{}.yaml", options.name));
+        fs::write(&sconfig, settings(&options)).map_err(SandboxError::file("write", &sconfig))?;
+        let mut words = vec![
+            "coordinator".into(),
+            "--sconfig".into(),
+            sconfig.into_os_string(),
+            format!("--internal-addr={internal}").into(),
+            format!("--public-addr={public}").into(),
+            format!("--metrics-addr={metrics}").into(),
+        ];
+        words.extend(options.words);
+        let process = Process::start(ProcessOptions {
+            log: options.dir.join(format!("{}.log", options.name)),
+            name: options.name,
+            program: options.program,
+            words,
+        })?;
+        Ok(Self {
+            process,
+            internal,
+            public,
+            metrics,
+        })
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The process, to be killed, paused or started again.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Where its health service is.
+    pub fn internal(&self) -> SocketAddr {
+        self.internal
+    }
+
+    /// Where its admin API is.
+    pub fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Where its metrics are.
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
+    }
+
+    /// Reads its metrics.
+    pub async fn scrape(&self) -> Result<Samples, SandboxError> {
+        metrics::scrape(self.metrics).await
+    }
+}
+
+fn settings(options: &CoordinatorProcessOptions) -> String {
+    // JSON is YAML, and knows how to quote a path.
+    let settings = serde_json::json!({"metadata": {
+        "name": options.name,
+        "providerName": "file",
+        "file": {
+            "statusName": text(&options.status),
+            "configName": text(&options.configuration),
+        },
+    }});
+    format!("{settings:#}\n")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,109 @@
+//! A sandbox data server as a child process, and that process' own side.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use stepdown_sandbox::server::{DataServer, DataServerOptions, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::process::{Process, ProcessOptions};
+use super::{SandboxError, free_addresses};
+
+/// The hidden subcommand that is a data server.
+pub const DATA_SERVER_COMMAND: &str = "sandbox-data-server";
+
+/// How to start a data server.
+#[derive(Clone, Debug)]
+pub struct DataServerProcessOptions {
+    /// Its name; its data directory and its log are named for it.
+    pub name: String,
+    /// The `stepdown` program.
+    pub program: PathBuf,
+    /// Where its data directory and its log are put.
+    pub dir: PathBuf,
+}
+
+/// A data server as a child process.
+#[derive(Debug)]
+pub struct DataServerProcess {
+    process: Process,
+    internal: SocketAddr,
+    public: SocketAddr,
+}
+
+impl DataServerProcess {
+    /// Starts it on free ports of loopback.
+    pub fn start(options: DataServerProcessOptions) -> Result<Self, SandboxError> {
+        let addresses = free_addresses(2).map_err(SandboxError::os("find free ports"))?;
+        let &[internal, public] = addresses.as_slice() else {
+            return Err(SandboxError::os("find free ports")(
+                std::io::ErrorKind::AddrInUse.into(),
+            ));
+        };
+        let words = vec![
+            DATA_SERVER_COMMAND.into(),
+            format!("--name={}", options.name).into(),
+            format!("--internal-addr={internal}").into(),
+            format!("--public-addr={public}").into(),
+            "--data-dir".into(),
+            options.dir.join(&options.name).into_os_string(),
+        ];
+        let process = Process::start(ProcessOptions {
+            log: options.dir.join(format!("{}.log", options.name)),
+            name: options.name,
+            program: options.program,
+            words,
+        })?;
+        Ok(Self {
+            process,
+            internal,
+            public,
+        })
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The process, to be killed, paused or started again.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Where coordinators and other data servers reach it.
+    pub fn internal(&self) -> SocketAddr {
+        self.internal
+    }
+
+    /// Where clients reach it.
+    pub fn public(&self) -> SocketAddr {
+        self.public
+    }
+}
+
+/// Why a data server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It would not hear that it is to end.
+    #[error("can't handle signals: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Is a data server until SIGTERM or SIGINT.
+pub async fn serve_data(options: DataServerOptions) -> Result<(), ServeError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let server = DataServer::start(options).await?;
+    let signalled = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    server.run_until(signalled).await;
+    Ok(())
+}
