@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use stepdown::bench::BenchArgs;
 use stepdown::cli::{
-    self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, SandboxChildArgs,
+    self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, SandboxArgs, SandboxChildArgs,
     SandboxDataServerArgs, StatusFileArgs,
 };
 use stepdown::coordinate;
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench(args),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
+        Command::Sandbox(args) => run_sandbox(*args),
         Command::SandboxChild(args) => Err(sandbox_child(&args)),
         Command::SandboxDataServer(args) => sandbox_data_server(args),
         Command::StatusFile(args) => status_file(&args),
@@ -101,6 +102,24 @@ fn status_file(args: &StatusFileArgs) -> Result<(), Failure> {
     // Whoever closed standard output has read enough.
     let _ = io::stdout().write_all(report.as_bytes());
     if is_usable {
+        Ok(())
+    } else {
+        Err(Failure::Silent)
+    }
+}
+
+fn run_sandbox(args: SandboxArgs) -> Result<(), Failure> {
+    if let Some(problem) = args.problem() {
+        return Err(Failure::Told(problem));
+    }
+    let runtime = runtime(Builder::new_multi_thread())?;
+    let summary = runtime.block_on(args.run());
+    // A thread may wait for a key.
+    runtime.shutdown_background();
+    let summary = summary.map_err(|error| Failure::Told(error.to_string()))?;
+    // Whoever closed standard output has read enough.
+    let _ = io::stdout().write_all(summary.to_string().as_bytes());
+    if summary.is_good() {
         Ok(())
     } else {
         Err(Failure::Silent)

@@ -20,7 +20,7 @@ pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs}
 pub use duration::{ParseDurationError, parse_go_duration};
 pub use exit::usage_error;
 pub use health::{HealthArgs, Unhealthy, check};
-pub use sandbox::{SandboxChildArgs, SandboxDataServerArgs};
+pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs};
 pub use session::{Session, coordinate};
 pub use status_file::{StatusFileAction, StatusFileArgs, status_file};
 
@@ -72,6 +72,8 @@ pub enum Command {
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves
     Health(HealthArgs),
+    /// Watch a cluster on this machine, and hurt it
+    Sandbox(Box<SandboxArgs>),
     /// Die with the parent, and become another command
     #[command(hide = true)]
     SandboxChild(SandboxChildArgs),

@@ -3,9 +3,116 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use stepdown_sandbox::server::DataServerOptions;
+
+use super::parse_go_duration;
+use crate::sandbox::{
+    ClusterOptions, NamespaceOptions, Place, SandboxError, Script, ShowOptions, Summary, run,
+};
+
+/// Flags of `stepdown sandbox`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = SANDBOX_HELP)]
+pub struct SandboxArgs {
+    /// Do these things one after the other, then end: conflict, kill-leader, kill-data-server,
+    /// pause-leader, wait=TIME
+    #[arg(long, value_name = "STEPS", conflicts_with = "duration")]
+    pub script: Option<Script>,
+    /// End after this time; without it and without a script, when asked to
+    #[arg(long, value_name = "TIME", value_parser = parse_go_duration)]
+    pub duration: Option<Duration>,
+    /// How long to wait for the cluster to be steady again, before giving up
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_go_duration)]
+    pub timeout: Duration,
+
+    /// How many shards
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = value_parser!(u32).range(1..=10_000), help_heading = "Cluster")]
+    pub shards: u32,
+    /// The namespace
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        help_heading = "Cluster"
+    )]
+    pub namespace: String,
+    /// How many data servers replicate each shard
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
+    pub replication_factor: u32,
+    /// How many coordinators
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
+    pub coordinators: u32,
+    /// How many data servers
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=30), help_heading = "Cluster")]
+    pub data_servers: u32,
+
+    /// Where to put documents, data and logs: an empty directory, which is kept [default: a temporary one]
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub dir: Option<PathBuf>,
+    /// Keep the temporary directory; it is kept anyway if something went wrong
+    #[arg(long, help_heading = "Files")]
+    pub keep: bool,
+}
+
+const SANDBOX_HELP: &str = "\
+Starts coordinators and data servers as processes on 127.0.0.1, writes to every shard, and shows
+what happens. The data servers elect, fence and replicate as Oxia's do, but store no keys.
+
+On a terminal, keys hurt the cluster: c writes the status document as another coordinator would,
+l kills the coordinator that leads, d kills a data server, q ends.
+
+At the end every acknowledged entry is read back. Exits with 0 if none is lost, no process ended
+unasked, and the cluster was steady again in time; with 1 otherwise.
+
+Examples:
+  stepdown sandbox
+  stepdown sandbox --script conflict,kill-leader,kill-data-server --shards 100
+  stepdown sandbox --script pause-leader,wait=5s,conflict --keep";
+
+impl SandboxArgs {
+    /// Runs the sandbox.
+    pub async fn run(self) -> Result<Summary, SandboxError> {
+        let program =
+            std::env::current_exe().map_err(SandboxError::os("find this program's file"))?;
+        let place = Place::find(self.dir, self.keep)?;
+        let cluster = ClusterOptions {
+            program,
+            dir: place.path().to_path_buf(),
+            coordinators: count(self.coordinators),
+            data_servers: count(self.data_servers),
+            namespaces: vec![NamespaceOptions {
+                name: self.namespace,
+                shards: self.shards,
+                replication_factor: self.replication_factor,
+            }],
+            coordinator_words: Vec::new(),
+        };
+        let options = ShowOptions {
+            script: self.script,
+            duration: self.duration,
+            timeout: self.timeout,
+            shards: count(self.shards),
+        };
+        run(place, cluster, options).await
+    }
+
+    /// What can't be.
+    pub fn problem(&self) -> Option<String> {
+        (self.replication_factor > self.data_servers).then(|| {
+            format!(
+                "--replication-factor {} is more than --data-servers {}",
+                self.replication_factor, self.data_servers
+            )
+        })
+    }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
 /// Flags of the hidden `stepdown sandbox-data-server`.
 #[derive(Clone, Debug, Args)]

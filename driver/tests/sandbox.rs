@@ -1,0 +1,172 @@
+//! `stepdown sandbox` as a process, with all the processes it starts.
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use stepdown::sandbox::{Cluster, ClusterOptions, NamespaceOptions, SandboxError};
+
+fn sandbox(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_stepdown"))
+        .arg("sandbox")
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The number before `what` in the summary.
+fn number(summary: &str, what: &str) -> u64 {
+    let (before, _) = summary.split_once(what).expect(what);
+    let word = before.split_whitespace().next_back();
+    word.and_then(|it| it.parse().ok()).expect(what)
+}
+
+#[test]
+fn a_conflict_and_killed_processes_lose_nothing_and_end_nothing_else() {
+    let output = sandbox(&[
+        "--script",
+        "conflict,kill-leader,kill-data-server",
+        "--shards=4",
+        "--timeout=240s",
+    ]);
+    let shown = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{shown}{}",
+        text(&output.stderr)
+    );
+    for line in [
+        "  conflicts             1\n",
+        "  step-downs            1\n",
+        "met a conflict and stepped down; it is a candidate again\n",
+        "  elections             4 when the shards were made, ",
+        "  processes             2 killed by us, 0 ended unasked\n",
+        "All is well.\n",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let acknowledged = number(&shown, " acknowledged, ");
+    assert!(acknowledged > 0, "{shown}");
+    assert_eq!(number(&shown, " verified, "), acknowledged, "{shown}");
+    assert_eq!(number(&shown, " lost"), 0, "{shown}");
+    assert!(!shown.contains('\x1b'), "{shown}");
+}
+
+#[test]
+fn what_is_waited_for_is_told_and_the_files_are_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = dir.path().join("files");
+    let files = files.to_str().expect("a name");
+    let output = sandbox(&[
+        "--script=wait=1s",
+        "--shards=2",
+        "--timeout=0s",
+        "--dir",
+        files,
+    ]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.contains("  failure               waited 0 s for "),
+        "{shown}"
+    );
+    assert!(shown.ends_with("Not all is well.\n"), "{shown}");
+    assert!(Path::new(files).join("coordinator-1.log").exists());
+
+    let again = sandbox(&["--dir", files]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("it is not empty"));
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    for (words, told) in [
+        (
+            &["--script=explode"][..],
+            "'explode' is no step: use conflict,",
+        ),
+        (&["--replication-factor=4"], "more than --data-servers 3"),
+        (&["--shards=0"], "--shards"),
+    ] {
+        let output = sandbox(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let shown = text(&output.stderr);
+        assert!(
+            shown.starts_with("Error: ") && shown.contains(told),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn children_die_with_a_killed_parent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut parent = Command::new(env!("CARGO_BIN_EXE_stepdown"))
+        .args(["sandbox", "--shards=1", "--dir"])
+        .arg(dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let children = || children_of(dir.path());
+    until("six children", || children().len() == 6);
+    parent.kill().expect("it can be killed");
+    parent.wait().expect("it ends");
+    until("no child", || children().is_empty());
+}
+
+#[tokio::test]
+async fn a_process_that_ends_unasked_is_noticed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut cluster = Cluster::start(&ClusterOptions {
+        program: env!("CARGO_BIN_EXE_stepdown").into(),
+        dir: dir.path().to_path_buf(),
+        coordinators: 1,
+        data_servers: 1,
+        namespaces: vec![NamespaceOptions {
+            name: "default".to_owned(),
+            shards: 1,
+            replication_factor: 1,
+        }],
+        coordinator_words: Vec::new(),
+    })
+    .expect("it starts");
+    let within = Duration::from_secs(60);
+    cluster.wait_until_ready(within).await.expect("it is ready");
+    let server = cluster.data_servers.first().expect("a server");
+    server.process().terminate().expect("it can be asked");
+    until("its end", || match cluster.check_alive() {
+        Ok(()) => false,
+        Err(SandboxError::Ended { name, .. }) => name == "server-1",
+        Err(error) => panic!("{error}"),
+    });
+}
+
+/// The processes whose command line names this directory, other than the sandbox itself.
+fn children_of(dir: &Path) -> Vec<u32> {
+    let dir = dir.to_str().expect("a name");
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let ids = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
+    ids.filter(|id: &u32| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let line = text(&line);
+        line.contains(dir) && !line.contains("\0sandbox\0")
+    })
+    .collect()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what} in 60 s");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
