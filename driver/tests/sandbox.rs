@@ -1,6 +1,7 @@
 //! `stepdown sandbox` as a process, with all the processes it starts.
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -123,6 +124,34 @@ fn children_die_with_a_killed_parent() {
     until("no child", || children().is_empty());
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_that_somebody_else_kills_is_told_and_makes_the_run_bad() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut parent = Command::new(env!("CARGO_BIN_EXE_stepdown"))
+        .args(["sandbox", "--shards=2", "--dir"])
+        .arg(dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let output = parent.stdout.take().expect("a pipe");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let mut line = |what: &str| {
+        let found = lines.find(|it| it.contains(what));
+        found.unwrap_or_else(|| panic!("no line has '{what}'"))
+    };
+    line("every shard has a leader");
+    let data = dir.path().join("server-2");
+    let server = *children_of(&data).first().expect("a server");
+    signal("KILL", server);
+    assert!(line("ended unasked").contains("server-2 ended unasked: signal: 9"));
+    signal("INT", parent.id());
+    assert!(line("processes  ").ends_with(" 0 killed by us, 1 ended unasked"));
+    line("Not all is well.");
+    assert_eq!(parent.wait().expect("it ends").code(), Some(1));
+}
+
 #[tokio::test]
 async fn a_process_that_ends_unasked_is_noticed() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -150,7 +179,15 @@ async fn a_process_that_ends_unasked_is_noticed() {
     });
 }
 
+#[cfg(target_os = "linux")]
+fn signal(name: &str, process: u32) {
+    let words = ["-s", name, &process.to_string()];
+    let status = Command::new("kill").args(words).status();
+    assert!(status.expect("it runs").success());
+}
+
 /// The processes whose command line names this directory, other than the sandbox itself.
+#[cfg(target_os = "linux")]
 fn children_of(dir: &Path) -> Vec<u32> {
     let dir = dir.to_str().expect("a name");
     let processes = std::fs::read_dir("/proc").expect("processes").flatten();

@@ -46,6 +46,14 @@ pub enum SandboxError {
         /// For how long.
         within: Duration,
     },
+    /// Two coordinators lead.
+    #[error("{one} leads while {other}, which is paused, still holds the lock")]
+    TwoLeaders {
+        /// The one that should not.
+        one: String,
+        /// The one that leads.
+        other: String,
+    },
     /// A process ended though nobody asked it to.
     #[error("{name} ended unasked ({status}); its log is {log}")]
     Ended {

@@ -79,12 +79,12 @@ pub async fn show(cluster: Cluster, options: ShowOptions) -> Result<Summary, San
     let inputs = Inputs::listen(output.is_live()).map_err(SandboxError::os("listen to signals"))?;
     let now = Instant::now();
     let mut show = Show {
+        workload: Workload::new(options.shards),
         options,
         cluster,
         lookout: Lookout::default(),
         seen: Seen::default(),
         tally: Tally::default(),
-        workload: Workload::default(),
         inputs,
         output,
         restarts: Vec::new(),

@@ -16,8 +16,8 @@ pub fn news(old: &Seen, new: &Seen) -> Vec<String> {
         coordinator_news(old.coordinators.get(index), coordinator, &mut lines);
     }
     for (index, server) in new.servers.iter().enumerate() {
-        let before = old.servers.get(index).and_then(|it| it.up);
-        match (before, server.up) {
+        let before = old.servers.get(index).and_then(|it| it.known);
+        match (before, server.known) {
             (Some(true), Some(false)) => lines.push(format!("{} is unavailable", server.name)),
             (None | Some(false), Some(true)) => lines.push(format!("{} is available", server.name)),
             (Some(true) | None, Some(true) | None)
@@ -96,7 +96,7 @@ mod tests {
             epoch: 4,
             tenure: 2,
             counts,
-            servers_up: [].into(),
+            servers: [].into(),
         };
         SeenCoordinator {
             name: "coordinator-1".to_owned(),
@@ -114,6 +114,7 @@ mod tests {
                 name: "server-1".to_owned(),
                 pid: Some(8),
                 up,
+                known: up,
                 leads: 0,
             }],
             ..Seen::default()

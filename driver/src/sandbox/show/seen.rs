@@ -1,6 +1,6 @@
 //! What can be seen of a cluster from outside: its status file and its metrics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_core::{Role, ShardId};
 
 use crate::sandbox::{Cluster, CoordinatorProcess, Samples, SandboxError};
+
+const RUNNING: &str = "oxia_coordinator_node_running";
 
 /// One look at everything.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +39,8 @@ pub struct Answer {
     pub epoch: u64,
     pub tenure: u64,
     pub counts: Counts,
-    pub servers_up: BTreeSet<String>,
+    /// Whether it finds data servers available, of those it has heard of.
+    pub servers: BTreeMap<String, bool>,
 }
 
 /// What a coordinator counts.
@@ -52,8 +55,10 @@ pub struct Counts {
 pub struct SeenServer {
     pub name: String,
     pub pid: Option<u32>,
-    /// What the leading coordinator says; `None` if nobody has said anything yet.
+    /// What the leading coordinator says; `None` while it says nothing.
     pub up: Option<bool>,
+    /// What was said last.
+    pub known: Option<bool>,
     pub leads: usize,
 }
 
@@ -122,9 +127,9 @@ impl Lookout {
         let leading = leader.and_then(|it| it.answer.as_ref());
         for server in &cluster.data_servers {
             let name = server.process().name().to_owned();
-            if let Some(answer) = leading {
-                self.up
-                    .insert(name.clone(), answer.servers_up.contains(&name));
+            let up = leading.and_then(|it| it.servers.get(&name)).copied();
+            if let Some(up) = up {
+                self.up.insert(name.clone(), up);
             }
             let led = |shard: &&SeenShard| {
                 shard
@@ -134,7 +139,8 @@ impl Lookout {
             };
             seen.servers.push(SeenServer {
                 pid: server.process().pid(),
-                up: self.up.get(&name).copied(),
+                up,
+                known: self.up.get(&name).copied(),
                 leads: seen.shards.iter().filter(led).count(),
                 name,
             });
@@ -214,9 +220,12 @@ impl Answer {
                 step_downs: moved(&[("from", "leader"), ("to", "stepping_down")]),
                 offices: moved(&[("to", "leader")]),
             },
-            servers_up: samples
-                .labels_at("oxia_coordinator_node_running", "data_server", 1.0)
-                .map(str::to_owned)
+            servers: [0.0, 1.0]
+                .into_iter()
+                .flat_map(|value| {
+                    let names = samples.labels_at(RUNNING, "data_server", value);
+                    names.map(move |name| (name.to_owned(), value > 0.0))
+                })
                 .collect(),
         }
     }

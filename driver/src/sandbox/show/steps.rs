@@ -6,7 +6,7 @@ use stepdown_core::ShardId;
 use tokio::time::Instant;
 
 use super::{Halt, Show};
-use crate::sandbox::Step;
+use crate::sandbox::{SandboxError, Step};
 
 /// How long a paused leader is paused.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -96,7 +96,7 @@ impl Show {
         .await
     }
 
-    /// A paused coordinator keeps the lock, so nobody else may lead, and every shard must go on.
+    /// A paused coordinator keeps the lock, so nobody else may lead; shards go on without.
     async fn pause_leader(&mut self) -> Result<(), Halt> {
         let Some(index) = self.seen.leader() else {
             return Ok(());
@@ -104,6 +104,17 @@ impl Show {
         self.pause(index, true)?;
         let paused = Instant::now();
         self.look_on(PAUSE).await?;
+        if let Some(one) = self
+            .seen
+            .leader()
+            .and_then(|it| self.seen.coordinators.get(it))
+        {
+            let other = self.seen.coordinators.get(index);
+            return Err(Halt::Failed(SandboxError::TwoLeaders {
+                one: one.name.clone(),
+                other: other.map(|it| it.name.clone()).unwrap_or_default(),
+            }));
+        }
         let silent = self.workload.silent_since(paused);
         if !silent.is_empty() {
             self.tell(&format!("meanwhile silent: {}", silent.join(", ")));

@@ -89,7 +89,7 @@ mod tests {
                     epoch: 1,
                     tenure: 1,
                     counts,
-                    servers_up: [].into(),
+                    servers: [].into(),
                 }),
                 known: None,
             }],

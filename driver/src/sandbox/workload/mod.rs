@@ -18,6 +18,10 @@ use tonic::transport::{Channel, Endpoint};
 use self::shard::{Found, ShardLoad};
 use super::summary::{Entries, Gap};
 
+/// Between two writes to a shard.
+const PAUSE: Duration = Duration::from_millis(20);
+/// For each shard there is, so that many shards leave some time for the cluster's own work.
+const PAUSE_PER_SHARD: Duration = Duration::from_micros(200);
 const AT_ONCE: usize = 64;
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -33,8 +37,9 @@ pub struct LeaderAt {
 }
 
 /// One writer per shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Workload {
+    pause: Duration,
     shards: BTreeMap<ShardId, Writer>,
     channels: BTreeMap<Arc<str>, DataClient<Channel>>,
     tasks: JoinSet<()>,
@@ -49,6 +54,18 @@ struct Writer {
 }
 
 impl Workload {
+    /// Writes to nobody yet; there will be about so many shards.
+    pub fn new(shards: usize) -> Self {
+        let shards = u32::try_from(shards).unwrap_or(u32::MAX);
+        Self {
+            pause: PAUSE.max(PAUSE_PER_SHARD.saturating_mul(shards)),
+            shards: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
     /// Takes in who leads; starts writers for shards that are new.
     pub fn follow(&mut self, leaders: impl IntoIterator<Item = LeaderAt>) {
         for LeaderAt {
@@ -58,7 +75,7 @@ impl Workload {
         } in leaders
         {
             let client = address.as_ref().and_then(|it| self.client(it));
-            let stop = &self.stop;
+            let (stop, pause) = (&self.stop, self.pause);
             let tasks = &mut self.tasks;
             let writer = self.shards.entry(shard).or_insert_with(|| {
                 let load = Arc::new(ShardLoad::new(namespace, shard));
@@ -66,7 +83,8 @@ impl Workload {
                 let stop = stop.clone();
                 let writing = load.clone();
                 tasks.spawn(async move {
-                    stop.run_until_cancelled(writing.write(leaders)).await;
+                    stop.run_until_cancelled(writing.write(pause, leaders))
+                        .await;
                 });
                 Writer {
                     load,

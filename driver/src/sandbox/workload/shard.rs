@@ -12,8 +12,6 @@ use tonic::transport::Channel;
 
 use crate::sandbox::summary::Gap;
 
-/// Between two writes, so that a laptop stays cool.
-const PAUSE: Duration = Duration::from_millis(20);
 /// A leader that answers no sooner is asked again.
 const WITHIN: Duration = Duration::from_secs(1);
 
@@ -54,8 +52,12 @@ impl ShardLoad {
         format!("{}/{}", self.namespace, self.shard)
     }
 
-    /// Writes to whoever leads, one entry after the other, until dropped.
-    pub(super) async fn write(&self, mut leaders: watch::Receiver<Option<DataClient<Channel>>>) {
+    /// Writes to whoever leads, one entry after the other with a pause between, until dropped.
+    pub(super) async fn write(
+        &self,
+        pause: Duration,
+        mut leaders: watch::Receiver<Option<DataClient<Channel>>>,
+    ) {
         loop {
             let leader = leaders.borrow_and_update().clone();
             let Some(mut leader) = leader else {
@@ -74,7 +76,7 @@ impl ShardLoad {
                     if let Ok(Ok(answer)) = answer {
                         self.lock().acknowledge(answer.into_inner(), sent, Instant::now());
                     }
-                    sleep(PAUSE).await;
+                    sleep(pause).await;
                 }
                 changed = leaders.changed() => {
                     if changed.is_err() {
