@@ -9,3 +9,25 @@ pub use generated::google::rpc as google_rpc;
 pub use generated::io::oxia::proto::v1;
 /// Package `replication`: how data servers are driven.
 pub use generated::replication;
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use crate::replication::{BecomeLeaderRequest, EntryId, FollowerHead};
+
+    /// Oxia's data servers crash on a follower without a head.
+    #[test]
+    fn a_follower_whose_head_is_all_zeros_is_still_sent_with_a_head() {
+        let request = BecomeLeaderRequest {
+            follower_maps: vec![FollowerHead {
+                key: "b:1".to_owned(),
+                value: Some(EntryId { term: 0, offset: 0 }),
+            }],
+            ..BecomeLeaderRequest::default()
+        };
+        // Field 5, 7 bytes: field 1, "b:1"; field 2, 0 bytes.
+        let expected = [0x2a, 7, 0x0a, 3, b'b', b':', b'1', 0x12, 0];
+        assert_eq!(request.encode_to_vec(), expected);
+    }
+}

@@ -50,7 +50,10 @@ pub(super) fn become_leader(call: &BecomeLeader) -> wire::BecomeLeaderRequest {
         follower_maps: call
             .follower_maps
             .iter()
-            .map(|(address, head)| (address.to_string(), entry_id(*head)))
+            .map(|(address, head)| wire::FollowerHead {
+                key: address.to_string(),
+                value: Some(entry_id(*head)),
+            })
             .collect(),
         features_supported: call.features_supported.iter().map(|f| f.0).collect(),
     }

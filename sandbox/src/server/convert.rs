@@ -38,7 +38,7 @@ pub(super) fn become_leader(request: wire::BecomeLeaderRequest) -> Request {
     let follower_maps: BTreeMap<Arc<str>, EntryId> = request
         .follower_maps
         .into_iter()
-        .map(|(name, head)| (name.into(), entry(Some(head))))
+        .map(|follower| (follower.key.into(), entry(follower.value)))
         .collect();
     Request::BecomeLeader(call::BecomeLeader {
         namespace: request.namespace.into(),
