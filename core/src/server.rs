@@ -27,7 +27,8 @@ pub(crate) struct ServerController {
     handshake: Probe,
     stream: Probe,
     latest: Option<Arc<ShardAssignments>>,
-    /// The health watch broke: if the next check fails as well, the server is unavailable.
+    /// The health watch broke, and no check has succeeded since: if one fails as well, the server
+    /// is unavailable.
     suspicious: bool,
 }
 
@@ -252,7 +253,7 @@ impl ServerController {
     }
 
     fn checked(&mut self, result: Result<Answer, CallError>, tools: &mut Tools) -> News {
-        let suspicious = std::mem::take(&mut self.suspicious);
+        let suspicious = self.suspicious;
         let news = match result {
             Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", tools),
             Ok(_) => self.alive_after(suspicious, tools),
@@ -279,6 +280,7 @@ impl ServerController {
 
     fn alive_after(&mut self, suspicious: bool, tools: &mut Tools) -> News {
         self.alive(tools);
+        self.suspicious = false;
         if suspicious {
             News::Restarted
         } else {
@@ -340,6 +342,7 @@ impl ServerController {
 
     fn refused(&mut self, reason: &str, tools: &mut Tools) -> News {
         self.failures = 0;
+        self.suspicious = false;
         if self.reach == Reach::Unavailable {
             return News::None;
         }

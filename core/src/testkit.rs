@@ -2,11 +2,12 @@
 //! otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::call::{
     Answer, Binding, Call, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
 };
-use crate::cluster::{ClusterStatus, DataServerIdentity};
+use crate::cluster::{ClusterStatus, DataServerIdentity, ShardMetadata};
 use crate::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
 use crate::{
     ConfigurationText, CoordinatorState, Effect, Epoch, Event, Options, ProcessId, RequestId,
@@ -139,6 +140,46 @@ impl World {
                 self.answer(effect);
             }
         }
+    }
+
+    /// Answers the effects that were held.
+    pub(crate) fn release(&mut self) {
+        for effect in std::mem::take(&mut self.held) {
+            self.answer(effect);
+        }
+        self.settle();
+    }
+
+    /// Somebody edits a shard of the stored document.
+    pub(crate) fn edit(&mut self, id: ShardId, edit: impl FnOnce(&mut ShardMetadata)) {
+        let (_, document) = self.stored.as_mut().unwrap();
+        let mut namespaces = Arc::make_mut(&mut document.status).namespaces.values_mut();
+        let shard = namespaces.find_map(|namespace| namespace.shards.get_mut(&id));
+        edit(Arc::make_mut(shard.unwrap()));
+    }
+
+    /// A server's health watch breaks.
+    pub(crate) fn break_watch(&mut self, server: &str) {
+        let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
+        self.feed(Event::HealthWatchEnded {
+            tenure,
+            request,
+            error: error(CallErrorKind::Unreachable),
+        });
+    }
+
+    /// A server says that it does not serve, and fails these calls from now on.
+    pub(crate) fn lose(&mut self, server: &str, failing: &[&'static str]) {
+        for call in failing {
+            self.failing
+                .insert((server.to_owned(), call), CallErrorKind::Unreachable);
+        }
+        let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
+        self.feed(Event::HealthObserved {
+            tenure,
+            request,
+            serving: false,
+        });
     }
 
     /// Lets time pass, a deadline at a time.
@@ -352,7 +393,10 @@ impl World {
             .flat_map(|(_, document)| document.status.shards());
         let shard = shard.into_iter().find(|(_, found, _)| *found == id);
         let (_, _, shard) = shard.ok_or_else(|| error(CallErrorKind::NotMember))?;
-        let leads = shard.leader.as_ref().is_some_and(|leader| leader == server);
+        let leads = shard
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.internal == server.internal);
         let role = if leads {
             ReplicaRole::Leader
         } else {

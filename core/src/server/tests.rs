@@ -130,6 +130,19 @@ fn a_broken_watch_of_a_server_that_answers_makes_sure_of_its_shards() {
 }
 
 #[test]
+fn a_broken_watch_is_not_forgotten_because_the_next_check_times_out() {
+    let mut world = World::steady();
+    world
+        .failing
+        .insert((SERVER.to_owned(), "CheckHealth"), CallErrorKind::TimedOut);
+    world.break_watch(SERVER);
+    world.failing.clear();
+    world.run_for(2_500);
+    assert_eq!(states(&world), []);
+    assert!(world.calls("GetStatus") > 0);
+}
+
+#[test]
 fn a_server_of_another_cluster_gets_handshakes_and_checks_only() {
     let mut world = World::new();
     world.mismatched.insert(SERVER.to_owned());
