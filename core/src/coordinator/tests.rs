@@ -164,6 +164,19 @@ fn an_ambiguous_store_that_was_not_applied_is_sent_again_with_the_same_write_id(
 }
 
 #[test]
+fn a_store_that_stays_ambiguous_is_not_sent_again_without_a_pause() {
+    let mut world = World::steady();
+    world.script = vec![StoreOutcome::Ambiguous("500".to_owned()); 50];
+    fail_leader(&mut world);
+    world.run_for(1_000);
+    assert!(
+        (2..20).contains(&world.stores()),
+        "{} stores",
+        world.stores()
+    );
+}
+
+#[test]
 fn an_ambiguous_store_that_somebody_else_overtook_is_a_conflict() {
     let mut world = World::steady();
     let tenure = world.tenure();

@@ -18,6 +18,8 @@ pub(super) struct Flight {
     /// Whether any try of it may have been applied unseen. From then on even a definite "no" may
     /// only mean that an earlier try came first.
     pub(super) ambiguous: bool,
+    /// Whether it was sent again already because the head had not moved.
+    pub(super) sent_again: bool,
     pub(super) first_sent: Timestamp,
 }
 
@@ -162,11 +164,11 @@ impl Ledger {
                 self.accept(head.version, tools)
             }
             HeadOutcome::Found(head) if Some(&head.version) == flight.expected.as_ref() => {
-                flight.send(tools);
+                self.send_again(tools);
                 Conclusion::Nothing
             }
             HeadOutcome::Absent if flight.expected.is_none() => {
-                flight.send(tools);
+                self.send_again(tools);
                 Conclusion::Nothing
             }
             HeadOutcome::Found(head) => self.conflict(
@@ -265,6 +267,21 @@ impl Ledger {
         Conclusion::Rejected {
             namespaces: admitted,
             reason,
+        }
+    }
+
+    /// The head has not moved: the first time the same again at once, and then after a wait, as
+    /// a store that keeps failing may answer at once every time.
+    fn send_again(&mut self, tools: &mut Tools) {
+        match &mut self.flight {
+            Some(flight) if !flight.sent_again => {
+                flight.sent_again = true;
+                flight.send(tools);
+            }
+            Some(_) | None => {
+                let at = self.retry_time(tools);
+                self.try_again_at(at);
+            }
         }
     }
 

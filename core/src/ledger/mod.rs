@@ -280,6 +280,7 @@ impl Ledger {
             expected: self.version.clone(),
             stage: Stage::Storing(request),
             ambiguous: false,
+            sent_again: false,
             first_sent: tools.now,
         };
         tools.emit(Effect::Store {
