@@ -158,7 +158,9 @@ impl ShardController {
             return;
         }
         match (&shard.leader, shard.status) {
-            (Some(_), ShardStatus::SteadyState) => self.verify_from_scratch(&shard, desk),
+            (Some(leader), ShardStatus::SteadyState) if shard.is_member(leader) => {
+                self.verify_from_scratch(&shard, desk);
+            }
             (
                 _,
                 ShardStatus::Unknown

@@ -22,8 +22,10 @@ impl ShardController {
         let Phase::Fencing(fencing) = std::mem::replace(&mut self.phase, Phase::Parked) else {
             return;
         };
-        let is_follower =
-            |server: &DataServerIdentity| *server != leader && shard.ensemble.contains(server);
+        // A broken document may name one address twice: nobody follows itself.
+        let is_follower = |server: &DataServerIdentity| {
+            server.internal != leader.internal && shard.ensemble.contains(server)
+        };
         let follower_maps = fencing
             .heads
             .iter()

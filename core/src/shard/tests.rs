@@ -347,3 +347,43 @@ fn a_follower_that_its_leader_refuses_for_its_term_is_elected_with() {
     world.run_for(25_000);
     assert_eq!(count(&world, "BecomeLeader"), 1);
 }
+
+#[test]
+fn a_member_at_its_leaders_own_address_is_no_second_leader() {
+    let mut world = World::steady();
+    world.edit(SHARD, |shard| {
+        let address = shard.leader.as_ref().unwrap().internal.clone();
+        let leader = shard.leader.clone();
+        let twin = shard
+            .ensemble
+            .iter_mut()
+            .find(|member| Some(&**member) != leader.as_ref());
+        let twin = twin.unwrap();
+        twin.name = Some("twin".into());
+        twin.internal = address;
+    });
+    let mut world = world.restarted();
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).len(), 0);
+}
+
+#[test]
+fn a_leader_that_is_no_member_is_replaced() {
+    let mut world = World::steady();
+    world.edit(SHARD, |shard| {
+        let leader = shard.leader.as_mut().unwrap();
+        leader.name = Some("s9".into());
+        leader.internal = "s9:6649".into();
+    });
+    let mut world = world.restarted();
+    world
+        .failing
+        .insert(("s9:6649".to_owned(), "GetStatus"), CallErrorKind::TimedOut);
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(20_000);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+    assert_eq!(promotions(&world).len(), 1);
+}

@@ -18,7 +18,7 @@ impl ShardController {
         self.followers = shard
             .ensemble
             .iter()
-            .filter(|member| *member != leader)
+            .filter(|member| member.internal != leader.internal)
             .map(|member| Follower::lost(member.clone()))
             .collect();
         self.phase = Phase::Verifying {
