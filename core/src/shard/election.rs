@@ -294,8 +294,8 @@ impl ShardController {
         }
     }
 
-    /// Chooses the member with the greatest head; among equals, who leads the fewest shards. Nobody
-    /// leads who has less than any responder, removed nodes included.
+    /// Chooses the member with the greatest head; among equals, one that serves, and then who leads
+    /// the fewest shards. Nobody leads who has less than any responder, removed nodes included.
     pub(super) fn choose(&mut self, desk: &mut Desk<'_>) {
         let shard = self.metadata(desk);
         let Phase::Fencing(fencing) = &mut self.phase else {
@@ -309,7 +309,10 @@ impl ShardController {
             .heads
             .iter()
             .filter(|(server, head)| is_member(server) && Some(*head) == greatest)
-            .min_by_key(|(server, _)| desk.leaders.count(&server.id()))
+            .min_by_key(|(server, _)| {
+                let is_unavailable = desk.reach(server) == Reach::Unavailable;
+                (is_unavailable, desk.leaders.count(&server.id()))
+            })
             .map(|(server, _)| server.clone());
         match winner {
             Some(winner) => {

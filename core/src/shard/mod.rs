@@ -106,6 +106,8 @@ enum Phase {
     Recording {
         term: Term,
         leader: DataServerIdentity,
+        /// Whether it has become doubtful in the meantime that the leader leads.
+        doubtful: bool,
     },
     /// It is led.
     Steady,

@@ -10,7 +10,7 @@ use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::Term;
 use crate::ledger::{Durable, Intent};
 use crate::report::Report;
-use crate::server::ServerController;
+use crate::server::{Reach, ServerController};
 
 impl ShardController {
     pub(super) fn promote(
@@ -87,6 +87,7 @@ impl ShardController {
                 self.phase = Phase::Recording {
                     term,
                     leader: leader.clone(),
+                    doubtful: false,
                 };
                 desk.ledger
                     .change(&self.namespace, self.id, Intent::Announce(term), |shard| {
@@ -110,12 +111,19 @@ impl ShardController {
     }
 
     pub(super) fn leader_persisted(&mut self, durable: Durable<Term>, desk: &mut Desk<'_>) {
-        let Phase::Recording { term, leader } = &self.phase else {
+        let Phase::Recording {
+            term,
+            leader,
+            doubtful,
+        } = &self.phase
+        else {
             return;
         };
         if durable.fact() != *term {
             return;
         }
+        let doubtful = *doubtful;
+        let is_reachable = desk.reach(leader) != Reach::Unavailable;
         desk.tools.report(Report::Elected {
             namespace: self.namespace.clone(),
             shard: self.id,
@@ -125,7 +133,15 @@ impl ShardController {
         });
         self.backoff.reset();
         self.phase = Phase::Steady;
-        self.drive_followers(desk);
+        if self.is_misaddressed(desk) {
+            self.elect(desk);
+        } else if !is_reachable {
+            self.doubt_later(desk);
+        } else if doubtful {
+            self.verify(desk);
+        } else {
+            self.drive_followers(desk);
+        }
     }
 }
 

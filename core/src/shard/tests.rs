@@ -348,6 +348,91 @@ fn a_follower_that_its_leader_refuses_for_its_term_is_elected_with() {
     assert_eq!(count(&world, "BecomeLeader"), 1);
 }
 
+/// Every call that tells whether a server lives.
+const LIFE: [&str; 5] = [
+    "CheckHealth",
+    "Handshake",
+    "GetStatus",
+    "NewTerm",
+    "BecomeLeader",
+];
+
+fn leader_of(world: &World, index: usize) -> String {
+    let (_, _, shard) = world.status().shards().nth(index).unwrap();
+    shard.leader.as_ref().unwrap().internal.to_string()
+}
+
+#[test]
+fn among_equals_one_that_serves_is_chosen_before_one_that_says_it_does_not() {
+    let mut world = World::steady();
+    let (leaving, other) = (leader_of(&world, 0), leader_of(&world, 1));
+    world.heads.insert(leaving.clone(), head(0, 9));
+    world.heads.insert(other.clone(), head(0, 9));
+    // It goes, but still answers.
+    world.lose(&leaving, &["CheckHealth"]);
+    world.run_for(1_000);
+    assert_eq!(promotions(&world).len(), 1);
+    assert_eq!(promotions(&world)[0].0, other);
+}
+
+#[test]
+fn a_leader_elected_although_it_does_not_serve_is_replaced_once_it_is_gone() {
+    let mut world = World::steady();
+    let (leaving, other) = (leader_of(&world, 0), leader_of(&world, 1));
+    world.heads.insert(leaving.clone(), head(0, 9));
+    world.lose(&leaving, &["CheckHealth"]);
+    world.run_for(1_000);
+    assert_eq!(leader(&world), leaving);
+    // What it led with is now on the others too; then it is gone.
+    world.heads.insert(other.clone(), head(0, 9));
+    world.lose(&leaving, &LIFE);
+    world.run_for(8_000);
+    assert_eq!(leader(&world), other);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+/// A steady world in which the first shard's new leader waits to be stored.
+fn recording() -> World {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    world.hold_stores = true;
+    world.lose(&led_by, &LIFE);
+    world.release();
+    world.run_for(50);
+    assert_eq!((world.held.len(), promotions(&world).len()), (1, 1));
+    world
+}
+
+#[test]
+fn a_leader_restarted_while_it_is_being_recorded_is_asked_whether_it_still_leads() {
+    let mut world = recording();
+    let (chosen, _) = promotions(&world).remove(0);
+    world.break_watch(&chosen);
+    world.log.clear();
+    world.release();
+    let asked =
+        |(kind, server, _): &(&str, String, Call)| *kind == "GetStatus" && *server == chosen;
+    assert!(calls_of_shard(&world).iter().any(asked));
+}
+
+#[test]
+fn a_server_that_moves_during_an_election_is_stored_at_its_new_address() {
+    let mut world = recording();
+    let (_, call) = promotions(&world).remove(0);
+    let moved = call.follower_maps.keys().next().unwrap();
+    world.configure(Some(
+        &CONFIGURATION.replace(&format!("'{moved}'"), "'moved:6649'"),
+    ));
+    world.hold_stores = false;
+    world.release();
+    world.run_for(10_000);
+    for (_, _, shard) in world.status().shards() {
+        assert_eq!(shard.status, ShardStatus::SteadyState);
+        let mut members = shard.ensemble.iter();
+        assert!(members.any(|member| &*member.internal == "moved:6649"));
+    }
+}
+
 #[test]
 fn a_member_at_its_leaders_own_address_is_no_second_leader() {
     let mut world = World::steady();

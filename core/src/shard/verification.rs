@@ -31,6 +31,9 @@ impl ShardController {
 
     /// Verifies once more; whatever else is under way goes on instead.
     pub(crate) fn verify(&mut self, desk: &mut Desk<'_>) {
+        if let Phase::Recording { doubtful, .. } = &mut self.phase {
+            *doubtful = true;
+        }
         if !self.is_steady() {
             return;
         }
@@ -43,6 +46,17 @@ impl ShardController {
             backoff: Backoff::default(),
         };
         self.ask_leader(desk);
+    }
+
+    /// Verifies after a while a leader that was elected although its server is unavailable, as
+    /// nothing more is heard of a server that stays so.
+    pub(super) fn doubt_later(&mut self, desk: &Desk<'_>) {
+        let later = desk.tools.now.after(desk.tools.timing.reconnect_most);
+        self.phase = Phase::Verifying {
+            request: None,
+            due: Some(later),
+            backoff: Backoff::default(),
+        };
     }
 
     pub(super) fn ask_leader(&mut self, desk: &mut Desk<'_>) {
