@@ -1,3 +1,4 @@
 //! Tests that need more than one crate.
 
 pub mod contract;
+pub mod processes;

@@ -1,0 +1,20 @@
+//! Whole clusters of real processes, to be hurt: coordinators around one status file, and sandbox
+//! data servers.
+
+// What is awaited and does not come fails a test, and this is where it is awaited.
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod history;
+mod onlooker;
+mod program;
+mod rig;
+mod round;
+mod rounds;
+mod stranger;
+
+pub use history::{FirstLine, History};
+pub use onlooker::Onlooker;
+pub use program::{Ran, as_oxia, run, stepdown};
+pub use rig::{LIMIT, Rig};
+pub use round::{Afterwards, Phase, Plan, Round, Stimulus, seed};
+pub use stranger::{FirstLineIs, Written};

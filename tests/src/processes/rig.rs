@@ -1,0 +1,308 @@
+//! A cluster of processes, what is written to it, and whoever looks on.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown::sandbox::{
+    Cluster, ClusterOptions, LeaderAt, NamespaceOptions, SandboxError, Workload, leads,
+};
+use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::Onlooker;
+
+/// How long anything may take before it counts as hung. Nothing waits for it otherwise.
+pub const LIMIT: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(20);
+const LINES: usize = 50;
+/// About as many as there will be, which is how often the workload writes.
+const SHARDS: usize = 12;
+
+/// A cluster of processes under test.
+#[derive(Debug)]
+pub struct Rig {
+    /// The processes.
+    pub cluster: Cluster,
+    /// Who looks at the status file.
+    pub onlooker: Onlooker,
+    namespaces: Vec<NamespaceOptions>,
+    workload: Workload,
+    dir: Option<TempDir>,
+}
+
+impl Rig {
+    /// Starts a program's coordinators and data servers, and waits until all shards are led.
+    pub async fn start(dir: TempDir, program: PathBuf, coordinators: usize, servers: u32) -> Self {
+        let namespaces = vec![NamespaceOptions {
+            name: "default".to_owned(),
+            shards: 8,
+            replication_factor: servers,
+        }];
+        let options = ClusterOptions {
+            program,
+            dir: dir.path().canonicalize().expect("the directory is there"),
+            coordinators,
+            data_servers: usize::try_from(servers).unwrap_or_default(),
+            namespaces: namespaces.clone(),
+            coordinator_words: Vec::new(),
+        };
+        let onlooker = Onlooker::new(&options.dir.join("cluster-status.yaml"));
+        let cluster = Cluster::start(&options).expect("the processes can be started");
+        let mut rig = Self {
+            cluster,
+            onlooker,
+            namespaces,
+            workload: Workload::new(SHARDS),
+            dir: Some(dir),
+        };
+        rig.steady().await;
+        rig
+    }
+
+    /// Waits until one coordinator leads, all shards are led, and each has acknowledged a write
+    /// made since; returns the coordinator's index.
+    pub async fn steady(&mut self) -> usize {
+        self.ready().await;
+        let since = Instant::now();
+        let what = "one coordinator to lead, and every shard to acknowledge a new write";
+        self.until(what, async |rig| {
+            let led = rig.follow();
+            let all = led && rig.workload.silent_since(since).is_empty();
+            if all {
+                rig.cluster.leader().await
+            } else {
+                None
+            }
+        })
+        .await
+    }
+
+    /// Waits until every coordinator that runs answers.
+    pub async fn ready(&mut self) {
+        self.until("every coordinator to answer at /metrics", async |rig| {
+            for it in &rig.cluster.coordinators {
+                if it.process().pid().is_some() && it.scrape().await.is_err() {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+
+    /// Waits until this holds, and fails if it takes too long, or if something happens that may
+    /// never happen.
+    pub async fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut(&mut Self) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            self.check();
+            self.follow();
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            if Instant::now() >= deadline {
+                self.fail(&format!("waited {} s for {what}", LIMIT.as_secs()));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Fails if a process has ended unasked, or if the status file has moved back.
+    pub fn check(&mut self) {
+        if let Err(error) = self.cluster.check_alive() {
+            self.fail(&error.to_string());
+        }
+        if let Some(wrong) = self.onlooker.wrong() {
+            self.fail(&format!(
+                "the status file has changed as it never may: {wrong}"
+            ));
+        }
+    }
+
+    /// Fails, and tells what every process has logged last.
+    pub fn fail(&self, what: &str) -> ! {
+        let coordinators = self.cluster.coordinators.iter().map(|it| it.process());
+        let servers = self.cluster.data_servers.iter().map(|it| it.process());
+        let logs: Vec<_> = coordinators
+            .chain(servers)
+            .map(|it| {
+                let log = fs::read_to_string(it.log()).unwrap_or_default();
+                let lines: Vec<_> = log.lines().collect();
+                let last = lines.split_at(lines.len().saturating_sub(LINES)).1;
+                let state = match (it.pid(), it.is_paused()) {
+                    (None, _) => "ended",
+                    (Some(_), true) => "paused",
+                    (Some(_), false) => "runs",
+                };
+                format!("--- {} ({state}):\n{}", it.name(), last.join("\n"))
+            })
+            .collect();
+        let status = fs::read_to_string(self.cluster.status_path()).unwrap_or_default();
+        panic!(
+            "{what}\n{}\n--- the status file:\n{status}",
+            logs.join("\n")
+        );
+    }
+
+    /// Unwraps what the sandbox says.
+    pub fn done<T>(&self, result: Result<T, SandboxError>) -> T {
+        match result {
+            Ok(done) => done,
+            Err(error) => self.fail(&error.to_string()),
+        }
+    }
+
+    /// Adds a namespace of one shard to the configuration.
+    pub fn add_namespace(&mut self) {
+        self.namespaces.push(NamespaceOptions {
+            name: format!("added-{}", self.namespaces.len()),
+            shards: 1,
+            replication_factor: 3,
+        });
+        self.done(self.cluster.configure(&self.namespaces));
+    }
+
+    /// How many namespaces there are to be.
+    pub fn namespaces(&self) -> usize {
+        self.namespaces.len()
+    }
+
+    /// Whether any coordinator that can answer says that it leads.
+    pub async fn somebody_leads(&self) -> bool {
+        for it in &self.cluster.coordinators {
+            let runs = it.process().pid().is_some() && !it.process().is_paused();
+            if runs && it.scrape().await.is_ok_and(|samples| leads(&samples)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A coordinator's counter or gauge; 0 where it doesn't answer.
+    pub async fn metric(&self, coordinator: usize, name: &str) -> f64 {
+        match self.cluster.coordinators.get(coordinator) {
+            Some(it) => it
+                .scrape()
+                .await
+                .map_or(0.0, |samples| samples.sum(name, &[])),
+            None => 0.0,
+        }
+    }
+
+    /// Kills a coordinator (SIGKILL).
+    pub fn kill_coordinator(&mut self, index: usize) {
+        let killed = self.coordinator(index).kill();
+        self.done(killed);
+    }
+
+    /// Kills a data server (SIGKILL).
+    pub fn kill_server(&mut self, index: usize) {
+        let killed = self
+            .cluster
+            .data_servers
+            .get_mut(index)
+            .map(|it| it.process_mut().kill());
+        self.done(killed.expect("there is such a data server"));
+    }
+
+    /// A coordinator's process.
+    pub fn coordinator(&mut self, index: usize) -> &mut stepdown::sandbox::Process {
+        let coordinator = self.cluster.coordinators.get_mut(index);
+        coordinator
+            .expect("there is such a coordinator")
+            .process_mut()
+    }
+
+    /// Starts again whatever does not run, and lets go on whatever is paused.
+    pub fn mend(&mut self) {
+        let mended = self.cluster.processes_mut().try_for_each(|it| {
+            if it.pid().is_none() {
+                it.restart()
+            } else if it.is_paused() {
+                it.resume()
+            } else {
+                Ok(())
+            }
+        });
+        self.done(mended);
+    }
+
+    /// Asks every coordinator to end, and waits until all have, well.
+    pub async fn end_coordinators(&mut self) {
+        for index in 0..self.cluster.coordinators.len() {
+            self.end_coordinator(index).await;
+        }
+    }
+
+    /// Asks a coordinator to end (SIGTERM), and waits until it has, well.
+    pub async fn end_coordinator(&mut self, index: usize) {
+        let asked = self.coordinator(index).terminate();
+        self.done(asked);
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let ended = self.coordinator(index).ended();
+            match self.done(ended) {
+                Some(status) if status.success() => return,
+                Some(status) => self.fail(&format!("asked to end, it ended with {status}")),
+                None if Instant::now() >= deadline => self.fail("asked to end, it goes on"),
+                None => sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Stops writing, and reads back everything that was ever acknowledged; returns how much.
+    pub async fn nothing_is_lost(&mut self) -> u64 {
+        self.steady().await;
+        self.workload.stop().await;
+        let entries = self.workload.verify(Instant::now() + LIMIT).await;
+        self.check();
+        if entries.acknowledged == 0 || entries.verified != entries.acknowledged {
+            self.fail(&format!("acknowledged entries are not there: {entries:?}"));
+        }
+        entries.acknowledged
+    }
+
+    /// The status document, once there is one.
+    pub fn status(&self) -> Option<ClusterStatus> {
+        self.done(self.cluster.status())
+    }
+
+    /// Tells the writers who leads; says whether every shard is led.
+    fn follow(&mut self) -> bool {
+        let Ok(Some(status)) = self.cluster.status() else {
+            return false;
+        };
+        let leaders: Vec<_> = status
+            .shards()
+            .map(|(namespace, shard, metadata)| {
+                let leader = metadata.leader.as_ref();
+                let leader = leader.filter(|_| metadata.status == ShardStatus::SteadyState);
+                LeaderAt {
+                    namespace: namespace.clone(),
+                    shard,
+                    address: leader.map(|it| Arc::clone(&it.public)),
+                }
+            })
+            .collect();
+        let all = leaders.iter().all(|it| it.address.is_some());
+        self.workload.follow(leaders);
+        all && status.namespaces.len() == self.namespaces.len()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(dir) = self.dir.take()
+        {
+            eprintln!("the files are kept: {}", dir.keep().display());
+        }
+    }
+}
