@@ -198,6 +198,23 @@ fn an_ambiguous_store_that_somebody_else_overtook_is_a_conflict() {
 }
 
 #[test]
+fn a_new_namespace_that_is_too_large_after_a_doubtful_try_costs_the_office_and_not_the_gate() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world
+        .script
+        .push(StoreOutcome::Ambiguous("timed out".to_owned()));
+    world
+        .script
+        .push(StoreOutcome::TooLarge("1 MiB".to_owned()));
+    let more = "namespaces:\n  - {name: more, initialShardCount: 1, replicationFactor: 3}\n";
+    world.configure(Some(&CONFIGURATION.replace("\nnamespaces:\n", more)));
+    assert!(world.tenure() > tenure);
+    world.run_for(10_000);
+    assert_eq!(world.machine.role(), Role::Leader);
+}
+
+#[test]
 fn a_store_that_is_not_available_is_tried_again_and_leadership_stays() {
     let mut world = World::steady();
     let tenure = world.tenure();

@@ -236,18 +236,19 @@ impl Ledger {
     /// Growth is taken back; what does not grow and still does not fit waits for room.
     fn too_large(&mut self, reason: String, tools: &mut Tools) -> Conclusion {
         self.conclude(StoreResult::TooLarge, &reason, tools);
-        // After a doubtful try, another document at the same version could make two histories.
-        let may_shrink = self
-            .flight
-            .as_ref()
-            .is_some_and(|flight| !flight.batch.admitted.is_empty() && !flight.ambiguous);
-        if !may_shrink {
-            self.try_again_at(tools.now.after(tools.timing.store_retry_most));
-            return Conclusion::Nothing;
-        }
         let Some(flight) = self.flight.take() else {
             return Conclusion::Nothing;
         };
+        if flight.batch.admitted.is_empty() {
+            self.flight = Some(flight);
+            self.try_again_at(tools.now.after(tools.timing.store_retry_most));
+            return Conclusion::Nothing;
+        }
+        if flight.ambiguous {
+            // Another document at the same version could make two histories: the next fencing
+            // write settles which one there is.
+            return Conclusion::Refused(reason);
+        }
         let Batch {
             changes,
             mut touched,

@@ -207,7 +207,7 @@ impl ShardController {
             Meaning::GoOn => self.drive_followers(desk),
             Meaning::VerifyLeader => self.verify(desk),
             Meaning::Elect(term) => {
-                self.seen = self.seen.max(term);
+                self.note(term);
                 self.elect(desk);
             }
         }

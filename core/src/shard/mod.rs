@@ -349,13 +349,21 @@ impl ShardController {
 
     fn learned(&mut self, result: Result<Answer, CallError>, desk: &mut Desk<'_>) {
         if let Ok(Answer::Status(status)) = result {
-            self.seen = self.seen.max(status.term);
+            self.note(status.term);
         }
         let outrun = self
             .metadata(desk)
             .is_some_and(|shard| self.seen > shard.term);
         if outrun && matches!(self.phase, Phase::Steady | Phase::Verifying { .. }) {
             self.elect(desk);
+        }
+    }
+
+    /// Notes a term that a replica has reported, unless no term could exceed it: that replica is
+    /// broken, and must not keep the shard from ever being elected.
+    fn note(&mut self, term: Term) {
+        if term < term.next() {
+            self.seen = self.seen.max(term);
         }
     }
 

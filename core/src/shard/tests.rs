@@ -472,3 +472,18 @@ fn a_leader_that_is_no_member_is_replaced() {
     assert_eq!(world.machine.steady_shards(), Some((2, 2)));
     assert_eq!(promotions(&world).len(), 1);
 }
+
+#[test]
+fn a_replica_that_reports_the_greatest_term_there_is_blocks_nothing() {
+    let mut world = World::steady();
+    let broken = replica(i64::MAX, ReplicaRole::Fenced);
+    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+        world.replicas.insert(server.to_owned(), broken);
+    }
+    world.run_for(20_000);
+    world.replicas.clear();
+    world.run_for(20_000);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    assert!(shard.term < Term(100), "{:?}", shard.term);
+}

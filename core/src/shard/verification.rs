@@ -81,7 +81,7 @@ impl ShardController {
         };
         match result {
             Ok(Answer::Status(status)) => {
-                self.seen = self.seen.max(status.term);
+                self.note(status.term);
                 if status.role != ReplicaRole::Leader || status.term != shard.term {
                     self.elect(desk);
                     return;

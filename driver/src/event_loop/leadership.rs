@@ -1,7 +1,9 @@
 //! One task owns the backend's leadership: it campaigns, holds and releases, in the order asked.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use stepdown_backends::{Leadership, LeadershipReport};
 use stepdown_core::{Event, Tenure};
 use tokio::sync::mpsc;
@@ -90,5 +92,7 @@ async fn lead(leadership: &dyn Leadership, tenure: Tenure, events: &mpsc::Sender
         // Nobody listens only when the process ends.
         let _ = events.send(Event::LeadershipLost { tenure, reason }).await;
     };
-    tokio::join!(leadership.lead(reports), report);
+    // A panic ends the reports, which says that leadership is lost.
+    let leading = AssertUnwindSafe(leadership.lead(reports)).catch_unwind();
+    let (_, ()) = tokio::join!(leading, report);
 }

@@ -1,14 +1,16 @@
 //! The tasks of one tenure: begun by effects, ended together when the tenure is closed.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use stepdown_backends::{StatusStore, boottime};
 use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::{Call, CallError, CallErrorKind};
 use stepdown_core::cluster::DataServerIdentity;
-use stepdown_core::store::{StatusDocument, StoreOutcome};
+use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Event, RequestId, ServerId, Tenure, Timestamp, Version};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -98,6 +100,10 @@ impl Tenancy {
 
     /// Ends everything and reports when nothing is left.
     pub(super) fn close(&mut self, tenure: Tenure) {
+        if self.tenure < tenure {
+            // It is closed before it has campaigned: there is nothing to end.
+            self.begin(tenure);
+        }
         if self.tenure != tenure {
             return stale("CloseControllers");
         }
@@ -141,7 +147,8 @@ impl Tenancy {
         let (gate, events) = (self.gate.clone(), self.events.clone());
         let task = self.calls.spawn(async move {
             let result = if gate.is_open() {
-                servers.call(&server, call).await
+                let answer = AssertUnwindSafe(servers.call(&server, call)).catch_unwind();
+                answer.await.unwrap_or_else(|_| Err(panicked()))
             } else {
                 Err(no_authority())
             };
@@ -257,8 +264,14 @@ impl Tenancy {
 
     pub(super) fn load(&mut self, tenure: Tenure, request: RequestId) {
         let (store, events) = (self.store.clone(), self.events.clone());
+        let until = self.gate.closes();
         self.spawn_store(async move {
-            let outcome = store.load().await;
+            let outcome = within(until, store.load()).await.unwrap_or_else(|reason| {
+                LoadOutcome::Unavailable {
+                    after: Duration::ZERO,
+                    reason,
+                }
+            });
             let _ = events
                 .send(Event::Loaded {
                     tenure,
@@ -271,8 +284,14 @@ impl Tenancy {
 
     pub(super) fn read_head(&mut self, tenure: Tenure, request: RequestId) {
         let (store, events) = (self.store.clone(), self.events.clone());
+        let until = self.gate.closes();
         self.spawn_store(async move {
-            let outcome = store.head().await;
+            let outcome = within(until, store.head()).await.unwrap_or_else(|reason| {
+                HeadOutcome::Unavailable {
+                    after: Duration::ZERO,
+                    reason,
+                }
+            });
             let _ = events
                 .send(Event::HeadRead {
                     tenure,
@@ -328,23 +347,41 @@ async fn store_within(
     document: StatusDocument,
     gate: &Gate,
 ) -> StoreOutcome {
+    let until = gate.closes();
     if !gate.is_open() {
         let (after, reason) = (Duration::ZERO, no_authority().message);
         return StoreOutcome::Unavailable { after, reason };
     }
-    let storing = store.store(expected, document);
-    let Some(closes) = gate.closes() else {
-        return storing.await;
+    let stored = within(until, store.store(expected, document)).await;
+    stored.unwrap_or_else(StoreOutcome::Ambiguous)
+}
+
+/// Waits for the store `until` authority ends, though not for ever; where leadership is a lock, for
+/// as long as it takes. A panic is an answer too, since the machine waits for one. `Err` says what
+/// came instead.
+async fn within<T>(until: Option<Timestamp>, answer: impl Future<Output = T>) -> Result<T, String> {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    let answered = match until {
+        None => answer.await,
+        Some(closes) => {
+            let limit = closes.since(boottime()).min(STORE_TIMEOUT);
+            let answered = tokio::time::timeout(limit, answer).await;
+            answered.map_err(|_| format!("no answer within {limit:?}"))?
+        }
     };
-    let limit = closes.since(boottime()).min(STORE_TIMEOUT);
-    match tokio::time::timeout(limit, storing).await {
-        Ok(outcome) => outcome,
-        Err(_) => StoreOutcome::Ambiguous(format!("no answer within {limit:?}")),
-    }
+    answered.map_err(|_| "the backend has panicked".to_owned())
 }
 
 fn no_authority() -> CallError {
     let message = "authority has ended: nothing was sent".to_owned();
+    CallError {
+        kind: CallErrorKind::Other,
+        message,
+    }
+}
+
+fn panicked() -> CallError {
+    let message = "the call has panicked".to_owned();
     CallError {
         kind: CallErrorKind::Other,
         message,

@@ -202,6 +202,21 @@ async fn leadership_that_is_taken_away_is_campaigned_for_again() {
     one.stop().await;
 }
 
+/// Between two campaigns nothing of the tenure exists that could be closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_between_two_campaigns_ends_it_too() {
+    for _ in 0..20 {
+        let world = World::new(1).await;
+        let mut one = world.start("one", 1);
+        one.steady(1).await;
+        let tenure = one.view.borrow().tenure;
+        assert!(world.memory.take_away("somebody else leads"));
+        one.until("a candidate again", |view| view.tenure > tenure)
+            .await;
+        one.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_shards_are_brought_up_with_at_most_ten_stores() {
     let world = World::new(1000).await;
