@@ -29,6 +29,8 @@ pub(super) struct Cluster {
     pub(super) view: watch::Receiver<View>,
     /// Changes of the role, with the moment at which they were reported.
     pub(super) roles: mpsc::UnboundedReceiver<(Role, Instant)>,
+    /// Shards elected or verified since the role changed last.
+    settled: watch::Receiver<usize>,
     /// When the store last answered "conflict".
     pub(super) refused: Arc<Mutex<Option<Instant>>>,
     pub(super) started: Instant,
@@ -38,6 +40,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these reports are counted"
+    )]
     pub(super) async fn start(shards: u32) -> Result<Self, BenchError> {
         let mut servers = Vec::new();
         for index in 0..SERVERS {
@@ -55,6 +61,7 @@ impl Cluster {
         memory.set_configuration(Some(configuration(&servers, &[("default", shards)])));
         let refused = Arc::new(Mutex::new(None));
         let (roles, heard) = mpsc::unbounded_channel();
+        let (settling, settled) = watch::channel(0);
         let backend = memory.backend("bench");
         let store = Arc::new(Observed {
             store: backend.store.clone(),
@@ -70,11 +77,16 @@ impl Cluster {
             backend: Backend { store, ..backend },
             servers: ServersOptions::default(),
             drain: Duration::from_secs(3),
-            reports: Arc::new(move |report: &Report| {
-                if let Report::RoleChanged { to, .. } = report {
+            reports: Arc::new(move |report: &Report| match report {
+                Report::RoleChanged { to, .. } => {
+                    settling.send_replace(0);
                     // Nobody listens only at the end.
                     let _ = roles.send((*to, Instant::now()));
                 }
+                Report::Elected { .. } | Report::ShardVerified { .. } => {
+                    settling.send_modify(|settled| *settled += 1);
+                }
+                _ => {}
             }),
             stop: stop.clone(),
         };
@@ -85,6 +97,7 @@ impl Cluster {
             memory,
             view,
             roles: heard,
+            settled,
             refused,
             started,
             servers,
@@ -101,6 +114,19 @@ impl Cluster {
         match waited {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(BenchError::Stuck(PATIENCE, "every shard is led")),
+        }
+    }
+
+    /// Waits until every shard was elected or verified in this tenure: nothing is under way then
+    /// but health checks.
+    pub(super) async fn idle(&mut self) -> Result<(), BenchError> {
+        self.steady().await?;
+        let status = self.view.borrow().status.clone();
+        let shards = status.map_or(0, |status| status.shards().count());
+        let waited = self.settled.wait_for(|settled| *settled >= shards);
+        match tokio::time::timeout(PATIENCE, waited).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(BenchError::Stuck(PATIENCE, "every shard is verified")),
         }
     }
 

@@ -10,28 +10,34 @@ use super::cluster::Cluster;
 
 pub(super) async fn run(shards: u32, rounds: u32) -> Result<(), BenchError> {
     let mut cluster = Cluster::start(shards).await?;
-    cluster.steady().await?;
-    let mut times = Vec::new();
-    for round in 0..rounds {
-        cluster.memory.inject(Fault::Conflict);
-        cluster.add_namespace(shards, &format!("round-{round}"));
-        let candidate = cluster.role(Role::Candidate).await?;
-        if let Some(refused) = cluster.refused_at() {
-            times.push(candidate.saturating_duration_since(refused));
+    cluster.idle().await?;
+    println!("shards: {shards}, conflicts of each kind: {rounds}");
+    println!("from the store's \"conflict\" to a candidate with nothing in flight:");
+    let mut names = (0..).map(|number| format!("round-{number}"));
+    for (kind, idle) in [("idle", true), ("verifying every shard", false)] {
+        let mut times = Vec::new();
+        for name in names
+            .by_ref()
+            .take(usize::try_from(rounds).unwrap_or(usize::MAX))
+        {
+            cluster.memory.inject(Fault::Conflict);
+            cluster.add_namespace(shards, &name);
+            let candidate = cluster.role(Role::Candidate).await?;
+            if let Some(refused) = cluster.refused_at() {
+                times.push(candidate.saturating_duration_since(refused));
+            }
+            cluster.role(Role::Leader).await?;
+            if idle {
+                cluster.idle().await?;
+            } else {
+                cluster.steady().await?;
+            }
         }
-        cluster.role(Role::Leader).await?;
-        cluster.steady().await?;
+        times.sort_unstable();
+        let [least, median, most] = [0, 50, 100].map(|percent| percentile(&times, percent));
+        println!("  {kind:<22} least {least:>10.2?}  median {median:>10.2?}  most {most:>10.2?}");
     }
     cluster.stop().await;
-    times.sort_unstable();
-    println!("shards:              {shards}");
-    println!("conflicts:           {}", times.len());
-    for (name, percent) in [("least", 0), ("median", 50), ("p99", 99), ("most", 100)] {
-        println!(
-            "conflict to candidate, {name:>6}: {:?}",
-            percentile(&times, percent)
-        );
-    }
     Ok(())
 }
 
