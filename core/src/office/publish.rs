@@ -14,6 +14,9 @@ use crate::tools::Tools;
 pub(super) struct Publisher {
     latest: Option<Arc<ShardAssignments>>,
     again: Timestamp,
+    /// Until then, a configuration that was not read yet is waited for: without it, authorities
+    /// that it allows would be locked out.
+    patient_until: Timestamp,
 }
 
 impl Publisher {
@@ -21,17 +24,28 @@ impl Publisher {
         Self {
             latest: None,
             again: tools.now.after(tools.timing.lease),
+            patient_until: tools.now.after(tools.timing.patience),
         }
     }
 
     pub(super) fn deadline(&self) -> Timestamp {
-        self.again
+        match self.latest {
+            Some(_) => self.again,
+            None => self.patient_until.min(self.again),
+        }
     }
 }
 
 impl Office {
     /// Publishes what follows from the accepted document, if that is anything new.
     pub(super) fn publish(&mut self, tools: &mut Tools) {
+        let waits = self.publisher.latest.is_none() && tools.now < self.publisher.patient_until;
+        if self.configuration.is_some() || !waits {
+            self.publish_now(tools);
+        }
+    }
+
+    fn publish_now(&mut self, tools: &mut Tools) {
         let status = self.ledger.accepted();
         // Servers become ready with the first assignments: never tell them of nothing, unless
         // nothing is what the operator wants.
@@ -53,8 +67,12 @@ impl Office {
         self.push(tools);
     }
 
-    /// Sends the latest assignments again, now and then.
+    /// Sends the latest assignments again, now and then; and the first ones, if they had to wait.
     pub(super) fn publish_again(&mut self, tools: &mut Tools) {
+        if self.publisher.latest.is_none() && self.publisher.patient_until <= tools.now {
+            self.publisher.patient_until = tools.now.after(tools.timing.reassign_every);
+            self.publish_now(tools);
+        }
         if self.publisher.again <= tools.now {
             self.publisher.again = tools.now.after(tools.timing.reassign_every);
             self.push(tools);

@@ -283,3 +283,13 @@ fn an_answer_of_another_kind_is_no_handshake() {
     }
     assert_eq!(states(&world), []);
 }
+
+#[test]
+fn without_a_configuration_the_first_assignments_wait_for_one_but_not_for_ever() {
+    let mut world = World::steady().restarted();
+    world.settle();
+    world.run_for(4_000);
+    assert_eq!(pushes(&world.log), 0);
+    world.run_for(2_000);
+    assert_eq!(pushes(&world.log), 3);
+}

@@ -66,14 +66,18 @@ impl ShardController {
         self.go_on(desk);
     }
 
-    /// Ends the attempt; the next one is in a greater term.
-    pub(super) fn fail(&mut self, reason: &str, desk: &mut Desk<'_>) {
-        let term = self.metadata(desk).map_or(Term::NEVER, |shard| shard.term);
+    /// Begins an election because a follower can't be had without one. A follower that asks for
+    /// one again and again gets it less and less often.
+    pub(super) fn elect_again(&mut self, desk: &mut Desk<'_>) {
         self.abandon(desk);
-        let (first, most) = (
-            desk.tools.timing.election_first,
-            desk.tools.timing.election_most,
-        );
+        self.await_next_attempt(desk);
+    }
+
+    /// Waits for the next attempt; returns when that is, at the earliest.
+    fn await_next_attempt(&mut self, desk: &mut Desk<'_>) -> Timestamp {
+        self.forget_failures(desk);
+        let timing = &desk.tools.timing;
+        let (first, most) = (timing.election_first, timing.election_most);
         let earliest = desk.tools.wait(&mut self.backoff, first, most);
         let latest = earliest.after(desk.tools.timing.patience);
         self.phase = Phase::Waiting {
@@ -81,6 +85,22 @@ impl ShardController {
             latest,
             ripe: false,
         };
+        earliest
+    }
+
+    /// A shard that was led for a while starts again from the shortest wait.
+    fn forget_failures(&mut self, desk: &Desk<'_>) {
+        let succeeded = self.elected >= self.began;
+        if succeeded && desk.tools.now.since(self.elected) >= desk.tools.timing.lease {
+            self.backoff.reset();
+        }
+    }
+
+    /// Ends the attempt; the next one is in a greater term.
+    pub(super) fn fail(&mut self, reason: &str, desk: &mut Desk<'_>) {
+        let term = self.metadata(desk).map_or(Term::NEVER, |shard| shard.term);
+        self.abandon(desk);
+        let earliest = self.await_next_attempt(desk);
         desk.tools.report(Report::ElectionFailed {
             namespace: self.namespace.clone(),
             shard: self.id,
@@ -153,6 +173,7 @@ impl ShardController {
         };
         let ensemble = refresh(&shard.ensemble);
         let removed_nodes = refresh(&shard.removed_nodes);
+        self.forget_failures(desk);
         self.began = desk.tools.now;
         self.phase = Phase::Persisting {
             term,

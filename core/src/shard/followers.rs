@@ -208,7 +208,7 @@ impl ShardController {
             Meaning::VerifyLeader => self.verify(desk),
             Meaning::Elect(term) => {
                 self.note(term);
-                self.elect(desk);
+                self.elect_again(desk);
             }
         }
     }

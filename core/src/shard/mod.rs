@@ -61,6 +61,8 @@ pub(crate) struct ShardController {
     /// The greatest term that any replica has reported.
     seen: Term,
     backoff: Backoff,
+    /// When the last election succeeded.
+    elected: Timestamp,
     /// When the present, or last, election attempt began.
     began: Timestamp,
     followers: Vec<Follower>,
@@ -122,6 +124,7 @@ impl ShardController {
             phase: Phase::Parked,
             seen: Term::NEVER,
             backoff: Backoff::default(),
+            elected: Timestamp::default(),
             began: Timestamp::default(),
             followers: Vec::new(),
             learning: BTreeSet::new(),
@@ -355,7 +358,7 @@ impl ShardController {
             .metadata(desk)
             .is_some_and(|shard| self.seen > shard.term);
         if outrun && matches!(self.phase, Phase::Steady | Phase::Verifying { .. }) {
-            self.elect(desk);
+            self.elect_again(desk);
         }
     }
 

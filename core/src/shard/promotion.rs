@@ -131,7 +131,7 @@ impl ShardController {
             leader: leader.id(),
             took: desk.tools.now.since(self.began),
         });
-        self.backoff.reset();
+        self.elected = desk.tools.now;
         self.phase = Phase::Steady;
         if self.is_misaddressed(desk) {
             self.elect(desk);

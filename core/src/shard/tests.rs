@@ -487,3 +487,19 @@ fn a_replica_that_reports_the_greatest_term_there_is_blocks_nothing() {
     let (_, _, shard) = world.status().shards().next().unwrap();
     assert!(shard.term < Term(100), "{:?}", shard.term);
 }
+
+#[test]
+fn a_follower_whose_term_keeps_rising_gets_fewer_and_fewer_elections() {
+    let mut world = World::steady();
+    world.failing.insert(
+        ("s3:6649".to_owned(), "NewTerm"),
+        CallErrorKind::InvalidTerm,
+    );
+    for term in 1..1_200 {
+        let ahead = replica(term * 1_000, ReplicaRole::Fenced);
+        world.replicas.insert("s3:6649".to_owned(), ahead);
+        world.run_for(100);
+    }
+    let elections = count(&world, "BecomeLeader");
+    assert!((2..60).contains(&elections), "{elections} in two minutes");
+}
