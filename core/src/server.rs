@@ -30,6 +30,8 @@ pub(crate) struct ServerController {
     /// The health watch broke, and no check has succeeded since: if one fails as well, the server
     /// is unavailable.
     suspicious: bool,
+    /// It belongs to another cluster, by its last handshake.
+    foreign: bool,
 }
 
 /// Whether the server can be worked with.
@@ -115,6 +117,7 @@ impl ServerController {
             stream: Probe::default(),
             latest: None,
             suspicious: false,
+            foreign: false,
         }
     }
 
@@ -124,6 +127,11 @@ impl ServerController {
 
     pub(crate) fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// Whether it belongs to another cluster: then it gets handshakes and checks only.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.foreign
     }
 
     /// What it can do; `None` until it has shaken hands.
@@ -306,6 +314,7 @@ impl ServerController {
             }) => {
                 self.features = Some(features);
                 self.handshake.backoff.reset();
+                self.foreign = false;
                 self.reach = Reach::Running;
                 self.report("it has shaken hands".to_owned(), tools);
                 self.stream.stop(tools);
@@ -319,6 +328,7 @@ impl ServerController {
                 ..
             }) => {
                 self.handshake.retry(tools);
+                self.foreign = true;
                 self.refused(
                     "it is bound to another cluster: wipe its data to use it here",
                     tools,
@@ -326,6 +336,7 @@ impl ServerController {
             }
             Err(error) if error.kind == CallErrorKind::Refused => {
                 self.handshake.retry(tools);
+                self.foreign = true;
                 self.refused(&error.message, tools)
             }
             Ok(_) | Err(_) => {

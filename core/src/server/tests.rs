@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::call::{Answer, CallError, CallErrorKind};
+use crate::call::{Answer, Call, CallError, CallErrorKind};
 use crate::testkit::{CONFIGURATION, World, error};
 use crate::{Effect, Event, Report, RequestId, ServerState};
 
@@ -154,6 +154,32 @@ fn a_server_of_another_cluster_gets_handshakes_and_checks_only() {
         matches!(effect, Effect::PushAssignments { server, .. } if &*server.internal == SERVER)
     });
     assert!(!pushed);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_server_that_has_become_another_clusters_is_not_elected_with() {
+    let mut world = World::steady();
+    world.mismatched.insert(SERVER.to_owned());
+    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+        let (tenure, request) = (world.tenure(), *world.watches.get(server).unwrap());
+        world.feed(Event::HealthObserved {
+            tenure,
+            request,
+            serving: false,
+        });
+    }
+    let before = world.log.len();
+    world.run_for(30_000);
+    let after = world.log.iter().skip(before);
+    let asked = after.filter(|effect| match effect {
+        Effect::Call { server, call, .. } => {
+            let harmless = matches!(call, Call::CheckHealth | Call::Handshake);
+            &*server.internal == SERVER && !harmless
+        }
+        _ => false,
+    });
+    assert_eq!(asked.count(), 0);
     assert_eq!(world.machine.steady_shards(), Some((2, 2)));
 }
 

@@ -223,10 +223,15 @@ impl ShardController {
             last_failure: String::new(),
         };
         for server in voters {
+            if desk.is_foreign(server) {
+                fencing.last_failure = format!("{} belongs to another cluster", server.id());
+                continue;
+            }
             let request = self.send_new_term(term.fact(), server, desk);
             fencing.asked.insert(request, server.clone());
         }
         self.phase = Phase::Fencing(fencing);
+        self.count_votes(desk);
     }
 
     pub(super) fn send_new_term(

@@ -120,6 +120,19 @@ impl ShardController {
         let mut followers = std::mem::take(&mut self.followers);
         for follower in &mut followers {
             let server = &follower.identity;
+            let is_due = match follower.state {
+                State::Due(at) => at <= desk.tools.now,
+                State::Unfenced => true,
+                State::Joined
+                | State::Asked(_)
+                | State::Fencing(_)
+                | State::Fenced(_)
+                | State::Joining(_) => false,
+            };
+            if is_due && desk.is_foreign(server) {
+                follower.retry(desk.tools);
+                continue;
+            }
             follower.state = match follower.state {
                 State::Due(at) if at <= desk.tools.now => {
                     State::Asked(self.call(server, Call::GetStatus { shard: self.id }, desk))

@@ -42,6 +42,12 @@ impl Desk<'_> {
             .map_or(Reach::Unknown, ServerController::reach)
     }
 
+    fn is_foreign(&self, server: &DataServerIdentity) -> bool {
+        self.servers
+            .get(&server.id())
+            .is_some_and(ServerController::is_foreign)
+    }
+
     /// The server as configured now, if it still is.
     fn configured(&self, server: &DataServerIdentity) -> Option<&DataServerIdentity> {
         let id = server.id();
