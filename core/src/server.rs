@@ -314,6 +314,7 @@ impl ServerController {
             }) => {
                 self.features = Some(features);
                 self.handshake.backoff.reset();
+                self.failures = 0;
                 self.foreign = false;
                 self.reach = Reach::Running;
                 self.report("it has shaken hands".to_owned(), tools);

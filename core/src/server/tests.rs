@@ -1,8 +1,9 @@
 //! A data server's life, seen from outside.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::call::{Answer, Call, CallError, CallErrorKind};
+use crate::call::{Answer, Binding, Call, CallError, CallErrorKind};
 use crate::testkit::{CONFIGURATION, World, error};
 use crate::{Effect, Event, Report, RequestId, ServerState};
 
@@ -181,6 +182,56 @@ fn a_server_that_has_become_another_clusters_is_not_elected_with() {
     });
     assert_eq!(asked.count(), 0);
     assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_handshake_starts_the_count_of_failed_checks_again() {
+    let mut world = World::steady();
+    let check = (SERVER.to_owned(), "CheckHealth");
+    let handshake = (SERVER.to_owned(), "Handshake");
+    world.silent.insert(handshake);
+    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
+    for serving in [false, true] {
+        world.feed(Event::HealthObserved {
+            tenure,
+            request,
+            serving,
+        });
+    }
+    let shaking = world.log.iter().rev().find_map(|effect| match effect {
+        Effect::Call {
+            request,
+            call: Call::Handshake,
+            ..
+        } => Some(*request),
+        _ => None,
+    });
+    world.failing.insert(check, CallErrorKind::TimedOut);
+    let checks = |world: &World| {
+        let to_it = world.log.iter().filter(|effect| match effect {
+            Effect::Call { server, call, .. } => {
+                &*server.internal == SERVER && *call == Call::CheckHealth
+            }
+            _ => false,
+        });
+        to_it.count()
+    };
+    let before = checks(&world);
+    while checks(&world) < before + 2 {
+        world.run_for(100);
+    }
+    world.feed(Event::CallAnswered {
+        tenure,
+        request: shaking.expect("a handshake"),
+        result: Ok(Answer::Handshaken {
+            binding: Binding::AlreadyBound,
+            features: BTreeSet::new(),
+        }),
+    });
+    world.log.clear();
+    world.run_for(1_500);
+    assert!(checks(&world) > 0);
+    assert_eq!(states(&world), []);
 }
 
 #[test]
