@@ -1,0 +1,190 @@
+//! T2 to T8, T11, H3: what a coordinator asks of data servers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stepdown_core::call::{AddFollower, BecomeLeader, Call, NewTerm};
+use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
+use stepdown_core::{RequestId, ServerId, ShardId, Term};
+
+use super::Check;
+use crate::sim::world::World;
+
+impl World<'_> {
+    pub(super) fn check_call(
+        &mut self,
+        host: usize,
+        request: RequestId,
+        server: &DataServerIdentity,
+        call: &Call,
+    ) -> Check {
+        let id = server.id();
+        let mismatched = self.hosts[host].facts.mismatched.contains(&id);
+        match call {
+            Call::CheckHealth | Call::Handshake => {}
+            _ if mismatched => {
+                return Err(self.violation(
+                    "H3",
+                    format!("c{host} asks {id}, which is another cluster's"),
+                ));
+            }
+            Call::NewTerm(call) => self.check_new_term(host, &id, call)?,
+            Call::BecomeLeader(call) => self.check_become_leader(host, server, call)?,
+            Call::AddFollower(call) => self.check_add_follower(host, &id, call)?,
+            Call::GetStatus { .. } => {}
+        }
+        let calls = &mut self.hosts[host].facts.calls;
+        calls.insert(request, (id, call.clone()));
+        Ok(())
+    }
+
+    fn accepted_shard(&self, host: usize, shard: ShardId) -> Option<Arc<ShardMetadata>> {
+        let (_, status) = self.hosts[host].facts.accepted.as_ref()?;
+        status
+            .shards()
+            .find(|(_, id, _)| *id == shard)
+            .map(|(_, _, shard)| shard.clone())
+    }
+
+    /// T2, T3.
+    fn check_new_term(&mut self, host: usize, to: &ServerId, call: &NewTerm) -> Check {
+        let (id, term) = (call.shard, call.term);
+        let Some(shard) = self
+            .accepted_shard(host, id)
+            .filter(|shard| shard.term == term)
+        else {
+            return Err(self.violation(
+                "T2",
+                format!("c{host}: NewTerm of shard {id} in {term}, which is not stored"),
+            ));
+        };
+        if shard.status == ShardStatus::Election && shard.leader.is_none() {
+            return self.check_sole_voter(host, id, term);
+        }
+        // A follower that comes back is fenced in the leader's own term.
+        let leads = shard
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.id() == *to);
+        if shard.status == ShardStatus::SteadyState && !leads {
+            self.sometimes.hit("follower_fenced_in_the_same_term");
+            return Ok(());
+        }
+        Err(self.violation(
+            "T2",
+            format!("c{host}: NewTerm of shard {id} in {term} to {to}: {shard:?}"),
+        ))
+    }
+
+    /// T3: one tenure collects the votes of a term.
+    fn check_sole_voter(&mut self, host: usize, id: ShardId, term: Term) -> Check {
+        let me = (self.hosts[host].process, self.hosts[host].facts.tenure);
+        let owner = *self.history.voters.entry((id, term)).or_insert(me);
+        if owner == me {
+            return Ok(());
+        }
+        Err(self.violation(
+            "T3",
+            format!("c{host}: shard {id} term {term} is already another tenure's"),
+        ))
+    }
+
+    fn check_become_leader(
+        &mut self,
+        host: usize,
+        server: &DataServerIdentity,
+        call: &BecomeLeader,
+    ) -> Check {
+        let (id, term, to) = (call.shard, call.term, server.id());
+        let about = format!("c{host}: BecomeLeader of shard {id} in {term} to {to}");
+        let Some(shard) = self
+            .accepted_shard(host, id)
+            .filter(|shard| shard.term == term)
+        else {
+            return Err(self.violation("T2", format!("{about}: the term is not stored")));
+        };
+        self.check_sole_voter(host, id, term)?;
+        if self
+            .history
+            .promoted
+            .insert((id, term), to.clone())
+            .is_some()
+        {
+            return Err(self.violation("T4", format!("{about}: the second one in this term")));
+        }
+        let heads = self.hosts[host]
+            .facts
+            .heads
+            .get(&(id, term))
+            .cloned()
+            .unwrap_or_default();
+        let voters = shard.ensemble.iter().chain(&shard.removed_nodes);
+        let voters: BTreeSet<ServerId> = voters.map(DataServerIdentity::id).collect();
+        let votes = heads.keys().filter(|voter| voters.contains(voter)).count();
+        if votes * 2 <= voters.len() {
+            return Err(self.violation("T5", format!("{about}: {votes} of {} votes", voters.len())));
+        }
+        if votes == voters.len() / 2 + 1 {
+            self.sometimes.hit("elected_by_the_least_majority");
+        }
+        let best = heads.values().max();
+        if heads.get(&to) != best || !shard.ensemble.iter().any(|member| member.id() == to) {
+            return Err(self.violation("T6", format!("{about}: heads {heads:?}")));
+        }
+        let followers = shard
+            .ensemble
+            .iter()
+            .filter(|member| member.id() != to)
+            .filter_map(|member| Some((member.internal.clone(), *heads.get(&member.id())?)))
+            .collect();
+        if call.follower_maps != followers
+            || call.replication_factor as usize != shard.ensemble.len()
+        {
+            return Err(self.violation("T7", format!("{about}: {call:?}, but {followers:?}")));
+        }
+        let features = shard
+            .ensemble
+            .iter()
+            .filter_map(|member| self.server_at(&member.internal))
+            .map(|server| self.servers[server].model.features());
+        for known in features {
+            if !call.features_supported.is_subset(known) {
+                return Err(self.violation("T8", format!("{about}: {:?}", call.features_supported)));
+            }
+        }
+        Ok(())
+    }
+
+    /// T11.
+    fn check_add_follower(&self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
+        let (id, term) = (call.shard, call.term);
+        let about = format!(
+            "c{host}: AddFollower of shard {id} in {term}: {}",
+            call.follower
+        );
+        let Some(shard) = self
+            .accepted_shard(host, id)
+            .filter(|shard| shard.term == term)
+        else {
+            return Err(self.violation("T11", format!("{about}: the term is not stored")));
+        };
+        let leads = shard
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.id() == *to)
+            || self.hosts[host].facts.led.get(&(id, term)) == Some(to);
+        let follower = shard
+            .ensemble
+            .iter()
+            .find(|member| member.internal == call.follower)
+            .map(DataServerIdentity::id);
+        let fenced = self.hosts[host].facts.heads.get(&(id, term));
+        let head = follower.as_ref().and_then(|follower| fenced?.get(follower));
+        if !leads || follower.as_ref() == Some(to) || head != Some(&call.head) {
+            return Err(
+                self.violation("T11", format!("{about}: leads {leads}, fenced at {head:?}"))
+            );
+        }
+        Ok(())
+    }
+}

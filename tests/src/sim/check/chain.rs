@@ -1,0 +1,145 @@
+//! S1, S8, S9, T1, T10, P1: every version that the store accepts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stepdown_core::cluster::{HashRange, NamespaceStatus, ShardMetadata, ShardStatus};
+use stepdown_core::{ShardId, Term};
+
+use super::Check;
+use crate::sim::world::World;
+
+impl World<'_> {
+    pub(in crate::sim) fn check_accepted(&mut self) -> Check {
+        let (before, latest) = match self.store.chain.as_slice() {
+            [] => return Ok(()),
+            [first] => (None, first.clone()),
+            [.., before, last] => (Some(before.clone()), last.clone()),
+        };
+        if let Some(by) = latest.by {
+            let owner = *self.history.epochs.entry(latest.epoch.0).or_insert(by);
+            if owner != by {
+                return Err(self.violation(
+                    "epoch",
+                    format!("{:?} and {by:?} both write in {}", owner, latest.epoch),
+                ));
+            }
+        }
+        if before
+            .as_ref()
+            .is_some_and(|before| before.epoch > latest.epoch)
+        {
+            return Err(self.violation("epoch", format!("it falls to {}", latest.epoch)));
+        }
+        let status = &latest.status;
+        match &self.history.instance_id {
+            None if !status.instance_id.is_empty() => {
+                self.history.instance_id = Some(status.instance_id.clone());
+            }
+            Some(id) if *id != status.instance_id => {
+                return Err(self.violation(
+                    "S8",
+                    format!("the instance id {id} becomes {}", status.instance_id),
+                ));
+            }
+            _ => {}
+        }
+        if let Some(before) = &before {
+            if before.status.shard_id_generator > status.shard_id_generator {
+                return Err(self.violation("S9", "the shard id generator falls"));
+            }
+            for (name, namespace) in &before.status.namespaces {
+                let kept = status.namespaces.get(name);
+                for (id, shard) in &namespace.shards {
+                    let Some(now) = kept.and_then(|kept| kept.shards.get(id)) else {
+                        return Err(self.violation("deleted", format!("shard {id} is gone")));
+                    };
+                    if now.term < shard.term {
+                        return Err(self.violation("T1", format!("shard {id}: its term falls")));
+                    }
+                }
+            }
+        }
+        let generator = status.shard_id_generator;
+        for (name, id, shard) in status.shards() {
+            let known = before.as_ref().is_some_and(|before| {
+                before.status.namespaces.get(name).is_some_and(|namespace| {
+                    namespace
+                        .shards
+                        .get(&id)
+                        .is_some_and(|old| Arc::ptr_eq(old, shard))
+                })
+            });
+            if known {
+                continue;
+            }
+            let owner = self
+                .history
+                .shards
+                .entry(id)
+                .or_insert_with(|| name.clone());
+            if *owner != *name || id.0 >= generator {
+                return Err(self.violation("S9", format!("shard id {id} is used twice")));
+            }
+            self.check_shard(id, shard)?;
+        }
+        for namespace in status.namespaces.values() {
+            self.check_ranges(namespace)?;
+        }
+        Ok(())
+    }
+
+    /// T10: the leader is a member, the members are distinct and as many as they should be.
+    fn check_shard(&self, id: ShardId, shard: &ShardMetadata) -> Check {
+        let names: BTreeSet<_> = shard.ensemble.iter().map(|member| member.id()).collect();
+        let places: BTreeSet<_> = shard
+            .ensemble
+            .iter()
+            .map(|member| &member.internal)
+            .collect();
+        let count = self.plan.replication as usize;
+        if names.len() != count || places.len() != count || shard.ensemble.len() != count {
+            return Err(self.violation("T10", format!("shard {id}: ensemble {:?}", shard.ensemble)));
+        }
+        if let Some(leader) = &shard.leader
+            && !names.contains(&leader.id())
+        {
+            return Err(self.violation("T10", format!("shard {id}: the leader is no member")));
+        }
+        let steady = shard.status == ShardStatus::SteadyState;
+        if steady != shard.leader.is_some() || shard.term == Term::NEVER && steady {
+            return Err(self.violation(
+                "T10",
+                format!(
+                    "shard {id}: {:?} with leader {:?}",
+                    shard.status, shard.leader
+                ),
+            ));
+        }
+        if shard.status == ShardStatus::Deleting {
+            return Err(self.violation("deleted", format!("shard {id} is being deleted")));
+        }
+        Ok(())
+    }
+
+    /// P1: the shards of a namespace cover every hash exactly once.
+    fn check_ranges(&self, namespace: &NamespaceStatus) -> Check {
+        let mut ranges: Vec<HashRange> = namespace
+            .shards
+            .values()
+            .filter_map(|shard| shard.int32_hash_range)
+            .collect();
+        ranges.sort_by_key(|range| range.min);
+        let mut next = Some(0);
+        for range in &ranges {
+            if next != Some(range.min) || range.max < range.min {
+                return Err(self.violation("P1", format!("{ranges:?}")));
+            }
+            next = range.max.checked_add(1);
+        }
+        if next.is_some() {
+            return Err(self.violation("P1", format!("{ranges:?}")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! The properties, each a small function that gives a violation under its name. What a tenure has
+//! heard is kept as [`Facts`]; what holds over all tenures as [`History`].
+
+mod assignments;
+mod calls;
+mod chain;
+mod facts;
+mod servers;
+mod stepdown;
+mod stores;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stepdown_core::assign::ShardAssignment;
+use stepdown_core::{Effect, Event, ProcessId, ServerId, ShardId, Tenure, Term};
+
+use super::clock::At;
+use super::world::World;
+
+pub use facts::Facts;
+
+/// A property that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its id.
+    pub property: &'static str,
+    /// When.
+    pub at: At,
+    /// What happened instead.
+    pub text: String,
+}
+
+pub type Check = Result<(), Violation>;
+
+/// The shards of a version as they are to be published, by namespace.
+pub type Published = BTreeMap<Arc<str>, Vec<ShardAssignment>>;
+
+/// What holds over all tenures.
+#[derive(Debug, Default)]
+pub struct History {
+    pub voters: BTreeMap<(ShardId, Term), (ProcessId, Tenure)>,
+    pub promoted: BTreeMap<(ShardId, Term), ServerId>,
+    pub shards: BTreeMap<ShardId, Arc<str>>,
+    pub instance_id: Option<Arc<str>>,
+    pub epochs: BTreeMap<u64, (ProcessId, Tenure)>,
+    pub published: BTreeMap<usize, Arc<Published>>,
+}
+
+/// The tenure of an event, if it has one.
+pub fn tenure_of(event: &Event) -> Option<Tenure> {
+    match event {
+        Event::AuthorityExtended { tenure, .. }
+        | Event::CallAnswered { tenure, .. }
+        | Event::Drained { tenure }
+        | Event::HeadRead { tenure, .. }
+        | Event::HealthObserved { tenure, .. }
+        | Event::HealthWatchEnded { tenure, .. }
+        | Event::LeadershipLost { tenure, .. }
+        | Event::LeadershipWon { tenure, .. }
+        | Event::Loaded { tenure, .. }
+        | Event::PushEnded { tenure, .. }
+        | Event::StoreEnded { tenure, .. } => Some(*tenure),
+        Event::ConfigurationRead(_)
+        | Event::ShutdownRequested
+        | Event::StatusHinted
+        | Event::TimePassed => None,
+    }
+}
+
+impl World<'_> {
+    /// Looks at an effect as the machine issues it.
+    pub(super) fn issued(&mut self, host: usize, effect: &Effect) -> Check {
+        match effect {
+            Effect::Call {
+                tenure,
+                request,
+                server,
+                call,
+            } => {
+                self.check_may_act(host, *tenure)?;
+                self.check_call(host, *request, server, call)
+            }
+            Effect::PushAssignments {
+                tenure,
+                request,
+                assignments,
+                ..
+            } => {
+                self.check_may_act(host, *tenure)?;
+                self.check_push(host, *request, assignments)
+            }
+            Effect::WatchHealth {
+                tenure,
+                request,
+                server,
+            } => {
+                self.check_may_act(host, *tenure)?;
+                self.note_watch(host, *request, server.id());
+                Ok(())
+            }
+            Effect::Store {
+                tenure,
+                request,
+                expected,
+                document,
+            } => {
+                self.check_not_closing(host, *tenure)?;
+                self.check_authority(host)?;
+                self.check_store(host, *request, expected.as_ref(), document)
+            }
+            Effect::Load { tenure, .. } => {
+                self.check_not_closing(host, *tenure)?;
+                self.check_won(host)
+            }
+            Effect::ReadHead { tenure, request } => {
+                self.check_not_closing(host, *tenure)?;
+                let facts = &mut self.hosts[host].facts;
+                facts.looks.insert(*request, facts.stores);
+                self.check_won(host)
+            }
+            Effect::Campaign { tenure } => self.check_campaign(host, *tenure),
+            Effect::StartControllers { tenure, .. } => {
+                self.check_not_closing(host, *tenure)?;
+                self.check_office(host)
+            }
+            Effect::CloseControllers { tenure } => {
+                // A candidate that waits before it campaigns has not named its tenure yet.
+                if *tenure > self.hosts[host].facts.tenure {
+                    self.check_campaign(host, *tenure)?;
+                }
+                self.check_first_close(host, *tenure)?;
+                self.hosts[host].facts.closing = true;
+                Ok(())
+            }
+            Effect::Release { tenure } => self.check_release(host, *tenure),
+            Effect::Exit => self.check_exit(host),
+            Effect::Cancel { request, .. } => {
+                self.hosts[host].facts.calls.remove(request);
+                self.hosts[host].facts.watches.remove(request);
+                Ok(())
+            }
+            Effect::Report(report) => self.check_report(host, report),
+            Effect::ForgetServer { .. } => Ok(()),
+        }
+    }
+}

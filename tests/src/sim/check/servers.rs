@@ -1,0 +1,77 @@
+//! H1: when a data server is said to be away.
+
+use std::time::Duration;
+
+use stepdown_core::{Report, RequestId, ServerId, ServerState};
+
+use super::{Check, Facts};
+use crate::sim::world::World;
+
+/// A server that is first heard of later than this was away when the tenure looked for it.
+const TAKE_OVER: Duration = Duration::from_secs(1);
+
+impl World<'_> {
+    pub(super) fn note_watch(&mut self, host: usize, request: RequestId, server: ServerId) {
+        self.hosts[host].facts.watches.insert(request, server);
+    }
+
+    /// Three failed probes, NOT_SERVING, or a broken watch with a hard error.
+    pub(super) fn check_report(&mut self, host: usize, report: &Report) -> Check {
+        let now = self.queue.now();
+        let facts = &mut self.hosts[host].facts;
+        if let Report::ShardVerified { shard, .. } = report {
+            facts.doubted.remove(shard);
+        }
+        let Report::ServerChanged {
+            server,
+            state,
+            reason,
+        } = report
+        else {
+            return Ok(());
+        };
+        match state {
+            ServerState::Draining => {}
+            ServerState::Running => {
+                let late = facts
+                    .opened
+                    .is_some_and(|opened| now.since(opened) > TAKE_OVER);
+                if facts.running.insert(server.clone()) && late {
+                    facts.doubt_shards_of(server);
+                }
+                facts.down.remove(server);
+                facts.hard.remove(server);
+                facts.failures.remove(server);
+            }
+            ServerState::Unavailable => {
+                let was_running = facts.running.remove(server);
+                let failures = facts.failures.get(server).copied().unwrap_or(0);
+                let hard = facts.hard.remove(server);
+                facts.down.insert(server.clone());
+                facts.doubt_shards_of(server);
+                if was_running && failures < 3 && !hard {
+                    return Err(self.violation(
+                        "H1",
+                        format!(
+                            "c{host}: {server} is called away after {failures} failures: {reason}"
+                        ),
+                    ));
+                }
+                self.sometimes.hit("server_away");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Facts {
+    /// What the server led has to be looked at, or elected, even where it is back at once.
+    fn doubt_shards_of(&mut self, server: &ServerId) {
+        let shards = self.accepted.iter().flat_map(|(_, status)| status.shards());
+        let led = shards.filter(|(_, _, shard)| {
+            let leader = shard.leader.as_ref();
+            leader.is_some_and(|leader| leader.id() == *server)
+        });
+        self.doubted.extend(led.map(|(_, id, _)| id));
+    }
+}

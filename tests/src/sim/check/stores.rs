@@ -1,0 +1,166 @@
+//! S, T1, T9, T13, H2: what a coordinator asks the store to write.
+
+use std::sync::Arc;
+
+use stepdown_core::cluster::{ClusterStatus, ShardMetadata, ShardStatus};
+use stepdown_core::store::StatusDocument;
+use stepdown_core::{RequestId, ShardId, Term, Version};
+
+use super::Check;
+use super::facts::Writing;
+use crate::sim::world::World;
+
+impl World<'_> {
+    pub(super) fn check_store(
+        &mut self,
+        host: usize,
+        request: RequestId,
+        expected: Option<&Version>,
+        document: &StatusDocument,
+    ) -> Check {
+        let facts = &self.hosts[host].facts;
+        if facts.must_close.is_some() {
+            return Err(self.violation("S2", format!("c{host} stores after a conflict")));
+        }
+        if facts.ambiguous.is_some() {
+            return Err(self.violation("S3", format!("c{host} stores on an ambiguous store")));
+        }
+        if facts.store.is_some() {
+            return Err(self.violation("S4", format!("c{host} has two stores under way")));
+        }
+        let known = facts.accepted.as_ref().map(|(version, _)| version);
+        if known.is_none() && !facts.absent {
+            return Err(self.violation("S6", format!("c{host} stores what it has not loaded")));
+        }
+        if expected != known {
+            return Err(
+                self.violation("S4", format!("c{host} expects {expected:?}, not {known:?}"))
+            );
+        }
+        if let Some(resend) = &facts.resend
+            && (resend.document.write_id != document.write_id
+                || resend.document.status != document.status)
+        {
+            return Err(self.violation("S3", format!("c{host} does not repeat the same write")));
+        }
+        if document.write_id.process != self.hosts[host].process {
+            return Err(self.violation("S3", format!("c{host} writes under another's name")));
+        }
+        let empty = Arc::new(ClusterStatus::default());
+        let before = facts
+            .accepted
+            .as_ref()
+            .map_or(&empty, |(_, status)| status)
+            .clone();
+        for (_, id, shard) in document.status.shards() {
+            let old = before
+                .shards()
+                .find(|(_, other, _)| *other == id)
+                .map(|found| found.2);
+            if old.is_some_and(|old| Arc::ptr_eq(old, shard)) {
+                continue;
+            }
+            self.check_leader_earned(host, id, old, shard)?;
+            self.check_term_jump(host, id, old, shard)?;
+            self.check_election_needed(host, id, old, shard)?;
+        }
+        self.hosts[host].facts.store = Some(Writing {
+            request,
+            expected: expected.cloned(),
+            document: document.clone(),
+        });
+        Ok(())
+    }
+
+    /// T9: a leader is stored only after its BecomeLeader succeeded in that term.
+    fn check_leader_earned(
+        &self,
+        host: usize,
+        id: ShardId,
+        old: Option<&Arc<ShardMetadata>>,
+        shard: &ShardMetadata,
+    ) -> Check {
+        let Some(leader) = &shard.leader else {
+            return Ok(());
+        };
+        let kept = old.is_some_and(|old| {
+            old.term == shard.term && old.leader.as_ref().map(|old| old.id()) == Some(leader.id())
+        });
+        let led = self.hosts[host].facts.led.get(&(id, shard.term));
+        if kept || led == Some(&leader.id()) {
+            return Ok(());
+        }
+        Err(self.violation(
+            "T9",
+            format!(
+                "c{host}: shard {id} term {}: {leader:?} has not confirmed",
+                shard.term
+            ),
+        ))
+    }
+
+    /// T13: the next term exceeds every one that a member has reported.
+    fn check_term_jump(
+        &self,
+        host: usize,
+        id: ShardId,
+        old: Option<&Arc<ShardMetadata>>,
+        shard: &ShardMetadata,
+    ) -> Check {
+        let before = old.map_or(Term::NEVER, |old| old.term);
+        let reported = self.hosts[host].facts.reported.get(&id);
+        match reported {
+            Some(reported) if shard.term > before && shard.term <= *reported => Err(self
+                .violation(
+                    "T13",
+                    format!(
+                        "c{host}: shard {id}: term {} though {reported} was reported",
+                        shard.term
+                    ),
+                )),
+            _ => Ok(()),
+        }
+    }
+
+    /// H2, T14: a shard whose leader serves is not elected.
+    fn check_election_needed(
+        &mut self,
+        host: usize,
+        id: ShardId,
+        old: Option<&Arc<ShardMetadata>>,
+        shard: &ShardMetadata,
+    ) -> Check {
+        let Some(old) = old else {
+            return Ok(());
+        };
+        let Some(leader) = &old.leader else {
+            return Ok(());
+        };
+        if old.status != ShardStatus::SteadyState || shard.term == old.term {
+            return Ok(());
+        }
+        let facts = &self.hosts[host].facts;
+        let moved = old.ensemble.iter().any(|member| {
+            !self
+                .configured
+                .servers
+                .iter()
+                .any(|server| server.internal == *member.internal)
+        });
+        if moved
+            || facts.down.contains(&leader.id())
+            || !facts.running.contains(&leader.id())
+            || facts.doubted.contains(&id)
+        {
+            self.sometimes.hit("elected_again");
+            return Ok(());
+        }
+        Err(self.violation(
+            "H2",
+            format!(
+                "c{host}: shard {id} is elected though {} leads it",
+                leader.id()
+            ),
+        ))
+    }
+}

@@ -1,0 +1,74 @@
+//! The configuration document and what operators do to it.
+
+use std::fmt::Write as _;
+
+use stepdown_core::ConfigurationText;
+
+/// What the configuration says when it is whole, and how it is broken now.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    pub namespaces: Vec<(String, u32)>,
+    pub replication: u32,
+    pub servers: Vec<Address>,
+    pub broken: Option<u8>,
+}
+
+/// A data server's name and place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub name: String,
+    pub public: String,
+    pub internal: String,
+}
+
+impl Address {
+    pub fn of(server: usize, move_number: u32) -> Self {
+        Self {
+            name: format!("server-{server}"),
+            public: format!("server-{server}-{move_number}:6648"),
+            internal: format!("server-{server}-{move_number}:6649"),
+        }
+    }
+}
+
+impl Configured {
+    pub fn text(&self) -> ConfigurationText {
+        let text = match self.broken {
+            None => Some(self.whole(self.replication)),
+            Some(0) => None,
+            Some(1) => Some(String::new()),
+            Some(2) => Some("# nothing but a comment\n".to_owned()),
+            Some(3) => Some("namespaces: [{name: \"default\"".to_owned()),
+            Some(4) => Some(self.whole(99)),
+            Some(_) => Some("{\"namespaces\":[],\"servers\":[]}\n".to_owned()),
+        };
+        ConfigurationText {
+            source: "cluster.yaml".to_owned(),
+            text,
+        }
+    }
+
+    /// JSON, which is YAML too.
+    fn whole(&self, replication: u32) -> String {
+        let mut text = "{\"namespaces\":[".to_owned();
+        for (index, (name, shards)) in self.namespaces.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let _ = write!(
+                text,
+                "{comma}{{\"name\":\"{name}\",\"initialShardCount\":{shards},\
+                 \"replicationFactor\":{replication}}}"
+            );
+        }
+        text.push_str("],\"servers\":[");
+        for (index, server) in self.servers.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let _ = write!(
+                text,
+                "{comma}{{\"name\":\"{}\",\"public\":\"{}\",\"internal\":\"{}\"}}",
+                server.name, server.public, server.internal
+            );
+        }
+        text.push_str("]}\n");
+        text
+    }
+}

@@ -1,0 +1,232 @@
+//! What each fault does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown_core::call::CallErrorKind;
+use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use stepdown_core::store::StoreOutcome;
+use stepdown_core::{Event, RequestId};
+use stepdown_sandbox::replica::Tail;
+
+use super::check::Check;
+use super::host::Strike;
+use super::lease::Holder;
+use super::plan::FaultKind;
+use super::server::failure;
+use super::store::Unheard;
+use super::world::{What, World};
+
+impl World<'_> {
+    pub(super) fn strike(&mut self, index: usize) -> Check {
+        let fault = self.plan.faults[index];
+        let now = self.queue.now();
+        self.trace.note(now, || format!("fault {fault:?}"));
+        let lasts = Duration::from_millis(u64::from(fault.lasts));
+        let until = now.plus(lasts);
+        let host = fault.target % self.hosts.len();
+        let server = fault.target % self.servers.len();
+        let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        match fault.kind {
+            FaultKind::Shutdown => return self.deliver(host, Event::ShutdownRequested),
+            FaultKind::Crash { after_effects } => {
+                let back_at = until;
+                self.hosts[host].armed = Some((after_effects, Strike::Crash { back_at }));
+            }
+            FaultKind::Pause { after_effects } => {
+                self.hosts[host].armed = Some((after_effects, Strike::Pause { until }));
+            }
+            FaultKind::Junk => return self.feed_junk(host),
+            FaultKind::Hint => return self.deliver(host, Event::StatusHinted),
+            FaultKind::Cut { coordinator } => {
+                let host = coordinator % self.hosts.len();
+                let link = self.network.link(host, server);
+                link.requests_cut = until;
+                link.answers_cut = until;
+                self.notice_cut(host, server);
+                self.sometimes.hit("cut_both_ways");
+            }
+            FaultKind::CutRequests { coordinator } => {
+                let host = coordinator % self.hosts.len();
+                self.network.link(host, server).requests_cut = until;
+                self.notice_cut(host, server);
+                self.sometimes.hit("cut_one_way");
+            }
+            FaultKind::CutAnswers { coordinator } => {
+                let host = coordinator % self.hosts.len();
+                self.network.link(host, server).answers_cut = until;
+                self.notice_cut(host, server);
+                self.sometimes.hit("cut_one_way");
+            }
+            FaultKind::Lossy { percent } => {
+                for host in 0..self.hosts.len() {
+                    self.network.link(host, server).lossy = (until, percent);
+                }
+            }
+            FaultKind::Slow { most_ms } => {
+                for host in 0..self.hosts.len() {
+                    self.network.link(host, server).slow = (until, millis(most_ms));
+                }
+                if most_ms > 30_000 {
+                    self.sometimes.hit("slower_than_the_deadline");
+                }
+            }
+            FaultKind::Duplicate { percent } => {
+                for host in 0..self.hosts.len() {
+                    self.network.link(host, server).duplicates = (until, percent);
+                }
+            }
+            FaultKind::Reset => self.sever(server, Duration::ZERO),
+            FaultKind::CutPeers { other } => {
+                let other = other % self.servers.len();
+                self.network.cut_peers(server, other, until);
+            }
+            FaultKind::StoreUnavailable => self.store.unavailable = until,
+            FaultKind::StoreSlow { most_ms } => self.store.slow = (until, millis(most_ms)),
+            FaultKind::StoreStalled => self.store.stalled = until,
+            FaultKind::StoreAppliedUnheard => self.store.next.push_back(Unheard::Applied),
+            FaultKind::StoreLostUnheard => self.store.next.push_back(Unheard::Lost),
+            FaultKind::StoreAppliedLate => self.store.next.push_back(Unheard::AppliedLate),
+            FaultKind::StoreRefuses { how } => self.store.refusals.push_back(how),
+            FaultKind::StoreCorrupt => self.store.corrupt = until,
+            FaultKind::ForeignTouch => {
+                if let Some(status) = self.store.status().cloned() {
+                    return self.write_by_hand(status);
+                }
+            }
+            FaultKind::ForeignElection => return self.elect_by_hand(),
+            FaultKind::LeaseUnavailable => self.lease.unavailable = until,
+            FaultKind::LeaseSlow { most_ms } => self.lease.slow = (until, millis(most_ms)),
+            FaultKind::LeaseStolen => {
+                self.lease.version += 1;
+                self.lease.record = Some(Holder::Stranger);
+            }
+            FaultKind::LeaseDeleted => {
+                self.lease.version += 1;
+                self.lease.record = None;
+            }
+            FaultKind::LossReported => {
+                let tenure = self.hosts[host].office.tenure;
+                let reason = "the backend is not sure any more".to_owned();
+                return self.deliver(host, Event::LeadershipLost { tenure, reason });
+            }
+            FaultKind::ServerCrash { tail_lost, refuses } => {
+                self.crash_server(server, tail_lost, refuses);
+                self.queue.at(until, What::ServerStarts(server));
+            }
+            FaultKind::NotServing => {
+                self.servers[server].not_serving = until;
+                self.queue
+                    .after(Duration::ZERO, What::ServingChanged(server));
+                self.queue.at(until, What::ServingChanged(server));
+                self.sometimes.hit("not_serving");
+            }
+            FaultKind::SlowProbes => self.servers[server].slow_probes = until,
+            FaultKind::WatchBroken => {
+                let callers: Vec<_> = self.servers[server].watchers.values().copied().collect();
+                for caller in callers {
+                    let error = failure(CallErrorKind::Unreachable, "watch broken");
+                    self.queue
+                        .after(Duration::ZERO, What::WatchEnds(caller, error));
+                }
+            }
+            FaultKind::BecomeLeaderHangs => self.servers[server].leading_hangs = until,
+            FaultKind::OtherCluster => {
+                self.sever(server, Duration::ZERO);
+                self.servers[server].other_cluster = until;
+                self.sometimes.hit("other_cluster");
+            }
+            FaultKind::NamespaceAdded => {
+                let name = format!("more-{}", self.configured.namespaces.len());
+                self.configured.namespaces.push((name, 1 + fault.lasts % 3));
+                self.announce_configuration();
+            }
+            FaultKind::ConfigurationBroken { how } => {
+                self.configured.broken = Some(how);
+                self.announce_configuration();
+                self.queue.at(until, What::ConfigurationMended);
+                self.sometimes.hit("configuration_broken");
+            }
+            FaultKind::AddressChanged => {
+                self.crash_server(server, false, true);
+                self.servers[server].relocate(server);
+                self.configured.servers[server] = self.servers[server].address.clone();
+                self.queue.at(until, What::ServerStarts(server));
+                self.announce_configuration();
+                self.sometimes.hit("address_changed");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn crash_server(&mut self, server: usize, tail_lost: bool, refuses: bool) {
+        if !self.servers[server].up {
+            return;
+        }
+        let tail = if tail_lost { Tail::Lost } else { Tail::Kept };
+        self.servers[server].refuses = refuses;
+        self.servers[server].crash(tail);
+        self.sometimes.hit("server_crashed");
+        let delay = if refuses {
+            Duration::ZERO
+        } else {
+            self.keepalive()
+        };
+        self.sever(server, delay);
+    }
+
+    fn write_by_hand(&mut self, status: Arc<ClusterStatus>) -> Check {
+        self.store.write_by_hand(status);
+        self.sometimes.hit("foreign_write");
+        self.check_accepted()
+    }
+
+    /// Another kind of coordinator elects a shard: a higher term, and no leader yet.
+    fn elect_by_hand(&mut self) -> Check {
+        let Some(status) = self.store.status() else {
+            return Ok(());
+        };
+        let mut status = ClusterStatus::clone(status);
+        for namespace in status.namespaces.values_mut() {
+            if let Some(shard) = namespace.shards.values_mut().next() {
+                let shard = Arc::make_mut(shard);
+                shard.term = shard.term.next();
+                shard.status = ShardStatus::Election;
+                shard.leader = None;
+            }
+        }
+        self.write_by_hand(Arc::new(status))
+    }
+
+    /// Answers to nothing, which must change nothing and break nothing.
+    fn feed_junk(&mut self, host: usize) -> Check {
+        let tenure = self.hosts[host].office.tenure;
+        let request = RequestId(u64::MAX);
+        let result = Err(failure(CallErrorKind::Other, "junk"));
+        self.sometimes.hit("junk");
+        self.deliver(
+            host,
+            Event::CallAnswered {
+                tenure,
+                request,
+                result,
+            },
+        )?;
+        self.deliver(
+            host,
+            Event::StoreEnded {
+                tenure,
+                request,
+                outcome: StoreOutcome::Conflict("junk".to_owned()),
+            },
+        )?;
+        self.deliver(
+            host,
+            Event::HealthObserved {
+                tenure,
+                request,
+                serving: false,
+            },
+        )
+    }
+}

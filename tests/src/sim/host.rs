@@ -1,0 +1,120 @@
+//! A coordinator's process: its machine, its clock, and what its driver keeps.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use stepdown_core::{Effect, Event, ProcessId, RequestId, Tenure};
+
+use super::check::Facts;
+use super::clock::{At, Clock};
+use super::lease::Client;
+use super::machine::Machine;
+use super::server::Token;
+
+/// One coordinator: a process while it runs, and its place while it doesn't.
+pub struct Host {
+    pub boot: u32,
+    pub process: ProcessId,
+    pub machine: Option<Box<dyn Machine>>,
+    pub clock: Clock,
+    /// Until when it is stopped.
+    pub paused: Option<At>,
+    /// Events that came while it was stopped.
+    pub inbox: VecDeque<Event>,
+    /// Effects polled but not carried out.
+    pub todo: VecDeque<Effect>,
+    /// What strikes after so many effects.
+    pub armed: Option<(u32, Strike)>,
+    pub office: Desk,
+    pub client: Client,
+    pub wake: Option<At>,
+    pub facts: Facts,
+    /// Since when it steps down.
+    pub closing_since: Option<At>,
+}
+
+/// What strikes between two effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    Crash { back_at: At },
+    Pause { until: At },
+}
+
+/// What the driver keeps of one tenure.
+#[derive(Debug, Default)]
+pub struct Desk {
+    pub tenure: Tenure,
+    pub instance_id: Option<Arc<str>>,
+    pub calls: BTreeMap<RequestId, Outgoing>,
+    pub watches: BTreeMap<RequestId, Option<usize>>,
+    pub streams: BTreeMap<RequestId, Stream>,
+    pub store: Option<RequestId>,
+    pub reads: BTreeMap<RequestId, Read>,
+    pub closed: bool,
+    pub drained: bool,
+}
+
+/// A call under way: where it went, and its name there once it has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing {
+    pub server: Option<usize>,
+    pub token: Token,
+}
+
+/// An assignments stream: where it goes, and when its last message arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    pub server: Option<usize>,
+    pub last: At,
+}
+
+/// What a read asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    Document,
+    Head,
+}
+
+impl Host {
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            boot: 0,
+            process: ProcessId(0),
+            machine: None,
+            clock,
+            paused: None,
+            inbox: VecDeque::new(),
+            todo: VecDeque::new(),
+            armed: None,
+            office: Desk::default(),
+            client: Client::default(),
+            wake: None,
+            facts: Facts::default(),
+            closing_since: None,
+        }
+    }
+
+    /// Ends the process: nothing of it is left but its place.
+    pub fn stop(&mut self) {
+        *self = Self {
+            boot: self.boot,
+            process: self.process,
+            ..Self::new(self.clock)
+        };
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.machine.is_some()
+    }
+}
+
+impl Desk {
+    /// Whether nothing of the tenure is under way.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+            && self.watches.is_empty()
+            && self.streams.is_empty()
+            && self.store.is_none()
+            && self.reads.is_empty()
+    }
+}

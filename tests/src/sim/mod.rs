@@ -1,0 +1,44 @@
+//! A deterministic simulator of whole clusters around the pure coordinator machine: the clock,
+//! the store, the lease, the network, the data servers and every fault come from one seed.
+//!
+//! A [`Plan`] is drawn from a seed by proptest, so that it shrinks; [`run`] carries it out and
+//! gives an [`Outcome`], whose violation, if any, names the property, the seed and the last
+//! events. Several coordinators run their own machines against one store, under the driver's
+//! rules, and every effect and every accepted version of the document is checked.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "test code: a wrong index is a mistake in the simulator and ends the run"
+)]
+
+mod chance;
+mod check;
+mod clock;
+mod configuration;
+mod driver;
+mod effects;
+mod faults;
+mod health;
+mod host;
+mod lease;
+mod machine;
+mod network;
+mod phases;
+mod plan;
+mod planted;
+mod queue;
+mod run;
+mod server;
+mod shrink;
+mod sometimes;
+mod store;
+mod trace;
+mod world;
+
+pub use check::Violation;
+pub use machine::{Factory, Machine, real};
+pub use plan::{Bounds, Fault, FaultKind, Leadership, Plan};
+pub use planted::{Planted, planted};
+pub use run::{Outcome, run, run_traced};
+pub use shrink::{Shrunk, shrink};
+pub use sometimes::Sometimes;

@@ -1,0 +1,255 @@
+//! Boot, chaos, heal, converge, compare: when things go wrong, and what must hold afterwards.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use stepdown_core::call::ReplicaRole;
+use stepdown_core::cluster::ShardStatus;
+use stepdown_core::{Role, ShardId, Term};
+
+use super::check::Check;
+use super::clock::At;
+use super::plan::FaultKind;
+use super::world::{What, World};
+
+const BOOT: Duration = Duration::from_secs(30);
+const CONVERGE: Duration = Duration::from_secs(60);
+const FOLLOW: Duration = Duration::from_secs(95);
+const QUIET: Duration = Duration::from_secs(600);
+const FURTHER_TERMS: i64 = 3;
+
+impl World<'_> {
+    pub(super) fn live(&mut self) -> Check {
+        let chaos = u64::from(self.plan.chaos) * 1_000;
+        for (index, fault) in self.plan.faults.iter().enumerate() {
+            let offset = Duration::from_millis(1 + chaos * u64::from(fault.permille) / 1_001);
+            self.queue.at(At(0).plus(BOOT + offset), What::Fault(index));
+        }
+        self.run_until(At(0).plus(BOOT))?;
+        self.boots_at_once()?;
+        let chaos_ends = At(0).plus(BOOT + Duration::from_millis(chaos));
+        self.run_until(chaos_ends)?;
+        self.heal()?;
+        let before = self.terms();
+        self.converge(chaos_ends)?;
+        self.few_further_terms(&before)?;
+        self.run_until(chaos_ends.plus(FOLLOW))?;
+        self.everybody_follows()?;
+        self.everybody_is_told()?;
+        let settled = self.terms();
+        self.run_until(chaos_ends.plus(FOLLOW + QUIET))?;
+        self.stays_quiet(&settled)
+    }
+
+    fn boots_at_once(&mut self) -> Check {
+        match self.unsettled() {
+            None => Ok(()),
+            Some(why) => Err(self.violation("L1", format!("not in office after boot: {why}"))),
+        }
+    }
+
+    fn heal(&mut self) -> Check {
+        let now = self.queue.now();
+        self.trace.note(now, || "heal".to_owned());
+        self.healed = true;
+        if self.plan.partial_heal {
+            let seed = usize::try_from(self.plan.seed % 1_000).unwrap_or(0);
+            let keep = seed % self.hosts.len();
+            let coordinators = (0..self.hosts.len()).filter(|host| *host != keep).collect();
+            self.left_down = (vec![seed % self.servers.len()], coordinators);
+        }
+        self.network.heal();
+        self.store.next.clear();
+        self.store.refusals.clear();
+        self.store.unavailable = now;
+        self.store.stalled = now;
+        self.store.corrupt = now;
+        self.store.slow.0 = now;
+        self.lease.unavailable = now;
+        self.lease.slow.0 = now;
+        for server in 0..self.servers.len() {
+            let place = &mut self.servers[server];
+            place.not_serving = now;
+            place.slow_probes = now;
+            place.leading_hangs = now;
+            place.other_cluster = now;
+            self.queue
+                .after(Duration::from_millis(1), What::ServingChanged(server));
+            if self.left_down.0.contains(&server) {
+                self.crash_server(server, false, true);
+            } else {
+                self.server_started(server);
+            }
+        }
+        self.configured.broken = None;
+        self.announce_configuration();
+        for host in 0..self.hosts.len() {
+            self.hosts[host].armed = None;
+            if self.left_down.1.contains(&host) {
+                self.crash(host, now);
+            } else if self.hosts[host].is_up() {
+                if self.hosts[host].paused.is_some() {
+                    self.hosts[host].paused = Some(now);
+                    let boot = self.hosts[host].boot;
+                    self.resume(host, boot)?;
+                }
+            } else {
+                self.start_host(host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// L1.
+    fn converge(&mut self, healed: At) -> Check {
+        loop {
+            let Some(why) = self.unsettled() else {
+                return Ok(());
+            };
+            let now = self.queue.now();
+            if now.since(healed) >= CONVERGE {
+                return Err(self.violation("L1", format!("{CONVERGE:?} after the heal: {why}")));
+            }
+            self.run_until(now.plus(Duration::from_secs(1)))?;
+        }
+    }
+
+    /// What is not as it should be: one leader in office, every shard led and stored so.
+    fn unsettled(&self) -> Option<String> {
+        let leaders: Vec<usize> = (0..self.hosts.len())
+            .filter(|host| {
+                let machine = self.hosts[*host].machine.as_ref();
+                machine.is_some_and(|machine| machine.role() == Role::Leader)
+            })
+            .collect();
+        if leaders.len() != 1 {
+            return Some(format!("coordinators in office: {leaders:?}"));
+        }
+        let Some(status) = self.store.status() else {
+            return Some("there is no document".to_owned());
+        };
+        if status.namespaces.len() < self.configured.namespaces.len() {
+            return Some(format!("namespaces: {:?}", status.namespaces.keys()));
+        }
+        for (_, id, shard) in status.shards() {
+            let Some(leader) = &shard.leader else {
+                return Some(format!("shard {id} has no leader: {shard:?}"));
+            };
+            let server = self.server_at(&leader.internal);
+            let replica = server.and_then(|server| self.servers[server].model.status(id));
+            let leads = replica.is_some_and(|replica| {
+                replica.role == ReplicaRole::Leader && replica.term == shard.term
+            });
+            if shard.status != ShardStatus::SteadyState || !leads {
+                return Some(format!(
+                    "shard {id} is not led: {shard:?}, replica {replica:?}"
+                ));
+            }
+        }
+        None
+    }
+
+    /// L2: all reachable members follow in the stored term.
+    fn everybody_follows(&mut self) -> Check {
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        for (_, id, shard) in status.shards() {
+            for member in &shard.ensemble {
+                let Some(server) = self.server_at(&member.internal) else {
+                    return Err(self.violation("L2", format!("shard {id}: {member:?} has moved")));
+                };
+                let leads = shard.leader.as_ref().is_some_and(|leader| leader == member);
+                if leads || !self.servers[server].up {
+                    continue;
+                }
+                let replica = self.servers[server].model.status(id);
+                let follows = replica.is_some_and(|replica| {
+                    replica.term == shard.term
+                        && matches!(replica.role, ReplicaRole::Follower | ReplicaRole::Fenced)
+                });
+                if !follows {
+                    return Err(self.violation(
+                        "L2",
+                        format!(
+                            "shard {id} in {}: {} is {replica:?}",
+                            shard.term, member.internal
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// L4: every data server has the latest assignments.
+    fn everybody_is_told(&mut self) -> Check {
+        let Some(last) = self.store.chain.len().checked_sub(1) else {
+            return Ok(());
+        };
+        let published = self.published(last);
+        for (server, place) in self.servers.iter().enumerate() {
+            let told = place
+                .assignments
+                .as_ref()
+                .map(|assignments| &assignments.namespaces);
+            if place.up && told != Some(&*published) {
+                return Err(self.violation(
+                    "L4",
+                    format!("server {server} was told {told:?}, not {published:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn terms(&self) -> BTreeMap<ShardId, Term> {
+        let status = self.store.status();
+        status
+            .into_iter()
+            .flat_map(|status| status.shards())
+            .map(|(_, id, shard)| (id, shard.term))
+            .collect()
+    }
+
+    /// L3.
+    fn few_further_terms(&mut self, before: &BTreeMap<ShardId, Term>) -> Check {
+        for (id, term) in self.terms() {
+            let old = before.get(&id).copied().unwrap_or(Term::NEVER);
+            if term.0 - old.0 > FURTHER_TERMS {
+                return Err(self.violation("L3", format!("shard {id} goes from {old} to {term}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// L3, L10: no election without a cause.
+    fn stays_quiet(&mut self, settled: &BTreeMap<ShardId, Term>) -> Check {
+        if let Some(why) = self.unsettled() {
+            return Err(self.violation("L1", format!("it did not last: {why}")));
+        }
+        let now = self.terms();
+        if now != *settled {
+            return Err(self.violation(
+                "L3",
+                format!("elections in the quiet: {settled:?}, {now:?}"),
+            ));
+        }
+        let calm = !self.plan.partial_heal
+            && self
+                .plan
+                .faults
+                .iter()
+                .all(|fault| fault.kind == FaultKind::Shutdown);
+        if calm && now.values().any(|term| *term != Term(0)) {
+            return Err(self.violation("L10", format!("elections without a fault: {now:?}")));
+        }
+        if self.plan.faults.is_empty()
+            && self.sometimes.hits("stepped_down") > 0
+            && !self.plan.partial_heal
+        {
+            return Err(self.violation("L10", "a step-down without a fault"));
+        }
+        self.everybody_is_told()
+    }
+}

@@ -1,0 +1,235 @@
+//! What a run is made of: drawn from a seed by proptest, so that a failing one shrinks.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::{BoxedStrategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// One run: the cluster and what befalls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Where all other chance comes from.
+    pub seed: u64,
+    /// How many coordinators there are.
+    pub coordinators: usize,
+    /// How many data servers there are.
+    pub servers: usize,
+    /// The replication factor of every namespace.
+    pub replication: u32,
+    /// Shards of the first namespace.
+    pub shards: u32,
+    /// How leadership is had.
+    pub leadership: Leadership,
+    /// How long things go wrong, in seconds.
+    pub chaos: u32,
+    /// Whether a minority of data servers and all coordinators but one stay down at the end.
+    pub partial_heal: bool,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// How leadership is had, and which kind of store comes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leadership {
+    /// A lease that must be renewed, and a store over a network: a refusal is ambiguous.
+    Lease,
+    /// A lock that can't be lost while the process lives, and a local store: a refusal is definite.
+    Lock,
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// When, in thousandths of the time in which things go wrong.
+    pub permille: u32,
+    /// Which coordinator or data server; taken modulo their number.
+    pub target: usize,
+    /// How long, in milliseconds.
+    pub lasts: u32,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    missing_docs,
+    reason = "the names say it; faults.rs says what each does"
+)]
+pub enum FaultKind {
+    Shutdown,
+    Crash { after_effects: u32 },
+    Pause { after_effects: u32 },
+    Junk,
+    Hint,
+    Cut { coordinator: usize },
+    CutRequests { coordinator: usize },
+    CutAnswers { coordinator: usize },
+    Lossy { percent: u32 },
+    Slow { most_ms: u32 },
+    Duplicate { percent: u32 },
+    Reset,
+    CutPeers { other: usize },
+    StoreUnavailable,
+    StoreSlow { most_ms: u32 },
+    StoreStalled,
+    StoreAppliedUnheard,
+    StoreLostUnheard,
+    StoreAppliedLate,
+    StoreRefuses { how: u8 },
+    StoreCorrupt,
+    ForeignTouch,
+    ForeignElection,
+    LeaseUnavailable,
+    LeaseSlow { most_ms: u32 },
+    LeaseStolen,
+    LeaseDeleted,
+    LossReported,
+    ServerCrash { tail_lost: bool, refuses: bool },
+    NotServing,
+    SlowProbes,
+    WatchBroken,
+    BecomeLeaderHangs,
+    OtherCluster,
+    NamespaceAdded,
+    ConfigurationBroken { how: u8 },
+    AddressChanged,
+}
+
+/// How large runs may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The longest time in which things go wrong, in seconds.
+    pub chaos: u32,
+    /// The most shards.
+    pub shards: u32,
+    /// The most faults.
+    pub faults: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            chaos: 600,
+            shards: 12,
+            faults: 24,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64, bounds: Bounds) -> Self {
+        Self::tree(seed, bounds).current()
+    }
+
+    /// The plan of a seed, with the ways to shrink it.
+    pub fn tree(seed: u64, bounds: Bounds) -> Box<dyn ValueTree<Value = Self>> {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        strategy(seed, bounds)
+            .new_tree(&mut runner)
+            .expect("nothing is filtered, so every draw gives a plan")
+    }
+}
+
+fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
+    let faults = prop_oneof![
+        1 => Just(Vec::new()),
+        1 => vec(fault(Just(FaultKind::Shutdown).boxed()), 1..4),
+        8 => vec(fault(kind()), 1..bounds.faults),
+    ];
+    let size = (
+        1..=5_usize,
+        3..=6_usize,
+        prop_oneof![1 => Just(1_u32), 5 => Just(3)],
+        1..=bounds.shards,
+    );
+    let leadership = prop_oneof![2 => Just(Leadership::Lease), 1 => Just(Leadership::Lock)];
+    (size, leadership, 60..=bounds.chaos, any::<bool>(), faults)
+        .prop_map(move |(size, leadership, chaos, partial_heal, faults)| {
+            let (coordinators, servers, replication, shards) = size;
+            Plan {
+                seed,
+                coordinators,
+                servers,
+                replication,
+                shards,
+                leadership,
+                chaos,
+                partial_heal: partial_heal && replication == 3,
+                faults,
+            }
+        })
+        .boxed()
+}
+
+fn fault(kind: BoxedStrategy<FaultKind>) -> BoxedStrategy<Fault> {
+    let lasts = prop_oneof![3 => 10_u32..2_000, 3 => 2_000_u32..20_000, 1 => 20_000_u32..90_000];
+    (0_u32..1_000, 0_usize..30, lasts, kind)
+        .prop_map(|(permille, target, lasts, kind)| Fault {
+            permille,
+            target,
+            lasts,
+            kind,
+        })
+        .boxed()
+}
+
+fn kind() -> BoxedStrategy<FaultKind> {
+    use FaultKind::*;
+    let coordinator = prop_oneof![
+        1 => Just(Shutdown),
+        3 => (0_u32..40).prop_map(|after_effects| Crash { after_effects }),
+        3 => (0_u32..40).prop_map(|after_effects| Pause { after_effects }),
+        1 => Just(Junk),
+        1 => Just(Hint),
+    ];
+    let network = prop_oneof![
+        (0_usize..5).prop_map(|coordinator| Cut { coordinator }),
+        (0_usize..5).prop_map(|coordinator| CutRequests { coordinator }),
+        (0_usize..5).prop_map(|coordinator| CutAnswers { coordinator }),
+        (5_u32..60).prop_map(|percent| Lossy { percent }),
+        (50_u32..40_000).prop_map(|most_ms| Slow { most_ms }),
+        (5_u32..50).prop_map(|percent| Duplicate { percent }),
+        Just(Reset),
+        (0_usize..6).prop_map(|other| CutPeers { other }),
+    ];
+    let store = prop_oneof![
+        1 => Just(StoreUnavailable),
+        1 => (10_u32..6_000).prop_map(|most_ms| StoreSlow { most_ms }),
+        1 => Just(StoreStalled),
+        2 => Just(StoreAppliedUnheard),
+        2 => Just(StoreLostUnheard),
+        2 => Just(StoreAppliedLate),
+        1 => (0_u8..3).prop_map(|how| StoreRefuses { how }),
+        1 => Just(StoreCorrupt),
+        2 => Just(ForeignTouch),
+        2 => Just(ForeignElection),
+    ];
+    let lease = prop_oneof![
+        Just(LeaseUnavailable),
+        (100_u32..12_000).prop_map(|most_ms| LeaseSlow { most_ms }),
+        Just(LeaseStolen),
+        Just(LeaseDeleted),
+        Just(LossReported),
+    ];
+    let server = prop_oneof![
+        3 => (any::<bool>(), any::<bool>())
+            .prop_map(|(tail_lost, refuses)| ServerCrash { tail_lost, refuses }),
+        1 => Just(NotServing),
+        1 => Just(SlowProbes),
+        1 => Just(WatchBroken),
+        2 => Just(BecomeLeaderHangs),
+        1 => Just(OtherCluster),
+    ];
+    let operator = prop_oneof![
+        1 => Just(NamespaceAdded),
+        2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),
+        1 => Just(AddressChanged),
+    ];
+    prop_oneof![4 => coordinator, 4 => network, 4 => store, 2 => lease, 4 => server, 2 => operator]
+        .boxed()
+}

@@ -1,0 +1,357 @@
+//! Data servers: the sandbox's model, with a disk that needs syncing, restarts and moods.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use stepdown_core::assign::ShardAssignments;
+use stepdown_core::call::{Answer, Call, CallError, CallErrorKind, Feature};
+use stepdown_core::{RequestId, ShardId, Tenure};
+pub use stepdown_sandbox::replica::Token;
+use stepdown_sandbox::replica::{
+    DataServerModel, Durability, Message, Output, Refusal, Request, Tail,
+};
+
+use super::check::Check;
+use super::clock::At;
+use super::configuration::Address;
+use super::world::{What, World};
+
+/// One data server.
+#[derive(Debug)]
+pub struct Server {
+    pub address: Address,
+    pub moves: u32,
+    pub model: DataServerModel,
+    pub up: bool,
+    pub boot: u32,
+    pub refuses: bool,
+    pub not_serving: At,
+    pub slow_probes: At,
+    pub leading_hangs: At,
+    pub other_cluster: At,
+    pub sync_planned: bool,
+    pub resend_planned: bool,
+    pub callers: BTreeMap<Token, Caller>,
+    pub handshakes: Vec<(Token, Result<Answer, CallError>)>,
+    pub watchers: BTreeMap<Token, Caller>,
+    pub assignments: Option<Arc<ShardAssignments>>,
+}
+
+/// Who made a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub host: usize,
+    pub boot: u32,
+    pub tenure: Tenure,
+    pub request: RequestId,
+}
+
+/// A call on its way.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub token: Token,
+    pub caller: Caller,
+    pub instance_id: Option<Arc<str>>,
+    pub call: Call,
+}
+
+pub type CallResult = Result<Answer, CallError>;
+
+impl Server {
+    pub fn new(index: usize) -> Self {
+        let address = Address::of(index, 0);
+        Self {
+            model: DataServerModel::new(
+                address.internal.as_str(),
+                features(index),
+                Durability::Deferred,
+            ),
+            address,
+            moves: 0,
+            up: true,
+            boot: 0,
+            refuses: true,
+            not_serving: At(0),
+            slow_probes: At(0),
+            leading_hangs: At(0),
+            other_cluster: At(0),
+            sync_planned: false,
+            resend_planned: false,
+            callers: BTreeMap::new(),
+            handshakes: Vec::new(),
+            watchers: BTreeMap::new(),
+            assignments: None,
+        }
+    }
+
+    pub fn crash(&mut self, tail: Tail) {
+        self.model.restart(tail);
+        self.up = false;
+        self.boot += 1;
+        self.sync_planned = false;
+        self.resend_planned = false;
+        self.callers.clear();
+        self.handshakes.clear();
+        self.watchers.clear();
+        self.assignments = None;
+    }
+
+    /// Comes back elsewhere, with its disk.
+    pub fn relocate(&mut self, index: usize) {
+        self.moves += 1;
+        self.address = Address::of(index, self.moves);
+        self.model = DataServerModel::recover(
+            self.address.internal.as_str(),
+            features(index),
+            Durability::Deferred,
+            self.model.durable(),
+        );
+    }
+}
+
+fn features(index: usize) -> BTreeSet<Feature> {
+    let mut features = BTreeSet::from([Feature(1)]);
+    if index.is_multiple_of(2) {
+        features.insert(Feature(2));
+    }
+    features
+}
+
+impl World<'_> {
+    pub(super) fn call_arrived(&mut self, server: usize, packet: Packet) -> Check {
+        let now = self.queue.now();
+        let Packet {
+            token,
+            caller,
+            instance_id,
+            call,
+        } = packet;
+        let instance_id = instance_id.unwrap_or_else(|| Arc::from(""));
+        let place = &mut self.servers[server];
+        if !place.up {
+            if place.refuses {
+                let error = failure(CallErrorKind::Unreachable, "connection refused");
+                self.send_answer(server, caller, Err(error));
+            }
+            return Ok(());
+        }
+        let request = match call {
+            Call::CheckHealth => {
+                let serving = now >= place.not_serving;
+                let answer = Ok(Answer::Health { serving });
+                if now < place.slow_probes {
+                    let delay = self.chance.network.millis(1_000, 40_000);
+                    self.queue
+                        .after(delay, What::AnswerLeaves(server, caller, answer));
+                } else {
+                    self.send_answer(server, caller, answer);
+                }
+                return Ok(());
+            }
+            Call::Handshake => {
+                let binding = if now < place.other_cluster {
+                    Ok(stepdown_core::call::Binding::Mismatch)
+                } else {
+                    place.model.handshake(&instance_id)
+                };
+                let answer = binding
+                    .map_err(CallError::from)
+                    .map(|binding| Answer::Handshaken {
+                        binding,
+                        features: place.model.features().clone(),
+                    });
+                place.callers.insert(token, caller);
+                place.handshakes.push((token, answer));
+                self.plan_sync(server);
+                return Ok(());
+            }
+            Call::AddFollower(request) => Request::AddFollower(request),
+            Call::BecomeLeader(request) => Request::BecomeLeader(request),
+            Call::GetStatus { shard } => Request::GetStatus { shard },
+            Call::NewTerm(request) => Request::NewTerm(request),
+        };
+        let admitted = if now < place.other_cluster {
+            Err(Refusal::UnexpectedInstanceId(instance_id))
+        } else {
+            place.model.admit(&instance_id)
+        };
+        if let Err(refusal) = admitted {
+            self.send_answer(server, caller, Err(refusal.into()));
+            return Ok(());
+        }
+        place.callers.insert(token, caller);
+        let shard = request.shard();
+        place.model.handle_request(token, request);
+        self.after_model(server, shard)
+    }
+
+    pub(super) fn message_arrived(&mut self, server: usize, boot: u32, message: Message) -> Check {
+        let place = &mut self.servers[server];
+        if !place.up || place.boot != boot {
+            return Ok(());
+        }
+        let shard = message.target;
+        place.model.handle_message(message);
+        self.after_model(server, Some(shard))
+    }
+
+    pub(super) fn cancel_at(&mut self, server: usize, token: Token) -> Check {
+        let place = &mut self.servers[server];
+        place.watchers.remove(&token);
+        if place.up && place.callers.remove(&token).is_some() {
+            place.model.cancel(token);
+            self.plan_sync(server);
+        }
+        Ok(())
+    }
+
+    /// A client writes to whoever leads the shard.
+    pub(super) fn append_somewhere(&mut self) -> Check {
+        let Some(status) = self.store.status() else {
+            return Ok(());
+        };
+        let shards: Vec<ShardId> = status.shards().map(|(_, id, _)| id).collect();
+        if shards.is_empty() {
+            return Ok(());
+        }
+        let shard = shards[self.chance.workload.index(shards.len())];
+        for server in 0..self.servers.len() {
+            if self.servers[server].up && self.servers[server].model.leads(shard).is_some() {
+                let token = self.token();
+                self.servers[server]
+                    .model
+                    .handle_request(token, Request::Append { shard });
+                self.after_model(server, Some(shard))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn after_model(&mut self, server: usize, shard: Option<ShardId>) -> Check {
+        self.plan_sync(server);
+        let Some(shard) = shard else {
+            return Ok(());
+        };
+        let observed = self.ghost.observe(&self.servers[server].model, shard);
+        observed.map_err(|lost| self.violation("E6", lost.to_string()))
+    }
+
+    fn plan_sync(&mut self, server: usize) {
+        let place = &mut self.servers[server];
+        if !place.sync_planned {
+            place.sync_planned = true;
+            let boot = place.boot;
+            let delay = self.chance.workload.micros(200, 2_000);
+            self.queue.after(delay, What::Sync(server, boot));
+        }
+    }
+
+    pub(super) fn synced(&mut self, server: usize, boot: u32) -> Check {
+        let now = self.queue.now();
+        let place = &mut self.servers[server];
+        if !place.up || place.boot != boot {
+            return Ok(());
+        }
+        place.sync_planned = false;
+        place.model.sync();
+        let mut replies = std::mem::take(&mut place.handshakes);
+        let mut sends = Vec::new();
+        let mut leading = BTreeSet::new();
+        while let Some(output) = place.model.poll_output() {
+            match output {
+                Output::Reply { token, result } => {
+                    let answer = match result {
+                        Ok(reply) => reply.answer().map(Ok),
+                        Err(refusal) => Some(Err(refusal.into())),
+                    };
+                    if let Some(answer) = answer {
+                        if answer == Ok(Answer::BecameLeader) && now < place.leading_hangs {
+                            leading.insert(token);
+                        }
+                        replies.push((token, answer));
+                    }
+                }
+                Output::Send { to, message } => sends.push((to, message)),
+            }
+        }
+        for (token, answer) in replies {
+            let Some(caller) = self.servers[server].callers.remove(&token) else {
+                continue;
+            };
+            if leading.contains(&token) {
+                self.sometimes.hit("become_leader_hung");
+            } else {
+                self.send_answer(server, caller, answer);
+            }
+        }
+        for (to, message) in sends {
+            if let Some(other) = self.server_at(&to)
+                && let Some(delay) =
+                    self.network
+                        .peer_delay(server, other, now, &mut self.chance.network)
+            {
+                let boot = self.servers[other].boot;
+                self.queue
+                    .after(delay, What::MessageArrives(other, boot, message));
+            }
+        }
+        let place = &mut self.servers[server];
+        if place.model.has_unanswered() && !place.resend_planned {
+            place.resend_planned = true;
+            let delay = self.chance.workload.millis(500, 1_500);
+            self.queue.after(delay, What::Resend(server, boot));
+        }
+        let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
+        for shard in shards {
+            let observed = self.ghost.observe(&self.servers[server].model, shard);
+            observed.map_err(|lost| self.violation("E6", lost.to_string()))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn resend(&mut self, server: usize, boot: u32) -> Check {
+        let place = &mut self.servers[server];
+        if place.up && place.boot == boot {
+            place.resend_planned = false;
+            place.model.resend();
+            self.plan_sync(server);
+        }
+        Ok(())
+    }
+
+    pub(super) fn server_started(&mut self, server: usize) {
+        let place = &mut self.servers[server];
+        if place.up {
+            return;
+        }
+        place.up = true;
+        let address = place.address.internal.clone();
+        for other in 0..self.servers.len() {
+            if other != server && self.servers[other].up {
+                self.servers[other].model.peer_connected(&address);
+                self.plan_sync(other);
+            }
+        }
+    }
+
+    pub(super) fn send_answer(&mut self, server: usize, caller: Caller, answer: CallResult) {
+        let now = self.queue.now();
+        let link = *self.network.link(caller.host, server);
+        if let Some(delay) = link.answer_delay(now, &mut self.chance.network) {
+            self.queue.after(delay, What::CallAnswered(caller, answer));
+        }
+    }
+
+    pub(super) fn server_at(&self, internal: &str) -> Option<usize> {
+        self.servers
+            .iter()
+            .position(|server| server.address.internal == internal)
+    }
+}
+
+pub fn failure(kind: CallErrorKind, message: &str) -> CallError {
+    CallError {
+        kind,
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,138 @@
+//! The one store: linearizable, guarded by a version, and now and then silent about what it did.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument};
+use stepdown_core::{Epoch, ProcessId, Tenure, Version, WriteId};
+
+use super::clock::At;
+
+/// The document's history and the store's faults.
+#[derive(Debug, Default)]
+pub struct Store {
+    pub chain: Vec<Accepted>,
+    pub epoch: Epoch,
+    pub next: VecDeque<Unheard>,
+    pub refusals: VecDeque<u8>,
+    pub unavailable: At,
+    pub stalled: At,
+    pub corrupt: At,
+    pub slow: (At, Duration),
+}
+
+/// What becomes of a store whose answer is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    Applied,
+    Lost,
+    AppliedLate,
+}
+
+/// One version of the document.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub version: Version,
+    pub status: Arc<ClusterStatus>,
+    pub epoch: Epoch,
+    pub write_id: Option<WriteId>,
+    pub intact: bool,
+    pub by: Option<(ProcessId, Tenure)>,
+}
+
+impl Store {
+    pub fn latest(&self) -> Option<&Accepted> {
+        self.chain.last()
+    }
+
+    pub fn status(&self) -> Option<&Arc<ClusterStatus>> {
+        self.latest().map(|accepted| &accepted.status)
+    }
+
+    /// Where a version stands in the chain.
+    pub fn position(&self, version: &Version) -> Option<usize> {
+        self.chain
+            .iter()
+            .rposition(|accepted| accepted.version == *version)
+    }
+
+    pub fn is_current(&self, expected: Option<&Version>) -> bool {
+        self.latest().map(|accepted| &accepted.version) == expected
+    }
+
+    pub fn accept(&mut self, document: &StatusDocument, by: (ProcessId, Tenure)) -> Version {
+        self.epoch = self.epoch.max(document.epoch);
+        let version = self.next_version();
+        self.chain.push(Accepted {
+            version: version.clone(),
+            status: document.status.clone(),
+            epoch: document.epoch,
+            write_id: Some(document.write_id),
+            intact: true,
+            by: Some(by),
+        });
+        version
+    }
+
+    /// Somebody else writes: a person, or another kind of coordinator.
+    pub fn write_by_hand(&mut self, status: Arc<ClusterStatus>) {
+        let version = self.next_version();
+        self.chain.push(Accepted {
+            version,
+            status,
+            epoch: self.epoch,
+            write_id: None,
+            intact: false,
+            by: None,
+        });
+    }
+
+    pub fn load(&self, now: At) -> LoadOutcome {
+        if now < self.unavailable {
+            return LoadOutcome::Unavailable {
+                after: Duration::from_millis(100),
+                reason: "the store is away".to_owned(),
+            };
+        }
+        if now < self.corrupt {
+            return LoadOutcome::Corrupt("the document is torn".to_owned());
+        }
+        match self.latest() {
+            None => LoadOutcome::Absent { epoch: self.epoch },
+            Some(accepted) => LoadOutcome::Found(LoadedStatus {
+                version: accepted.version.clone(),
+                epoch: self.epoch,
+                write_id: accepted.write_id,
+                intact: accepted.intact,
+                status: accepted.status.clone(),
+                bytes: 200 + 700 * accepted.status.shards().count() as u64,
+            }),
+        }
+    }
+
+    pub fn head(&self, now: At) -> HeadOutcome {
+        if now < self.unavailable {
+            return HeadOutcome::Unavailable {
+                after: Duration::from_millis(100),
+                reason: "the store is away".to_owned(),
+            };
+        }
+        if now < self.corrupt {
+            return HeadOutcome::Corrupt("the document is torn".to_owned());
+        }
+        match self.latest() {
+            None => HeadOutcome::Absent,
+            Some(accepted) => HeadOutcome::Found(Head {
+                version: accepted.version.clone(),
+                write_id: accepted.write_id,
+                intact: accepted.intact,
+            }),
+        }
+    }
+
+    fn next_version(&self) -> Version {
+        Version::new(format!("v{}", self.chain.len() + 1))
+    }
+}

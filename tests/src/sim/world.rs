@@ -1,0 +1,227 @@
+//! The world: everything there is, and what can happen in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown_core::assign::ShardAssignments;
+use stepdown_core::call::CallError;
+use stepdown_core::store::{StatusDocument, StoreOutcome};
+use stepdown_core::{Event, Tenure, Version};
+use stepdown_sandbox::replica::{Ghost, Message};
+
+use super::chance::Chance;
+use super::check::{Check, History, Violation};
+use super::clock::{At, Clock};
+use super::configuration::{Address, Configured};
+use super::host::{Host, Read};
+use super::lease::{Ask, Lease, Said};
+use super::machine::Factory;
+use super::network::Network;
+use super::plan::{Leadership, Plan};
+use super::queue::Queue;
+use super::server::{CallResult, Caller, Packet, Server, Token};
+use super::sometimes::Sometimes;
+use super::store::Store;
+use super::trace::Trace;
+
+/// Everything there is.
+pub struct World<'a> {
+    pub plan: &'a Plan,
+    pub factory: &'a Factory,
+    pub queue: Queue<What>,
+    pub chance: Chance,
+    pub hosts: Vec<Host>,
+    pub servers: Vec<Server>,
+    pub network: Network,
+    pub store: Store,
+    pub lease: Lease,
+    pub configured: Configured,
+    pub ghost: Ghost,
+    pub history: History,
+    pub sometimes: Sometimes,
+    pub trace: Trace,
+    pub healed: bool,
+    /// Data servers and coordinators that stay down when the rest is healed.
+    pub left_down: (Vec<usize>, Vec<usize>),
+    tokens: u64,
+}
+
+/// What can happen.
+#[derive(Debug)]
+pub enum What {
+    HostStarts(usize),
+    HostResumes(usize, u32),
+    Wake(usize, u32, At),
+    Delivered(usize, u32, Event),
+    DrainBudgetSpent(usize, u32, Tenure),
+    LeaseTick {
+        host: usize,
+        boot: u32,
+        generation: u64,
+    },
+    LeaseArrives(Ask),
+    LeaseAnswers(Ask, Said),
+    StoreArrives(Caller, Option<Version>, StatusDocument, bool),
+    StoreEnds(Caller, StoreOutcome),
+    ReadArrives(Caller, Read),
+    ReadAnswers(Caller, Event),
+    CallArrives(usize, Packet),
+    AnswerLeaves(usize, Caller, CallResult),
+    CallAnswered(Caller, CallResult),
+    CancelArrives(usize, Token),
+    WatchArrives(usize, Token, Caller),
+    WatchSays(Caller, bool),
+    WatchEnds(Caller, CallError),
+    ServingChanged(usize),
+    PushArrives(usize, u32, Caller, Option<Arc<str>>, Arc<ShardAssignments>),
+    PushEnds(Caller, CallError),
+    LinkLost(usize, usize),
+    MessageArrives(usize, u32, Message),
+    Sync(usize, u32),
+    Resend(usize, u32),
+    ServerStarts(usize),
+    Fault(usize),
+    ConfigurationMended,
+    Append,
+}
+
+impl<'a> World<'a> {
+    pub fn new(plan: &'a Plan, factory: &'a Factory, kept: usize) -> Self {
+        let mut chance = Chance::new(plan.seed);
+        let hosts = (0..plan.coordinators)
+            .map(|_| {
+                Host::new(Clock {
+                    offset: chance.clocks.below(1 << 50),
+                    parts_per_million: 955_000 + chance.clocks.below(90_000),
+                })
+            })
+            .collect();
+        let configured = Configured {
+            namespaces: vec![("default".to_owned(), plan.shards)],
+            replication: plan.replication,
+            servers: (0..plan.servers)
+                .map(|index| Address::of(index, 0))
+                .collect(),
+            broken: None,
+        };
+        let mut world = Self {
+            plan,
+            factory,
+            queue: Queue::new(),
+            chance,
+            hosts,
+            servers: (0..plan.servers).map(Server::new).collect(),
+            network: Network::new(plan.coordinators, plan.servers),
+            store: Store::default(),
+            lease: Lease::default(),
+            configured,
+            ghost: Ghost::default(),
+            history: History::default(),
+            sometimes: Sometimes::default(),
+            trace: Trace::new(kept),
+            healed: false,
+            left_down: (Vec::new(), Vec::new()),
+            tokens: 0,
+        };
+        for host in 0..plan.coordinators {
+            let delay = world.chance.workload.millis(0, 3_000);
+            world.queue.after(delay, What::HostStarts(host));
+        }
+        world.queue.after(Duration::from_secs(1), What::Append);
+        world
+    }
+
+    /// Lets everything happen until `end`.
+    pub fn run_until(&mut self, end: At) -> Check {
+        while let Some(what) = self.queue.pop(end) {
+            self.happen(what)?;
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, what: What) -> Check {
+        match what {
+            What::HostStarts(host) => return self.start_host(host),
+            What::HostResumes(host, boot) => return self.resume(host, boot),
+            What::Wake(host, boot, at) => return self.wake(host, boot, at),
+            What::Delivered(host, boot, event) if self.hosts[host].boot == boot => {
+                return self.deliver(host, event);
+            }
+            What::Delivered(..) => {}
+            What::DrainBudgetSpent(host, boot, tenure) => {
+                self.drain_budget_spent(host, boot, tenure)
+            }
+            What::LeaseTick {
+                host,
+                boot,
+                generation,
+            } => return self.lease_ticked(host, boot, generation),
+            What::LeaseArrives(ask) => self.lease_asked(ask),
+            What::LeaseAnswers(ask, said) => return self.lease_answered(ask, said),
+            What::StoreArrives(caller, expected, document, heard) => {
+                return self.store_arrived(caller, expected, &document, heard);
+            }
+            What::StoreEnds(caller, outcome) => return self.store_ended(caller, outcome),
+            What::ReadArrives(caller, read) => self.read_arrived(caller, read),
+            What::ReadAnswers(caller, event) => return self.read_answered(caller, event),
+            What::CallArrives(server, packet) => return self.call_arrived(server, packet),
+            What::AnswerLeaves(server, caller, answer) => self.send_answer(server, caller, answer),
+            What::CallAnswered(caller, answer) => return self.call_answered(caller, answer),
+            What::CancelArrives(server, token) => return self.cancel_at(server, token),
+            What::WatchArrives(server, token, caller) => self.watch_arrived(server, token, caller),
+            What::WatchSays(caller, serving) => return self.watch_said(caller, serving),
+            What::WatchEnds(caller, error) => return self.watch_ended(caller, error),
+            What::ServingChanged(server) => self.serving_changed(server),
+            What::PushArrives(server, boot, caller, instance_id, assignments) => {
+                self.push_arrived(server, boot, caller, instance_id, assignments);
+            }
+            What::PushEnds(caller, error) => return self.push_ended(caller, error),
+            What::LinkLost(host, server) => self.link_lost(host, server),
+            What::MessageArrives(server, boot, message) => {
+                return self.message_arrived(server, boot, message);
+            }
+            What::Sync(server, boot) => return self.synced(server, boot),
+            What::Resend(server, boot) => return self.resend(server, boot),
+            What::ServerStarts(server) => self.server_started(server),
+            What::Fault(index) => return self.strike(index),
+            What::ConfigurationMended => {
+                self.configured.broken = None;
+                self.announce_configuration();
+            }
+            What::Append => {
+                let delay = self.chance.workload.millis(100, 1_500);
+                self.queue.after(delay, What::Append);
+                return self.append_somewhere();
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every coordinator what the configuration document says now.
+    pub fn announce_configuration(&mut self) {
+        let text = self.configured.text();
+        for host in 0..self.hosts.len() {
+            let boot = self.hosts[host].boot;
+            let delay = self.chance.workload.millis(1, 2_000);
+            let event = Event::ConfigurationRead(text.clone());
+            self.queue.after(delay, What::Delivered(host, boot, event));
+        }
+    }
+
+    pub fn token(&mut self) -> Token {
+        self.tokens += 1;
+        Token(self.tokens)
+    }
+
+    pub fn violation(&self, property: &'static str, text: impl Into<String>) -> Violation {
+        Violation {
+            property,
+            at: self.queue.now(),
+            text: text.into(),
+        }
+    }
+
+    pub fn is_lease(&self) -> bool {
+        self.plan.leadership == Leadership::Lease
+    }
+}

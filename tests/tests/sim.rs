@@ -1,0 +1,216 @@
+//! Whole clusters, lived through in simulated time: every property of the machine, under every
+//! fault that the simulator knows.
+//!
+//! `STEPDOWN_TESTS=night` makes more and longer runs; `SIM_SEEDS` and `SIM_FIRST` choose seeds;
+//! `SIM_SEED=… cargo test -p stepdown-tests --test sim replay -- --nocapture` repeats one,
+//! shrunk, with its last `SIM_TRACE` events.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use stepdown_tests::sim::{
+    Bounds, Plan, Planted, Sometimes, planted, real, run, run_traced, shrink,
+};
+
+/// What every run of the suite has to reach.
+const REACHED: &[&str] = &[
+    "address_changed",
+    "ambiguous_was_a_conflict",
+    "ambiguous_was_applied",
+    "ambiguous_was_not_applied",
+    "answer_of_an_older_tenure",
+    "become_leader_hung",
+    "call_duplicated",
+    "configuration_broken",
+    "corrupt_document_loaded",
+    "crashed",
+    "crashed_with_store_in_flight",
+    "cut_both_ways",
+    "cut_one_way",
+    "elected_again",
+    "elected_by_the_least_majority",
+    "exited",
+    "follower_fenced_in_the_same_term",
+    "foreign_document_loaded",
+    "foreign_write",
+    "foreign_write_noticed_by_a_look",
+    "gate_refused",
+    "junk",
+    "keepalive_failed",
+    "lease_lost",
+    "lease_unavailable",
+    "not_serving",
+    "other_cluster",
+    "paused",
+    "server_away",
+    "server_crashed",
+    "slower_than_the_deadline",
+    "stepped_down",
+    "stepped_down_with_store_in_flight",
+    "store_applied_late",
+    "store_applied_unheard",
+    "store_conflict",
+    "store_conflict_over_a_network",
+    "store_dropped_at_the_end_of_the_drain",
+    "store_lost_unheard",
+    "store_refused",
+    "store_stalled",
+    "store_unavailable",
+    "took_office",
+];
+
+/// Enough seeds for every counter of `REACHED` to be hit many times over.
+const SEEDS: u64 = 1_500;
+const SEEDS_AT_NIGHT: u64 = 400_000;
+
+#[test]
+fn no_seed_breaks_a_property_and_everything_is_reached() {
+    let (first, count) = (number("SIM_FIRST").unwrap_or(0), seeds());
+    let next = AtomicU64::new(first);
+    let total = Mutex::new(Total::default());
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| live_through(&next, first + count, &total));
+        }
+    });
+    let total = total.into_inner().unwrap();
+    let seconds = began.elapsed().as_secs_f64();
+    let hours = total.lived.as_secs_f64() / 3_600.0;
+    println!(
+        "{count} seeds, {} events, {hours:.0} cluster-hours in {seconds:.1} s: {:.1} an hour per \
+         second on each of 2 cores\n{}",
+        total.events,
+        hours / seconds / 2.0,
+        total.sometimes
+    );
+    if let Some(seed) = total.failing.iter().min() {
+        println!("failing: {:?}", total.failing);
+        fail(*seed);
+    }
+    let missing = total.sometimes.missing(REACHED);
+    assert!(missing.is_empty(), "never reached: {missing:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events() {
+    for seed in 0..8 {
+        let plan = Plan::of(seed, bounds());
+        let (one, other) = (run_traced(&plan, &real, 1), run_traced(&plan, &real, 1));
+        assert_eq!(one.events, other.events, "seed {seed}");
+        assert_eq!(one.hash, other.hash, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_store_repeated_after_a_conflict_is_found() {
+    found(Planted::RetriesAfterConflict, &["S2", "S3", "S4"]);
+}
+
+#[test]
+fn a_new_term_sent_before_it_is_stored_is_found() {
+    found(Planted::FencesBeforeStoring, &["T2", "S5"]);
+}
+
+#[test]
+fn a_campaign_that_does_not_wait_for_the_drain_is_found() {
+    found(Planted::ForgetsToDrain, &["D3", "D4"]);
+}
+
+#[test]
+fn a_leader_on_an_old_document_is_found() {
+    found(Planted::LeadsOnAnOldDocument, &["S4", "S5"]);
+}
+
+#[test]
+fn replay() {
+    if let Some(seed) = number("SIM_SEED") {
+        fail(seed);
+    }
+}
+
+#[derive(Default)]
+struct Total {
+    sometimes: Sometimes,
+    lived: Duration,
+    events: u64,
+    failing: Vec<u64>,
+}
+
+fn live_through(next: &AtomicU64, end: u64, total: &Mutex<Total>) {
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end {
+            return;
+        }
+        let outcome = run(&Plan::of(seed, bounds()), &real);
+        let mut total = total.lock().unwrap();
+        total.sometimes.merge(&outcome.sometimes);
+        total.lived += outcome.lived;
+        total.events += outcome.events;
+        if let Some(violation) = outcome.violation {
+            println!(
+                "seed {seed}: {} at {} s: {}",
+                violation.property, violation.at, violation.text
+            );
+            total.failing.push(seed);
+        }
+    }
+}
+
+/// Runs a seed; where it fails, shrinks it, prints the trace of the smallest plan and fails.
+fn fail(seed: u64) {
+    let Some(shrunk) = shrink(seed, bounds(), &real, 300) else {
+        println!("seed {seed} breaks nothing");
+        return;
+    };
+    let kept = number("SIM_TRACE").and_then(|kept| usize::try_from(kept).ok());
+    let kept = kept.unwrap_or(200);
+    let outcome = run_traced(&shrunk.plan, &real, kept);
+    panic!("{}", outcome.describe(&shrunk.plan));
+}
+
+fn found(bug: Planted, properties: &[&str]) {
+    let machine = planted(bug);
+    for seed in 0..1_000 {
+        if let Some(violation) = run(&Plan::of(seed, Bounds::default()), &machine).violation {
+            assert!(
+                properties.contains(&violation.property),
+                "seed {seed}: {violation:?}"
+            );
+            println!("{bug:?} is found by seed {seed}: {violation:?}");
+            return;
+        }
+    }
+    panic!("{bug:?} is not found");
+}
+
+fn seeds() -> u64 {
+    number("SIM_SEEDS").unwrap_or(if at_night() { SEEDS_AT_NIGHT } else { SEEDS })
+}
+
+fn bounds() -> Bounds {
+    if at_night() {
+        Bounds {
+            chaos: 3_600,
+            shards: 48,
+            faults: 80,
+        }
+    } else {
+        Bounds::default()
+    }
+}
+
+fn at_night() -> bool {
+    std::env::var("STEPDOWN_TESTS").is_ok_and(|kind| kind == "night")
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
