@@ -107,7 +107,13 @@ impl Server {
             shard: SHARD,
             term,
             replication_factor: 3,
-            follower_maps,
+            follower_maps: follower_maps
+                .into_iter()
+                .map(|(key, head)| stepdown_wire::replication::FollowerHead {
+                    key,
+                    value: Some(head),
+                })
+                .collect(),
             features_supported: Vec::new(),
         };
         self.coordination

@@ -1,0 +1,173 @@
+//! The way to office: the campaign, the load, the fencing write.
+
+use std::sync::Arc;
+
+use super::{Body, Stage, Verdict, conclude, earliest};
+use crate::cluster::StatusProblem;
+use crate::coordinator::Reason;
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::id::{Epoch, RequestId, Tenure, Timestamp};
+use crate::ledger::{Conclusion, Ledger};
+use crate::report::{Cause, Report};
+use crate::store::{LoadOutcome, LoadedStatus};
+use crate::tools::Tools;
+
+impl Body {
+    pub(in crate::coordinator) fn campaign_if_due(&mut self) {
+        if self.campaign.at.is_some_and(|at| at <= self.tools.now) {
+            self.campaign.at = None;
+            self.tools.emit(Effect::Campaign {
+                tenure: self.tools.tenure,
+            });
+        }
+    }
+
+    pub(in crate::coordinator) fn campaign_deadline(&self) -> Option<(Timestamp, Reason)> {
+        self.campaign.at.map(|at| (at, Reason::Campaign))
+    }
+
+    pub(in crate::coordinator) fn won(&mut self, authority: Option<Timestamp>) {
+        self.authority = authority;
+        self.campaign.fencing_attempts = 0;
+        self.load.backoff.reset();
+    }
+
+    pub(in crate::coordinator) fn has_expired(&self) -> bool {
+        self.authority
+            .is_some_and(|authority| authority <= self.tools.now)
+    }
+
+    pub(in crate::coordinator) fn load(&mut self) {
+        self.stage = Stage::Nothing;
+        let request = self.tools.request();
+        self.load.request = Some(request);
+        self.load.due = None;
+        self.tools.emit(Effect::Load {
+            tenure: self.tools.tenure,
+            request,
+        });
+    }
+
+    pub(in crate::coordinator) fn is_loading(&self, tenure: Tenure, request: RequestId) -> bool {
+        self.is_current(tenure) && self.load.request == Some(request)
+    }
+
+    pub(in crate::coordinator) fn load_if_due(&mut self) {
+        if self.load.due.is_some_and(|due| due <= self.tools.now) {
+            self.load();
+        }
+    }
+
+    pub(in crate::coordinator) fn load_deadline(&self) -> Option<(Timestamp, Reason)> {
+        earliest([
+            self.load.due.map(|due| (due, Reason::Load)),
+            self.authority
+                .map(|authority| (authority, Reason::Authority)),
+        ])
+    }
+
+    /// Returns whether there is a document to lead on, or the certainty that there is none.
+    pub(in crate::coordinator) fn loaded(&mut self, outcome: &LoadOutcome) -> bool {
+        self.load.request = None;
+        match outcome {
+            LoadOutcome::Found(loaded) => self.found(loaded),
+            LoadOutcome::Absent { epoch } => {
+                self.begin_fencing(*epoch, None);
+                true
+            }
+            LoadOutcome::Corrupt(reason) | LoadOutcome::Forbidden(reason) => {
+                self.unreadable(reason.clone());
+                false
+            }
+            LoadOutcome::Unavailable { after, reason } => {
+                self.tools.report(Report::StatusUnreadable {
+                    reason: reason.clone(),
+                });
+                let (first, most) = (
+                    self.tools.timing.store_retry_first,
+                    self.tools.timing.store_retry_most,
+                );
+                let at = self.tools.wait(&mut self.load.backoff, first, most);
+                self.load.due = Some(at.max(self.tools.now.after(*after)));
+                false
+            }
+        }
+    }
+
+    fn found(&mut self, loaded: &LoadedStatus) -> bool {
+        let (fatal, odd): (Vec<_>, Vec<_>) = loaded
+            .status
+            .problems()
+            .into_iter()
+            .partition(StatusProblem::is_fatal);
+        if !fatal.is_empty() {
+            let problems: Vec<String> = fatal.iter().map(ToString::to_string).collect();
+            let reason = format!("nobody can lead on it: {}", problems.join("; "));
+            self.unreadable(reason);
+            return false;
+        }
+        if !loaded.intact {
+            let reason = "somebody else wrote it last; it is taken as it is".to_owned();
+            self.tools.report(Report::StatusAdopted { reason });
+        }
+        for problem in odd {
+            self.tools.report(Report::StatusAdopted {
+                reason: problem.to_string(),
+            });
+        }
+        self.begin_fencing(loaded.epoch, Some(loaded.clone()));
+        true
+    }
+
+    /// Waiting alone does not mend it: somebody has to look.
+    fn unreadable(&mut self, reason: String) {
+        self.tools.report(Report::StatusUnreadable { reason });
+        self.load.due = Some(self.tools.now.after(self.tools.timing.store_retry_most));
+    }
+
+    fn begin_fencing(&mut self, epoch: Epoch, loaded: Option<LoadedStatus>) {
+        self.campaign.fencing_attempts = self.campaign.fencing_attempts.saturating_add(1);
+        let Tools {
+            rng, now, timing, ..
+        } = &mut self.tools;
+        let new_instance_id = || uuid(rng);
+        let ledger = Ledger::new(
+            self.process,
+            epoch.next(),
+            loaded,
+            new_instance_id,
+            *now,
+            timing,
+        );
+        self.stage = Stage::Fencing(Box::new(ledger));
+    }
+
+    pub(in crate::coordinator) fn fence(&mut self, event: &Event) -> Verdict {
+        let Stage::Fencing(ledger) = &mut self.stage else {
+            return Verdict::Ignored;
+        };
+        let Some(conclusion) = conclude(ledger, event, &mut self.tools) else {
+            return Verdict::Ignored;
+        };
+        match conclusion {
+            Conclusion::Accepted(_) => Verdict::Done,
+            Conclusion::Conflict(_)
+                if self.campaign.fencing_attempts < self.tools.timing.fencing_attempts =>
+            {
+                Verdict::Again
+            }
+            Conclusion::Conflict(reason) => Verdict::StepDown(Cause::Conflict, reason),
+            Conclusion::Refused(reason) => Verdict::StepDown(Cause::StoreRefused, reason),
+            Conclusion::Nothing | Conclusion::Rejected { .. } => Verdict::Noted,
+        }
+    }
+}
+
+/// A random UUID, version 4, in its usual form.
+fn uuid(rng: &mut fastrand::Rng) -> Arc<str> {
+    let bits = (rng.u128(..) & !(0xf << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
+    let hex = format!("{bits:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
+    Arc::from(parts.join("-"))
+}

@@ -1,0 +1,186 @@
+//! In office, and out of it: open, lead, close, empty.
+
+use std::sync::Arc;
+
+use super::{Body, Load, Stage, Verdict, conclude, earliest};
+use crate::cluster::ClusterConfiguration;
+use crate::coordinator::Reason;
+use crate::effect::Effect;
+use crate::event::{ConfigurationText, Event};
+use crate::id::Timestamp;
+use crate::ledger::Conclusion;
+use crate::office::Office;
+use crate::report::{Cause, Report, Role};
+use crate::tools::Tools;
+
+impl Body {
+    pub(in crate::coordinator) fn open_office(&mut self) {
+        let reason = "the fencing write is durable";
+        self.report_role(Role::Candidate, Role::Leader, None, reason, None);
+        let stage = std::mem::replace(&mut self.stage, Stage::Nothing);
+        let Stage::Fencing(ledger) = stage else {
+            return;
+        };
+        let (tenure, epoch) = (self.tools.tenure, ledger.epoch());
+        let instance_id = ledger.accepted().instance_id.clone();
+        self.tools.emit(Effect::StartControllers {
+            tenure,
+            epoch,
+            instance_id,
+        });
+        let office = Office::open(*ledger, self.configuration.clone(), &mut self.tools);
+        self.stage = Stage::Office {
+            office: Box::new(office),
+            since: self.tools.now,
+        };
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is ignored here ends in the role machine's exhaustive match"
+    )]
+    pub(in crate::coordinator) fn lead(&mut self, event: &Event) -> Verdict {
+        let Stage::Office { office, .. } = &mut self.stage else {
+            return Verdict::Ignored;
+        };
+        let tools = &mut self.tools;
+        if let Some(conclusion) = conclude(&mut office.ledger, event, tools) {
+            match conclusion {
+                Conclusion::Accepted(acceptances) => office.accepted(acceptances, tools),
+                Conclusion::Conflict(reason) => return Verdict::StepDown(Cause::Conflict, reason),
+                Conclusion::Nothing => {}
+                Conclusion::Refused(reason) => {
+                    return Verdict::StepDown(Cause::StoreRefused, reason);
+                }
+                Conclusion::Rejected { namespaces, reason } => {
+                    office.rejected(&namespaces, &reason, tools);
+                }
+            }
+            return Verdict::Noted;
+        }
+        match event {
+            Event::CallAnswered {
+                tenure,
+                request,
+                result,
+            } if *tenure == tools.tenure => {
+                office.call_answered(*request, result.clone(), tools);
+            }
+            Event::HealthObserved {
+                tenure,
+                request,
+                serving,
+            } if *tenure == tools.tenure => {
+                office.health_observed(*request, *serving, tools);
+            }
+            Event::HealthWatchEnded {
+                tenure,
+                request,
+                error,
+            } if *tenure == tools.tenure => {
+                office.watch_ended(*request, error, tools);
+            }
+            Event::PushEnded {
+                tenure, request, ..
+            } if *tenure == tools.tenure => {
+                office.push_ended(*request, tools);
+            }
+            Event::StatusHinted => office.ledger.hint(tools),
+            Event::TimePassed => office.time_passed(tools),
+            _ => return Verdict::Ignored,
+        }
+        Verdict::Noted
+    }
+
+    pub(in crate::coordinator) fn office_deadline(&self) -> Option<(Timestamp, Reason)> {
+        let authority = self
+            .authority
+            .map(|authority| (authority, Reason::Authority));
+        let timing = &self.tools.timing;
+        let (store, controllers) = match &self.stage {
+            Stage::Fencing(ledger) => (ledger.deadline(timing), None),
+            Stage::Office { office, .. } => (office.ledger.deadline(timing), office.deadline()),
+            Stage::Nothing | Stage::Closed { .. } => (None, None),
+        };
+        earliest([
+            authority,
+            store.map(|at| (at, Reason::Store)),
+            controllers.map(|at| (at, Reason::Controllers)),
+        ])
+    }
+
+    /// Puts a configuration into force, unless it is a bad one: then the last good one stays.
+    pub(in crate::coordinator) fn configure(&mut self, text: &ConfigurationText) {
+        let source = text.source.clone();
+        match ClusterConfiguration::read(text.text.as_deref()) {
+            Ok(configuration) => {
+                let configuration = Arc::new(configuration);
+                self.configuration = Some(configuration.clone());
+                self.tools.report(Report::ConfigurationApplied { source });
+                if let Stage::Office { office, .. } = &mut self.stage {
+                    office.reconcile(Some(configuration), &mut self.tools);
+                }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.tools
+                    .report(Report::ConfigurationRejected { source, reason });
+            }
+        }
+    }
+
+    pub(in crate::coordinator) fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Nothing of this tenure leaves any more from here on, not even what was not polled yet.
+    pub(in crate::coordinator) fn close_office(&mut self, cause: Cause, reason: &str) {
+        let from = match &self.stage {
+            Stage::Office { since, .. } => {
+                if self.tools.now.since(*since) >= self.tools.timing.campaign_forget {
+                    self.campaign.backoff.reset();
+                }
+                Role::Leader
+            }
+            Stage::Nothing | Stage::Fencing(_) | Stage::Closed { .. } => Role::Candidate,
+        };
+        self.tools.close_office();
+        self.report_role(from, Role::SteppingDown, Some(cause), reason, None);
+        self.stage = Stage::Closed {
+            since: self.tools.now,
+        };
+        self.load = Load::default();
+        self.authority = None;
+        self.tools.emit(Effect::CloseControllers {
+            tenure: self.tools.tenure,
+        });
+    }
+
+    /// The office is empty: leadership is given back. Returns whether this was the last tenure.
+    pub(in crate::coordinator) fn drained(&mut self) -> bool {
+        let took = match &self.stage {
+            Stage::Closed { since } => Some(self.tools.now.since(*since)),
+            Stage::Nothing | Stage::Fencing(_) | Stage::Office { .. } => None,
+        };
+        self.stage = Stage::Nothing;
+        let reason = "every task of the tenure has ended";
+        self.report_role(Role::SteppingDown, Role::Candidate, None, reason, took);
+        self.tools.emit(Effect::Release {
+            tenure: self.tools.tenure,
+        });
+        if self.stopping {
+            self.tools.emit(Effect::Exit);
+            return true;
+        }
+        self.tools.tenure = self.tools.tenure.next();
+        let Tools {
+            timing, rng, now, ..
+        } = &mut self.tools;
+        let wait =
+            self.campaign
+                .backoff
+                .full_jitter(timing.campaign_first, timing.campaign_most, rng);
+        self.campaign.at = Some(now.after(wait));
+        false
+    }
+}
