@@ -31,9 +31,9 @@ impl World<'_> {
         let boot = place.boot;
         self.trace
             .note(now, || format!("c{host} starts as {process}"));
-        let read = Event::ConfigurationRead(self.configured.text());
         let delay = self.chance.workload.millis(0, 50);
-        self.queue.after(delay, What::Delivered(host, boot, read));
+        self.queue
+            .after(delay, What::ConfigurationChanged(host, boot));
         self.poll(host)?;
         self.carry_on(host)
     }

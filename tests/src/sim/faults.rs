@@ -23,7 +23,8 @@ impl World<'_> {
         let now = self.queue.now();
         self.trace.note(now, || format!("fault {fault:?}"));
         let lasts = Duration::from_millis(u64::from(fault.lasts));
-        let until = now.plus(lasts);
+        // Nothing lasts longer than the chaos: what is on its way is planned until then.
+        let until = now.plus(lasts).min(self.chaos_ends);
         let host = fault.target % self.hosts.len();
         let server = fault.target % self.servers.len();
         let millis = |ms: u32| Duration::from_millis(u64::from(ms));

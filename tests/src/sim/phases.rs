@@ -21,13 +21,14 @@ const FURTHER_TERMS: i64 = 3;
 impl World<'_> {
     pub(super) fn live(&mut self) -> Check {
         let chaos = u64::from(self.plan.chaos) * 1_000;
+        self.chaos_ends = At(0).plus(BOOT + Duration::from_millis(chaos));
         for (index, fault) in self.plan.faults.iter().enumerate() {
             let offset = Duration::from_millis(1 + chaos * u64::from(fault.permille) / 1_001);
             self.queue.at(At(0).plus(BOOT + offset), What::Fault(index));
         }
         self.run_until(At(0).plus(BOOT))?;
         self.boots_at_once()?;
-        let chaos_ends = At(0).plus(BOOT + Duration::from_millis(chaos));
+        let chaos_ends = self.chaos_ends;
         self.run_until(chaos_ends)?;
         self.heal()?;
         let before = self.terms();

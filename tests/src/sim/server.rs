@@ -320,8 +320,9 @@ impl World<'_> {
     }
 
     pub(super) fn server_started(&mut self, server: usize) {
+        let stays_down = self.healed && self.left_down.0.contains(&server);
         let place = &mut self.servers[server];
-        if place.up {
+        if place.up || stays_down {
             return;
         }
         place.up = true;

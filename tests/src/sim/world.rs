@@ -41,6 +41,7 @@ pub struct World<'a> {
     pub sometimes: Sometimes,
     pub trace: Trace,
     pub healed: bool,
+    pub chaos_ends: At,
     /// Data servers and coordinators that stay down when the rest is healed.
     pub left_down: (Vec<usize>, Vec<usize>),
     tokens: u64,
@@ -53,6 +54,7 @@ pub enum What {
     HostResumes(usize, u32),
     Wake(usize, u32, At),
     Delivered(usize, u32, Event),
+    ConfigurationChanged(usize, u32),
     DrainBudgetSpent(usize, u32, Tenure),
     LeaseTick {
         host: usize,
@@ -120,6 +122,7 @@ impl<'a> World<'a> {
             sometimes: Sometimes::default(),
             trace: Trace::new(kept),
             healed: false,
+            chaos_ends: At(0),
             left_down: (Vec::new(), Vec::new()),
             tokens: 0,
         };
@@ -148,6 +151,13 @@ impl<'a> World<'a> {
                 return self.deliver(host, event);
             }
             What::Delivered(..) => {}
+            What::ConfigurationChanged(host, boot) => {
+                if self.hosts[host].boot == boot {
+                    // Read when it is noticed: a watch never goes back to an older document.
+                    let read = Event::ConfigurationRead(self.configured.text());
+                    return self.deliver(host, read);
+                }
+            }
             What::DrainBudgetSpent(host, boot, tenure) => {
                 self.drain_budget_spent(host, boot, tenure)
             }
@@ -199,12 +209,11 @@ impl<'a> World<'a> {
 
     /// Tells every coordinator what the configuration document says now.
     pub fn announce_configuration(&mut self) {
-        let text = self.configured.text();
         for host in 0..self.hosts.len() {
             let boot = self.hosts[host].boot;
             let delay = self.chance.workload.millis(1, 2_000);
-            let event = Event::ConfigurationRead(text.clone());
-            self.queue.after(delay, What::Delivered(host, boot, event));
+            self.queue
+                .after(delay, What::ConfigurationChanged(host, boot));
         }
     }
 

@@ -19,7 +19,7 @@ impl World<'_> {
         call: &Call,
     ) -> Check {
         let id = server.id();
-        let mismatched = self.hosts[host].facts.mismatched.contains(&id);
+        let mismatched = self.hosts[host].facts.mismatched.contains(&server.internal);
         match call {
             Call::CheckHealth | Call::Handshake => {}
             _ if mismatched => {
@@ -34,7 +34,7 @@ impl World<'_> {
             Call::GetStatus { .. } => {}
         }
         let calls = &mut self.hosts[host].facts.calls;
-        calls.insert(request, (id, call.clone()));
+        calls.insert(request, (server.clone(), call.clone()));
         Ok(())
     }
 

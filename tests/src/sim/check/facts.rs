@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stepdown_core::call::{Answer, Binding, Call, EntryId, ReplicaRole};
-use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version};
 
@@ -32,12 +32,12 @@ pub struct Facts {
     pub must_close: Option<&'static str>,
     pub closing: bool,
     pub drained: bool,
-    pub calls: BTreeMap<RequestId, (ServerId, Call)>,
+    pub calls: BTreeMap<RequestId, (DataServerIdentity, Call)>,
     pub watches: BTreeMap<RequestId, ServerId>,
     pub heads: BTreeMap<(ShardId, Term), BTreeMap<ServerId, EntryId>>,
     pub led: BTreeMap<(ShardId, Term), ServerId>,
     pub reported: BTreeMap<ShardId, Term>,
-    pub mismatched: BTreeSet<ServerId>,
+    pub mismatched: BTreeSet<Arc<str>>,
     pub doubted: BTreeSet<ShardId>,
     pub down: BTreeSet<ServerId>,
     pub running: BTreeSet<ServerId>,
@@ -124,8 +124,8 @@ impl World<'_> {
             } => {
                 if let Some((server, call)) = facts.calls.remove(request) {
                     match result {
-                        Ok(answer) => facts.answered(server, &call, answer),
-                        Err(_) => facts.failed(server, &call),
+                        Ok(answer) => facts.answered(&server, &call, answer),
+                        Err(_) => facts.failed(server.id(), &call),
                     }
                 }
             }
@@ -235,7 +235,8 @@ impl Facts {
         None
     }
 
-    fn answered(&mut self, server: ServerId, call: &Call, answer: &Answer) {
+    fn answered(&mut self, identity: &DataServerIdentity, call: &Call, answer: &Answer) {
+        let server = identity.id();
         match (call, answer) {
             (Call::CheckHealth, Answer::Health { serving: true }) => {
                 self.failures.remove(&server);
@@ -245,9 +246,9 @@ impl Facts {
             }
             (Call::Handshake, Answer::Handshaken { binding, .. }) => {
                 if *binding == Binding::Mismatch {
-                    self.mismatched.insert(server);
+                    self.mismatched.insert(identity.internal.clone());
                 } else {
-                    self.mismatched.remove(&server);
+                    self.mismatched.remove(&identity.internal);
                 }
             }
             (Call::NewTerm(request), Answer::Fenced(head)) => {
