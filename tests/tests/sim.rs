@@ -66,7 +66,7 @@ const REACHED: &[&str] = &[
 ];
 
 /// Enough seeds for every counter of `REACHED` to be hit many times over.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 6_000;
 const SEEDS_AT_NIGHT: u64 = 400_000;
 
 #[test]

@@ -71,7 +71,7 @@ async fn every_call_is_asked_and_answered_in_full() {
             Answer::BecameLeader,
             &[
                 "factor: 3",
-                "\"b:1\": EntryId { term: 3, offset: 9 }",
+                "key: \"b:1\", value: Some(EntryId { term: 3, offset: 9 })",
                 "[DbChecksum]",
             ],
         ),
