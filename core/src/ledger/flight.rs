@@ -159,10 +159,7 @@ impl Ledger {
             return Conclusion::Nothing;
         };
         match outcome {
-            HeadOutcome::Found(head) if flight.is_ours(&head) => {
-                tools.open_gate();
-                self.accept(head.version, tools)
-            }
+            HeadOutcome::Found(head) if flight.is_ours(&head) => self.accept(head.version, tools),
             HeadOutcome::Found(head) if Some(&head.version) == flight.expected.as_ref() => {
                 self.send_again(tools);
                 Conclusion::Nothing

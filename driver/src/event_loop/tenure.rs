@@ -124,7 +124,7 @@ impl Tenancy {
             calls.wait().await;
             stores.close();
             let in_time = !lease || tokio::time::timeout(drain, stores.wait()).await.is_ok();
-            if lease && !in_time {
+            if !in_time {
                 store_handles.iter().for_each(AbortHandle::abort);
             }
             stores.wait().await;
