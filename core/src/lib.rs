@@ -95,6 +95,7 @@ mod coordinator;
 mod effect;
 mod event;
 mod id;
+pub mod lease;
 mod ledger;
 mod office;
 mod options;

@@ -1,0 +1,413 @@
+//! The election by lease as a pure machine: who may lead, and until when.
+//!
+//! The lease is one object in a store that compares and sets. Its holder renews it; whoever sees
+//! it unchanged for its whole duration, by his own clock, may take it over. No clock is compared
+//! with another's: only the *rates* have to agree ([`LeaseTiming::clock_error`]). The algorithm is
+//! that of client-go's `leaderelection`, on whose records it works, with these differences:
+//!
+//! - authority ends R after the last acknowledged renewal was *sent*, not after its answer came;
+//! - a holder that reads somebody else's name stops at once, and so does one that reads its own
+//!   name written by another process;
+//! - a watch makes a candidate look at once, and spares it the polling as long as it talks. What it
+//!   shows is never trusted to be new: every write compares versions;
+//! - the lease is given back only after the office is empty.
+
+mod candidate;
+mod flaps;
+mod holder;
+mod message;
+mod record;
+mod release;
+mod timing;
+
+#[cfg(test)]
+mod election_tests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::flaps::FlapLimit;
+pub use self::message::{LeaseEffect, LeaseEvent, LeaseReading, LeaseReport, LeaseWriting};
+pub use self::record::{Lease, LeaseRecord, WallTime};
+pub use self::timing::{LeaseTiming, LeaseTimingError};
+
+use self::candidate::Seen;
+use self::flaps::Flaps;
+use crate::backoff::Backoff;
+use crate::id::{Epoch, ProcessId, RequestId, Timestamp};
+
+/// What a [`LeaseState`] is made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseOptions {
+    /// The name that the lease gives its holder.
+    pub name: Arc<str>,
+    /// This process.
+    pub process: ProcessId,
+    /// The UID of the pod that this process runs in, if it does: after a restart in the same pod
+    /// the lease need not be waited for.
+    pub pod: Option<Arc<str>>,
+    /// The only source of chance: jitter.
+    pub seed: u64,
+    /// The durations to go by.
+    pub timing: LeaseTiming,
+    /// How many losses are too many.
+    pub flaps: FlapLimit,
+}
+
+/// One candidate in an election by lease.
+///
+/// It is driven as a [`CoordinatorState`](crate::CoordinatorState) is: drain
+/// [`poll_effect`](Self::poll_effect) after every [`handle`](Self::handle), feed every answer, and
+/// feed [`LeaseEvent::TimePassed`] at [`poll_deadline`](Self::poll_deadline). It has at most one
+/// request under way, and each has to be answered exactly once.
+#[derive(Debug)]
+pub struct LeaseState {
+    options: LeaseOptions,
+    rng: fastrand::Rng,
+    now: Timestamp,
+    outbox: VecDeque<LeaseEffect>,
+    last_request: RequestId,
+    flight: Option<Flight>,
+    phase: Phase,
+    seen: Option<Seen>,
+    /// A write of ours whose fate is unknown.
+    doubt: Option<Attempt>,
+    /// Whether the lease is to be read before anything else is done with it.
+    look: bool,
+    /// The earliest next try, after something failed.
+    not_before: Timestamp,
+    backoff: Backoff,
+    epoch: Epoch,
+    flaps: Flaps,
+    cool_until: Timestamp,
+    /// Whom the lease is to be given to at the next release.
+    successor: Option<Arc<str>>,
+}
+
+/// The request under way.
+#[derive(Clone, Debug)]
+struct Flight {
+    request: RequestId,
+    /// What is being written; `None` for a read.
+    write: Option<(Purpose, LeaseRecord)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Bid,
+    Release,
+    Renew,
+}
+
+/// A write that may have been applied.
+#[derive(Clone, Debug)]
+struct Attempt {
+    sent: Timestamp,
+    wall: WallTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nobody wants to lead. The lease may still be ours.
+    Resting,
+    /// It bids for the lease as soon as that is free, and looks at it until then.
+    Campaigning {
+        /// When to look next, if nothing is heard before.
+        look_at: Timestamp,
+    },
+    /// It holds the lease and renews it.
+    Holding {
+        authority: Timestamp,
+        renew_at: Timestamp,
+    },
+    /// It gives the lease back.
+    Releasing {
+        /// When to give that up.
+        until: Timestamp,
+        /// Whether somebody wanted to lead again meanwhile.
+        again: bool,
+    },
+}
+
+/// Why a [`LeaseState`] wants to be woken; for people who debug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LeaseReason {
+    /// Authority ends.
+    Authority,
+    /// A bid is due.
+    Bid,
+    /// The lease is to be looked at.
+    Look,
+    /// The release is tried again, or given up.
+    Release,
+    /// The lease is to be renewed.
+    Renew,
+}
+
+impl LeaseState {
+    /// A candidate that does nothing yet.
+    pub fn new(options: LeaseOptions, now: Timestamp) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(options.seed),
+            flaps: Flaps::new(options.flaps),
+            options,
+            now,
+            outbox: VecDeque::new(),
+            last_request: RequestId(0),
+            flight: None,
+            phase: Phase::Resting,
+            seen: None,
+            doubt: None,
+            look: false,
+            not_before: Timestamp(0),
+            backoff: Backoff::default(),
+            epoch: Epoch(0),
+            cool_until: Timestamp(0),
+            successor: None,
+        }
+    }
+
+    /// Takes in what has happened. `now` never goes back.
+    pub fn handle(&mut self, now: Timestamp, event: LeaseEvent) {
+        self.now = self.now.max(now);
+        // Before anything else is believed: authority that has ended is not extended by an answer
+        // that comes after its end.
+        self.expire();
+        match event {
+            LeaseEvent::CampaignRequested => self.campaign(),
+            LeaseEvent::EpochRaised(epoch) => self.raise_epoch(epoch),
+            LeaseEvent::LeaseHinted => self.look |= self.phase != Phase::Resting,
+            LeaseEvent::LeaseObserved(lease) => self.observed(lease),
+            LeaseEvent::LeaseRead { request, outcome } => {
+                if self.land(request).is_some() {
+                    self.read(outcome);
+                }
+            }
+            LeaseEvent::LeaseWritten {
+                request,
+                sent,
+                wall,
+                outcome,
+            } => {
+                if let Some(Some((purpose, record))) = self.land(request) {
+                    self.written(purpose, record, sent, wall, outcome);
+                }
+            }
+            LeaseEvent::OfficeClosed => self.close(),
+            LeaseEvent::ReleaseRequested => self.begin_release(),
+            LeaseEvent::TimePassed => {}
+        }
+        self.work();
+    }
+
+    /// The next thing to do, in order; `None` when there is nothing left to do now.
+    pub fn poll_effect(&mut self) -> Option<LeaseEffect> {
+        self.outbox.pop_front()
+    }
+
+    /// When to feed [`LeaseEvent::TimePassed`] next, if nothing happens before, and why.
+    #[must_use]
+    pub fn poll_deadline(&self) -> Option<(Timestamp, LeaseReason)> {
+        let idle = self.flight.is_none();
+        let due = |at: Timestamp| Some(at.max(self.not_before)).filter(|_| idle);
+        match self.phase {
+            Phase::Resting => None,
+            Phase::Campaigning { look_at } => {
+                let bid = self.bid_at().and_then(due);
+                let look = due(if self.look { self.now } else { look_at });
+                [
+                    bid.map(|at| (at, LeaseReason::Bid)),
+                    look.map(|at| (at, LeaseReason::Look)),
+                ]
+                .into_iter()
+                .flatten()
+                .min()
+            }
+            Phase::Holding {
+                authority,
+                renew_at,
+            } => {
+                let next = if self.look { self.now } else { renew_at };
+                let renew = due(next).map(|at| (at, LeaseReason::Renew));
+                renew.into_iter().chain([(authority, LeaseReason::Authority)]).min()
+            }
+            Phase::Releasing { until, .. } => {
+                let retry = due(self.now).map_or(until, |at| at.min(until));
+                Some((retry, LeaseReason::Release))
+            }
+        }
+    }
+
+    /// Until when we lead, if we do.
+    pub fn authority(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Holding { authority, .. } => Some(authority),
+            Phase::Resting | Phase::Campaigning { .. } | Phase::Releasing { .. } => None,
+        }
+    }
+
+    /// Who held the lease when it was seen last, if anybody did.
+    pub fn holder(&self) -> Option<&Arc<str>> {
+        let lease = self.seen.as_ref()?.lease.as_ref()?;
+        Some(&lease.record.holder).filter(|holder| !holder.is_empty())
+    }
+
+    /// The greatest epoch that the lease has told of.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Begins what is due.
+    fn work(&mut self) {
+        if let Phase::Releasing { until, .. } = self.phase
+            && until <= self.now
+        {
+            // Even if an answer is still to come: it ends by itself.
+            self.finish_release(false);
+        }
+        if self.flight.is_some() {
+            return;
+        }
+        match self.phase {
+            Phase::Resting => {}
+            Phase::Campaigning { look_at } => self.work_campaign(look_at),
+            Phase::Holding { renew_at, .. } => self.work_holding(renew_at),
+            Phase::Releasing { .. } => self.work_release(),
+        }
+    }
+
+    fn read(&mut self, outcome: LeaseReading) {
+        self.look = false;
+        let (lease, beside_a_document) = match outcome {
+            LeaseReading::Found(lease) => (Some(lease), true),
+            LeaseReading::Absent { beside_a_document } => (None, beside_a_document),
+            LeaseReading::Forbidden(reason) => return self.failed(Duration::ZERO, reason, true),
+            LeaseReading::Unavailable { after, reason } => {
+                return self.failed(after, reason, false);
+            }
+        };
+        self.backoff.reset();
+        match self.phase {
+            Phase::Holding { .. } => self.read_holding(lease, beside_a_document),
+            Phase::Campaigning { .. } => {
+                self.see(lease, beside_a_document);
+                self.doubt = None;
+                self.looked();
+            }
+            Phase::Resting | Phase::Releasing { .. } => {
+                self.see(lease, beside_a_document);
+                self.doubt = None;
+            }
+        }
+    }
+
+    fn written(
+        &mut self,
+        purpose: Purpose,
+        record: LeaseRecord,
+        sent: Timestamp,
+        wall: WallTime,
+        outcome: LeaseWriting,
+    ) {
+        match outcome {
+            LeaseWriting::Written(version) => {
+                self.backoff.reset();
+                self.doubt = None;
+                let record = LeaseRecord {
+                    acquired: record.acquired.or(Some(wall)),
+                    renewed: record.renewed.or(Some(wall)),
+                    ..record
+                };
+                self.see(Some(Lease { version, record }), true);
+                match purpose {
+                    Purpose::Bid => self.bid_won(sent),
+                    Purpose::Renew => self.renewed(sent),
+                    Purpose::Release => self.finish_release(true),
+                }
+            }
+            LeaseWriting::Ambiguous(_) => {
+                self.doubt = Some(Attempt { sent, wall });
+                self.look = true;
+            }
+            LeaseWriting::Refused(reason) => self.failed(Duration::ZERO, reason, true),
+            LeaseWriting::Unavailable { after, reason } => self.failed(after, reason, false),
+        }
+    }
+
+    /// A request has failed: the next one waits, though not for as long as a busy server may ask
+    /// for, since leadership hangs on it.
+    fn failed(&mut self, after: Duration, reason: String, for_good: bool) {
+        let retry = self.options.timing.retry;
+        let wait = if for_good {
+            retry
+        } else {
+            self.backoff.wait(retry / 20, retry / 2, &mut self.rng)
+        };
+        self.not_before = self.now.after(wait.max(after.min(retry)));
+        self.look = true;
+        self.report(LeaseReport::Refused { reason });
+    }
+
+    fn raise_epoch(&mut self, epoch: Epoch) {
+        if epoch <= self.epoch {
+            return;
+        }
+        self.epoch = epoch;
+        if let Phase::Holding { renew_at, .. } = &mut self.phase {
+            *renew_at = self.now;
+        }
+    }
+
+    /// Whether this record was written by this very process.
+    fn is_ours(&self, record: &LeaseRecord) -> bool {
+        record.holder == self.options.name && record.process == Some(self.options.process)
+    }
+
+    /// The request that has ended, if it is the one under way.
+    fn land(&mut self, request: RequestId) -> Option<Option<(Purpose, LeaseRecord)>> {
+        let flight = self.flight.take_if(|flight| flight.request == request)?;
+        Some(flight.write)
+    }
+
+    fn send_read(&mut self) {
+        let request = self.take_off(None);
+        let deadline = self.request_deadline();
+        self.outbox.push_back(LeaseEffect::Read { request, deadline });
+    }
+
+    fn send_write(&mut self, purpose: Purpose, record: LeaseRecord) {
+        let request = self.take_off(Some((purpose, record.clone())));
+        let lease = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
+        let expected = lease.map(|lease| lease.version.clone());
+        let deadline = self.request_deadline();
+        self.outbox.push_back(LeaseEffect::Write {
+            request,
+            expected,
+            record,
+            deadline,
+        });
+    }
+
+    fn take_off(&mut self, write: Option<(Purpose, LeaseRecord)>) -> RequestId {
+        self.last_request = self.last_request.next();
+        let request = self.last_request;
+        self.flight = Some(Flight { request, write });
+        request
+    }
+
+    fn request_deadline(&self) -> Timestamp {
+        let deadline = self.now.after(self.options.timing.request());
+        match self.phase {
+            Phase::Holding { authority, .. } => deadline.min(authority),
+            Phase::Releasing { until, .. } => deadline.min(until),
+            Phase::Resting | Phase::Campaigning { .. } => deadline,
+        }
+    }
+
+    fn report(&mut self, report: LeaseReport) {
+        self.outbox.push_back(LeaseEffect::Report(report));
+    }
+}
