@@ -211,9 +211,7 @@ impl LeaseState {
 
     /// Whether its writer was a process that must have ended, since this one runs in its place.
     fn was_ours(&self, record: &LeaseRecord) -> bool {
-        record.holder == self.options.name
-            && record.pod.is_some()
-            && record.pod == self.options.pod
+        record.holder == self.options.name && record.pod.is_some() && record.pod == self.options.pod
     }
 
     /// Up to 10 % more or less.

@@ -181,12 +181,27 @@ impl World {
                 break;
             }
             self.now = at;
-            assert!(self.sequence < MOST, "it spins at {at}: {:?}", self.candidates.iter().map(|it| &it.machine).collect::<Vec<_>>());
+            assert!(
+                self.sequence < MOST,
+                "it spins at {at}: {:?}",
+                self.candidates
+                    .iter()
+                    .map(|it| &it.machine)
+                    .collect::<Vec<_>>()
+            );
             let what = self.events.remove(&sequence).unwrap();
             self.happen(what);
         }
-        let leaders = self.candidates.iter().filter(|it| it.machine.authority().is_some());
-        assert_eq!(leaders.count(), 1, "after the calm one leads: {:?}", self.object);
+        let leaders = self
+            .candidates
+            .iter()
+            .filter(|it| it.machine.authority().is_some());
+        assert_eq!(
+            leaders.count(),
+            1,
+            "after the calm one leads: {:?}",
+            self.object
+        );
         assert!(self.wins > 0);
     }
 

@@ -232,7 +232,10 @@ impl LeaseState {
             } => {
                 let next = if self.look { self.now } else { renew_at };
                 let renew = due(next).map(|at| (at, LeaseReason::Renew));
-                renew.into_iter().chain([(authority, LeaseReason::Authority)]).min()
+                renew
+                    .into_iter()
+                    .chain([(authority, LeaseReason::Authority)])
+                    .min()
             }
             Phase::Releasing { until, .. } => {
                 let retry = due(self.now).map_or(until, |at| at.min(until));
@@ -375,7 +378,8 @@ impl LeaseState {
     fn send_read(&mut self) {
         let request = self.take_off(None);
         let deadline = self.request_deadline();
-        self.outbox.push_back(LeaseEffect::Read { request, deadline });
+        self.outbox
+            .push_back(LeaseEffect::Read { request, deadline });
     }
 
     fn send_write(&mut self, purpose: Purpose, record: LeaseRecord) {

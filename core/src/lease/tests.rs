@@ -296,7 +296,10 @@ fn a_renewal_in_doubt_extends_authority_only_if_the_lease_shows_that_very_one() 
 fn a_holder_that_reads_another_name_or_process_or_nothing_stops_in_the_same_step() {
     for (foreign, words) in [
         (Some(("other", Some(OTHER))), "held by other"),
-        (Some(("me", Some(OTHER))), "another process of the same name"),
+        (
+            Some(("me", Some(OTHER))),
+            "another process of the same name",
+        ),
         (Some(("me", None)), "another coordinator of the same name"),
         (Some(("", None)), "released by somebody else"),
         (None, "deleted"),
@@ -564,6 +567,18 @@ fn a_release_in_doubt_is_looked_after_and_never_takes_the_lease_from_another() {
 }
 
 #[test]
+fn what_a_watch_shows_of_the_past_does_not_stop_the_release() {
+    let mut bench = Bench::leader();
+    bench.tell(LeaseEvent::OfficeClosed);
+    let record = bench.foreign("other", Some(OTHER));
+    let version = Version::new("0");
+    bench.tell(LeaseEvent::LeaseObserved(Some(Lease { version, record })));
+    bench.tell(LeaseEvent::ReleaseRequested);
+    bench.settle();
+    assert_eq!(&*bench.record().holder, "");
+}
+
+#[test]
 fn a_release_that_can_not_be_made_is_given_up_after_the_drain_time() {
     let mut bench = Bench::leader();
     bench.tell(LeaseEvent::OfficeClosed);
@@ -624,7 +639,12 @@ fn a_bid_that_lands_after_its_campaign_has_ended_is_given_back() {
     bench.answer(bid);
     bench.settle();
     assert_eq!(&*bench.record().holder, "");
-    assert!(!bench.reports.iter().any(|it| matches!(it, LeaseReport::Won { .. })));
+    assert!(
+        !bench
+            .reports
+            .iter()
+            .any(|it| matches!(it, LeaseReport::Won { .. }))
+    );
 }
 
 #[test]
@@ -650,7 +670,10 @@ fn a_late_bid_of_our_own_is_noticed_and_bid_again() {
     bench.now = bench.now.after(R);
     bench.settle();
     let authority = bench.machine.authority().unwrap();
-    assert!(authority.since(bench.now) > R / 2, "counted from the new bid");
+    assert!(
+        authority.since(bench.now) > R / 2,
+        "counted from the new bid"
+    );
 }
 
 #[test]
@@ -737,7 +760,10 @@ fn the_epoch_of_the_last_holder_is_kept_by_the_next() {
     bench.put(record);
     bench.tell(LeaseEvent::CampaignRequested);
     bench.settle();
-    assert_eq!((bench.record().epoch, bench.machine.epoch()), (Epoch(41), Epoch(41)));
+    assert_eq!(
+        (bench.record().epoch, bench.machine.epoch()),
+        (Epoch(41), Epoch(41))
+    );
 }
 
 #[test]
@@ -764,7 +790,10 @@ fn a_candidate_hears_of_the_holder_and_of_its_change() {
         })
         .collect();
     assert_eq!(holders, ["other", "third"]);
-    assert_eq!(bench.machine.holder().map(|holder| &**holder), Some("third"));
+    assert_eq!(
+        bench.machine.holder().map(|holder| &**holder),
+        Some("third")
+    );
 }
 
 #[test]

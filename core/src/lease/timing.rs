@@ -92,10 +92,14 @@ impl LeaseTiming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseTimingError {
     /// The wire knows only whole seconds.
-    #[error("a lease of {0:?} can't be written: its duration must be whole seconds, and at least 1")]
+    #[error(
+        "a lease of {0:?} can't be written: its duration must be whole seconds, and at least 1"
+    )]
     NotWholeSeconds(Duration),
     /// There has to be room for more than one try.
-    #[error("a retry period of {retry:?} is too long: it must be above zero and at most a third of the authority of {authority:?}")]
+    #[error(
+        "a retry period of {retry:?} is too long: it must be above zero and at most a third of the authority of {authority:?}"
+    )]
     RetryTooLong {
         /// P.
         retry: Duration,
@@ -103,7 +107,9 @@ pub enum LeaseTimingError {
         authority: Duration,
     },
     /// Two could lead at once.
-    #[error("authority, drain and slack take {needed:?}, but the lease may seem over after {had:?}: make the lease longer, or the others shorter")]
+    #[error(
+        "authority, drain and slack take {needed:?}, but the lease may seem over after {had:?}: make the lease longer, or the others shorter"
+    )]
     LeaseTooShort {
         /// R + D + slack.
         needed: Duration,
