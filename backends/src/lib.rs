@@ -3,6 +3,7 @@
 
 mod backend;
 mod clock;
+pub mod configmap;
 pub mod file;
 pub mod memory;
 mod under_way;

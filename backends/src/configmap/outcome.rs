@@ -1,0 +1,60 @@
+//! What a failed request means for whoever asked for the document.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use stepdown_core::store::{HeadOutcome, LoadOutcome, StoreOutcome};
+
+use super::classify::{Ask, Verdict, classify};
+use super::request::{Failure, Place};
+
+/// Asking more often helps nobody where a person has to do something.
+const PERSON: Duration = Duration::from_secs(1);
+
+/// The answer where a write failed.
+pub(crate) fn not_stored(place: &Place, ask: Ask, failure: &Failure) -> StoreOutcome {
+    let reason = format!("configmap {place}: {failure}");
+    match classify(ask, failure) {
+        Verdict::Absent | Verdict::Ambiguous | Verdict::Expired => StoreOutcome::Ambiguous(reason),
+        Verdict::Forbidden => StoreOutcome::Forbidden(format!(
+            "{reason}; let the coordinator's role create and patch configmaps"
+        )),
+        Verdict::Invalid => StoreOutcome::Invalid(reason),
+        Verdict::TooLarge => StoreOutcome::TooLarge(reason),
+        Verdict::Unavailable { after } => StoreOutcome::Unavailable { after, reason },
+    }
+}
+
+/// The answer where the object, or something that is read along with it, could not be read.
+pub(crate) fn not_loaded(object: impl Display, failure: &Failure) -> LoadOutcome {
+    let reason = format!("{object}: {failure}");
+    let verdict = classify(Ask::Read, failure);
+    if verdict == Verdict::Forbidden {
+        return LoadOutcome::Forbidden(format!(
+            "{reason}; let the coordinator's role get configmaps and leases"
+        ));
+    }
+    LoadOutcome::Unavailable {
+        after: after(verdict),
+        reason,
+    }
+}
+
+pub(crate) fn no_head(place: &Place, failure: &Failure) -> HeadOutcome {
+    HeadOutcome::Unavailable {
+        after: after(classify(Ask::Read, failure)),
+        reason: format!("configmap {place}: {failure}"),
+    }
+}
+
+fn after(verdict: Verdict) -> Duration {
+    match verdict {
+        Verdict::Unavailable { after } => after,
+        Verdict::Absent
+        | Verdict::Ambiguous
+        | Verdict::Expired
+        | Verdict::Forbidden
+        | Verdict::Invalid
+        | Verdict::TooLarge => PERSON,
+    }
+}

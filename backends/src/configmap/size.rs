@@ -1,0 +1,123 @@
+//! How full the status ConfigMap is.
+
+use std::fmt;
+
+use tokio::sync::watch;
+
+use super::request::Place;
+
+/// What an API server lets the values of a ConfigMap amount to, in bytes. Keys don't count.
+pub(crate) const LIMIT: usize = 1 << 20;
+
+/// The size of the status as it is stored, and what there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusSize {
+    /// The values of the ConfigMap, ours and others', in bytes.
+    pub bytes: usize,
+    /// The most that they may be, in bytes.
+    pub limit: usize,
+}
+
+/// Publishes the size, and says in the log when it becomes alarming.
+pub(crate) struct Gauge {
+    place: Place,
+    size: watch::Sender<Option<StatusSize>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    None,
+    Warning,
+    Error,
+}
+
+impl Gauge {
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            size: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<StatusSize>> {
+        self.size.subscribe()
+    }
+
+    /// Takes note of the size of what is stored, or is to be.
+    pub(crate) fn measured(&self, bytes: usize) {
+        let size = StatusSize {
+            bytes,
+            limit: LIMIT,
+        };
+        let before = self.size.send_replace(Some(size));
+        let before = before.map_or(Alarm::None, StatusSize::alarm);
+        let (place, alarm) = (&self.place, size.alarm());
+        match alarm {
+            Alarm::Warning if before < alarm => {
+                tracing::warn!(%place, %size, "The status fills more than 70 % of its ConfigMap: {ADVICE}");
+            }
+            Alarm::Error if before < alarm => {
+                tracing::error!(%place, %size, "The status fills more than 90 % of its ConfigMap: {ADVICE}");
+            }
+            Alarm::None | Alarm::Warning | Alarm::Error => {}
+        }
+    }
+}
+
+pub(crate) const ADVICE: &str = "store it compressed, or use fewer shards";
+
+impl StatusSize {
+    fn alarm(self) -> Alarm {
+        let percent = self.bytes.saturating_mul(100) / self.limit.max(1);
+        match percent {
+            90.. => Alarm::Error,
+            70.. => Alarm::Warning,
+            _ => Alarm::None,
+        }
+    }
+}
+
+impl fmt::Display for StatusSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes", self.bytes, self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alarm_is_raised_at_70_and_at_90_percent() {
+        let alarm = |bytes| {
+            StatusSize {
+                bytes,
+                limit: 1_000,
+            }
+            .alarm()
+        };
+        assert_eq!((alarm(0), alarm(699)), (Alarm::None, Alarm::None));
+        assert_eq!((alarm(700), alarm(899)), (Alarm::Warning, Alarm::Warning));
+        assert_eq!(
+            (alarm(900), alarm(usize::MAX)),
+            (Alarm::Error, Alarm::Error)
+        );
+    }
+
+    #[test]
+    fn the_size_measured_last_is_published() {
+        let gauge = Gauge::new(Place {
+            namespace: "ns".to_owned(),
+            name: "status".to_owned(),
+        });
+        let watch = gauge.watch();
+        assert_eq!(*watch.borrow(), None);
+        gauge.measured(5);
+        let size = StatusSize {
+            bytes: 5,
+            limit: LIMIT,
+        };
+        assert_eq!(*watch.borrow(), Some(size));
+        assert_eq!(size.to_string(), "5 of 1048576 bytes");
+    }
+}
