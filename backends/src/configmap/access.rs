@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::GetParams;
 use kube::core::PartialObjectMeta;
-use stepdown_core::{Epoch, Version};
+use stepdown_core::Epoch;
 use tokio::sync::watch;
 
 use super::Layout;
@@ -48,11 +48,6 @@ impl Access {
             seen: Mutex::default(),
             place,
         }
-    }
-
-    /// The version that was seen last.
-    pub(crate) fn version(&self) -> Option<Version> {
-        self.seen().map(|sight| sight.version())
     }
 
     pub(super) fn seen(&self) -> Option<Arc<Sight>> {

@@ -1,6 +1,7 @@
 //! Why a Kubernetes backend can't be opened.
 
 use kube::config::{InClusterError, KubeconfigError};
+use stepdown_core::lease::LeaseTimingError;
 
 /// Why a Kubernetes backend can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum ConfigMapError {
         /// What it is.
         value: String,
     },
+    /// The election can't be timed like that.
+    #[error(transparent)]
+    Timing(LeaseTimingError),
     /// There is no kubeconfig file, and this is no pod.
     #[error(
         "no API server: there is no kubeconfig file ({kubeconfig}), and this is no pod with a service account ({in_cluster}); set KUBECONFIG, or mount a service account token"

@@ -2,6 +2,7 @@
 //! the configuration document, which people write.
 
 mod access;
+mod backend;
 mod body;
 mod classify;
 mod clients;
@@ -12,6 +13,7 @@ mod draft;
 mod error;
 mod handover;
 mod hints;
+mod lease;
 mod lease_epoch;
 mod outcome;
 mod own;
@@ -21,6 +23,7 @@ mod record;
 mod request;
 mod size;
 mod store;
+mod transfer;
 mod version;
 mod watch;
 mod writing;
@@ -41,6 +44,7 @@ use tokio::sync::watch as channel;
 
 use crate::backend::{ConfigurationSource, StatusHints, StatusStore};
 use access::Access;
+pub use backend::ConfigMapBackend;
 pub use clients::Clients;
 use configuration::ConfigMapConfiguration;
 pub use error::ConfigMapError;
@@ -50,6 +54,7 @@ use pace::Pace;
 use request::Place;
 pub use size::StatusSize;
 use store::ConfigMapStore;
+pub use transfer::{Transfer, TransferError, TransferStep, transfer};
 use watch::{Follower, Looks};
 
 /// Which objects, and what is allowed.
@@ -126,6 +131,7 @@ impl ConfigMapDocuments {
             place,
             looks: Looks::List,
             pace: pace.clone(),
+            polls: true,
             alive: channel::Sender::new(false),
         };
         let own = OwnStores::default();
@@ -181,9 +187,9 @@ impl ConfigMapDocuments {
         self.stores.clone()
     }
 
-    /// The version of the status document that was stored or read last.
-    pub fn version(&self) -> Option<Version> {
-        self.access.version()
+    /// The version of the status document that this process stored last.
+    pub fn stored_version(&self) -> Option<Version> {
+        self.access.own.last()
     }
 
     /// Tells the others that the coordinator `by` has given back leadership, unless the status

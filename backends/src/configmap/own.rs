@@ -40,6 +40,11 @@ impl OwnStores {
         }
     }
 
+    /// The version that this process wrote last.
+    pub(crate) fn last(&self) -> Option<Version> {
+        self.0.borrow().accepted.back().cloned()
+    }
+
     /// Whether this process has written a version. Where that is not known yet it waits for the
     /// answers of the stores that are under way now.
     pub(crate) async fn made(&self, version: &Version) -> bool {

@@ -2,6 +2,8 @@
 //! reasons, or falls silent; then it looks again. Where watching is not allowed it looks now and
 //! then.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 use kube::Client;
 use kube::api::{GetParams, ListParams, WatchParams};
@@ -40,6 +42,8 @@ pub(crate) struct Follower {
     pub(crate) place: Place,
     pub(crate) looks: Looks,
     pub(crate) pace: Pace,
+    /// Whether it is looked at now and then where watching is not allowed.
+    pub(crate) polls: bool,
     /// Whether a watch is established.
     pub(crate) alive: watch::Sender<bool>,
 }
@@ -79,7 +83,8 @@ impl Follower {
             let from = from.filter(|from| too_old.as_ref() != Some(from));
             let Some(from) = from.filter(|_| watch_from <= Instant::now()) else {
                 self.alive.send_replace(false);
-                sleep(backoff.poll()).await;
+                let wait = self.unwatched(watch_from, &mut backoff);
+                sleep(wait).await;
                 continue;
             };
             let begun = Instant::now();
@@ -100,7 +105,7 @@ impl Follower {
                 End::Forbidden(failure) => {
                     log.cannot::<K>("watch", &self.place, &failure);
                     watch_from = Instant::now() + self.pace.ask_again;
-                    backoff.poll()
+                    self.unwatched(watch_from, &mut backoff)
                 }
                 End::Failed(failure) => {
                     log.cannot::<K>("watch", &self.place, &failure);
@@ -109,6 +114,16 @@ impl Follower {
             };
             self.alive.send_replace(false);
             sleep(wait).await;
+        }
+    }
+
+    /// When to look again where there is no watch.
+    fn unwatched(&self, watch_from: Instant, backoff: &mut Backoff) -> Duration {
+        let forbidden = watch_from.saturating_duration_since(Instant::now());
+        if self.polls || forbidden.is_zero() {
+            backoff.poll()
+        } else {
+            forbidden
         }
     }
 

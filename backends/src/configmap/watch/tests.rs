@@ -57,6 +57,7 @@ impl Following {
             },
             looks,
             pace,
+            polls: true,
             alive: alive.clone(),
         };
         let (sender, seen) = mpsc::unbounded_channel();
@@ -421,6 +422,7 @@ async fn metadata_alone_is_asked_for_where_that_is_enough() {
         },
         looks: Looks::List,
         pace: pace(),
+        polls: true,
         alive: watch::Sender::new(false),
     };
     let (sender, mut seen) = mpsc::unbounded_channel();

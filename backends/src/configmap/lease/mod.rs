@@ -1,0 +1,150 @@
+//! Leadership by a Lease: the election of `stepdown_core::lease`, on a real API server.
+
+mod client;
+mod object;
+mod task;
+mod vacancy;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use k8s_openapi::api::coordination::v1::Lease as Object;
+use stepdown_core::lease::{LeaseOptions, LeaseState};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub(crate) use self::client::LeaseClient;
+pub(crate) use self::object::{TRANSFER_REQUESTED, decode};
+use self::task::{Office, Order, Standing, Task};
+use self::vacancy::Vacancy;
+use super::ConfigMapDocuments;
+use super::watch::{Follower, Seen};
+use crate::backend::{Leadership, LeadershipReport};
+use crate::clock::boottime;
+use crate::under_way::UnderWay;
+
+/// One coordinator's part in the election.
+pub(crate) struct LeaseLeadership {
+    orders: mpsc::UnboundedSender<Order>,
+    campaigns: AtomicU64,
+    standing: watch::Receiver<Standing>,
+    /// How many stores are under way.
+    stores: watch::Sender<usize>,
+}
+
+/// What the election works with.
+pub(crate) struct Parts {
+    pub(crate) client: LeaseClient,
+    /// Watches the Lease, where that is allowed.
+    pub(crate) follower: Follower,
+    pub(crate) documents: Arc<ConfigMapDocuments>,
+}
+
+impl LeaseLeadership {
+    /// Begins to take part; must be called within a runtime, where it leaves a task that ends with
+    /// this.
+    pub(crate) fn new(options: LeaseOptions, parts: Parts) -> Self {
+        let (standing, stands) = watch::channel(Standing::default());
+        let (see, seen) = watch::channel(None);
+        let documents = parts.documents;
+        let stores = documents.stores();
+        // A campaign, its end and a release are all that one asks for at a time.
+        let (orders, queue) = mpsc::unbounded_channel();
+        let task = Task {
+            seen,
+            alive: parts.follower.alive.subscribe(),
+            hints: documents.handovers(),
+            epochs: documents.epochs(),
+            vacancy: Vacancy {
+                documents,
+                name: options.name.clone(),
+            },
+            machine: LeaseState::new(options, boottime()),
+            client: parts.client,
+            orders: queue,
+            standing,
+            objects: VecDeque::new(),
+            released: Vec::new(),
+            complaint: String::new(),
+        };
+        let follow = parts.follower.run(move |seen: Seen<Object>| {
+            see.send_replace(Some(seen));
+        });
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task.run() => {}
+                () = follow => {}
+            }
+        });
+        Self {
+            orders,
+            campaigns: AtomicU64::new(0),
+            standing: stands,
+            stores,
+        }
+    }
+
+    fn order(&self, order: Order) {
+        // The task ends only with this, or by a panic, which ends its standing as well.
+        let _ = self.orders.send(order);
+    }
+}
+
+/// A campaign, for as long as somebody wants it.
+struct Campaign<'a>(&'a LeaseLeadership);
+
+impl Drop for Campaign<'_> {
+    fn drop(&mut self) {
+        self.0.order(Order::Close);
+    }
+}
+
+#[async_trait]
+impl Leadership for LeaseLeadership {
+    async fn lead(&self, reports: mpsc::Sender<LeadershipReport>) {
+        let mut standing = self.standing.clone();
+        let number = self.campaigns.fetch_add(1, Ordering::Relaxed) + 1;
+        self.order(Order::Campaign(number));
+        let _campaign = Campaign(self);
+        let mut has_won = false;
+        loop {
+            tokio::select! {
+                () = reports.closed() => return,
+                changed = standing.changed() => if changed.is_err() {
+                    return;
+                },
+            }
+            let now = standing.borrow_and_update().clone();
+            if now.campaign != number {
+                continue;
+            }
+            let report = match now.office {
+                Office::None => continue,
+                Office::Held { authority } if has_won => LeadershipReport::Extended { authority },
+                Office::Held { authority } => LeadershipReport::Won {
+                    authority: Some(authority),
+                },
+                Office::Lost { reason } => LeadershipReport::Lost { reason },
+            };
+            has_won = true;
+            let is_over = matches!(report, LeadershipReport::Lost { .. });
+            // Nobody listens any more: then it needs no telling.
+            if reports.send(report).await.is_err() || is_over {
+                return;
+            }
+        }
+    }
+
+    async fn release(&self) {
+        UnderWay::none(&self.stores).await;
+        let (done, released) = oneshot::channel();
+        self.order(Order::Release(done));
+        // An error says that the task has ended: then nothing is held any more for long.
+        let _ = released.await;
+    }
+
+    fn leader(&self) -> Option<Arc<str>> {
+        self.standing.borrow().holder.clone()
+    }
+}

@@ -1,0 +1,200 @@
+//! The Lease object: client-go's fields, and our annotations beside them.
+//!
+//! Whoever else writes the Lease keeps annotations that he does not know of. So what belongs to one
+//! record alone is believed only where `oxia.io/renewed` repeats the record's own `renewTime`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp as WallClock;
+use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use stepdown_core::lease::{Lease, LeaseRecord, WallTime};
+use stepdown_core::{Epoch, ProcessId, Version};
+
+/// The greatest epoch that a holder has told of.
+const EPOCH: &str = "oxia.io/epoch";
+/// Whom the holder is asked to give the Lease to.
+pub(crate) const TRANSFER_REQUESTED: &str = "oxia.io/transfer-requested";
+const POD: &str = "oxia.io/pod-uid";
+const PROCESS: &str = "oxia.io/process";
+const RENEWED: &str = "oxia.io/renewed";
+const TRANSFER_TO: &str = "oxia.io/transfer-to";
+
+/// What the object says. Whatever is missing or makes no sense is left out.
+pub(crate) fn decode(object: &Object) -> Lease {
+    let spec = object.spec.clone().unwrap_or_default();
+    let renewed = spec.renew_time.as_ref().map(wall);
+    let none = BTreeMap::new();
+    let annotations = object.metadata.annotations.as_ref().unwrap_or(&none);
+    let said = |key| annotations.get(key).map(String::as_str);
+    let stamp = renewed.map(|renewed| renewed.0.to_string());
+    let is_ours = stamp.is_some() && stamp.as_deref() == said(RENEWED);
+    let of_this_record = |key| said(key).filter(|_| is_ours);
+    let seconds = u64::try_from(spec.lease_duration_seconds.unwrap_or(0)).unwrap_or(0);
+    Lease {
+        version: Version::new(object.metadata.resource_version.clone().unwrap_or_default()),
+        record: LeaseRecord {
+            holder: spec.holder_identity.unwrap_or_default().into(),
+            process: of_this_record(PROCESS).and_then(process),
+            pod: of_this_record(POD).map(Arc::from),
+            duration: Duration::from_secs(seconds),
+            acquired: spec.acquire_time.as_ref().map(wall),
+            renewed,
+            transitions: u32::try_from(spec.lease_transitions.unwrap_or(0)).unwrap_or(0),
+            epoch: Epoch(said(EPOCH).and_then(|it| it.parse().ok()).unwrap_or(0)),
+            transfer_to: of_this_record(TRANSFER_TO).map(Arc::from),
+            transfer_requested: said(TRANSFER_REQUESTED).map(Arc::from),
+        },
+    }
+}
+
+/// The object that is to take the place of `before`, with everything kept that is not ours.
+pub(crate) fn encode(
+    before: Option<&Object>,
+    name: &str,
+    namespace: &str,
+    record: &LeaseRecord,
+    now: WallTime,
+) -> Object {
+    let mut object = before.cloned().unwrap_or_default();
+    object.metadata.name = Some(name.to_owned());
+    object.metadata.namespace = Some(namespace.to_owned());
+    object.metadata.managed_fields = None;
+    let renewed = record.renewed.unwrap_or(now);
+    let spec = object.spec.take().unwrap_or_default();
+    object.spec = Some(LeaseSpec {
+        holder_identity: Some(record.holder.to_string()),
+        lease_duration_seconds: Some(i32::try_from(record.duration.as_secs()).unwrap_or(i32::MAX)),
+        acquire_time: micro_time(record.acquired.unwrap_or(now)),
+        renew_time: micro_time(renewed),
+        lease_transitions: Some(i32::try_from(record.transitions).unwrap_or(i32::MAX)),
+        ..spec
+    });
+    let annotations = object.metadata.annotations.get_or_insert_default();
+    let epoch = (record.epoch > Epoch(0)).then(|| record.epoch.to_string());
+    for (key, value) in [
+        (EPOCH, epoch),
+        (POD, record.pod.as_ref().map(ToString::to_string)),
+        (PROCESS, record.process.map(|process| process.to_string())),
+        (RENEWED, Some(renewed.0.to_string())),
+        (
+            TRANSFER_TO,
+            record.transfer_to.as_ref().map(ToString::to_string),
+        ),
+        (
+            TRANSFER_REQUESTED,
+            record.transfer_requested.as_ref().map(ToString::to_string),
+        ),
+    ] {
+        match value {
+            Some(value) => annotations.insert(key.to_owned(), value),
+            None => annotations.remove(key),
+        };
+    }
+    object
+}
+
+/// The wall clock's time.
+pub(crate) fn wall_clock() -> WallTime {
+    WallTime(WallClock::now().as_microsecond())
+}
+
+fn wall(time: &MicroTime) -> WallTime {
+    WallTime(time.0.as_microsecond())
+}
+
+fn micro_time(time: WallTime) -> Option<MicroTime> {
+    WallClock::from_microsecond(time.0).ok().map(MicroTime)
+}
+
+fn process(text: &str) -> Option<ProcessId> {
+    u128::from_str_radix(text, 16).ok().map(ProcessId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> LeaseRecord {
+        LeaseRecord {
+            holder: "me".into(),
+            process: Some(ProcessId(0xabc)),
+            pod: Some("pod".into()),
+            duration: Duration::from_secs(15),
+            acquired: Some(WallTime(1_700_000_000_000_001)),
+            renewed: Some(WallTime(1_700_000_000_000_002)),
+            transitions: 7,
+            epoch: Epoch(41),
+            transfer_to: Some("you".into()),
+            transfer_requested: None,
+        }
+    }
+
+    #[test]
+    fn a_record_survives_its_object() {
+        let object = encode(None, "status", "here", &record(), WallTime(0));
+        assert_eq!(decode(&object).record, record());
+    }
+
+    #[test]
+    fn a_record_survives_the_wire() {
+        let object = encode(None, "status", "here", &record(), WallTime(0));
+        let wire = serde_json::to_string(&object).unwrap();
+        let object: Object = serde_json::from_str(&wire).unwrap();
+        assert_eq!(decode(&object).record, record());
+    }
+
+    #[test]
+    fn what_belongs_to_an_older_record_is_not_believed() {
+        let mut object = encode(None, "status", "here", &record(), WallTime(0));
+        // client-go renews: it keeps annotations that it does not know of.
+        let spec = object.spec.as_mut().unwrap();
+        spec.renew_time = micro_time(WallTime(1_700_000_000_000_003));
+        let decoded = decode(&object).record;
+        assert_eq!(
+            (decoded.process, decoded.pod, decoded.transfer_to),
+            (None, None, None)
+        );
+        assert_eq!(decoded.epoch, Epoch(41), "the epoch belongs to the cluster");
+    }
+
+    #[test]
+    fn an_empty_object_is_held_by_nobody() {
+        let decoded = decode(&Object::default()).record;
+        assert_eq!((&*decoded.holder, decoded.duration), ("", Duration::ZERO));
+        assert_eq!((decoded.renewed, decoded.epoch), (None, Epoch(0)));
+    }
+
+    #[test]
+    fn nonsense_is_left_out() {
+        let mut object = encode(None, "status", "here", &record(), WallTime(0));
+        let annotations = object.metadata.annotations.as_mut().unwrap();
+        annotations.insert(EPOCH.to_owned(), "-1".to_owned());
+        annotations.insert(PROCESS.to_owned(), "not hexadecimal".to_owned());
+        let spec = object.spec.as_mut().unwrap();
+        spec.lease_duration_seconds = Some(-1);
+        spec.lease_transitions = Some(-1);
+        let decoded = decode(&object).record;
+        assert_eq!((decoded.epoch, decoded.process), (Epoch(0), None));
+        assert_eq!((decoded.duration, decoded.transitions), (Duration::ZERO, 0));
+    }
+
+    #[test]
+    fn what_others_have_added_is_kept() {
+        let mut before = Object::default();
+        before.metadata.resource_version = Some("9".to_owned());
+        let labels = before.metadata.labels.get_or_insert_default();
+        labels.insert("app".to_owned(), "oxia".to_owned());
+        let annotations = before.metadata.annotations.get_or_insert_default();
+        annotations.insert("note".to_owned(), "theirs".to_owned());
+        annotations.insert(TRANSFER_REQUESTED.to_owned(), "you".to_owned());
+        let object = encode(Some(&before), "status", "here", &record(), WallTime(0));
+        assert_eq!(object.metadata.labels, before.metadata.labels);
+        assert_eq!(object.metadata.resource_version.as_deref(), Some("9"));
+        let annotations = object.metadata.annotations.unwrap();
+        assert_eq!(annotations.get("note").map(String::as_str), Some("theirs"));
+        assert_eq!(annotations.get(TRANSFER_REQUESTED), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! The task that drives the election: it owns the machine, carries out what that asks for, and
+//! tells of what became of it.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use k8s_openapi::api::coordination::v1::Lease as Object;
+use stepdown_core::lease::{
+    LeaseEffect, LeaseEvent, LeaseReading, LeaseRecord, LeaseReport, LeaseState, LeaseWriting,
+};
+use stepdown_core::{Epoch, RequestId, Timestamp, Version};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::client::LeaseClient;
+use super::object::{decode, wall_clock};
+use super::vacancy::Vacancy;
+use crate::clock::boottime;
+use crate::configmap::watch::Seen;
+
+/// Objects kept, so that what others have added to them survives our writes.
+const KEPT: usize = 4;
+
+/// What the task is asked for.
+pub(super) enum Order {
+    /// Campaign, under this number.
+    Campaign(u64),
+    /// Renew nothing more, and bid for nothing.
+    Close,
+    /// Give back what is held, and say when that is done.
+    Release(oneshot::Sender<()>),
+}
+
+/// How the election stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    /// The number of the last campaign, so that each knows what is its own.
+    pub(super) campaign: u64,
+    pub(super) office: Office,
+    /// Who held the lease when it was seen last.
+    pub(super) holder: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Office {
+    #[default]
+    None,
+    Held {
+        authority: Timestamp,
+    },
+    Lost {
+        reason: String,
+    },
+}
+
+/// Everything that the task works with.
+pub(super) struct Task {
+    pub(super) machine: LeaseState,
+    pub(super) client: LeaseClient,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    /// What a watch shows, if there is one.
+    pub(super) seen: watch::Receiver<Option<Seen<Object>>>,
+    /// Whether that watch is alive.
+    pub(super) alive: watch::Receiver<bool>,
+    /// Changes when another coordinator tells that it has left.
+    pub(super) hints: watch::Receiver<u64>,
+    pub(super) epochs: watch::Receiver<Epoch>,
+    pub(super) standing: watch::Sender<Standing>,
+    pub(super) vacancy: Vacancy,
+    pub(super) objects: VecDeque<Object>,
+    pub(super) released: Vec<oneshot::Sender<()>>,
+    pub(super) complaint: String,
+}
+
+impl Task {
+    /// Runs until nobody can ask for anything any more.
+    pub(super) async fn run(mut self) {
+        // One request is under way at a time.
+        let (answers, mut answered) = mpsc::channel(1);
+        loop {
+            self.carry_out_all(&answers).await;
+            let deadline = self.machine.poll_deadline().map(|(at, _)| at);
+            let event = tokio::select! {
+                biased;
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => return,
+                },
+                Some((event, object)) = answered.recv() => {
+                    self.keep(object);
+                    event
+                }
+                Ok(()) = self.seen.changed() => match self.show() {
+                    Some(event) => event,
+                    None => continue,
+                },
+                Ok(()) = self.alive.changed() => LeaseEvent::LeaseHinted,
+                Ok(()) = self.hints.changed() => LeaseEvent::LeaseHinted,
+                Ok(()) = self.epochs.changed() => {
+                    LeaseEvent::EpochRaised(*self.epochs.borrow_and_update())
+                }
+                () = wait(deadline) => LeaseEvent::TimePassed,
+            };
+            self.machine.handle(boottime(), event);
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> LeaseEvent {
+        match order {
+            Order::Campaign(number) => {
+                self.standing.send_modify(|standing| {
+                    standing.campaign = number;
+                    standing.office = Office::None;
+                });
+                LeaseEvent::CampaignRequested
+            }
+            Order::Close => LeaseEvent::OfficeClosed,
+            Order::Release(done) => {
+                self.released.push(done);
+                LeaseEvent::ReleaseRequested
+            }
+        }
+    }
+
+    fn show(&mut self) -> Option<LeaseEvent> {
+        let seen = self.seen.borrow_and_update().clone()?;
+        Some(LeaseEvent::LeaseObserved(match seen {
+            Seen::Absent => None,
+            Seen::Present(object) => {
+                let lease = decode(&object);
+                self.keep(Some(object));
+                Some(lease)
+            }
+        }))
+    }
+
+    async fn carry_out_all(&mut self, answers: &mpsc::Sender<(LeaseEvent, Option<Object>)>) {
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                LeaseEffect::Read { request, deadline } => {
+                    let client = self.client.clone();
+                    answer(answers, read(client, request, deadline));
+                }
+                LeaseEffect::Report(report) => self.report(report).await,
+                LeaseEffect::Write {
+                    request,
+                    expected,
+                    record,
+                    deadline,
+                } => {
+                    let before = self.kept(expected.as_ref());
+                    let client = self.client.clone();
+                    answer(answers, write(client, request, before, record, deadline));
+                }
+            }
+        }
+    }
+
+    async fn report(&mut self, report: LeaseReport) {
+        match report {
+            LeaseReport::CoolingDown { wait } => tracing::warn!(
+                ?wait,
+                "Leadership was lost too often lately: another candidate goes first"
+            ),
+            LeaseReport::Extended { authority } | LeaseReport::Won { authority } => {
+                self.complaint.clear();
+                self.stand(Office::Held { authority });
+            }
+            LeaseReport::HolderChanged { holder } => {
+                let holder = Some(holder).filter(|holder| !holder.is_empty());
+                match &holder {
+                    Some(holder) => tracing::info!(%holder, "The lease is held"),
+                    None => tracing::info!("The lease is held by nobody"),
+                }
+                self.standing
+                    .send_modify(|standing| standing.holder = holder);
+            }
+            LeaseReport::Lost { reason } => self.stand(Office::Lost { reason }),
+            LeaseReport::Refused { reason } => self.complain(reason),
+            LeaseReport::Released { given_back } => {
+                if given_back {
+                    let is_watched = *self.alive.borrow();
+                    self.vacancy.announce(is_watched).await;
+                }
+                for done in self.released.drain(..) {
+                    // Whoever asked may have gone.
+                    let _ = done.send(());
+                }
+            }
+        }
+    }
+
+    fn stand(&self, office: Office) {
+        self.standing
+            .send_modify(|standing| standing.office = office);
+    }
+
+    /// Says once what keeps coming back.
+    fn complain(&mut self, reason: String) {
+        if self.complaint != reason {
+            tracing::warn!(%reason, "The lease can't be read or written; it is tried again");
+            self.complaint = reason;
+        }
+    }
+
+    fn keep(&mut self, object: Option<Object>) {
+        self.objects.extend(object);
+        while self.objects.len() > KEPT {
+            self.objects.pop_front();
+        }
+    }
+
+    /// The object of that version; a bare one if it was forgotten.
+    fn kept(&self, version: Option<&Version>) -> Option<Object> {
+        let version = version?;
+        let is_it =
+            |object: &&Object| object.metadata.resource_version.as_deref() == Some(&*version.0);
+        let found = self.objects.iter().rev().find(is_it).cloned();
+        Some(found.unwrap_or_else(|| {
+            let mut object = Object::default();
+            object.metadata.resource_version = Some(version.to_string());
+            object
+        }))
+    }
+}
+
+/// Runs one request, whose answer comes even if it panics.
+fn answer(
+    answers: &mpsc::Sender<(LeaseEvent, Option<Object>)>,
+    request: impl Future<Output = (LeaseEvent, Option<Object>)> + Send + 'static,
+) {
+    let answers = answers.clone();
+    tokio::spawn(async move {
+        let answer = request.await;
+        // Nobody listens only when the task has ended.
+        let _ = answers.send(answer).await;
+    });
+}
+
+async fn read(
+    client: LeaseClient,
+    request: RequestId,
+    deadline: Timestamp,
+) -> (LeaseEvent, Option<Object>) {
+    let (outcome, object) = within(deadline, client.read())
+        .await
+        .unwrap_or_else(|reason| {
+            let after = Duration::ZERO;
+            (LeaseReading::Unavailable { after, reason }, None)
+        });
+    (LeaseEvent::LeaseRead { request, outcome }, object)
+}
+
+async fn write(
+    client: LeaseClient,
+    request: RequestId,
+    before: Option<Object>,
+    record: LeaseRecord,
+    deadline: Timestamp,
+) -> (LeaseEvent, Option<Object>) {
+    let (sent, wall) = (boottime(), wall_clock());
+    let written = within(deadline, client.write(before.as_ref(), &record, wall)).await;
+    let (outcome, object) =
+        written.unwrap_or_else(|reason| (LeaseWriting::Ambiguous(reason), None));
+    let event = LeaseEvent::LeaseWritten {
+        request,
+        sent,
+        wall,
+        outcome,
+    };
+    (event, object)
+}
+
+/// `Err` says what came instead of an answer.
+async fn within<T>(deadline: Timestamp, answer: impl Future<Output = T>) -> Result<T, String> {
+    let limit = deadline.since(boottime());
+    match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err("the request has panicked".to_owned()),
+        Err(_) => Err(format!("no answer within {limit:?}")),
+    }
+}
+
+async fn wait(deadline: Option<Timestamp>) {
+    match deadline {
+        Some(at) => sleep_until(Instant::now() + at.since(boottime())).await,
+        None => std::future::pending().await,
+    }
+}
