@@ -2,14 +2,17 @@
 //! asked for.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
+use stepdown_backends::configmap::{ConfigMapBackend, ConfigMapOptions, StatusSize};
 use stepdown_backends::file::{FileBackend, FileOptions};
 use stepdown_backends::memory::MemoryCluster;
 use stepdown_backends::{Backend, StatusStore};
+use stepdown_core::lease::{FlapLimit, LeaseOptions, LeaseTiming};
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Options, ProcessId, Report, Timing, Version};
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tracing::info;
 
@@ -29,7 +32,9 @@ pub async fn run(session: Session) -> Result<(), StartError> {
         metrics,
         stop,
     } = session;
-    let backend = measured(backend(&options)?, &metrics);
+    let machine = machine_options(timing(lease_profile))?;
+    let backend = backend(&options, &machine, lease(lease_profile), &metrics).await?;
+    let backend = measured(backend, &metrics);
     let tls = options
         .controller_tls
         .as_ref()
@@ -43,14 +48,13 @@ pub async fn run(session: Session) -> Result<(), StartError> {
     };
     let ports = Servers::start(listeners, Routes::default(), &metrics);
 
-    let machine = machine_options(timing(lease_profile))?;
     info!(name = options.name, process = %machine.process, "Campaigning");
     let observed = metrics.clone();
     let coordinator = Coordinator {
         options: machine,
         backend,
         servers,
-        drain: drain(lease_profile),
+        drain: lease(lease_profile).drain,
         reports: Arc::new(move |report: &Report| {
             log_report(report);
             observed.report(report);
@@ -72,7 +76,12 @@ pub async fn run(session: Session) -> Result<(), StartError> {
 #[error("{0}")]
 pub struct StartError(String);
 
-fn backend(options: &CoordinatorOptions) -> Result<Backend, StartError> {
+async fn backend(
+    options: &CoordinatorOptions,
+    machine: &Options,
+    timing: LeaseTiming,
+    metrics: &Metrics,
+) -> Result<Backend, StartError> {
     match &options.provider {
         Provider::File {
             status,
@@ -89,7 +98,53 @@ fn backend(options: &CoordinatorOptions) -> Result<Backend, StartError> {
             };
             FileBackend::open(file).map_err(|error| StartError(error.to_string()))
         }
+        Provider::ConfigMap(kubernetes) => {
+            let lease = lease_options(&options.name, machine, timing, kubernetes.flap_limit);
+            let documents = ConfigMapOptions {
+                namespace: kubernetes.namespace.clone(),
+                status_name: kubernetes.status_name.clone(),
+                config_name: kubernetes.config_name.clone(),
+                layout: kubernetes.layout,
+                initialize_empty_status: kubernetes.initialize_empty_status,
+            };
+            let opened = ConfigMapBackend::open(documents, lease).await;
+            let (backend, sizes) = opened.map_err(|error| StartError(error.to_string()))?;
+            tokio::spawn(follow_size(sizes, metrics.clone()));
+            Ok(backend)
+        }
         Provider::Memory => Ok(MemoryCluster::new().backend(&options.name)),
+    }
+}
+
+/// Ends with the backend.
+async fn follow_size(mut sizes: watch::Receiver<Option<StatusSize>>, metrics: Metrics) {
+    while sizes.changed().await.is_ok() {
+        if let Some(size) = *sizes.borrow_and_update() {
+            metrics.status_size(size.bytes, size.limit);
+        }
+    }
+}
+
+fn lease_options(
+    name: &str,
+    machine: &Options,
+    timing: LeaseTiming,
+    flap_limit: u32,
+) -> LeaseOptions {
+    LeaseOptions {
+        name: name.into(),
+        process: machine.process,
+        // By the downward API, where the manifest has it.
+        pod: std::env::var("POD_UID")
+            .ok()
+            .filter(|uid| !uid.trim().is_empty())
+            .map(Into::into),
+        seed: machine.seed,
+        timing,
+        flaps: FlapLimit {
+            losses: flap_limit,
+            ..FlapLimit::default()
+        },
     }
 }
 
@@ -132,19 +187,16 @@ impl StatusStore for Measured {
 }
 
 fn timing(profile: LeaseProfile) -> Timing {
-    match profile {
-        LeaseProfile::Default => Timing::default(),
-        LeaseProfile::Short => Timing {
-            lease: Duration::from_secs(3),
-            ..Timing::default()
-        },
+    Timing {
+        lease: lease(profile).lease,
+        ..Timing::default()
     }
 }
 
-fn drain(profile: LeaseProfile) -> Duration {
+fn lease(profile: LeaseProfile) -> LeaseTiming {
     match profile {
-        LeaseProfile::Default => Duration::from_secs(3),
-        LeaseProfile::Short => Duration::from_millis(600),
+        LeaseProfile::Default => LeaseTiming::DEFAULT,
+        LeaseProfile::Short => LeaseTiming::SHORT,
     }
 }
 

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use stepdown::bench::BenchArgs;
 use stepdown::cli::{
     self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, SandboxArgs, SandboxChildArgs,
-    SandboxDataServerArgs, StatusFileArgs,
+    SandboxDataServerArgs, StatusFileArgs, TransferArgs,
 };
 use stepdown::coordinate;
 use stepdown::sandbox;
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::SandboxChild(args) => Err(sandbox_child(&args)),
         Command::SandboxDataServer(args) => sandbox_data_server(args),
         Command::StatusFile(args) => status_file(&args),
+        Command::Transfer(args) => transfer(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,6 +107,16 @@ fn status_file(args: &StatusFileArgs) -> Result<(), Failure> {
     } else {
         Err(Failure::Silent)
     }
+}
+
+fn transfer(args: TransferArgs) -> Result<(), Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let told = |line: &str| {
+        // Whoever closed standard output wants only the exit code.
+        let _ = writeln!(io::stdout(), "{line}");
+    };
+    let handed_over = runtime.block_on(cli::hand_over(args, told));
+    handed_over.map_err(Failure::Told)
 }
 
 fn run_sandbox(args: SandboxArgs) -> Result<(), Failure> {

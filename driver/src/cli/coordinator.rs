@@ -40,8 +40,8 @@ pub struct CoordinatorArgs {
         help_heading = "File provider"
     )]
     pub file_clusters_status_path: String,
-    /// Take an empty status file for a new cluster; without it, an empty file is refused
-    #[arg(long, help_heading = "File provider", num_args = 0..=1, require_equals = true, default_value = "false",
+    /// Take an empty status document for a new cluster; without it, an empty one is refused
+    #[arg(long, help_heading = "File and configmap provider", num_args = 0..=1, require_equals = true, default_value = "false",
         default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
     pub initialize_empty_status: bool,
     /// Take files on NFS, SMB or FUSE, whose locks and renames may not hold what they promise
@@ -67,6 +67,16 @@ pub struct CoordinatorArgs {
         help_heading = "Configmap provider"
     )]
     pub k8s_configmap_name: String,
+    /// How the cluster status is written: plain, as upstream does, or compressed, for more shards
+    /// than fit into 1 MiB [default: plain]
+    #[arg(
+        long,
+        value_name = "LAYOUT",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Configmap provider"
+    )]
+    pub k8s_status_layout: String,
 
     /// Raft address of this coordinator
     #[arg(
@@ -216,6 +226,7 @@ impl CoordinatorArgs {
         settings.metadata.kubernetes = Some(KubernetesSettings {
             namespace: Some(self.k8s_namespace),
             status_name: Some(self.k8s_configmap_name),
+            status_layout: Some(self.k8s_status_layout),
             ..KubernetesSettings::default()
         });
         settings.metadata.file = Some(FileSettings {

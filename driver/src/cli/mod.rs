@@ -9,6 +9,7 @@ mod health;
 mod sandbox;
 mod session;
 mod status_file;
+mod transfer;
 
 use crate::bench::BenchArgs;
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ pub use health::{HealthArgs, Unhealthy, check};
 pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs};
 pub use session::{Session, coordinate};
 pub use status_file::{StatusFileAction, StatusFileArgs, status_file};
+pub use transfer::{TransferArgs, hand_over};
 
 use crate::options::{LogLevel, ParseLogLevelError};
 
@@ -82,6 +84,8 @@ pub enum Command {
     SandboxDataServer(SandboxDataServerArgs),
     /// Look at a status file, or accept one that was edited by hand
     StatusFile(StatusFileArgs),
+    /// Ask the leading coordinator to hand over to another, and wait until that one leads
+    Transfer(TransferArgs),
 }
 
 impl Cli {

@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 
 enum Order {
     Campaign(Tenure),
+    /// Extend leadership no more, so that it ends by itself should the office never be empty.
+    Close,
     Release,
 }
 
@@ -22,8 +24,8 @@ pub(super) struct LeadershipTask {
 
 impl LeadershipTask {
     pub(super) fn start(leadership: Arc<dyn Leadership>, events: mpsc::Sender<Event>) -> Self {
-        // The machine asks for at most one campaign and one release of it at a time, so this queue
-        // stays short.
+        // The machine asks for at most one campaign, its close and its release at a time, so this
+        // queue stays short.
         let (orders, queue) = mpsc::unbounded_channel();
         let task = tokio::spawn(obey(leadership, queue, events));
         Self { orders, task }
@@ -32,6 +34,10 @@ impl LeadershipTask {
     pub(super) fn campaign(&self, tenure: Tenure) {
         // It ends only with this handle, or with the process.
         let _ = self.orders.send(Order::Campaign(tenure));
+    }
+
+    pub(super) fn close_office(&self) {
+        let _ = self.orders.send(Order::Close);
     }
 
     pub(super) fn release(&self) {
@@ -60,6 +66,8 @@ async fn obey(
                 next = queue.recv() => next,
                 () = lead(&*leadership, tenure, &events) => queue.recv().await,
             },
+            // Whatever was led is no longer: its future is dropped.
+            Order::Close => queue.recv().await,
             Order::Release => {
                 leadership.release().await;
                 queue.recv().await

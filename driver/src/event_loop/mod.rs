@@ -173,7 +173,10 @@ impl Body {
                 self.leadership.campaign(tenure);
             }
             Effect::Cancel { tenure, request } => self.tenancy.cancel(tenure, request),
-            Effect::CloseControllers { tenure } => self.tenancy.close(tenure),
+            Effect::CloseControllers { tenure } => {
+                self.leadership.close_office();
+                self.tenancy.close(tenure);
+            }
             Effect::Exit => return true,
             Effect::ForgetServer { tenure, server } => self.tenancy.forget(tenure, &server),
             Effect::Load { tenure, request } => self.tenancy.load(tenure, request),

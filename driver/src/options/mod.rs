@@ -1,6 +1,7 @@
 //! What a coordinator is told at its start: flags and the `--sconfig` file, joined and checked.
 
 mod file;
+mod kubernetes;
 mod legacy;
 mod level;
 mod resolve;
@@ -9,6 +10,9 @@ mod tls;
 
 use std::path::PathBuf;
 
+pub use stepdown_backends::configmap::Layout;
+
+pub use kubernetes::DEFAULT_STATUS_NAME;
 pub use level::{LogLevel, ParseLogLevelError};
 pub use settings::{
     AuthSettings, FileSettings, KubernetesSettings, RaftSettings, ServerSettings, Settings,
@@ -65,8 +69,28 @@ pub enum Provider {
         /// Take files on a network file system.
         allow_network_filesystem: bool,
     },
+    /// Two ConfigMaps, and a Lease.
+    ConfigMap(KubernetesOptions),
     /// This process alone; nothing survives it.
     Memory,
+}
+
+/// What lives in Kubernetes, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesOptions {
+    /// The namespace of everything.
+    pub namespace: String,
+    /// The ConfigMap of the status document, and the Lease.
+    pub status_name: String,
+    /// The ConfigMap of the configuration document.
+    pub config_name: String,
+    /// How the status document is written.
+    pub layout: Layout,
+    /// Take an empty status document for a new cluster.
+    pub initialize_empty_status: bool,
+    /// So many unplanned losses of leadership within five minutes are borne before others go
+    /// first; zero switches the limit off.
+    pub flap_limit: u32,
 }
 
 impl CoordinatorOptions {

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::settings::{
-    AuthSettings, FileSettings, KubernetesSettings, MetadataSettings, ServerSettings, Settings,
-};
-use super::{CoordinatorOptions, OptionsError, Provider, ServerOptions, legacy, tls};
+use super::settings::{AuthSettings, FileSettings, MetadataSettings, ServerSettings, Settings};
+use super::{CoordinatorOptions, OptionsError, Provider, ServerOptions, kubernetes, legacy, tls};
 
 /// Checks everything; the error names every problem, not only the first.
 pub fn resolve(
@@ -138,9 +136,9 @@ fn provider(
     note(problems, legacy::fold_file_path(&mut file));
     note(problems, legacy::fold_config_map_name(&mut kubernetes));
     let name = said(metadata.provider_name).unwrap_or_else(|| "file".to_owned());
-    if initialize_empty_status && name != "file" {
+    if initialize_empty_status && !matches!(name.as_str(), "file" | "configmap") {
         problems.push(format!(
-            "--initialize-empty-status is for the file provider, not for {name}"
+            "--initialize-empty-status is for the file and configmap providers, not for {name}"
         ));
     }
     if allow_network_filesystem && name != "file" {
@@ -163,8 +161,12 @@ fn provider(
         }
         "memory" => Some(Provider::Memory),
         "configmap" => {
-            configmap_provider(kubernetes, config_path, notices, problems);
-            None
+            if let Some(path) = config_path {
+                let applied = legacy::config_path_for_configmap(&path, &mut kubernetes, notices);
+                note(problems, applied);
+            }
+            let kubernetes = kubernetes::resolve(kubernetes, initialize_empty_status, problems)?;
+            Some(Provider::ConfigMap(kubernetes))
         }
         "raft" => {
             if said(metadata.raft.address).is_none() {
@@ -207,30 +209,9 @@ fn within(dir: &Option<String>, name: Option<String>, default: &str) -> PathBuf 
     }
 }
 
-fn configmap_provider(
-    mut kubernetes: KubernetesSettings,
-    config_path: Option<String>,
-    notices: &mut Vec<String>,
-    problems: &mut Vec<String>,
-) {
-    if let Some(path) = config_path {
-        note(
-            problems,
-            legacy::config_path_for_configmap(&path, &mut kubernetes, notices),
-        );
-    }
-    if said(kubernetes.namespace).is_none() {
-        problems.push(
-            "metadata.kubernetes.namespace (--k8s-namespace) is missing; the configmap provider needs it"
-                .to_owned(),
-        );
-    }
-    problems.push(not_yet("configmap"));
-}
-
 fn not_yet(provider: &str) -> String {
     format!(
-        "metadata.providerName (--metadata) {provider} is not in this release; file and memory are"
+        "metadata.providerName (--metadata) {provider} is not in this release; configmap, file and memory are"
     )
 }
 
@@ -240,6 +221,6 @@ fn note(problems: &mut Vec<String>, result: Result<(), String>) {
     }
 }
 
-fn said(value: Option<String>) -> Option<String> {
+pub(super) fn said(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }

@@ -118,6 +118,8 @@ pub struct KubernetesSettings {
     pub status_name: Option<String>,
     pub config_name: Option<String>,
     pub config_map_name: Option<String>,
+    pub status_layout: Option<String>,
+    pub flap_limit: Option<u32>,
 }
 
 /// The `file` provider.

@@ -24,7 +24,7 @@ fn paths(options: &CoordinatorOptions) -> (String, String) {
         Provider::File { status, config, .. } => {
             (status.display().to_string(), config.display().to_string())
         }
-        Provider::Memory => panic!("not the file provider"),
+        Provider::ConfigMap(_) | Provider::Memory => panic!("not the file provider"),
     }
 }
 
@@ -183,38 +183,43 @@ fn an_old_and_a_new_spelling_that_differ_are_refused() {
 }
 
 #[test]
-fn a_configmap_path_fills_the_namespace_and_must_agree_with_it() {
+fn a_configmap_path_fills_the_namespace_and_the_name_and_must_agree_with_them() {
     let configmap = ["--metadata=configmap", "--k8s-namespace="];
-    let only_not_yet = |yaml: &str| problems(&configmap, Some(yaml)).len() == 1;
-    assert!(only_not_yet("cluster: {configPath: 'configmap:ns/name'}"));
-    assert!(only_not_yet(
-        "cluster: {configPath: 'configmap:ns/name'}\nmetadata: {kubernetes: {namespace: ns, configName: name}}"
-    ));
-    assert!(only_not_yet(
-        "cluster: {configPath: plain}\nmetadata: {kubernetes: {namespace: ns}}"
-    ));
-    assert!(!only_not_yet("cluster: {configPath: 'configmap:ns'}"));
-    assert!(!only_not_yet("cluster: {configPath: 'configmap:/n'}"));
-    assert!(!only_not_yet(
-        "cluster: {configPath: 'configmap:ns/n'}\nmetadata: {kubernetes: {namespace: other}}"
-    ));
+    let kubernetes = |yaml: &str| match load(&configmap, Some(yaml)).map(|it| it.provider) {
+        Ok(Provider::ConfigMap(it)) => Some((it.namespace, it.config_name)),
+        Ok(other) => panic!("{other:?}"),
+        Err(_) => None,
+    };
+    let found = |namespace: &str, name: &str| Some((namespace.to_owned(), name.to_owned()));
+    assert_eq!(
+        kubernetes("cluster: {configPath: 'configmap:ns/name'}"),
+        found("ns", "name")
+    );
+    assert_eq!(
+        kubernetes(
+            "cluster: {configPath: 'configmap:ns/name'}\nmetadata: {kubernetes: {namespace: ns, configName: name}}"
+        ),
+        found("ns", "name")
+    );
+    assert_eq!(
+        kubernetes("cluster: {configPath: plain}\nmetadata: {kubernetes: {namespace: ns}}"),
+        found("ns", "oxia-cluster-config")
+    );
+    for bad in [
+        "cluster: {configPath: 'configmap:ns'}",
+        "cluster: {configPath: 'configmap:/n'}",
+        "cluster: {configPath: 'configmap:ns/n'}\nmetadata: {kubernetes: {namespace: other}}",
+        "{}",
+    ] {
+        assert_eq!(kubernetes(bad), None, "{bad}");
+    }
 }
 
 #[test]
-fn providers_that_come_later_are_refused_by_name() {
-    for provider in ["configmap", "raft"] {
-        let all = problems(
-            &[
-                "--metadata",
-                provider,
-                "--k8s-namespace=n",
-                "--raft-address=a:1",
-            ],
-            None,
-        );
-        assert_eq!(all.len(), 1);
-        assert!(all[0].contains("not in this release"), "{all:?}");
-    }
+fn a_provider_that_comes_later_is_refused_by_name() {
+    let all = problems(&["--metadata=raft", "--raft-address=a:1"], None);
+    assert_eq!(all.len(), 1);
+    assert!(all[0].contains("not in this release"), "{all:?}");
     assert!(problems(&["--metadata=File"], None)[0].contains("memory, configmap, raft, file"));
 }
 

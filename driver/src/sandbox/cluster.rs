@@ -9,6 +9,7 @@ use stepdown_core::cluster::ClusterStatus;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use super::coordinator::in_files;
 use super::{
     CoordinatorProcess, CoordinatorProcessOptions, DataServerProcess, DataServerProcessOptions,
     Process, Samples, SandboxError, status,
@@ -81,9 +82,9 @@ impl Cluster {
                 name: format!("coordinator-{number}"),
                 program: options.program.clone(),
                 dir: dir.clone(),
-                status: cluster.status.clone(),
-                configuration: cluster.configuration.clone(),
+                metadata: in_files(&cluster.status, &cluster.configuration),
                 words: options.coordinator_words.clone(),
+                environment: Vec::new(),
             };
             cluster
                 .coordinators
@@ -95,30 +96,9 @@ impl Cluster {
     /// Writes the configuration document, put in place whole: these namespaces, and all data
     /// servers.
     pub fn configure(&self, namespaces: &[NamespaceOptions]) -> Result<(), SandboxError> {
-        let namespaces: Vec<_> = namespaces
-            .iter()
-            .map(|it| {
-                serde_json::json!({
-                    "name": it.name,
-                    "initialShardCount": it.shards,
-                    "replicationFactor": it.replication_factor,
-                })
-            })
-            .collect();
-        let servers: Vec<_> = self
-            .data_servers
-            .iter()
-            .map(|it| {
-                serde_json::json!({
-                    "name": it.process().name(),
-                    "public": it.public().to_string(),
-                    "internal": it.internal().to_string(),
-                })
-            })
-            .collect();
-        let document = serde_json::json!({"namespaces": namespaces, "servers": servers});
+        let document = configuration(namespaces, &self.data_servers);
         let new = self.configuration.with_extension("new");
-        fs::write(&new, format!("{document:#}\n")).map_err(SandboxError::file("write", &new))?;
+        fs::write(&new, document).map_err(SandboxError::file("write", &new))?;
         fs::rename(&new, &self.configuration)
             .map_err(SandboxError::file("replace", &self.configuration))
     }
@@ -208,6 +188,35 @@ impl Cluster {
         }
         None
     }
+}
+
+/// The text of a configuration document: these namespaces, and these data servers.
+pub fn configuration(
+    namespaces: &[NamespaceOptions],
+    data_servers: &[DataServerProcess],
+) -> String {
+    let namespaces: Vec<_> = namespaces
+        .iter()
+        .map(|it| {
+            serde_json::json!({
+                "name": it.name,
+                "initialShardCount": it.shards,
+                "replicationFactor": it.replication_factor,
+            })
+        })
+        .collect();
+    let servers: Vec<_> = data_servers
+        .iter()
+        .map(|it| {
+            serde_json::json!({
+                "name": it.process().name(),
+                "public": it.public().to_string(),
+                "internal": it.internal().to_string(),
+            })
+        })
+        .collect();
+    let document = serde_json::json!({"namespaces": namespaces, "servers": servers});
+    format!("{document:#}\n")
 }
 
 /// Whether the coordinator of these metrics leads.

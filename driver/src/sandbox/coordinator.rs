@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::process::{Process, ProcessOptions};
 use super::{Samples, SandboxError, free_addresses, metrics};
 
-/// How to start a coordinator on the file backend.
+/// How to start a coordinator.
 #[derive(Clone, Debug)]
 pub struct CoordinatorProcessOptions {
     /// Its name in elections; its options file and its log are named for it.
@@ -17,12 +17,13 @@ pub struct CoordinatorProcessOptions {
     pub program: PathBuf,
     /// Where its options file and its log are put.
     pub dir: PathBuf,
-    /// The status document.
-    pub status: PathBuf,
-    /// The configuration document.
-    pub configuration: PathBuf,
+    /// Where its documents and its leadership live: the `metadata` of its options file, less its
+    /// name.
+    pub metadata: serde_json::Value,
     /// Further flags.
     pub words: Vec<OsString>,
+    /// What is added to its environment.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// A coordinator as a child process.
@@ -59,6 +60,7 @@ impl CoordinatorProcess {
             name: options.name,
             program: options.program,
             words,
+            environment: options.environment,
         })?;
         Ok(Self {
             process,
@@ -99,19 +101,21 @@ impl CoordinatorProcess {
     }
 }
 
-fn settings(options: &CoordinatorProcessOptions) -> String {
-    // JSON is YAML, and knows how to quote a path.
-    let settings = serde_json::json!({"metadata": {
-        "name": options.name,
+/// The `metadata` of a coordinator whose documents are files.
+pub(super) fn in_files(status: &Path, configuration: &Path) -> serde_json::Value {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    serde_json::json!({
         "providerName": "file",
-        "file": {
-            "statusName": text(&options.status),
-            "configName": text(&options.configuration),
-        },
-    }});
-    format!("{settings:#}\n")
+        "file": {"statusName": text(status), "configName": text(configuration)},
+    })
 }
 
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+fn settings(options: &CoordinatorProcessOptions) -> String {
+    // JSON is YAML, and knows how to quote a path.
+    let mut metadata = options.metadata.clone();
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert("name".to_owned(), options.name.clone().into());
+    }
+    let settings = serde_json::json!({"metadata": metadata});
+    format!("{settings:#}\n")
 }

@@ -53,6 +53,7 @@ impl DataServerProcess {
             name: options.name,
             program: options.program,
             words,
+            environment: Vec::new(),
         })?;
         Ok(Self {
             process,

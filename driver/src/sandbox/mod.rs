@@ -17,7 +17,7 @@ pub mod status;
 mod summary;
 mod workload;
 
-pub use cluster::{Cluster, ClusterOptions, NamespaceOptions, leads};
+pub use cluster::{Cluster, ClusterOptions, NamespaceOptions, configuration, leads};
 pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
 pub use data_server::{
     DATA_SERVER_COMMAND, DataServerProcess, DataServerProcessOptions, ServeError, serve_data,

@@ -19,6 +19,8 @@ pub struct ProcessOptions {
     pub program: PathBuf,
     /// What follows the program's name.
     pub words: Vec<OsString>,
+    /// What is added to its environment.
+    pub environment: Vec<(OsString, OsString)>,
     /// Where what it prints is added.
     pub log: PathBuf,
 }
@@ -80,6 +82,12 @@ impl Process {
             .arg(CHILD_COMMAND)
             .arg(std::process::id().to_string())
             .args(&options.words)
+            .envs(
+                options
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);

@@ -74,6 +74,11 @@ impl Metrics {
         self.own.metadata_size(bytes);
     }
 
+    /// How much of the room for the status document is taken, in bytes.
+    pub fn status_size(&self, bytes: usize, limit: usize) {
+        self.own.status_size(bytes, limit);
+    }
+
     /// Counts the calls that are served, as a layer of a tonic server.
     pub fn count_served(&self) -> CountRpcs {
         CountRpcs::new(self.rpcs.served.clone())

@@ -21,6 +21,8 @@ pub struct Own {
     metadata_size: IntGauge,
     metadata_store: Histogram,
     role: IntGaugeVec,
+    status_bytes: IntGauge,
+    status_limit: IntGauge,
     status_unreadable: IntGauge,
     step_down: Histogram,
     store_changes: Histogram,
@@ -61,6 +63,14 @@ impl Own {
             role: IntGaugeVec::new(
                 Opts::new("stepdown_role", "1 for the role of this coordinator"),
                 &["role"],
+            )?,
+            status_bytes: IntGauge::new(
+                "stepdown_status_bytes",
+                "What the status document takes of the room there is, as stored",
+            )?,
+            status_limit: IntGauge::new(
+                "stepdown_status_limit_bytes",
+                "The room there is for the status document; 0 where nothing is known to limit it",
             )?,
             status_unreadable: IntGauge::new(
                 "stepdown_status_unreadable",
@@ -104,7 +114,7 @@ impl Own {
             &["version"],
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 13] = [
+        let all: [Box<dyn Collector>; 15] = [
             Box::new(build),
             Box::new(self.configuration_rejected.clone()),
             Box::new(self.conflicts.clone()),
@@ -113,6 +123,8 @@ impl Own {
             Box::new(self.metadata_size.clone()),
             Box::new(self.metadata_store.clone()),
             Box::new(self.role.clone()),
+            Box::new(self.status_bytes.clone()),
+            Box::new(self.status_limit.clone()),
             Box::new(self.status_unreadable.clone()),
             Box::new(self.step_down.clone()),
             Box::new(self.store_changes.clone()),
@@ -194,6 +206,14 @@ impl Own {
     pub fn metadata_size(&self, bytes: u64) {
         self.metadata_size
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub fn status_size(&self, bytes: usize, limit: usize) {
+        self.metadata_size(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.status_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.status_limit
+            .set(i64::try_from(limit).unwrap_or(i64::MAX));
     }
 
     fn set_role(&self, now: Role) {
