@@ -44,7 +44,7 @@ impl Access {
             initialize_empty,
             own,
             epochs: watch::Sender::new(Epoch::default()),
-            gauge: Gauge::new(place.clone()),
+            gauge: Gauge::new(place.clone(), layout),
             seen: Mutex::default(),
             place,
         }

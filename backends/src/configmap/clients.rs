@@ -93,3 +93,25 @@ fn is_absent(error: &KubeconfigError) -> bool {
         | KubeconfigError::ParseCertificates(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_kubeconfig_that_is_there_and_broken_is_not_passed_over() {
+        let unreadable = |kind: ErrorKind| {
+            let path = PathBuf::from("/root/.kube/config");
+            is_absent(&KubeconfigError::ReadConfig(io::Error::from(kind), path))
+        };
+        assert!(unreadable(ErrorKind::NotFound));
+        assert!(unreadable(ErrorKind::PermissionDenied));
+        assert!(!unreadable(ErrorKind::InvalidData));
+        assert!(is_absent(&KubeconfigError::CurrentContextNotSet));
+        assert!(!is_absent(&KubeconfigError::MissingClusterUrl));
+        assert!(!is_absent(&KubeconfigError::LoadContext("x".to_owned())));
+    }
+}

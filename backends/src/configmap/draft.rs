@@ -18,7 +18,7 @@ use super::compress::compress;
 use super::content::{COMPRESSED, PLAIN, Sight};
 use super::record::Record;
 use super::request::Place;
-use super::size::{ADVICE, LIMIT};
+use super::size::LIMIT;
 use super::version::ObjectVersion;
 
 /// The name that upstream's coordinator writes under, too: its fields and ours are the same ones.
@@ -73,7 +73,8 @@ pub(crate) fn draft(
     if bytes > LIMIT {
         let reason = format!(
             "{bytes} bytes, {foreign_bytes} of them not the status, where a ConfigMap holds at \
-             most {LIMIT}: {ADVICE}"
+             most {LIMIT}: {}",
+            layout.advice()
         );
         return Err(TooLarge { bytes, reason });
     }
@@ -113,7 +114,7 @@ impl Value {
                 Ok(bytes) => Ok(Self::Compressed(bytes)),
                 Err(error) => Err(TooLarge {
                     bytes: text.len(),
-                    reason: format!("{error}: use fewer shards"),
+                    reason: format!("{error}: {}", layout.advice()),
                 }),
             },
         }

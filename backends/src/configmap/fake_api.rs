@@ -52,11 +52,14 @@ impl FakeApi {
     }
 
     pub(super) fn documents_with(&self, options: &ConfigMapOptions) -> ConfigMapDocuments {
-        let clients = Clients {
+        ConfigMapDocuments::open(options, &self.clients()).unwrap()
+    }
+
+    pub(super) fn clients(&self) -> Clients {
+        Clients {
             watch: self.nothing.clients().watch,
             ..self.server.clients()
-        };
-        ConfigMapDocuments::open(options, &clients).unwrap()
+        }
     }
 
     pub(super) fn object(&self) -> Option<Value> {

@@ -90,6 +90,14 @@ impl Layout {
         }
     }
 
+    /// What to do where there is no more room.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Plain => "store it compressed, or use fewer shards",
+            Self::Compressed => "use fewer shards",
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         [Self::Plain, Self::Compressed]
             .into_iter()

@@ -4,6 +4,7 @@ use std::fmt;
 
 use tokio::sync::watch;
 
+use super::Layout;
 use super::request::Place;
 
 /// What an API server lets the values of a ConfigMap amount to, in bytes. Keys don't count.
@@ -21,6 +22,7 @@ pub struct StatusSize {
 /// Publishes the size, and says in the log when it becomes alarming.
 pub(crate) struct Gauge {
     place: Place,
+    advice: &'static str,
     size: watch::Sender<Option<StatusSize>>,
 }
 
@@ -32,9 +34,10 @@ enum Alarm {
 }
 
 impl Gauge {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place, layout: Layout) -> Self {
         Self {
             place,
+            advice: layout.advice(),
             size: watch::Sender::new(None),
         }
     }
@@ -51,20 +54,18 @@ impl Gauge {
         };
         let before = self.size.send_replace(Some(size));
         let before = before.map_or(Alarm::None, StatusSize::alarm);
-        let (place, alarm) = (&self.place, size.alarm());
+        let (place, advice, alarm) = (&self.place, self.advice, size.alarm());
         match alarm {
             Alarm::Warning if before < alarm => {
-                tracing::warn!(%place, %size, "The status fills more than 70 % of its ConfigMap: {ADVICE}");
+                tracing::warn!(%place, %size, "The status fills more than 70 % of its ConfigMap: {advice}");
             }
             Alarm::Error if before < alarm => {
-                tracing::error!(%place, %size, "The status fills more than 90 % of its ConfigMap: {ADVICE}");
+                tracing::error!(%place, %size, "The status fills more than 90 % of its ConfigMap: {advice}");
             }
             Alarm::None | Alarm::Warning | Alarm::Error => {}
         }
     }
 }
-
-pub(crate) const ADVICE: &str = "store it compressed, or use fewer shards";
 
 impl StatusSize {
     fn alarm(self) -> Alarm {
@@ -106,10 +107,11 @@ mod tests {
 
     #[test]
     fn the_size_measured_last_is_published() {
-        let gauge = Gauge::new(Place {
+        let place = Place {
             namespace: "ns".to_owned(),
             name: "status".to_owned(),
-        });
+        };
+        let gauge = Gauge::new(place, Layout::Plain);
         let watch = gauge.watch();
         assert_eq!(*watch.borrow(), None);
         gauge.measured(5);

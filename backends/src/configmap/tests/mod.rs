@@ -6,7 +6,8 @@ use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
 
-use super::ConfigMapDocuments;
+use super::fake_api::{FakeApi, options};
+use super::{ConfigMapDocuments, ConfigMapError, ConfigMapOptions};
 
 async fn store(
     documents: &ConfigMapDocuments,
@@ -47,4 +48,26 @@ async fn corrupt(documents: &ConfigMapDocuments) -> String {
         "{outcome:?}"
     );
     reason
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_an_object_is_refused() {
+    let api = FakeApi::new().await;
+    let open = |options: ConfigMapOptions| ConfigMapDocuments::open(&options, &api.clients());
+    let long = "a".repeat(254);
+    for name in ["", "-a", "a.", "A", "a/b", "a?b", "a b", "ü", "..", &long] {
+        let mut wrong = [options(), options(), options()];
+        let [namespace, status, config] = &mut wrong;
+        name.clone_into(&mut namespace.namespace);
+        name.clone_into(&mut status.status_name);
+        name.clone_into(&mut config.config_name);
+        for options in wrong {
+            let opened = open(options).err();
+            assert!(
+                matches!(opened, Some(ConfigMapError::Name { .. })),
+                "{name}: {opened:?}"
+            );
+        }
+    }
+    assert!(open(options()).is_ok());
 }

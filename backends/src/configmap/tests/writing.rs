@@ -229,6 +229,23 @@ async fn every_answer_to_a_write_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
+async fn no_request_is_sent_twice_unasked() {
+    let api = FakeApi::new().await;
+    let documents = api.documents(Layout::Plain);
+    for (code, reason) in [
+        (429, "TooManyRequests"),
+        (503, "ServiceUnavailable"),
+        (504, "Timeout"),
+    ] {
+        let before = api.requests().len();
+        api.fail("POST", Fault::Instead(Reply::status(code, reason, "no")));
+        documents.store().store(None, document(1)).await;
+        assert_eq!(api.requests().len(), before + 1);
+    }
+    assert_eq!(api.object(), None);
+}
+
+#[tokio::test]
 async fn a_write_whose_answer_is_lost_is_known_by_its_head() {
     let api = FakeApi::new().await;
     let documents = api.documents(Layout::Plain);

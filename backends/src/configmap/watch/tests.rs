@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::PartialObjectMeta;
 use serde_json::{Value, json};
@@ -34,6 +35,10 @@ impl Following {
     }
 
     async fn with_pace(looks: Looks, script: Script, pace: Pace) -> Self {
+        Self::with(looks, script, pace, true).await
+    }
+
+    async fn with(looks: Looks, script: Script, pace: Pace, polls: bool) -> Self {
         let script = Mutex::new(script);
         let server = FakeServer::new(move |request| {
             let mut script = script.lock().unwrap();
@@ -48,18 +53,12 @@ impl Following {
             replies.first().cloned().unwrap_or(Reply::Silence)
         })
         .await;
-        let alive = watch::Sender::new(false);
         let follower = Follower {
-            client: server.clients().watch,
-            place: Place {
-                namespace: "ns".to_owned(),
-                name: "config".to_owned(),
-            },
-            looks,
             pace,
-            polls: true,
-            alive: alive.clone(),
+            polls,
+            ..follower(&server, looks)
         };
+        let alive = follower.alive.subscribe();
         let (sender, seen) = mpsc::unbounded_channel();
         let task = tokio::spawn(follower.run(move |seen: Seen<ConfigMap>| {
             let text = match seen {
@@ -71,7 +70,7 @@ impl Following {
         Self {
             server,
             seen,
-            alive: alive.subscribe(),
+            alive,
             task,
         }
     }
@@ -96,6 +95,20 @@ impl Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+fn follower(server: &FakeServer, looks: Looks) -> Follower {
+    Follower {
+        client: server.clients().watch,
+        place: Place {
+            namespace: "ns".to_owned(),
+            name: "config".to_owned(),
+        },
+        looks,
+        pace: pace(),
+        polls: true,
+        alive: watch::Sender::new(false),
     }
 }
 
@@ -309,6 +322,28 @@ async fn where_watching_is_forbidden_the_object_is_polled() {
 }
 
 #[tokio::test]
+async fn whoever_looks_by_itself_is_spared_the_polling_where_watching_is_forbidden() {
+    let script = Script {
+        get: vec![got("5", "one")],
+        watch: vec![forbidden()],
+        ..Script::default()
+    };
+    let pace = Pace {
+        ask_again: Duration::from_millis(20),
+        ..pace()
+    };
+    let mut following = Following::with(Looks::Get, script, pace, false).await;
+    following
+        .sees(&[Some("one"), Some("one"), Some("one")])
+        .await;
+    let requests = following.requests();
+    assert!(
+        requests.starts_with(&["get", "watch", "get", "watch", "get"]),
+        "{requests:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_watch_that_was_forbidden_is_asked_for_again_some_day() {
     let script = Script {
         list: vec![listed("9", json!([object("5", "one")]))],
@@ -393,6 +428,41 @@ async fn a_failed_look_says_nothing_about_the_object() {
     let mut following = Following::new(Looks::List, script).await;
     following.sees(&[Some("one")]).await;
     following.is_alive(true).await;
+}
+
+#[tokio::test]
+async fn a_lease_is_followed_like_any_object() {
+    let lease = |version: &str, holder: &str| {
+        json!({
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "config", "resourceVersion": version},
+            "spec": {"holderIdentity": holder},
+        })
+    };
+    let server = FakeServer::new(move |request| match kind(request) {
+        "get" => Reply::json(200, &lease("5", "a")),
+        _ => Reply::Open(vec![event("MODIFIED", &lease("6", "b"))]),
+    })
+    .await;
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let task = tokio::spawn(follower(&server, Looks::Get).run(move |seen: Seen<Lease>| {
+        if let Seen::Present(lease) = seen {
+            let _ = sender.send(lease.spec.unwrap().holder_identity);
+        }
+    }));
+    for holder in ["a", "b"] {
+        let seen = timeout(LIMIT, seen.recv()).await.unwrap().unwrap();
+        assert_eq!(seen.as_deref(), Some(holder));
+    }
+    let path = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
+    let received = server.received();
+    assert!(
+        received
+            .iter()
+            .all(|request| request.target.starts_with(path))
+    );
+    task.abort();
 }
 
 #[tokio::test]
