@@ -96,4 +96,6 @@ impl Metrics {
 }
 
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod tests;

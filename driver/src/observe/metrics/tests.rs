@@ -4,11 +4,11 @@ use stepdown_core::{Cause, Epoch, ServerId, ServerState, StoreResult, Tenure, Te
 
 use super::*;
 
-fn shard_report(namespace: &str, shard: i64) -> (Arc<str>, ShardId) {
+pub(super) fn shard_report(namespace: &str, shard: i64) -> (Arc<str>, ShardId) {
     (Arc::from(namespace), ShardId(shard))
 }
 
-fn elected(shard: i64, millis: u64) -> Report {
+pub(super) fn elected(shard: i64, millis: u64) -> Report {
     let (namespace, shard) = shard_report("ns", shard);
     Report::Elected {
         namespace,
@@ -19,7 +19,7 @@ fn elected(shard: i64, millis: u64) -> Report {
     }
 }
 
-fn accepted(shard: i64, term: i64) -> Report {
+pub(super) fn accepted(shard: i64, term: i64) -> Report {
     let (namespace, shard) = shard_report("ns", shard);
     Report::ShardAccepted {
         namespace,
@@ -29,7 +29,7 @@ fn accepted(shard: i64, term: i64) -> Report {
     }
 }
 
-fn server(state: ServerState) -> Report {
+pub(super) fn server(state: ServerState) -> Report {
     Report::ServerChanged {
         server: ServerId("s1".into()),
         state,
@@ -37,7 +37,7 @@ fn server(state: ServerState) -> Report {
     }
 }
 
-fn role(from: Role, to: Role, cause: Option<Cause>) -> Report {
+pub(super) fn role(from: Role, to: Role, cause: Option<Cause>) -> Report {
     Report::RoleChanged {
         tenure: Tenure(1),
         from,
