@@ -139,7 +139,7 @@ fn run_sandbox(args: SandboxArgs) -> Result<(), Failure> {
 
 /// Returns only if it can't become what it is to be.
 fn sandbox_child(args: &SandboxChildArgs) -> Failure {
-    let error = sandbox::become_child(args.parent, &args.words);
+    let error = sandbox::become_child(args.parent, &args.program, &args.words);
     Failure::Told(format!("can't start as a child: {error}"))
 }
 

@@ -1,5 +1,6 @@
 //! Tests that need more than one crate.
 
 pub mod contract;
+pub mod kubernetes;
 pub mod processes;
 pub mod sim;

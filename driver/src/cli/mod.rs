@@ -76,7 +76,7 @@ pub enum Command {
     Health(HealthArgs),
     /// Watch a cluster on this machine, and hurt it
     Sandbox(Box<SandboxArgs>),
-    /// Die with the parent, and become another command
+    /// Die with the parent, and become another program
     #[command(hide = true)]
     SandboxChild(SandboxChildArgs),
     /// Be a data server of the sandbox

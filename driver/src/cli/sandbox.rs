@@ -148,7 +148,9 @@ impl SandboxDataServerArgs {
 pub struct SandboxChildArgs {
     /// The process to die with
     pub parent: u32,
-    /// The command to become
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    /// The program to become
+    pub program: OsString,
+    /// What follows its name
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub words: Vec<OsString>,
 }

@@ -58,6 +58,7 @@ impl CoordinatorProcess {
         let process = Process::start(ProcessOptions {
             log: options.dir.join(format!("{}.log", options.name)),
             name: options.name,
+            starter: options.program.clone(),
             program: options.program,
             words,
             environment: options.environment,

@@ -51,6 +51,7 @@ impl DataServerProcess {
         let process = Process::start(ProcessOptions {
             log: options.dir.join(format!("{}.log", options.name)),
             name: options.name,
+            starter: options.program.clone(),
             program: options.program,
             words,
             environment: Vec::new(),

@@ -4,7 +4,7 @@
 //! it. So children start as `stepdown sandbox-child`, which asks and then becomes the program
 //! that is wanted; its process id stays.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
@@ -14,13 +14,10 @@ use std::thread;
 /// The hidden subcommand that asks to die with the parent.
 pub const CHILD_COMMAND: &str = "sandbox-child";
 
-/// Asks to die with the parent, and becomes `stepdown` with these words; returns only on failure.
-pub fn become_child(parent: u32, words: &[OsString]) -> io::Error {
-    if let Err(error) = die_with_parent(parent) {
-        return error;
-    }
-    match std::env::current_exe() {
-        Ok(program) => Command::new(program).args(words).exec(),
+/// Asks to die with the parent, and becomes this program; returns only on failure.
+pub fn become_child(parent: u32, program: &OsStr, words: &[OsString]) -> io::Error {
+    match die_with_parent(parent) {
+        Ok(()) => Command::new(program).args(words).exec(),
         Err(error) => error,
     }
 }

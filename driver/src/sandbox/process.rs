@@ -15,7 +15,9 @@ use super::orphans::{self, CHILD_COMMAND};
 pub struct ProcessOptions {
     /// Its name, for people.
     pub name: String,
-    /// The `stepdown` program.
+    /// The `stepdown` program, which sees to it that the process dies with this one.
+    pub starter: PathBuf,
+    /// The program that runs, often the same.
     pub program: PathBuf,
     /// What follows the program's name.
     pub words: Vec<OsString>,
@@ -77,10 +79,11 @@ impl Process {
         let errors = log
             .try_clone()
             .map_err(SandboxError::file("open", &options.log))?;
-        let mut command = Command::new(&options.program);
+        let mut command = Command::new(&options.starter);
         command
             .arg(CHILD_COMMAND)
             .arg(std::process::id().to_string())
+            .arg(&options.program)
             .args(&options.words)
             .envs(
                 options
