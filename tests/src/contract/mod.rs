@@ -10,6 +10,7 @@
 #![allow(missing_docs)]
 
 pub mod ambiguity;
+pub mod configmap;
 pub mod configuration;
 pub mod file;
 pub mod foreign;

@@ -14,7 +14,7 @@ mod stranger;
 
 pub use history::{FirstLine, History};
 pub use onlooker::Onlooker;
-pub use program::{Ran, as_oxia, run, stepdown};
+pub use program::{Ran, as_oxia, run, run_with, stepdown};
 pub use rig::{LIMIT, Rig};
 pub use round::{Afterwards, Phase, Plan, Round, Stimulus, seed};
 pub use stranger::{FirstLineIs, Written};

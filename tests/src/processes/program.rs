@@ -41,8 +41,14 @@ pub struct Ran {
 
 /// Runs a program that ends by itself.
 pub fn run(program: &Path, words: &[&OsStr]) -> Ran {
+    run_with(program, words, &[])
+}
+
+/// Runs a program that ends by itself, with this added to its environment.
+pub fn run_with(program: &Path, words: &[&OsStr], environment: &[(&str, &OsStr)]) -> Ran {
     let ran = Command::new(program)
         .args(words)
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output();
     let Output {
