@@ -29,12 +29,16 @@ pub(crate) enum Seen<K> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Looks {
     /// By a get, which any role allows. The object's own version may be too old to watch from,
-    /// where it has not changed for long, and an absent object has none: then it is polled.
+    /// where it has not changed for long, and an absent object has none: then it is watched from
+    /// now on. If it is deleted just between the two, only the next look tells.
     Get,
     /// By a list of one. It has a version that can always be watched from. Where the role does not
     /// allow it, a get has to do.
     List,
 }
+
+/// The version that a watch begins with the object as it is from; servers show it first.
+const NOW: &str = "";
 
 /// Follows one object for ever.
 pub(crate) struct Follower {
@@ -80,13 +84,14 @@ impl Follower {
                     continue;
                 }
             };
-            let from = from.filter(|from| too_old.as_ref() != Some(from));
-            let Some(from) = from.filter(|_| watch_from <= Instant::now()) else {
+            if watch_from > Instant::now() {
                 self.alive.send_replace(false);
                 let wait = self.unwatched(watch_from, &mut backoff);
                 sleep(wait).await;
                 continue;
-            };
+            }
+            let from = from.filter(|from| too_old.as_ref() != Some(from));
+            let from = from.unwrap_or_else(|| NOW.to_owned());
             let begun = Instant::now();
             let end = self.watch(&from, &mut see, &mut log).await;
             let was_long = begun.elapsed() >= self.pace.least_watch;
@@ -97,9 +102,9 @@ impl Follower {
                 // It goes on at once.
                 End::TimedOut if was_long => continue,
                 End::TimedOut => backoff.next(),
-                End::Expired if self.looks == Looks::Get => {
+                End::Expired if from != NOW => {
                     too_old = Some(from);
-                    backoff.poll()
+                    continue;
                 }
                 End::Expired => backoff.next(),
                 End::Forbidden(failure) => {

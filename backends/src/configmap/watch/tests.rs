@@ -376,40 +376,38 @@ async fn where_listing_is_forbidden_the_object_is_got_and_watched_from_its_own_v
 }
 
 #[tokio::test]
-async fn an_object_whose_own_version_is_too_old_to_watch_from_is_polled_until_it_changes() {
+async fn an_object_whose_own_version_is_too_old_to_watch_from_is_watched_from_now_on() {
     let script = Script {
-        get: vec![
-            got("5", "one"),
-            got("5", "one"),
-            got("5", "one"),
-            got("9", "two"),
-        ],
+        get: vec![got("5", "one")],
         watch: vec![
             Reply::Events(vec![expired()]),
-            Reply::Open(vec![event("MODIFIED", &object("10", "three"))]),
+            Reply::Open(vec![
+                event("ADDED", &object("5", "one")),
+                event("MODIFIED", &object("10", "two")),
+            ]),
         ],
         ..Script::default()
     };
     let mut following = Following::new(Looks::Get, script).await;
     following
-        .sees(&[Some("one"), Some("one"), Some("one")])
+        .sees(&[Some("one"), Some("one"), Some("one"), Some("two")])
         .await;
-    following.sees(&[Some("two"), Some("three")]).await;
-    let expected = ["get", "watch", "get", "get", "get", "watch"];
-    assert_eq!(following.requests(), expected);
+    assert_eq!(following.requests(), ["get", "watch", "get", "watch"]);
+    let target = &following.server.received()[3].target;
+    assert!(target.ends_with("resourceVersion="), "{target}");
 }
 
 #[tokio::test]
-async fn an_absent_object_that_may_not_be_listed_is_polled() {
-    let absent = Reply::status(404, "NotFound", "not found");
+async fn an_absent_object_that_may_not_be_listed_is_watched_from_now_on() {
     let script = Script {
-        get: vec![absent.clone(), absent, got("5", "one")],
-        watch: vec![Reply::Open(vec![])],
+        get: vec![Reply::status(404, "NotFound", "not found")],
+        watch: vec![Reply::Open(vec![event("ADDED", &object("5", "one"))])],
         ..Script::default()
     };
     let mut following = Following::new(Looks::Get, script).await;
-    following.sees(&[None, None, Some("one")]).await;
+    following.sees(&[None, Some("one")]).await;
     following.is_alive(true).await;
+    assert_eq!(following.requests(), ["get", "watch"]);
 }
 
 #[tokio::test]
