@@ -72,16 +72,17 @@ fn read(place: &Place, object: ConfigMap) -> Result<Content, String> {
         + compressed.as_ref().map_or(0, |bytes| bytes.0.len());
     let foreign_bytes = data.values().map(String::len).sum::<usize>()
         + binary.values().map(|bytes| bytes.0.len()).sum::<usize>();
-    let named = layout_named(place, &record)?;
-    if plain.is_some() && compressed.is_some() {
-        let followed = named.unwrap_or(Layout::Plain);
-        tracing::warn!(%place, ?followed, "Both layouts of the status are there; one will be removed");
-    }
+    check_layout(place, &record)?;
     let text = match (plain, compressed) {
+        // We never write both, so somebody else wrote one of them, and nobody knows which.
+        (Some(_), Some(_)) => {
+            return Err(format!(
+                "configmap {place} has two statuses, data.{PLAIN} and binaryData[{COMPRESSED}]: remove the one that is not meant"
+            ));
+        }
         (Some(text), None) => text,
-        (Some(text), Some(_)) if named != Some(Layout::Compressed) => text,
-        (_, Some(bytes)) if bytes.0.is_empty() => String::new(),
-        (_, Some(bytes)) => decompress(&bytes.0).map_err(|error| {
+        (None, Some(bytes)) if bytes.0.is_empty() => String::new(),
+        (None, Some(bytes)) => decompress(&bytes.0).map_err(|error| {
             format!("configmap {place} key {COMPRESSED}: {error}; restore it from a copy")
         })?,
         (None, None) => String::new(),
@@ -100,14 +101,14 @@ fn read(place: &Place, object: ConfigMap) -> Result<Content, String> {
     Ok(Content::Document { sight, text })
 }
 
-fn layout_named(place: &Place, record: &Record) -> Result<Option<Layout>, String> {
-    let Some(name) = record.layout.as_deref() else {
-        return Ok(None);
-    };
-    let layout = Layout::named(name).ok_or_else(|| {
-        format!("configmap {place} was written by a newer release, in the layout {name}: use that")
-    })?;
-    Ok(Some(layout))
+/// A layout that is not known is not guessed at.
+fn check_layout(place: &Place, record: &Record) -> Result<(), String> {
+    match record.layout.as_deref() {
+        Some(name) if Layout::named(name).is_none() => Err(format!(
+            "configmap {place} was written by a newer release, in the layout {name}: use that"
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Reads the status of a document.

@@ -51,7 +51,7 @@ pub async fn an_ambiguous_store_may_be_followed_by_a_foreign_write(
     let head = head(&leader.backend).await;
     assert_ne!(head.version, first);
     assert!(!head.intact || head.write_id != Some(write_id(1, 2)));
-    refused(leader.backend.store.store(Some(first), next).await);
+    refused(cluster, leader.backend.store.store(Some(first), next).await);
     Ok(())
 }
 

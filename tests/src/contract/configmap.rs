@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use stepdown_backends::Backend;
@@ -57,8 +57,12 @@ impl ConfigMaps {
         object.expect("there is a status")
     }
 
-    /// Writes the status' text as upstream's coordinator does.
+    /// Writes the status' text: as upstream's coordinator does, or, where that could not have read
+    /// what it replaces, as a person does who replaces the object by a copy.
     async fn write(&self, text: &str) {
+        if self.layout == Layout::Compressed {
+            return self.replace(text).await;
+        }
         let body = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -70,6 +74,25 @@ impl ConfigMaps {
         let written = config_maps
             .patch(STATUS, &params, &Patch::Apply(body))
             .await;
+        written.expect("an administrator can write");
+    }
+
+    async fn replace(&self, text: &str) {
+        let config_maps = self.config_maps().await;
+        let mut object: ConfigMap = serde_json::from_value(json!({
+            "metadata": {"name": STATUS},
+            "data": {"status": text},
+        }))
+        .expect("it is a ConfigMap");
+        let params = PostParams::default();
+        let there = config_maps.get_opt(STATUS).await.expect("it can be read");
+        let written = match there {
+            Some(there) => {
+                object.metadata.resource_version = there.metadata.resource_version;
+                config_maps.replace(STATUS, &params, &object).await
+            }
+            None => config_maps.create(&params, &object).await,
+        };
         written.expect("an administrator can write");
     }
 
@@ -160,6 +183,10 @@ impl Cluster for ConfigMaps {
 
     fn many(&self) -> usize {
         200
+    }
+
+    fn is_over_a_network(&self) -> bool {
+        true
     }
 
     async fn fail_store(&self, failure: Failure) -> Outcome {

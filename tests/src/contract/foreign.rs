@@ -59,7 +59,10 @@ pub async fn a_foreign_write_makes_the_leaders_next_store_a_conflict(
     let version = store(&leader.backend, None, document(1, 1, status(1))).await;
     cluster.overwrite(status(7)).await;
     let next = document(1, 2, status(2));
-    refused(leader.backend.store.store(Some(version), next).await);
+    refused(
+        cluster,
+        leader.backend.store.store(Some(version), next).await,
+    );
     assert_eq!(*load(&leader.backend).await.status, status(7));
     Ok(())
 }
@@ -71,7 +74,10 @@ pub async fn a_foreign_write_of_the_same_status_is_a_foreign_write(
     let version = store(&leader.backend, None, document(1, 1, status(1))).await;
     cluster.overwrite(status(1)).await;
     let next = document(1, 2, status(2));
-    refused(leader.backend.store.store(Some(version), next).await);
+    refused(
+        cluster,
+        leader.backend.store.store(Some(version), next).await,
+    );
     Ok(())
 }
 
@@ -129,6 +135,7 @@ pub async fn an_edit_that_keeps_our_record_is_a_foreign_write(cluster: &dyn Clus
         assert_ne!(loaded.version, version);
         let next = document(3, 2, status(2));
         refused(
+            cluster,
             leader
                 .backend
                 .store

@@ -50,6 +50,11 @@ pub trait Cluster: Send + Sync {
     /// Writes or deletes the configuration document, as a person does.
     async fn configure(&self, text: Option<&str>);
 
+    /// Whether its "no" to a version is never definite.
+    fn is_over_a_network(&self) -> bool {
+        false
+    }
+
     /// How many stores a case of many may make in all.
     fn many(&self) -> usize {
         1_000

@@ -124,11 +124,22 @@ pub(super) fn stored(outcome: StoreOutcome) -> Version {
     version
 }
 
-pub(super) fn refused(outcome: StoreOutcome) {
-    assert!(
-        matches!(outcome, StoreOutcome::Conflict(_)),
-        "not a conflict: {outcome:?}"
-    );
+/// The store says no; over a network that may only mean that an earlier try came first.
+pub(super) fn refused(cluster: &dyn Cluster, outcome: StoreOutcome) {
+    assert!(says_no(cluster, &outcome), "not a conflict: {outcome:?}");
+}
+
+pub(super) fn says_no(cluster: &dyn Cluster, outcome: &StoreOutcome) -> bool {
+    match outcome {
+        StoreOutcome::Conflict(_) => true,
+        StoreOutcome::Ambiguous(_) => cluster.is_over_a_network(),
+        StoreOutcome::Corrupt(_)
+        | StoreOutcome::Forbidden(_)
+        | StoreOutcome::Invalid(_)
+        | StoreOutcome::Stored(_)
+        | StoreOutcome::TooLarge(_)
+        | StoreOutcome::Unavailable { .. } => false,
+    }
 }
 
 pub(super) fn ambiguous(outcome: StoreOutcome) {

@@ -22,7 +22,7 @@ pub async fn a_standby_that_read_early_reads_again_and_loses_nothing(
     leader.leave().await;
     standby.won().await;
     let fence = document(2, 1, status(0));
-    refused(standby.backend.store.store(None, fence).await);
+    refused(cluster, standby.backend.store.store(None, fence).await);
     let loaded = load(&standby.backend).await;
     assert_eq!(Some(loaded.version), version);
     assert_eq!(loaded.status.shard_id_generator, 30);
@@ -39,7 +39,7 @@ pub async fn a_standbys_store_at_an_old_version_is_a_conflict(cluster: &dyn Clus
     let mut standby = Campaign::begin(&standby);
     standby.won().await;
     let fence = document(2, 1, status(1));
-    refused(standby.backend.store.store(Some(old), fence).await);
+    refused(cluster, standby.backend.store.store(Some(old), fence).await);
     assert_eq!(*load(&standby.backend).await.status, status(2));
     Ok(())
 }
@@ -56,14 +56,23 @@ pub async fn a_standby_reads_while_another_leads(cluster: &dyn Cluster) -> Outco
 pub async fn a_standbys_store_changes_nothing(cluster: &dyn Cluster) -> Outcome {
     cluster.stores_need_leadership()?;
     let standby = cluster.coordinator("b").await;
-    refused(standby.store.store(None, document(1, 1, status(1))).await);
+    refused(
+        cluster,
+        standby.store.store(None, document(1, 1, status(1))).await,
+    );
     let leader = Campaign::win(cluster, "a").await;
     let version = store(&leader.backend, None, document(1, 1, status(1))).await;
     let next = document(2, 1, status(2));
-    refused(standby.store.store(Some(version.clone()), next).await);
+    refused(
+        cluster,
+        standby.store.store(Some(version.clone()), next).await,
+    );
     let former = leader.leave().await;
     let next = document(1, 2, status(2));
-    refused(former.store.store(Some(version.clone()), next).await);
+    refused(
+        cluster,
+        former.store.store(Some(version.clone()), next).await,
+    );
     assert_eq!(head(&standby).await.version, version);
     Ok(())
 }
@@ -77,7 +86,7 @@ pub async fn an_old_leaders_store_is_refused_after_the_fencing_write(
     let new = Campaign::win(cluster, "b").await;
     let fenced = fence(&new, 2).await;
     let late = document(1, 2, status(2));
-    refused(old.store.store(Some(version), late).await);
+    refused(cluster, old.store.store(Some(version), late).await);
     assert_eq!(head(&new.backend).await.version, fenced);
     Ok(())
 }
@@ -92,7 +101,7 @@ pub async fn a_leader_that_lost_office_stores_no_more_after_the_fencing_write(
     let new = Campaign::win(cluster, "b").await;
     let fenced = fence(&new, 2).await;
     let late = document(1, 2, status(2));
-    refused(old.backend.store.store(Some(version), late).await);
+    refused(cluster, old.backend.store.store(Some(version), late).await);
     assert_eq!(head(&new.backend).await.version, fenced);
     Ok(())
 }

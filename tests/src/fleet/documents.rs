@@ -52,6 +52,13 @@ impl Documents {
         (!holder.is_empty()).then_some(holder)
     }
 
+    /// When the Lease was renewed last, by its holder's wall clock.
+    pub async fn renewed(&self) -> jiff::Timestamp {
+        let lease = self.leases.get(STATUS).await.expect("there is a Lease");
+        let renewed = lease.spec.and_then(|spec| spec.renew_time);
+        renewed.expect("it was renewed").0
+    }
+
     /// Writes the status as a stranger who keeps no record of it; the shard id generator is raised
     /// so that it can be told whether the write was lost. Returns what it is then.
     pub async fn write_as_stranger(&self, skipped: i64) -> i64 {

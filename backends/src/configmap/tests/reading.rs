@@ -169,7 +169,7 @@ async fn the_epoch_is_the_greatest_that_anybody_knows() {
 }
 
 #[tokio::test]
-async fn of_two_layouts_the_one_that_is_named_is_read() {
+async fn nobody_guesses_which_of_two_layouts_is_meant() {
     let api = FakeApi::new().await;
     let documents = api.documents(Layout::Plain);
     let compressed = compress(&document(2).status.encode()).unwrap();
@@ -177,11 +177,15 @@ async fn of_two_layouts_the_one_that_is_named_is_read() {
         "data": {"status": document(1).status.encode()},
         "binaryData": {"status.gz": base64(compressed)},
     }));
-    for (name, number) in [("plain", 1), ("gzip", 2)] {
+    for name in [json!("plain"), json!("gzip"), json!(null)] {
         api.edit(json!({"metadata": {"annotations": {"oxia.io/layout": name}}}));
-        assert_eq!(*found(&documents).await.status, *document(number).status);
+        let reason = corrupt(&documents).await;
+        assert!(
+            reason.contains("remove the one that is not meant"),
+            "{reason}"
+        );
     }
-    api.edit(json!({"metadata": {"annotations": null}}));
+    api.edit(json!({"binaryData": null}));
     assert_eq!(*found(&documents).await.status, *document(1).status);
 }
 
