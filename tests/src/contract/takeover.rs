@@ -3,7 +3,7 @@
 use stepdown_core::Epoch;
 use stepdown_core::store::{LoadOutcome, StoreOutcome};
 
-use super::support::{Campaign, document, head, load, refused, status, store, stored};
+use super::support::{Campaign, document, head, load, refused, status, store, stored, write_id};
 use super::{Cluster, Outcome};
 
 pub async fn a_standby_that_read_early_reads_again_and_loses_nothing(
@@ -14,8 +14,8 @@ pub async fn a_standby_that_read_early_reads_again_and_loses_nothing(
     assert!(matches!(early, LoadOutcome::Absent { .. }), "{early:?}");
     let leader = Campaign::win(cluster, "a").await;
     let mut version = None;
-    for number in [10, 20, 30] {
-        let next = document(1, 1, status(number));
+    for (request, number) in [(1, 10), (2, 20), (3, 30)] {
+        let next = document(1, request, status(number));
         version = Some(store(&leader.backend, version.as_ref(), next).await);
     }
     let mut standby = Campaign::begin(&standby);
@@ -24,7 +24,7 @@ pub async fn a_standby_that_read_early_reads_again_and_loses_nothing(
     let fence = document(2, 1, status(0));
     refused(cluster, standby.backend.store.store(None, fence).await);
     let loaded = load(&standby.backend).await;
-    assert_eq!(Some(loaded.version), version);
+    assert_eq!(loaded.write_id, Some(write_id(1, 3)));
     assert_eq!(loaded.status.shard_id_generator, 30);
     Ok(())
 }

@@ -177,10 +177,9 @@ impl ApiServer {
     async fn ready(&mut self) {
         let deadline = Instant::now() + LIMIT;
         while !self.is_ready().await {
-            for ended in [done(self.api.ended()), done(self.etcd.ended())] {
-                if let Some(status) = ended {
-                    self.fail(&format!("a process has ended with {status}"));
-                }
+            let ended = done(self.api.ended()).or(done(self.etcd.ended()));
+            if let Some(status) = ended {
+                self.fail(&format!("a process has ended with {status}"));
             }
             if Instant::now() >= deadline {
                 self.fail("the API server is not ready");
