@@ -59,7 +59,7 @@ pub(crate) fn judge(place: &Place, object: ConfigMap) -> Content {
 
 fn read(place: &Place, object: ConfigMap) -> Result<Content, String> {
     let version = ObjectVersion::of(&object.metadata)
-        .ok_or_else(|| format!("configmap {place} has no version: ask the API server's keeper"))?;
+        .ok_or_else(|| format!("configmap {place}: the API server names no version of it"))?;
     let record = Record::of(&object.metadata);
     let mut data = object.data.unwrap_or_default();
     let mut binary = object.binary_data.unwrap_or_default();

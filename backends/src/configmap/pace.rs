@@ -14,7 +14,8 @@ pub(crate) struct Pace {
     /// A watch that ended sooner than this, though without an error, may not be begun again at
     /// once.
     pub(crate) least_watch: Duration,
-    /// How long a watch may be silent: servers send a bookmark every minute.
+    /// How long a watch may be silent, which is a little longer than the server keeps it: where
+    /// nothing of the kind changes in the whole cluster, there are not even bookmarks.
     pub(crate) silence: Duration,
     /// Between two looks without a watch; up to twice as long.
     pub(crate) poll: Duration,
@@ -29,7 +30,7 @@ impl Default for Pace {
         Self {
             watch_seconds: 290,
             least_watch: Duration::from_secs(5),
-            silence: Duration::from_secs(150),
+            silence: Duration::from_secs(300),
             poll: Duration::from_secs(5),
             ask_again: Duration::from_secs(300),
             retry: (Duration::from_secs(1), Duration::from_secs(30)),

@@ -182,15 +182,15 @@ async fn a_refusal_over_the_network_is_in_doubt_and_changes_nothing() {
     let api = FakeApi::new().await;
     let documents = api.documents(Layout::Plain);
     let first = store(&documents, None, document(1)).await;
-    store(&documents, Some(&first), document(2)).await;
+    let second = store(&documents, Some(&first), document(2)).await;
     let before = api.object();
-    for expected in [None, Some(first.clone())] {
+    for expected in [None, Some(first)] {
         let outcome = documents.store().store(expected, document(3)).await;
         assert!(matches!(outcome, StoreOutcome::Ambiguous(_)), "{outcome:?}");
         assert_eq!(api.object(), before);
     }
     api.delete();
-    let outcome = documents.store().store(Some(first), document(3)).await;
+    let outcome = documents.store().store(Some(second), document(3)).await;
     assert!(matches!(outcome, StoreOutcome::Ambiguous(_)), "{outcome:?}");
     assert_eq!(api.object(), None);
 }
