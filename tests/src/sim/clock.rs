@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stepdown_core::Timestamp;
+use stepdown_core::lease::WallTime;
 
 /// A moment of the world's own time, in nanoseconds since its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,22 @@ impl Clock {
         let elapsed = u128::from(time.0.saturating_sub(self.offset)) * 1_000_000;
         let at = elapsed.div_ceil(u128::from(self.parts_per_million));
         At(u64::try_from(at).unwrap_or(u64::MAX))
+    }
+
+    /// What a wall clock beside it shows, in microseconds: it may be days off.
+    pub fn wall(self, at: At) -> WallTime {
+        let micros = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
+        let off = i64::try_from(self.offset / 1_000).unwrap_or(0);
+        WallTime(micros.saturating_add(off))
+    }
+
+    /// Whether two clocks differ in rate by at most so many percent.
+    pub fn agree(one: Self, other: Self, percent: u32) -> bool {
+        let (slow, fast) = (
+            one.parts_per_million.min(other.parts_per_million),
+            one.parts_per_million.max(other.parts_per_million),
+        );
+        fast * 100 <= slow * (100 + u64::from(percent))
     }
 
     /// How long the world takes while this clock counts `duration`.

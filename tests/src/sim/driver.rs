@@ -27,8 +27,9 @@ impl World<'_> {
             seed,
             timing: Timing::default(),
         };
-        place.machine = Some((self.factory)(options, place.clock.read(now)));
+        place.machine = Some(self.factory.coordinator(options, place.clock.read(now)));
         let boot = place.boot;
+        self.start_candidate(host);
         self.trace
             .note(now, || format!("c{host} starts as {process}"));
         let delay = self.chance.workload.millis(0, 50);
@@ -46,7 +47,12 @@ impl World<'_> {
         place.paused = None;
         self.trace
             .note(self.queue.now(), || format!("c{host} resumes"));
-        self.carry_on(host)
+        // Two tasks wake up; either may be the first.
+        if self.chance.lease.percent(50) {
+            self.resume_candidate(host)?;
+        }
+        self.carry_on(host)?;
+        self.resume_candidate(host)
     }
 
     pub(super) fn pause(&mut self, host: usize, until: At) {
@@ -72,11 +78,19 @@ impl World<'_> {
             self.sometimes.hit("crashed_with_store_in_flight");
         }
         self.drop_tasks(host);
-        if self.lease.locked == Some((host, self.hosts[host].boot)) {
-            self.lease.locked = None;
-        }
+        self.unlock(host);
         self.hosts[host].stop();
         self.queue.at(back_at, What::HostStarts(host));
+    }
+
+    /// A process that was asked to stop ends as soon as leadership is given back.
+    pub(super) fn exit_if_released(&mut self, host: usize) {
+        let place = &self.hosts[host];
+        if place.exits && !place.client.releases {
+            self.sometimes.hit("exited");
+            let delay = self.chance.workload.millis(500, 3_000);
+            self.crash(host, self.queue.now().plus(delay));
+        }
     }
 
     pub(super) fn wake(&mut self, host: usize, boot: u32, at: At) -> Check {
@@ -101,7 +115,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn carry_on(&mut self, host: usize) -> Check {
+    pub(super) fn carry_on(&mut self, host: usize) -> Check {
         let mut spins = 0;
         loop {
             let now = self.queue.now();

@@ -117,19 +117,20 @@ impl World<'_> {
                     tenure,
                     ..Desk::default()
                 };
-                self.campaign(host, tenure);
+                return self.campaign(host, tenure);
             }
-            Effect::StartControllers { instance_id, .. } => {
+            Effect::StartControllers {
+                epoch, instance_id, ..
+            } => {
                 self.hosts[host].office.instance_id = Some(instance_id);
+                return self.raise_epoch(host, epoch);
             }
             Effect::Cancel { tenure, request } => self.cancel(host, tenure, request),
-            Effect::CloseControllers { tenure } => self.close(host, tenure),
-            Effect::Release { .. } => self.release(host),
+            Effect::CloseControllers { tenure } => return self.close(host, tenure),
+            Effect::Release { .. } => return self.release(host),
             Effect::Exit => {
-                self.sometimes.hit("exited");
-                let now = self.queue.now();
-                let delay = self.chance.workload.millis(500, 3_000);
-                self.crash(host, now.plus(delay));
+                self.hosts[host].exits = true;
+                self.exit_if_released(host);
             }
             Effect::ForgetServer { .. } | Effect::Report(_) => {}
         }
@@ -229,7 +230,7 @@ impl World<'_> {
         }
     }
 
-    fn close(&mut self, host: usize, tenure: Tenure) {
+    fn close(&mut self, host: usize, tenure: Tenure) -> Check {
         let office = &mut self.hosts[host].office;
         if tenure > office.tenure {
             *office = Desk {
@@ -238,9 +239,9 @@ impl World<'_> {
             };
         }
         if office.tenure != tenure || office.closed {
-            return;
+            return Ok(());
         }
-        self.stop_renewing(host);
+        self.stop_renewing(host)?;
         let store = self.hosts[host].office.store;
         self.drop_tasks(host);
         let office = &mut self.hosts[host].office;
@@ -254,6 +255,7 @@ impl World<'_> {
             self.queue
                 .after(DRAIN, What::DrainBudgetSpent(host, boot, tenure));
         }
+        Ok(())
     }
 
     /// Drops every task of the tenure; what is already on the way goes on.
@@ -427,7 +429,7 @@ impl World<'_> {
             Read::Document => Event::Loaded {
                 tenure,
                 request,
-                outcome: self.store.load(now),
+                outcome: self.store.load(now, self.epoch_beside(caller.host)),
             },
             Read::Head => Event::HeadRead {
                 tenure,

@@ -11,7 +11,6 @@ use stepdown_sandbox::replica::Tail;
 
 use super::check::Check;
 use super::host::Strike;
-use super::lease::Holder;
 use super::plan::FaultKind;
 use super::server::failure;
 use super::store::Unheard;
@@ -96,16 +95,7 @@ impl World<'_> {
                 }
             }
             FaultKind::ForeignElection => return self.elect_by_hand(),
-            FaultKind::LeaseUnavailable => self.lease.unavailable = until,
-            FaultKind::LeaseSlow { most_ms } => self.lease.slow = (until, millis(most_ms)),
-            FaultKind::LeaseStolen => {
-                self.lease.version += 1;
-                self.lease.record = Some(Holder::Stranger);
-            }
-            FaultKind::LeaseDeleted => {
-                self.lease.version += 1;
-                self.lease.record = None;
-            }
+            FaultKind::Lease(trouble) => self.strike_lease(trouble, until),
             FaultKind::LossReported => {
                 let tenure = self.hosts[host].office.tenure;
                 let reason = "the backend is not sure any more".to_owned();
@@ -177,7 +167,9 @@ impl World<'_> {
     }
 
     fn write_by_hand(&mut self, status: Arc<ClusterStatus>) -> Check {
-        self.store.write_by_hand(status);
+        let lease = self.lease.lease.as_ref();
+        let beside = lease.map(|lease| lease.record.epoch).unwrap_or_default();
+        self.store.write_by_hand(status, beside);
         self.sometimes.hit("foreign_write");
         self.check_accepted()
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use stepdown_core::lease::LeaseRecord;
 use stepdown_core::{Effect, Event, ProcessId, RequestId, Tenure};
 
 use super::check::Facts;
@@ -26,6 +27,8 @@ pub struct Host {
     /// What strikes after so many effects.
     pub armed: Option<(u32, Strike)>,
     pub office: Desk,
+    /// Whether it ends as soon as the lease is given back.
+    pub exits: bool,
     pub client: Client,
     pub wake: Option<At>,
     pub facts: Facts,
@@ -87,6 +90,7 @@ impl Host {
             todo: VecDeque::new(),
             armed: None,
             office: Desk::default(),
+            exits: false,
             client: Client::default(),
             wake: None,
             facts: Facts::default(),
@@ -101,6 +105,11 @@ impl Host {
             process: self.process,
             ..Self::new(self.clock)
         };
+    }
+
+    /// Whether this record was written by the process of that boot, if that is still there.
+    pub fn was_written_by(&self, boot: u32, record: &LeaseRecord) -> bool {
+        self.boot != boot || record.process == Some(self.process)
     }
 
     pub fn is_up(&self) -> bool {

@@ -1,6 +1,7 @@
-//! What the simulator drives: the machine, or a wrapper around it with a planted mistake.
+//! What the simulator drives: the machines, or wrappers around them with a planted mistake.
 
-use stepdown_core::{CoordinatorState, Effect, Event, Options, Role, Tenure, Timestamp};
+use stepdown_core::lease::{LeaseEffect, LeaseEvent, LeaseOptions, LeaseState};
+use stepdown_core::{CoordinatorState, Effect, Epoch, Event, Options, Role, Tenure, Timestamp};
 
 /// A coordinator's machine as its driver sees it.
 pub trait Machine {
@@ -16,13 +17,38 @@ pub trait Machine {
     fn tenure(&self) -> Tenure;
 }
 
-/// Makes a machine for a coordinator that starts.
-pub type Factory = dyn Fn(Options, Timestamp) -> Box<dyn Machine>;
-
-/// The real machine.
-pub fn real(options: Options, now: Timestamp) -> Box<dyn Machine> {
-    Box::new(CoordinatorState::new(options, now))
+/// A coordinator's candidate in the election as its driver sees it.
+pub trait Candidate {
+    /// Takes in what has happened.
+    fn handle(&mut self, now: Timestamp, event: LeaseEvent);
+    /// The next thing to do.
+    fn poll_effect(&mut self) -> Option<LeaseEffect>;
+    /// When to say that time has passed.
+    fn poll_deadline(&self) -> Option<Timestamp>;
+    /// Until when it leads, if it does.
+    fn authority(&self) -> Option<Timestamp>;
+    /// The greatest epoch that the lease has told of.
+    fn epoch(&self) -> Epoch;
 }
+
+/// Makes the machines of a coordinator that starts: the real ones, unless it makes others.
+pub trait Factory {
+    /// Its coordinator.
+    fn coordinator(&self, options: Options, now: Timestamp) -> Box<dyn Machine> {
+        Box::new(CoordinatorState::new(options, now))
+    }
+
+    /// Its candidate in an election by lease.
+    fn candidate(&self, options: LeaseOptions, now: Timestamp) -> Box<dyn Candidate> {
+        Box::new(LeaseState::new(options, now))
+    }
+}
+
+/// The real machines.
+#[derive(Clone, Copy, Debug)]
+pub struct Real;
+
+impl Factory for Real {}
 
 impl Machine for CoordinatorState {
     fn handle(&mut self, now: Timestamp, event: Event) {
@@ -43,5 +69,27 @@ impl Machine for CoordinatorState {
 
     fn tenure(&self) -> Tenure {
         self.tenure()
+    }
+}
+
+impl Candidate for LeaseState {
+    fn handle(&mut self, now: Timestamp, event: LeaseEvent) {
+        self.handle(now, event);
+    }
+
+    fn poll_effect(&mut self) -> Option<LeaseEffect> {
+        self.poll_effect()
+    }
+
+    fn poll_deadline(&self) -> Option<Timestamp> {
+        self.poll_deadline().map(|(deadline, _)| deadline)
+    }
+
+    fn authority(&self) -> Option<Timestamp> {
+        self.authority()
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch()
     }
 }

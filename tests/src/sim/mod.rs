@@ -1,5 +1,6 @@
-//! A deterministic simulator of whole clusters around the pure coordinator machine: the clock,
-//! the store, the lease, the network, the data servers and every fault come from one seed.
+//! A deterministic simulator of whole clusters around the pure coordinator and election
+//! machines: the clock,
+//! the store, the lease's server, the network, the data servers and every fault come from one seed.
 //!
 //! A [`Plan`] is drawn from a seed by proptest, so that it shrinks; [`run`] carries it out and
 //! gives an [`Outcome`], whose violation, if any, names the property, the seed and the last
@@ -26,6 +27,7 @@ mod network;
 mod phases;
 mod plan;
 mod planted;
+mod planted_candidate;
 mod queue;
 mod run;
 mod server;
@@ -36,9 +38,10 @@ mod trace;
 mod world;
 
 pub use check::Violation;
-pub use machine::{Factory, Machine, real};
+pub use lease::{LeaseTrouble, Thief};
+pub use machine::{Candidate, Factory, Machine, Real};
 pub use plan::{Bounds, Fault, FaultKind, Leadership, Plan};
-pub use planted::{Planted, planted};
+pub use planted::Planted;
 pub use run::{Outcome, run, run_traced};
 pub use shrink::{Shrunk, shrink};
 pub use sometimes::Sometimes;

@@ -66,8 +66,7 @@ impl World<'_> {
         self.store.stalled = now;
         self.store.corrupt = now;
         self.store.slow.0 = now;
-        self.lease.unavailable = now;
-        self.lease.slow.0 = now;
+        self.heal_lease();
         for server in 0..self.servers.len() {
             let place = &mut self.servers[server];
             place.not_serving = now;

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use proptest::strategy::{BoxedStrategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::lease::{LeaseTrouble, trouble};
+
 /// One run: the cluster and what befalls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -20,6 +22,12 @@ pub struct Plan {
     pub shards: u32,
     /// How leadership is had.
     pub leadership: Leadership,
+    /// Whether a lease may be watched.
+    pub watched: bool,
+    /// Whether a process knows its pod.
+    pub pods: bool,
+    /// Whether two coordinators have the same name.
+    pub namesakes: bool,
     /// How long things go wrong, in seconds.
     pub chaos: u32,
     /// Whether a minority of data servers and all coordinators but one stay down at the end.
@@ -80,10 +88,7 @@ pub enum FaultKind {
     StoreCorrupt,
     ForeignTouch,
     ForeignElection,
-    LeaseUnavailable,
-    LeaseSlow { most_ms: u32 },
-    LeaseStolen,
-    LeaseDeleted,
+    Lease(LeaseTrouble),
     LossReported,
     ServerCrash { tail_lost: bool, refuses: bool },
     NotServing,
@@ -148,8 +153,15 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
         1..=bounds.shards,
     );
     let leadership = prop_oneof![2 => Just(Leadership::Lease), 1 => Just(Leadership::Lock)];
-    (size, leadership, 60..=bounds.chaos, any::<bool>(), faults)
-        .prop_map(move |(size, leadership, chaos, partial_heal, faults)| {
+    let election = (
+        leadership,
+        prop_oneof![3 => Just(true), 1 => Just(false)],
+        any::<bool>(),
+        prop_oneof![4 => Just(false), 1 => Just(true)],
+    );
+    (size, election, 60..=bounds.chaos, any::<bool>(), faults)
+        .prop_map(move |(size, election, chaos, partial_heal, faults)| {
+            let (leadership, watched, pods, namesakes) = election;
             let (coordinators, servers, replication, shards) = size;
             Plan {
                 seed,
@@ -158,6 +170,9 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
                 replication,
                 shards,
                 leadership,
+                watched,
+                pods,
+                namesakes,
                 chaos,
                 partial_heal: partial_heal && replication == 3,
                 faults,
@@ -209,13 +224,7 @@ fn kind() -> BoxedStrategy<FaultKind> {
         2 => Just(ForeignTouch),
         2 => Just(ForeignElection),
     ];
-    let lease = prop_oneof![
-        Just(LeaseUnavailable),
-        (100_u32..12_000).prop_map(|most_ms| LeaseSlow { most_ms }),
-        Just(LeaseStolen),
-        Just(LeaseDeleted),
-        Just(LossReported),
-    ];
+    let lease = prop_oneof![8 => trouble().prop_map(Lease), 1 => Just(LossReported)];
     let server = prop_oneof![
         3 => (any::<bool>(), any::<bool>())
             .prop_map(|(tail_lost, refuses)| ServerCrash { tail_lost, refuses }),
@@ -230,6 +239,6 @@ fn kind() -> BoxedStrategy<FaultKind> {
         2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),
         1 => Just(AddressChanged),
     ];
-    prop_oneof![4 => coordinator, 4 => network, 4 => store, 2 => lease, 4 => server, 2 => operator]
+    prop_oneof![4 => coordinator, 4 => network, 4 => store, 4 => lease, 4 => server, 2 => operator]
         .boxed()
 }

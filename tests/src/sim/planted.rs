@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use stepdown_core::call::{Call, NewTerm};
 use stepdown_core::cluster::{KeySorting, ShardStatus};
+use stepdown_core::lease::LeaseOptions;
 use stepdown_core::store::{Head, HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{
     CoordinatorState, Effect, Event, Options, RequestId, Role, ShardId, Tenure, Term, Timestamp,
     Version,
 };
 
-use super::machine::Machine;
+use super::machine::{Candidate, Factory, Machine};
+use super::planted_candidate::MistakenCandidate;
 
 /// The mistakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +25,18 @@ pub enum Planted {
     ForgetsToDrain,
     /// It leads on the document of an earlier load.
     LeadsOnAnOldDocument,
+    /// Its authority counts from the answer to a renewal.
+    CountsFromTheAnswer,
+    /// It renews the lease until that is given back.
+    RenewsAfterTheClose,
+    /// It gives the lease back as soon as the office is closed.
+    GivesBackTooEarly,
 }
 
-/// Makes machines with a mistake.
-pub fn planted(bug: Planted) -> impl Fn(Options, Timestamp) -> Box<dyn Machine> {
-    move |options, now| {
+impl Factory for Planted {
+    fn coordinator(&self, options: Options, now: Timestamp) -> Box<dyn Machine> {
         Box::new(Mistaken {
-            bug,
+            bug: *self,
             now,
             inner: CoordinatorState::new(options, now),
             extra: VecDeque::new(),
@@ -38,6 +45,10 @@ pub fn planted(bug: Planted) -> impl Fn(Options, Timestamp) -> Box<dyn Machine> 
             terms: BTreeMap::new(),
             invented: u64::MAX / 2,
         })
+    }
+
+    fn candidate(&self, options: LeaseOptions, now: Timestamp) -> Box<dyn Candidate> {
+        Box::new(MistakenCandidate::new(*self, options, now))
     }
 }
 

@@ -27,16 +27,16 @@ pub struct Outcome {
 }
 
 /// Carries out a plan.
-pub fn run(plan: &Plan, factory: &Factory) -> Outcome {
+pub fn run(plan: &Plan, factory: &dyn Factory) -> Outcome {
     live(plan, factory, 0)
 }
 
 /// Carries out a plan and keeps its last `kept` events.
-pub fn run_traced(plan: &Plan, factory: &Factory, kept: usize) -> Outcome {
+pub fn run_traced(plan: &Plan, factory: &dyn Factory, kept: usize) -> Outcome {
     live(plan, factory, kept)
 }
 
-fn live(plan: &Plan, factory: &Factory, kept: usize) -> Outcome {
+fn live(plan: &Plan, factory: &dyn Factory, kept: usize) -> Outcome {
     let mut world = World::new(plan, factory, kept);
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let violation = match lived {

@@ -17,7 +17,7 @@ pub struct Shrunk {
 }
 
 /// Shrinks a seed's plan, in at most `tries` runs. `None` where it does not fail.
-pub fn shrink(seed: u64, bounds: Bounds, factory: &Factory, tries: u32) -> Option<Shrunk> {
+pub fn shrink(seed: u64, bounds: Bounds, factory: &dyn Factory, tries: u32) -> Option<Shrunk> {
     let mut tree = Plan::tree(seed, bounds);
     let plan = tree.current();
     let violation = run(&plan, factory).violation?;

@@ -76,20 +76,27 @@ impl Store {
         version
     }
 
-    /// Somebody else writes: a person, or another kind of coordinator.
-    pub fn write_by_hand(&mut self, status: Arc<ClusterStatus>) {
+    /// Somebody else writes: a person, or another kind of coordinator. The epoch is lost with it
+    /// where it is known beside the document.
+    pub fn write_by_hand(&mut self, status: Arc<ClusterStatus>, beside: Epoch) {
         let version = self.next_version();
+        let epoch = if beside < self.epoch {
+            self.epoch
+        } else {
+            Epoch(0)
+        };
         self.chain.push(Accepted {
             version,
             status,
-            epoch: self.epoch,
+            epoch,
             write_id: None,
             intact: false,
             by: None,
         });
     }
 
-    pub fn load(&self, now: At) -> LoadOutcome {
+    /// What a load gives; the epoch that is known beside the document counts as well.
+    pub fn load(&self, now: At, beside: Epoch) -> LoadOutcome {
         if now < self.unavailable {
             return LoadOutcome::Unavailable {
                 after: Duration::from_millis(100),
@@ -100,10 +107,10 @@ impl Store {
             return LoadOutcome::Corrupt("the document is torn".to_owned());
         }
         match self.latest() {
-            None => LoadOutcome::Absent { epoch: self.epoch },
+            None => LoadOutcome::Absent { epoch: beside },
             Some(accepted) => LoadOutcome::Found(LoadedStatus {
                 version: accepted.version.clone(),
-                epoch: self.epoch,
+                epoch: accepted.epoch.max(beside),
                 write_id: accepted.write_id,
                 intact: accepted.intact,
                 status: accepted.status.clone(),

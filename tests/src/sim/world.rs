@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::CallError;
+use stepdown_core::lease::LeaseEvent;
 use stepdown_core::store::{StatusDocument, StoreOutcome};
 use stepdown_core::{Event, Tenure, Version};
 use stepdown_sandbox::replica::{Ghost, Message};
@@ -14,7 +15,7 @@ use super::check::{Check, History, Violation};
 use super::clock::{At, Clock};
 use super::configuration::{Address, Configured};
 use super::host::{Host, Read};
-use super::lease::{Ask, Lease, Said};
+use super::lease::{Ask, Object};
 use super::machine::Factory;
 use super::network::Network;
 use super::plan::{Leadership, Plan};
@@ -27,14 +28,15 @@ use super::trace::Trace;
 /// Everything there is.
 pub struct World<'a> {
     pub plan: &'a Plan,
-    pub factory: &'a Factory,
+    pub factory: &'a dyn Factory,
     pub queue: Queue<What>,
     pub chance: Chance,
     pub hosts: Vec<Host>,
     pub servers: Vec<Server>,
     pub network: Network,
     pub store: Store,
-    pub lease: Lease,
+    pub lease: Object,
+    pub locked: Option<(usize, u32)>,
     pub configured: Configured,
     pub ghost: Ghost,
     pub history: History,
@@ -56,13 +58,16 @@ pub enum What {
     Delivered(usize, u32, Event),
     ConfigurationChanged(usize, u32),
     DrainBudgetSpent(usize, u32, Tenure),
-    LeaseTick {
+    LockTried {
         host: usize,
         boot: u32,
         generation: u64,
     },
-    LeaseArrives(Ask),
-    LeaseAnswers(Ask, Said),
+    LeaseArrives(Box<Ask>),
+    LeaseTold(usize, u32, Box<LeaseEvent>),
+    LeaseWakes(usize, u32, At),
+    LeaseHinted,
+    SuccessorDue(u64, At),
     StoreArrives(Caller, Option<Version>, StatusDocument, bool),
     StoreEnds(Caller, StoreOutcome),
     ReadArrives(Caller, Read),
@@ -88,7 +93,7 @@ pub enum What {
 }
 
 impl<'a> World<'a> {
-    pub fn new(plan: &'a Plan, factory: &'a Factory, kept: usize) -> Self {
+    pub fn new(plan: &'a Plan, factory: &'a dyn Factory, kept: usize) -> Self {
         let mut chance = Chance::new(plan.seed);
         let hosts = (0..plan.coordinators)
             .map(|_| {
@@ -115,7 +120,8 @@ impl<'a> World<'a> {
             servers: (0..plan.servers).map(Server::new).collect(),
             network: Network::new(plan.coordinators, plan.servers),
             store: Store::default(),
-            lease: Lease::default(),
+            lease: Object::default(),
+            locked: None,
             configured,
             ghost: Ghost::default(),
             history: History::default(),
@@ -161,13 +167,18 @@ impl<'a> World<'a> {
             What::DrainBudgetSpent(host, boot, tenure) => {
                 self.drain_budget_spent(host, boot, tenure)
             }
-            What::LeaseTick {
+            What::LockTried {
                 host,
                 boot,
                 generation,
-            } => return self.lease_ticked(host, boot, generation),
-            What::LeaseArrives(ask) => self.lease_asked(ask),
-            What::LeaseAnswers(ask, said) => return self.lease_answered(ask, said),
+            } => return self.try_lock(host, boot, generation),
+            What::LeaseArrives(ask) => return self.lease_asked(*ask),
+            What::LeaseTold(host, boot, event) => return self.lease_told(host, boot, *event),
+            What::LeaseWakes(host, boot, at) => return self.lease_wakes(host, boot, at),
+            What::LeaseHinted => self.hint_at_lease(),
+            What::SuccessorDue(version, released) => {
+                return self.check_successor(version, released);
+            }
             What::StoreArrives(caller, expected, document, heard) => {
                 return self.store_arrived(caller, expected, &document, heard);
             }

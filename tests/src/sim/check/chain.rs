@@ -25,10 +25,7 @@ impl World<'_> {
                 ));
             }
         }
-        if before
-            .as_ref()
-            .is_some_and(|before| before.epoch > latest.epoch)
-        {
+        if latest.by.is_some() && latest.epoch < self.store.epoch {
             return Err(self.violation("epoch", format!("it falls to {}", latest.epoch)));
         }
         let status = &latest.status;

@@ -4,6 +4,7 @@
 mod assignments;
 mod calls;
 mod chain;
+mod election;
 mod facts;
 mod servers;
 mod stepdown;

@@ -151,7 +151,7 @@ impl World<'_> {
         })
     }
 
-    /// No two coordinators pass the gate at one time: the lease client's own promise.
+    /// B1: no two coordinators pass the gate at one time.
     pub(in crate::sim) fn check_exclusive(&self, host: usize) -> Check {
         let now = self.queue.now();
         if self.store.latest().is_none() {
@@ -159,6 +159,7 @@ impl World<'_> {
         }
         for (other, place) in self.hosts.iter().enumerate() {
             let in_office = other != host
+                && (!self.is_lease() || self.excludes(host, other))
                 && place.is_up()
                 && place.facts.won
                 && !place.facts.closing
