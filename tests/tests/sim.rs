@@ -72,6 +72,7 @@ const REACHED: &[&str] = &[
     "store_stalled",
     "store_unavailable",
     "took_office",
+    "two_led_at_once",
 ];
 
 /// Enough seeds for every counter of `REACHED` to be hit many times over.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use stepdown_core::Timestamp;
 use stepdown_core::lease::WallTime;
 
+use super::chance::Stream;
+
 /// A moment of the world's own time, in nanoseconds since its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At(pub u64);
@@ -33,6 +35,19 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// All clocks agree within what a lease allows for, unless they are wild.
+    pub fn drawn(is_wild: bool, chance: &mut Stream) -> Self {
+        let (least, spread) = if is_wild {
+            (700_000, 700_000)
+        } else {
+            (955_000, 90_000)
+        };
+        Self {
+            offset: chance.below(1 << 50),
+            parts_per_million: least + chance.below(spread),
+        }
+    }
+
     pub fn read(self, at: At) -> Timestamp {
         let elapsed = u128::from(at.0) * u128::from(self.parts_per_million) / 1_000_000;
         Timestamp(self.offset + u64::try_from(elapsed).unwrap_or(u64::MAX))

@@ -24,6 +24,8 @@ pub struct Plan {
     pub leadership: Leadership,
     /// Whether a lease may be watched.
     pub watched: bool,
+    /// Whether clocks differ in rate by more than a lease allows for.
+    pub wild_clocks: bool,
     /// Whether a process knows its pod.
     pub pods: bool,
     /// Whether two coordinators have the same name.
@@ -158,10 +160,11 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
         prop_oneof![3 => Just(true), 1 => Just(false)],
         any::<bool>(),
         prop_oneof![4 => Just(false), 1 => Just(true)],
+        prop_oneof![7 => Just(false), 1 => Just(true)],
     );
     (size, election, 60..=bounds.chaos, any::<bool>(), faults)
         .prop_map(move |(size, election, chaos, partial_heal, faults)| {
-            let (leadership, watched, pods, namesakes) = election;
+            let (leadership, watched, pods, namesakes, wild_clocks) = election;
             let (coordinators, servers, replication, shards) = size;
             Plan {
                 seed,
@@ -171,6 +174,7 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
                 shards,
                 leadership,
                 watched,
+                wild_clocks,
                 pods,
                 namesakes,
                 chaos,

@@ -96,12 +96,7 @@ impl<'a> World<'a> {
     pub fn new(plan: &'a Plan, factory: &'a dyn Factory, kept: usize) -> Self {
         let mut chance = Chance::new(plan.seed);
         let hosts = (0..plan.coordinators)
-            .map(|_| {
-                Host::new(Clock {
-                    offset: chance.clocks.below(1 << 50),
-                    parts_per_million: 955_000 + chance.clocks.below(90_000),
-                })
-            })
+            .map(|_| Host::new(Clock::drawn(plan.wild_clocks, &mut chance.clocks)))
             .collect();
         let configured = Configured {
             namespaces: vec![("default".to_owned(), plan.shards)],

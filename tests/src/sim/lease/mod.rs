@@ -4,6 +4,7 @@ mod by_hand;
 mod client;
 mod lock;
 mod object;
+mod report;
 mod trouble;
 mod watch;
 
