@@ -88,7 +88,7 @@ impl World<'_> {
         let place = &self.hosts[host];
         if place.exits && !place.client.releases {
             self.sometimes.hit("exited");
-            let delay = self.chance.workload.millis(500, 3_000);
+            let delay = self.chance.workload.millis(500, 15_000);
             self.crash(host, self.queue.now().plus(delay));
         }
     }

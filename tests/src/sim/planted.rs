@@ -27,7 +27,7 @@ pub enum Planted {
     LeadsOnAnOldDocument,
     /// Its authority counts from the answer to a renewal.
     CountsFromTheAnswer,
-    /// It renews the lease until that is given back.
+    /// It goes on renewing the lease, and never gives it back.
     RenewsAfterTheClose,
     /// It gives the lease back as soon as the office is closed.
     GivesBackTooEarly,

@@ -21,21 +21,16 @@ impl MistakenCandidate {
             inner: LeaseState::new(options, now),
         }
     }
-
-    fn mistake(&self, authority: Timestamp) -> Timestamp {
-        if self.bug == Planted::CountsFromTheAnswer {
-            self.now.after(TIMING.authority)
-        } else {
-            authority
-        }
-    }
 }
 
 impl Candidate for MistakenCandidate {
     fn handle(&mut self, now: Timestamp, event: LeaseEvent) {
         self.now = now;
         let event = match (self.bug, event) {
-            (Planted::RenewsAfterTheClose, LeaseEvent::OfficeClosed) => LeaseEvent::TimePassed,
+            (
+                Planted::RenewsAfterTheClose,
+                LeaseEvent::OfficeClosed | LeaseEvent::ReleaseRequested,
+            ) => LeaseEvent::TimePassed,
             (Planted::GivesBackTooEarly, LeaseEvent::OfficeClosed) => LeaseEvent::ReleaseRequested,
             (_, event) => event,
         };
@@ -43,21 +38,15 @@ impl Candidate for MistakenCandidate {
     }
 
     fn poll_effect(&mut self) -> Option<LeaseEffect> {
-        let report = match self.inner.poll_effect()? {
-            LeaseEffect::Report(report) => report,
-            request @ (LeaseEffect::Read { .. } | LeaseEffect::Write { .. }) => {
-                return Some(request);
-            }
-        };
-        Some(LeaseEffect::Report(match report {
-            LeaseReport::Won { authority } => LeaseReport::Won {
-                authority: self.mistake(authority),
-            },
-            LeaseReport::Extended { authority } => LeaseReport::Extended {
-                authority: self.mistake(authority),
-            },
-            report => report,
-        }))
+        let mut effect = self.inner.poll_effect()?;
+        if let LeaseEffect::Report(
+            LeaseReport::Won { authority } | LeaseReport::Extended { authority },
+        ) = &mut effect
+            && self.bug == Planted::CountsFromTheAnswer
+        {
+            *authority = self.now.after(TIMING.authority);
+        }
+        Some(effect)
     }
 
     fn poll_deadline(&self) -> Option<Timestamp> {

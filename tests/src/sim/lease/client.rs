@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use stepdown_core::lease::{FlapLimit, LeaseEffect, LeaseEvent, LeaseOptions};
-use stepdown_core::{RequestId, Tenure, Timestamp};
+use stepdown_core::lease::{FlapLimit, LeaseEffect, LeaseEvent, LeaseOptions, LeaseReading};
+use stepdown_core::{ProcessId, RequestId, Tenure, Timestamp};
 
 use super::TIMING;
 use super::lock::Wish;
@@ -157,7 +157,7 @@ impl World<'_> {
         };
         self.trace
             .note(now, || format!("c{host} lease <- {event:?}"));
-        let stops = event_ends_authority(&event, place.process);
+        let stops = shows_another(&event, place.process);
         machine.handle(local, event);
         if stops && machine.authority().is_some() {
             return Err(self.violation("B12", format!("c{host} leads though another holds it")));
@@ -225,8 +225,7 @@ impl World<'_> {
 }
 
 /// Whether a read shows that somebody else, or nobody, holds the lease.
-fn event_ends_authority(event: &LeaseEvent, process: stepdown_core::ProcessId) -> bool {
-    use stepdown_core::lease::LeaseReading;
+fn shows_another(event: &LeaseEvent, process: ProcessId) -> bool {
     match event {
         LeaseEvent::LeaseRead { outcome, .. } => match outcome {
             LeaseReading::Absent { .. } => true,

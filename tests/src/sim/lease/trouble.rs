@@ -79,10 +79,12 @@ pub fn trouble() -> BoxedStrategy<LeaseTrouble> {
 impl World<'_> {
     pub(in crate::sim) fn strike_lease(&mut self, trouble: LeaseTrouble, until: At) {
         let lease = &mut self.lease;
-        lease.troubled = lease.troubled.max(match trouble {
-            LeaseTrouble::Touched | LeaseTrouble::TransferRequested { .. } => self.queue.now(),
-            _ => until,
-        });
+        let passes = matches!(
+            trouble,
+            LeaseTrouble::Touched | LeaseTrouble::TransferRequested { .. }
+        );
+        let troubled = if passes { self.queue.now() } else { until };
+        lease.troubled = lease.troubled.max(troubled);
         match trouble {
             LeaseTrouble::Deleted => self.delete_lease(),
             LeaseTrouble::Held => lease.held += 1,
