@@ -48,11 +48,26 @@ impl ConfigMaps {
         })
     }
 
+    /// How coordinators write the status from now on.
+    pub fn use_layout(&mut self, layout: Layout) {
+        self.layout = layout;
+    }
+
+    /// How many writes of the status have come so far.
+    pub fn writes(&self) -> u64 {
+        let counts = self.proxy.counts();
+        Verb::WRITES
+            .iter()
+            .map(|verb| counts.of(Kind::Status, *verb))
+            .sum()
+    }
+
     async fn config_maps(&self) -> Api<ConfigMap> {
         Api::namespaced(self.api.admin().await, self.namespace.name())
     }
 
-    async fn present(&self) -> ConfigMap {
+    /// The status ConfigMap.
+    pub async fn present(&self) -> ConfigMap {
         let object = self.config_maps().await.get(STATUS).await;
         object.expect("there is a status")
     }

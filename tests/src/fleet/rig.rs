@@ -399,6 +399,22 @@ impl Fleet {
         self.configure().await;
     }
 
+    /// Adds a namespace that every server replicates to the configuration.
+    pub async fn add_namespace_of(&mut self, name: &str, shards: u32) {
+        self.namespaces.push(NamespaceOptions {
+            name: name.to_owned(),
+            shards,
+            replication_factor: 3,
+        });
+        self.configure().await;
+    }
+
+    /// Takes a namespace out of the configuration.
+    pub async fn forget_namespace(&mut self, name: &str) {
+        self.namespaces.retain(|it| it.name != name);
+        self.configure().await;
+    }
+
     /// How many namespaces there are to be.
     pub fn namespaces(&self) -> usize {
         self.namespaces.len()

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use access::Access;
 pub use grants::Grants;
 pub use namespace::Namespace;
+pub use programs::path_with_kubectl;
 pub use proxy::FaultProxy;
 pub use server::{ApiServer, Stop};
 

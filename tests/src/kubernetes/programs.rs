@@ -1,6 +1,7 @@
 //! The programs that make an API server, or the word that there are none.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -36,6 +37,15 @@ impl Programs {
         let _ = io::stderr().write_all(text.as_bytes());
         None
     }
+}
+
+/// `PATH`, and behind it where a kubectl of our own is, should there be no other.
+pub fn path_with_kubectl() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let test = env::current_exe().unwrap_or_default();
+    let built = test.ancestors().map(|dir| dir.join("kubernetes"));
+    let built = built.filter(|dir| dir.join("kubectl").is_file());
+    env::join_paths(env::split_paths(&path).chain(built)).unwrap_or(path)
 }
 
 fn etcd() -> Result<PathBuf, String> {
