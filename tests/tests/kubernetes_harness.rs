@@ -195,6 +195,12 @@ async fn watches_pass_until_they_are_silenced_cut_or_refused() {
     proxy.clear().await;
     through().await.get(STATUS).await.unwrap();
     assert_eq!(proxy.counts().of(Kind::Status, Verb::Watch), 2);
+
+    let mut from_now = pin!(watch(&direct, "").await);
+    match within(from_now.next()).await.unwrap().unwrap() {
+        WatchEvent::Added(map) => assert_eq!(text(&map), "three"),
+        event => panic!("{event:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

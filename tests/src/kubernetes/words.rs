@@ -49,6 +49,8 @@ pub(super) fn kube_apiserver(
         "--authorization-mode=RBAC".to_owned(),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--endpoint-reconciler-type=none".to_owned(),
+        // With it, watches without a version fail where etcd is older than 3.4.31 or 3.5.13.
+        "--feature-gates=WatchList=false".to_owned(),
     ]
 }
 
