@@ -3,6 +3,11 @@
 //!
 //! `cargo test --release -p stepdown-tests --test kubernetes_figures -- --ignored --nocapture`
 #![cfg(target_os = "linux")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail the test"
+)]
 
 use std::fs;
 use std::time::{Duration, SystemTime};

@@ -63,10 +63,13 @@ async fn find() -> Result<Config, ConfigMapError> {
         Err(error) if is_absent(&error) => Box::new(error),
         Err(error) => return Err(ConfigMapError::Kubeconfig(Box::new(error))),
     };
-    Config::incluster().map_err(|in_cluster| ConfigMapError::NoServer {
+    let mut config = Config::incluster().map_err(|in_cluster| ConfigMapError::NoServer {
         kubeconfig,
         in_cluster: Box::new(in_cluster),
-    })
+    })?;
+    // A pod's HTTPS_PROXY is for what is outside of the cluster.
+    config.proxy_url = None;
+    Ok(config)
 }
 
 /// Whether there is no file at all. One that is there and can't be used is not passed over, lest a

@@ -15,7 +15,7 @@ impl Grants {
             Self::Chart => (&["get", "create", "update"], &["*"]),
             Self::Ours => (
                 &["get", "create", "update", "watch"],
-                &["get", "create", "patch", "watch"],
+                &["get", "list", "create", "patch", "watch"],
             ),
         };
         vec![

@@ -79,7 +79,8 @@ impl Logs {
     }
 }
 
-/// Our own crates at `level`; others only speak of trouble.
+/// Our own crates at `level`; others only speak of trouble. The Kubernetes client calls each failed
+/// request an error, which is told where it matters, by whoever has made it.
 fn targets(level: LogLevel) -> Targets {
     let ours = match level {
         LogLevel::Debug => LevelFilter::DEBUG,
@@ -89,6 +90,7 @@ fn targets(level: LogLevel) -> Targets {
     };
     Targets::new()
         .with_default(ours.min(LevelFilter::WARN))
+        .with_target("kube_client", LevelFilter::OFF)
         .with_target("stepdown", ours)
 }
 
