@@ -38,7 +38,7 @@ impl Clock {
     /// All clocks agree within what a lease allows for, unless they are wild.
     pub fn drawn(is_wild: bool, chance: &mut Stream) -> Self {
         let (least, spread) = if is_wild {
-            (700_000, 700_000)
+            (600_000, 900_000)
         } else {
             (955_000, 90_000)
         };

@@ -160,7 +160,7 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
         prop_oneof![3 => Just(true), 1 => Just(false)],
         any::<bool>(),
         prop_oneof![4 => Just(false), 1 => Just(true)],
-        prop_oneof![7 => Just(false), 1 => Just(true)],
+        prop_oneof![5 => Just(false), 1 => Just(true)],
     );
     (size, election, 60..=bounds.chaos, any::<bool>(), faults)
         .prop_map(move |(size, election, chaos, partial_heal, faults)| {
