@@ -94,7 +94,7 @@ impl Machine for Mistaken {
                     outcome: StoreOutcome::Conflict(_),
                     ..
                 },
-            ) => {
+            ) if self.role() == Role::Leader => {
                 let request = self.invent();
                 self.extra.push_back(Effect::ReadHead { tenure, request });
                 return;
