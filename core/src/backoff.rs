@@ -31,6 +31,11 @@ impl Backoff {
         Duration::from_secs_f64(bound.min(most.as_secs_f64()) * rng.f64())
     }
 
+    /// Whether nothing has failed since it worked last.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.failures == 0
+    }
+
     /// It worked: the next failure counts as the first.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;

@@ -53,6 +53,7 @@ const NEW_TOKEN: Duration = Duration::from_secs(1);
 /// The longest that a server may make us wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const NOT_FOUND: u16 = 404;
 const LATER: Verdict = Verdict::Unavailable { after: RETRY };
 const WITH_A_NEW_TOKEN: Verdict = Verdict::Unavailable { after: NEW_TOKEN };
 
@@ -125,7 +126,12 @@ fn of_refusal(ask: Ask, refusal: &Refusal) -> Verdict {
     }
     let reason = &refusal.status.reason;
     let by_reason = TABLE.iter().find(|row| row.reason == reason);
-    let by_code = || TABLE.iter().find(|row| row.code == refusal.code);
+    // An API server gives its reason for a 404; one without is of something on the way, which
+    // knows nothing of the object.
+    let by_code = || {
+        let is_it = |row: &&Row| row.code == refusal.code && row.code != NOT_FOUND;
+        TABLE.iter().find(is_it)
+    };
     match by_reason.or_else(by_code).unwrap_or(&UNKNOWN).of(ask) {
         Verdict::Unavailable { after } => Verdict::Unavailable {
             after: refusal.retry_after.unwrap_or(after).min(PATIENCE),

@@ -71,6 +71,10 @@ impl Access {
             Ok(Look::Corrupt(reason)) => HeadOutcome::Corrupt(reason),
             Ok(Look::Found(found)) => {
                 let head = head_of(&found.sight);
+                // A store whose answer was lost is known by its head alone.
+                if found.sight.intact {
+                    self.raise_epoch(found.sight.record.epoch.unwrap_or_default());
+                }
                 self.see(found.sight);
                 head
             }

@@ -114,9 +114,14 @@ pub async fn transfer(
     let mut was_told = false;
     loop {
         sleep(LOOK).await;
-        let record = client.get().await.map_err(failed)?;
-        let record = record.map(|object| decode(&object).record);
-        let holder = record.map_or_else(String::new, |record| record.holder.to_string());
+        let holder = match client.get().await {
+            Ok(object) => object.map_or_else(String::new, |object| {
+                decode(&object).record.holder.to_string()
+            }),
+            // The request is placed; whoever leads does not hang on this connection.
+            Err(failure) if Instant::now() >= until => return Err(failed(failure)),
+            Err(_) => continue,
+        };
         if holder == transfer.to {
             tell(TransferStep::Done);
             return Ok(());

@@ -81,16 +81,17 @@ impl LeaseState {
         }
         let before = self.seen.as_ref();
         let known = before.and_then(|seen| seen.lease.as_ref());
-        let is_same = before.is_some_and(|seen| {
-            seen.lease.as_ref().map(|lease| &lease.record) == record
-                && (record.is_some() || seen.beside_a_document == beside_a_document)
+        let is_same = before.is_some_and(|seen| match (seen.lease.as_ref(), record) {
+            (Some(seen), Some(record)) => seen.record.is_as_old_as(record),
+            (None, None) => seen.beside_a_document == beside_a_document,
+            (Some(_), None) | (None, Some(_)) => false,
         });
         if !is_same {
             let holder = |record: Option<&LeaseRecord>| {
                 record.map_or_else(|| Arc::from(""), |record| record.holder.clone())
             };
             let (was, is) = (holder(known.map(|lease| &lease.record)), holder(record));
-            if record.is_some_and(|record| record.is_held() && !self.is_ours(record)) {
+            if record.is_some_and(|record| record.is_held() && record.holder != self.options.name) {
                 self.flaps.see_other(self.now);
             }
             if was != is || before.is_none() {
@@ -138,6 +139,13 @@ impl LeaseState {
                 Some(_) => timing.reserved() + *jitter,
                 None => *jitter,
             },
+            // It may have come about only now, where another's was deleted, whose holder does not
+            // know it yet.
+            Some(Lease { record, .. })
+                if self.unheard_creation && record.transitions == 0 && self.is_ours(record) =>
+            {
+                timing.lease + *jitter
+            }
             Some(Lease { record, .. }) if self.is_ours(record) || self.was_ours(record) => {
                 return Some(*since);
             }

@@ -22,7 +22,11 @@ impl LeaseState {
     /// The lease is ours since a write that was sent then.
     pub(super) fn hold(&mut self, sent: Timestamp, authority: Timestamp) {
         let every = self.options.timing.renew_every();
-        let renew_at = sent.after(self.spread(every));
+        let seen = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
+        // An epoch that was raised while this was under way is not written yet.
+        let is_told = seen.is_none_or(|lease| lease.record.epoch >= self.epoch);
+        let next = sent.after(self.spread(every));
+        let renew_at = if is_told { next } else { self.now };
         self.phase = Phase::Holding {
             authority,
             renew_at,
@@ -91,13 +95,15 @@ impl LeaseState {
 
     /// Nothing more is renewed or bid for.
     pub(super) fn close(&mut self) {
-        match self.phase {
+        match &mut self.phase {
             Phase::Holding { .. } => {
                 self.flaps.lose(self.now);
                 self.phase = Phase::Resting;
             }
             Phase::Campaigning { .. } => self.phase = Phase::Resting,
-            Phase::Resting | Phase::Releasing { .. } => {}
+            // Whoever wanted to lead after it does so no more.
+            Phase::Releasing { again, .. } => *again = false,
+            Phase::Resting => {}
         }
     }
 

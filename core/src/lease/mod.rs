@@ -80,6 +80,11 @@ pub struct LeaseState {
     /// The earliest next try, after something failed.
     not_before: Timestamp,
     backoff: Backoff,
+    /// Whether a lease that we made may still come about, at any time at which there is none.
+    unheard_creation: bool,
+    /// Writes in a row whose fate was unknown: a store that can be read but not written may answer
+    /// at once every time.
+    doubts: Backoff,
     epoch: Epoch,
     flaps: Flaps,
     cool_until: Timestamp,
@@ -92,7 +97,15 @@ pub struct LeaseState {
 struct Flight {
     request: RequestId,
     /// What is being written; `None` for a read.
-    write: Option<(Purpose, LeaseRecord)>,
+    write: Option<Write>,
+}
+
+#[derive(Clone, Debug)]
+struct Write {
+    purpose: Purpose,
+    /// Whether there was none before.
+    is_creation: bool,
+    record: LeaseRecord,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +177,8 @@ impl LeaseState {
             look: false,
             not_before: Timestamp(0),
             backoff: Backoff::default(),
+            unheard_creation: false,
+            doubts: Backoff::default(),
             epoch: Epoch(0),
             cool_until: Timestamp(0),
             successor: None,
@@ -192,8 +207,8 @@ impl LeaseState {
                 wall,
                 outcome,
             } => {
-                if let Some(Some((purpose, record))) = self.land(request) {
-                    self.written(purpose, record, sent, wall, outcome);
+                if let Some(Some(write)) = self.land(request) {
+                    self.written(write, sent, wall, outcome);
                 }
             }
             LeaseEvent::OfficeClosed => self.close(),
@@ -307,17 +322,17 @@ impl LeaseState {
         }
     }
 
-    fn written(
-        &mut self,
-        purpose: Purpose,
-        record: LeaseRecord,
-        sent: Timestamp,
-        wall: WallTime,
-        outcome: LeaseWriting,
-    ) {
+    fn written(&mut self, write: Write, sent: Timestamp, wall: WallTime, outcome: LeaseWriting) {
+        let Write {
+            purpose,
+            is_creation,
+            record,
+        } = write;
         match outcome {
             LeaseWriting::Written(version) => {
                 self.backoff.reset();
+                self.doubts.reset();
+                self.unheard_creation = false;
                 self.doubt = None;
                 let record = LeaseRecord {
                     acquired: record.acquired.or(Some(wall)),
@@ -331,9 +346,18 @@ impl LeaseState {
                     Purpose::Release => self.finish_release(true),
                 }
             }
-            LeaseWriting::Ambiguous(_) => {
+            LeaseWriting::Ambiguous(reason) => {
+                self.unheard_creation |= is_creation;
                 self.doubt = Some(Attempt { sent, wall });
                 self.look = true;
+                // The first may be a version that was old; only what goes on has to wait.
+                let is_first = self.doubts.is_fresh();
+                let retry = self.options.timing.retry;
+                let wait = self.doubts.wait(retry / 20, retry / 2, &mut self.rng);
+                if !is_first {
+                    self.not_before = self.now.after(wait);
+                    self.report(LeaseReport::Refused { reason });
+                }
             }
             LeaseWriting::Refused(reason) => self.failed(Duration::ZERO, reason, true),
             LeaseWriting::Unavailable { after, reason } => self.failed(after, reason, false),
@@ -370,7 +394,7 @@ impl LeaseState {
     }
 
     /// The request that has ended, if it is the one under way.
-    fn land(&mut self, request: RequestId) -> Option<Option<(Purpose, LeaseRecord)>> {
+    fn land(&mut self, request: RequestId) -> Option<Option<Write>> {
         let flight = self.flight.take_if(|flight| flight.request == request)?;
         Some(flight.write)
     }
@@ -383,9 +407,13 @@ impl LeaseState {
     }
 
     fn send_write(&mut self, purpose: Purpose, record: LeaseRecord) {
-        let request = self.take_off(Some((purpose, record.clone())));
         let lease = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
         let expected = lease.map(|lease| lease.version.clone());
+        let request = self.take_off(Some(Write {
+            purpose,
+            is_creation: expected.is_none(),
+            record: record.clone(),
+        }));
         let deadline = self.request_deadline();
         self.outbox.push_back(LeaseEffect::Write {
             request,
@@ -395,7 +423,7 @@ impl LeaseState {
         });
     }
 
-    fn take_off(&mut self, write: Option<(Purpose, LeaseRecord)>) -> RequestId {
+    fn take_off(&mut self, write: Option<Write>) -> RequestId {
         self.last_request = self.last_request.next();
         let request = self.last_request;
         self.flight = Some(Flight { request, write });

@@ -54,4 +54,14 @@ impl LeaseRecord {
     pub fn is_held(&self) -> bool {
         !self.holder.is_empty()
     }
+
+    /// Whether its holder has not written since the other one: what somebody else asks of him is
+    /// no sign of life.
+    pub(super) fn is_as_old_as(&self, other: &Self) -> bool {
+        let apart_from_requests = |record: &Self| Self {
+            transfer_requested: None,
+            ..record.clone()
+        };
+        apart_from_requests(self) == apart_from_requests(other)
+    }
 }

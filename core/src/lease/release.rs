@@ -62,13 +62,16 @@ impl LeaseState {
     fn vacancy(&self) -> LeaseRecord {
         let before = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
         let transitions = before.map_or(0, |lease| lease.record.transitions);
+        // It may have been asked for only while the office was being emptied.
+        let requested = before.and_then(|lease| lease.record.transfer_requested.clone());
+        let successor = self.successor.clone().or(requested);
         LeaseRecord {
             holder: "".into(),
             process: None,
             pod: None,
             duration: Duration::from_secs(1),
             transitions,
-            transfer_to: self.successor.clone(),
+            transfer_to: successor.filter(|to| *to != self.options.name),
             ..self.record()
         }
     }

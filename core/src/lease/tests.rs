@@ -650,6 +650,8 @@ fn a_bid_that_lands_after_its_campaign_has_ended_is_given_back() {
 #[test]
 fn a_late_bid_of_our_own_is_noticed_and_bid_again() {
     let mut bench = Bench::new();
+    let vacant = bench.foreign("", None);
+    bench.put(vacant);
     bench.tell(LeaseEvent::CampaignRequested);
     let read = bench.request().unwrap();
     bench.answer(read);
@@ -674,6 +676,42 @@ fn a_late_bid_of_our_own_is_noticed_and_bid_again() {
         authority.since(bench.now) > R / 2,
         "counted from the new bid"
     );
+}
+
+#[test]
+fn a_lease_of_our_own_making_that_nobody_has_heard_of_is_waited_for() {
+    let mut bench = Bench::new();
+    bench.tell(LeaseEvent::CampaignRequested);
+    let read = bench.request().unwrap();
+    bench.answer(read);
+    let Some(LeaseEffect::Write {
+        request, record, ..
+    }) = bench.request_when_due()
+    else {
+        panic!("a bid");
+    };
+    let (sent, wall) = (bench.now, bench.wall());
+    bench.tell(LeaseEvent::LeaseWritten {
+        request,
+        sent,
+        wall,
+        outcome: LeaseWriting::Ambiguous("timeout".to_owned()),
+    });
+    // Another makes it and leads; it is deleted, and only then ours comes about.
+    let other = bench.foreign("other", Some(OTHER));
+    bench.put(other);
+    bench.settle();
+    bench.put(record);
+    bench.tell(LeaseEvent::LeaseObserved(bench.object.clone()));
+    bench.settle();
+    assert_eq!(
+        bench.machine.authority(),
+        None,
+        "the other may not know it yet"
+    );
+    bench.pass(L);
+    bench.settle();
+    assert!(bench.machine.authority().is_some());
 }
 
 #[test]
@@ -862,4 +900,135 @@ fn an_answer_to_an_unknown_request_changes_nothing() {
         });
     }
     assert_eq!((bench.request(), bench.machine.authority()), (None, before));
+}
+
+/// How many requests are made within `duration`, if each is answered at once: reads as from a
+/// healthy store, writes with an answer that leaves them in doubt, and are never applied.
+fn requests_while_writes_are_in_doubt(bench: &mut Bench, duration: Duration) -> usize {
+    let until = bench.now.after(duration);
+    let mut count = 0;
+    while count < 1_000 {
+        let Some(effect) = bench.request() else {
+            let Some((at, _)) = bench.machine.poll_deadline() else {
+                break;
+            };
+            if at > until {
+                break;
+            }
+            bench.now = bench.now.max(at);
+            bench.tell(LeaseEvent::TimePassed);
+            continue;
+        };
+        count += 1;
+        // A round trip takes a millisecond.
+        bench.now = bench.now.after(Duration::from_millis(1));
+        let event = match effect {
+            LeaseEffect::Write { request, .. } => LeaseEvent::LeaseWritten {
+                request,
+                sent: bench.now,
+                wall: bench.wall(),
+                outcome: LeaseWriting::Ambiguous("HTTP 500: etcdserver: no space".to_owned()),
+            },
+            read => bench.serve(read),
+        };
+        bench.tell(event);
+        if bench.now >= until {
+            break;
+        }
+    }
+    count
+}
+
+#[test]
+fn a_candidate_whose_bids_stay_in_doubt_does_not_ask_as_fast_as_it_can() {
+    let mut bench = Bench::new();
+    bench.tell(LeaseEvent::CampaignRequested);
+    let count = requests_while_writes_are_in_doubt(&mut bench, Duration::from_secs(1));
+    assert!(
+        count <= 40,
+        "{count} requests within a second; reports: {:?}",
+        bench.reports
+    );
+}
+
+#[test]
+fn a_holder_whose_renewals_stay_in_doubt_does_not_ask_as_fast_as_it_can() {
+    let mut bench = Bench::leader();
+    bench.pass(R / 2);
+    let count = requests_while_writes_are_in_doubt(&mut bench, Duration::from_secs(1));
+    assert!(
+        count <= 40,
+        "{count} requests within a second; reports: {:?}",
+        bench.reports
+    );
+}
+
+#[test]
+fn a_leaver_whose_release_stays_in_doubt_does_not_ask_as_fast_as_it_can() {
+    let mut bench = Bench::leader();
+    bench.tell(LeaseEvent::OfficeClosed);
+    bench.tell(LeaseEvent::ReleaseRequested);
+    let count = requests_while_writes_are_in_doubt(&mut bench, Duration::from_secs(1));
+    assert!(
+        count <= 40,
+        "{count} requests within a second; reports: {:?}",
+        bench.reports
+    );
+}
+
+#[test]
+fn a_request_to_hand_over_does_not_make_a_dead_holder_look_alive() {
+    let mut bench = Bench::new();
+    bench.put(bench.foreign("other", Some(OTHER)));
+    bench.tell(LeaseEvent::CampaignRequested);
+    bench.settle();
+    bench.pass(L - Duration::from_secs(2));
+    bench.settle();
+    // `stepdown transfer`, put to a leader that is dead.
+    let lease = bench.object.as_mut().unwrap();
+    lease.record.transfer_requested = Some("me".into());
+    lease.version = Version::new("100");
+    bench.version = 100;
+    let seen = bench.object.clone();
+    bench.tell(LeaseEvent::LeaseObserved(seen));
+    bench.pass(Duration::from_secs(3));
+    bench.settle();
+    assert_eq!(&*bench.record().holder, "me");
+}
+
+#[test]
+fn a_campaign_that_is_closed_while_a_release_goes_on_does_not_begin_after_it() {
+    let mut bench = Bench::leader();
+    bench.tell(LeaseEvent::OfficeClosed);
+    bench.tell(LeaseEvent::ReleaseRequested);
+    let release = bench.request().unwrap();
+    bench.tell(LeaseEvent::CampaignRequested);
+    bench.tell(LeaseEvent::OfficeClosed);
+    bench.answer(release);
+    bench.settle();
+    assert_eq!(&*bench.record().holder, "", "nobody wants to lead");
+}
+
+#[test]
+fn an_epoch_that_is_raised_while_a_renewal_is_under_way_is_written_at_once() {
+    let mut bench = Bench::leader();
+    bench.tell(LeaseEvent::EpochRaised(Epoch(4)));
+    let renewal = bench.request().unwrap();
+    bench.tell(LeaseEvent::EpochRaised(Epoch(5)));
+    bench.answer(renewal);
+    bench.settle();
+    assert_eq!(bench.record().epoch, Epoch(5));
+}
+
+#[test]
+fn a_request_to_hand_over_that_comes_while_the_office_closes_names_the_successor() {
+    let mut bench = Bench::leader();
+    bench.tell(LeaseEvent::OfficeClosed);
+    let lease = bench.object.as_mut().unwrap();
+    lease.record.transfer_requested = Some("other".into());
+    lease.version = Version::new("100");
+    bench.version = 100;
+    bench.tell(LeaseEvent::ReleaseRequested);
+    bench.settle();
+    assert_eq!(bench.record().transfer_to.as_deref(), Some("other"));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use stepdown_backends::configmap::{Transfer, TransferStep, transfer};
 
 use super::duration::parse_go_duration;
@@ -11,7 +12,9 @@ use crate::options::DEFAULT_STATUS_NAME;
 /// Flags of `stepdown transfer`.
 #[derive(Clone, Debug, Args)]
 pub struct TransferArgs {
-    /// The coordinator that is to lead: its metadata.name, which is its pod's name unless set
+    /// The coordinator that is to lead: its metadata.name, which is its pod's name unless set. If
+    /// there is none of that name, nobody leads for 5 s
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
     /// Kubernetes namespace of the Lease
     #[arg(long, value_name = "NAME")]

@@ -85,7 +85,8 @@ async fn every_row_of_the_table_is_understood_from_the_servers_bytes() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_status_is_understood_by_its_code() {
-    for (code, reason, expected) in EXPECTED {
+    let but_not_found = EXPECTED.iter().filter(|(code, ..)| *code != NOT_FOUND);
+    for (code, reason, expected) in but_not_found {
         for body in [
             "",
             "<html>no</html>",
@@ -286,4 +287,10 @@ fn the_last_words_of_a_watch_are_understood() {
     assert_eq!(classify(Ask::Watch, &failure), Expired);
     let failure = Failure::from(kube::Error::LinesCodecMaxLineLengthExceeded);
     assert_eq!(classify(Ask::Watch, &failure), LATER);
+}
+
+#[tokio::test]
+async fn a_404_of_something_on_the_way_says_nothing_of_the_object() {
+    let verdicts = verdicts_on(Reply::text(404, "404 page not found\n")).await;
+    assert_eq!(verdicts[0], LATER);
 }

@@ -45,7 +45,9 @@ pub(crate) fn decode(object: &Object) -> Lease {
             transitions: u32::try_from(spec.lease_transitions.unwrap_or(0)).unwrap_or(0),
             epoch: Epoch(said(EPOCH).and_then(|it| it.parse().ok()).unwrap_or(0)),
             transfer_to: of_this_record(TRANSFER_TO).map(Arc::from),
-            transfer_requested: said(TRANSFER_REQUESTED).map(Arc::from),
+            transfer_requested: said(TRANSFER_REQUESTED)
+                .filter(|to| !to.is_empty())
+                .map(Arc::from),
         },
     }
 }

@@ -280,7 +280,7 @@ async fn within<T>(deadline: Timestamp, answer: impl Future<Output = T>) -> Resu
     match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err("the request has panicked".to_owned()),
-        Err(_) => Err(format!("no answer within {limit:?}")),
+        Err(_) => Err(format!("the Lease: no answer within {limit:?}")),
     }
 }
 

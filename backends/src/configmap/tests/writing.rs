@@ -353,3 +353,20 @@ async fn a_leader_that_leaves_touches_one_annotation_of_the_document_that_it_kno
     documents.touch_handover(&touched.version, "oxia-1").await;
     assert_eq!(api.object(), None);
 }
+
+#[tokio::test]
+async fn a_document_that_only_its_head_told_of_is_missed_when_it_is_gone() {
+    let api = FakeApi::new().await;
+    let documents = api.documents(Layout::Plain);
+    api.fail("POST", Fault::After(Reply::Reset));
+    let outcome = documents.store().store(None, document(1)).await;
+    assert!(matches!(outcome, StoreOutcome::Ambiguous(_)), "{outcome:?}");
+    assert_eq!(head(&documents).await.write_id, Some(document(1).write_id));
+    api.delete();
+    let outcome = documents.store().load().await;
+    assert!(
+        matches!(outcome, stepdown_core::store::LoadOutcome::Corrupt(_)),
+        "{outcome:?}, and epoch {:?}",
+        *documents.epochs().borrow()
+    );
+}
