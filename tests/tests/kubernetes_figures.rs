@@ -112,6 +112,8 @@ async fn conflicts() {
     let _turn = TURN.lock().await;
     let mut fleet = fleet!(FleetOptions {
         profile: Profile::Default,
+        // One conflict after another is what it is there for.
+        flap_limit: 0,
         ..FleetOptions::default()
     });
     let (mut noticed, mut emptied, mut again) = (Vec::new(), Vec::new(), Vec::new());

@@ -34,7 +34,8 @@ impl LeaseState {
         self.successor = None;
         self.not_before = self.now;
         if self.flaps.cool_down(self.now) {
-            let wait = self.options.timing.lease;
+            // Long enough for any other to have bid; should none, it is not to stay vacant.
+            let wait = self.options.timing.reserved();
             self.cool_until = self.now.after(wait);
             self.report(LeaseReport::CoolingDown { wait });
         }

@@ -43,6 +43,8 @@ pub struct FleetOptions {
     pub grants: Grants,
     /// The times of the lease.
     pub profile: Profile,
+    /// How many lost leaderships are borne before others go first.
+    pub flap_limit: u32,
     /// Further flags for every coordinator.
     pub words: Vec<&'static str>,
 }
@@ -54,6 +56,7 @@ impl Default for FleetOptions {
             servers: 3,
             grants: Grants::Ours,
             profile: Profile::Short,
+            flap_limit: 3,
             words: Vec::new(),
         }
     }
@@ -149,7 +152,7 @@ impl Fleet {
             dir,
             metadata: json!({
                 "providerName": "configmap",
-                "kubernetes": {"namespace": NAMESPACE},
+                "kubernetes": {"namespace": NAMESPACE, "flapLimit": options.flap_limit},
             }),
             words,
             environment: vec![
