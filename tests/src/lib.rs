@@ -3,5 +3,6 @@
 pub mod contract;
 pub mod fleet;
 pub mod kubernetes;
+pub mod oxia;
 pub mod processes;
 pub mod sim;

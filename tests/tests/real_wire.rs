@@ -7,7 +7,7 @@
 )]
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
@@ -19,21 +19,13 @@ use stepdown_core::call::{
 };
 use stepdown_core::cluster::{DataServerIdentity, HashRange, KeySorting};
 use stepdown_core::{ShardId, Term};
+use stepdown_tests::oxia::oxia;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
 const OURS: &str = "0d9ed2b6-0000-4000-8000-8c8f6ed2e9f1";
 const SHARD: ShardId = ShardId(7);
-
-/// The binary; without one the test says so, and passes.
-fn oxia() -> Option<PathBuf> {
-    let path = std::env::var_os("OXIA_BIN").map(PathBuf::from);
-    if path.is_none() {
-        eprintln!("SKIPPED, NOT TESTED: set OXIA_BIN to an upstream oxia binary");
-    }
-    path
-}
 
 struct RealServer {
     process: Child,

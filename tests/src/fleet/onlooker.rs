@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, WatchParams};
 use kube::core::WatchEvent;
 use stepdown_core::Epoch;
+use stepdown_core::cluster::ClusterStatus;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -26,6 +27,7 @@ pub struct Onlooker {
 #[derive(Debug, Default)]
 struct Seen {
     history: History,
+    fenced: Option<Arc<ClusterStatus>>,
     wrong: Option<String>,
     is_away: bool,
 }
@@ -33,7 +35,15 @@ struct Seen {
 impl Onlooker {
     /// Begins.
     pub fn new(documents: &Documents) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        Self::with(documents, History::default())
+    }
+
+    /// Begins, and judges by this.
+    pub fn with(documents: &Documents, history: History) -> Self {
+        let seen = Arc::new(Mutex::new(Seen {
+            history,
+            ..Seen::default()
+        }));
         let task = tokio::spawn(watch(documents.config_maps.clone(), seen.clone()));
         Self { seen, task }
     }
@@ -41,6 +51,11 @@ impl Onlooker {
     /// The greatest epoch seen.
     pub fn epoch(&self) -> Epoch {
         locked(&self.seen).history.epoch
+    }
+
+    /// The first status seen of the greatest epoch: what its leader has found.
+    pub fn fenced(&self) -> Option<Arc<ClusterStatus>> {
+        locked(&self.seen).fenced.clone()
     }
 
     /// How many different documents were seen.
@@ -111,8 +126,12 @@ impl Seen {
             }
             _ => String::new(),
         };
+        let epoch = self.history.epoch;
         if let Err(wrong) = self.history.take(line + &status) {
             self.wrong.get_or_insert(wrong);
+        }
+        if self.history.epoch > epoch {
+            self.fenced = ClusterStatus::decode(&status).ok().map(Arc::new);
         }
     }
 }
