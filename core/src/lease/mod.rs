@@ -12,8 +12,10 @@
 //!   shows is never trusted to be new: every write compares versions;
 //! - the lease is given back only after the office is empty.
 
+mod answer;
 mod candidate;
 mod flaps;
+mod flight;
 mod holder;
 mod message;
 mod record;
@@ -27,7 +29,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use self::flaps::FlapLimit;
 pub use self::message::{LeaseEffect, LeaseEvent, LeaseReading, LeaseReport, LeaseWriting};
@@ -36,6 +37,7 @@ pub use self::timing::{LeaseTiming, LeaseTimingError};
 
 use self::candidate::Seen;
 use self::flaps::Flaps;
+use self::flight::{Flight, Purpose};
 use crate::backoff::Backoff;
 use crate::id::{Epoch, ProcessId, RequestId, Timestamp};
 
@@ -90,29 +92,6 @@ pub struct LeaseState {
     cool_until: Timestamp,
     /// Whom the lease is to be given to at the next release.
     successor: Option<Arc<str>>,
-}
-
-/// The request under way.
-#[derive(Clone, Debug)]
-struct Flight {
-    request: RequestId,
-    /// What is being written; `None` for a read.
-    write: Option<Write>,
-}
-
-#[derive(Clone, Debug)]
-struct Write {
-    purpose: Purpose,
-    /// Whether there was none before.
-    is_creation: bool,
-    record: LeaseRecord,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Bid,
-    Release,
-    Renew,
 }
 
 /// A write that may have been applied.
@@ -297,87 +276,6 @@ impl LeaseState {
         }
     }
 
-    fn read(&mut self, outcome: LeaseReading) {
-        self.look = false;
-        let (lease, beside_a_document) = match outcome {
-            LeaseReading::Found(lease) => (Some(lease), true),
-            LeaseReading::Absent { beside_a_document } => (None, beside_a_document),
-            LeaseReading::Forbidden(reason) => return self.failed(Duration::ZERO, reason, true),
-            LeaseReading::Unavailable { after, reason } => {
-                return self.failed(after, reason, false);
-            }
-        };
-        self.backoff.reset();
-        match self.phase {
-            Phase::Holding { .. } => self.read_holding(lease, beside_a_document),
-            Phase::Campaigning { .. } => {
-                self.see(lease, beside_a_document);
-                self.doubt = None;
-                self.looked();
-            }
-            Phase::Resting | Phase::Releasing { .. } => {
-                self.see(lease, beside_a_document);
-                self.doubt = None;
-            }
-        }
-    }
-
-    fn written(&mut self, write: Write, sent: Timestamp, wall: WallTime, outcome: LeaseWriting) {
-        let Write {
-            purpose,
-            is_creation,
-            record,
-        } = write;
-        match outcome {
-            LeaseWriting::Written(version) => {
-                self.backoff.reset();
-                self.doubts.reset();
-                self.unheard_creation = false;
-                self.doubt = None;
-                let record = LeaseRecord {
-                    acquired: record.acquired.or(Some(wall)),
-                    renewed: record.renewed.or(Some(wall)),
-                    ..record
-                };
-                self.see(Some(Lease { version, record }), true);
-                match purpose {
-                    Purpose::Bid => self.bid_won(sent),
-                    Purpose::Renew => self.renewed(sent),
-                    Purpose::Release => self.finish_release(true),
-                }
-            }
-            LeaseWriting::Ambiguous(reason) => {
-                self.unheard_creation |= is_creation;
-                self.doubt = Some(Attempt { sent, wall });
-                self.look = true;
-                // The first may be a version that was old; only what goes on has to wait.
-                let is_first = self.doubts.is_fresh();
-                let retry = self.options.timing.retry;
-                let wait = self.doubts.wait(retry / 20, retry / 2, &mut self.rng);
-                if !is_first {
-                    self.not_before = self.now.after(wait);
-                    self.report(LeaseReport::Refused { reason });
-                }
-            }
-            LeaseWriting::Refused(reason) => self.failed(Duration::ZERO, reason, true),
-            LeaseWriting::Unavailable { after, reason } => self.failed(after, reason, false),
-        }
-    }
-
-    /// A request has failed: the next one waits, though not for as long as a busy server may ask
-    /// for, since leadership hangs on it.
-    fn failed(&mut self, after: Duration, reason: String, for_good: bool) {
-        let retry = self.options.timing.retry;
-        let wait = if for_good {
-            retry
-        } else {
-            self.backoff.wait(retry / 20, retry / 2, &mut self.rng)
-        };
-        self.not_before = self.now.after(wait.max(after.min(retry)));
-        self.look = true;
-        self.report(LeaseReport::Refused { reason });
-    }
-
     fn raise_epoch(&mut self, epoch: Epoch) {
         if epoch <= self.epoch {
             return;
@@ -391,52 +289,6 @@ impl LeaseState {
     /// Whether this record was written by this very process.
     fn is_ours(&self, record: &LeaseRecord) -> bool {
         record.holder == self.options.name && record.process == Some(self.options.process)
-    }
-
-    /// The request that has ended, if it is the one under way.
-    fn land(&mut self, request: RequestId) -> Option<Option<Write>> {
-        let flight = self.flight.take_if(|flight| flight.request == request)?;
-        Some(flight.write)
-    }
-
-    fn send_read(&mut self) {
-        let request = self.take_off(None);
-        let deadline = self.request_deadline();
-        self.outbox
-            .push_back(LeaseEffect::Read { request, deadline });
-    }
-
-    fn send_write(&mut self, purpose: Purpose, record: LeaseRecord) {
-        let lease = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
-        let expected = lease.map(|lease| lease.version.clone());
-        let request = self.take_off(Some(Write {
-            purpose,
-            is_creation: expected.is_none(),
-            record: record.clone(),
-        }));
-        let deadline = self.request_deadline();
-        self.outbox.push_back(LeaseEffect::Write {
-            request,
-            expected,
-            record,
-            deadline,
-        });
-    }
-
-    fn take_off(&mut self, write: Option<Write>) -> RequestId {
-        self.last_request = self.last_request.next();
-        let request = self.last_request;
-        self.flight = Some(Flight { request, write });
-        request
-    }
-
-    fn request_deadline(&self) -> Timestamp {
-        let deadline = self.now.after(self.options.timing.request());
-        match self.phase {
-            Phase::Holding { authority, .. } => deadline.min(authority),
-            Phase::Releasing { until, .. } => deadline.min(until),
-            Phase::Resting | Phase::Campaigning { .. } => deadline,
-        }
     }
 
     fn report(&mut self, report: LeaseReport) {
