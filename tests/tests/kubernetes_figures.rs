@@ -1,7 +1,8 @@
 //! Measures hand-overs, take-overs, conflicts and idle traffic on a real API server, and prints the
 //! figures. Nothing here fails for being slow.
 //!
-//! `cargo test --release -p stepdown-tests --test kubernetes_figures -- --ignored --nocapture`
+//! `cargo build --release -p stepdown && cargo test --release -p stepdown-tests --test
+//! kubernetes_figures -- --ignored --nocapture`, and one of the names below.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::expect_used,
@@ -86,6 +87,8 @@ async fn take_overs_after_a_crash() {
         for _ in 0..CRASHES {
             let leader = fleet.steady().await;
             let epoch = fleet.onlooker.epoch();
+            // At any time between two renewals; right after an election all have just looked.
+            sleep(Duration::from_millis(fastrand::u64(4_000..8_000))).await;
             fleet.kill(leader);
             let killed = now();
             let expires = fleet.documents.renewed().await + Duration::from_secs(15);
