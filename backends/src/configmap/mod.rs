@@ -210,18 +210,22 @@ impl ConfigMapDocuments {
 
 /// A name is part of an address, so it may not be just anything.
 fn checked(option: &'static str, name: &str) -> Result<String, ConfigMapError> {
-    let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let at_its_ends = [name.bytes().next(), name.bytes().next_back()];
-    let is_name = name.len() <= 253
-        && at_its_ends
-            .into_iter()
-            .all(|byte| byte.is_some_and(is_alphanumeric))
-        && name
-            .bytes()
-            .all(|byte| is_alphanumeric(byte) || matches!(byte, b'-' | b'.'));
-    if is_name {
-        return Ok(name.to_owned());
-    }
     let value = name.to_owned();
+    if is_object_name(name) {
+        return Ok(value);
+    }
     Err(ConfigMapError::Name { option, value })
+}
+
+/// Whether Kubernetes takes this as the name of an object: RFC 1123's labels, with dots between
+/// them.
+pub fn is_object_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        bytes.first().copied().is_some_and(plain)
+            && bytes.last().copied().is_some_and(plain)
+            && bytes.iter().all(|byte| plain(*byte) || *byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }

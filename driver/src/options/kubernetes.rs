@@ -1,5 +1,7 @@
 //! The `configmap` provider's settings, checked.
 
+use stepdown_backends::configmap::is_object_name;
+
 use super::resolve::said;
 use super::settings::KubernetesSettings;
 use super::{KubernetesOptions, Layout};
@@ -8,8 +10,6 @@ use super::{KubernetesOptions, Layout};
 pub const DEFAULT_STATUS_NAME: &str = "oxia-cluster-status";
 /// Upstream's name for the configuration document.
 const CONFIG: &str = "oxia-cluster-config";
-/// The longest name that Kubernetes takes.
-const LONGEST: usize = 253;
 const FLAP_LIMIT: u32 = 3;
 
 /// Checks everything; what is wrong is added to `problems`.
@@ -39,7 +39,7 @@ pub fn resolve(
         ),
         ("metadata.kubernetes.configName", &config_name),
     ] {
-        if !is_a_name(name) {
+        if !is_object_name(name) {
             problems.push(format!(
                 "{key} '{name}' is no name for Kubernetes: use lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
             ));
@@ -68,18 +68,6 @@ pub fn resolve(
         initialize_empty_status,
         flap_limit: settings.flap_limit.unwrap_or(FLAP_LIMIT),
     })
-}
-
-/// RFC 1123, as Kubernetes applies it to names of objects.
-fn is_a_name(name: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let labels = |label: &str| {
-        let bytes = label.as_bytes();
-        bytes.first().copied().is_some_and(plain)
-            && bytes.last().copied().is_some_and(plain)
-            && bytes.iter().all(|c| plain(*c) || *c == b'-')
-    };
-    name.len() <= LONGEST && name.split('.').all(labels)
 }
 
 #[cfg(test)]

@@ -1,22 +1,20 @@
 //! Processes, proxies and an API server, and what is awaited of them.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use stepdown::sandbox::{
     CoordinatorProcess, CoordinatorProcessOptions, DataServerProcess, DataServerProcessOptions,
-    LeaderAt, NamespaceOptions, Process, SandboxError, Workload, configuration, leads,
+    NamespaceOptions, Process, SandboxError, Workload, configuration, leads,
 };
 use stepdown_core::Epoch;
-use stepdown_core::cluster::ShardStatus;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::{Documents, NAMESPACE, Offices, Onlooker};
 use crate::kubernetes::{ApiServer, FaultProxy, Grants, Namespace};
-use crate::processes::stepdown;
+use crate::processes::{leaders, stepdown};
 
 /// How long anything may take before it counts as hung. Nothing waits for it otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -469,18 +467,7 @@ impl Fleet {
         let Some(status) = self.documents.status().await else {
             return false;
         };
-        let leaders: Vec<_> = status
-            .shards()
-            .map(|(namespace, shard, metadata)| {
-                let leader = metadata.leader.as_ref();
-                let leader = leader.filter(|_| metadata.status == ShardStatus::SteadyState);
-                LeaderAt {
-                    namespace: namespace.clone(),
-                    shard,
-                    address: leader.map(|it| Arc::clone(&it.public)),
-                }
-            })
-            .collect();
+        let leaders = leaders(&status);
         let all = leaders.iter().all(|it| it.address.is_some());
         self.workload.follow(leaders);
         all && status.namespaces.len() == self.namespaces.len()

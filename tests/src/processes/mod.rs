@@ -15,6 +15,6 @@ mod stranger;
 pub use history::{FirstLine, History};
 pub use onlooker::Onlooker;
 pub use program::{Ran, as_oxia, run, run_with, stepdown};
-pub use rig::{LIMIT, Rig};
+pub use rig::{LIMIT, Rig, leaders};
 pub use round::{Afterwards, Phase, Plan, Round, Stimulus, seed};
 pub use stranger::{FirstLineIs, Written};

@@ -279,22 +279,27 @@ impl Rig {
         let Ok(Some(status)) = self.cluster.status() else {
             return false;
         };
-        let leaders: Vec<_> = status
-            .shards()
-            .map(|(namespace, shard, metadata)| {
-                let leader = metadata.leader.as_ref();
-                let leader = leader.filter(|_| metadata.status == ShardStatus::SteadyState);
-                LeaderAt {
-                    namespace: namespace.clone(),
-                    shard,
-                    address: leader.map(|it| Arc::clone(&it.public)),
-                }
-            })
-            .collect();
+        let leaders = leaders(&status);
         let all = leaders.iter().all(|it| it.address.is_some());
         self.workload.follow(leaders);
         all && status.namespaces.len() == self.namespaces.len()
     }
+}
+
+/// Who leads each shard, by the status document.
+pub fn leaders(status: &ClusterStatus) -> Vec<LeaderAt> {
+    status
+        .shards()
+        .map(|(namespace, shard, metadata)| {
+            let leader = metadata.leader.as_ref();
+            let leader = leader.filter(|_| metadata.status == ShardStatus::SteadyState);
+            LeaderAt {
+                namespace: namespace.clone(),
+                shard,
+                address: leader.map(|it| Arc::clone(&it.public)),
+            }
+        })
+        .collect()
 }
 
 impl Drop for Rig {
