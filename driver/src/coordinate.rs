@@ -2,7 +2,7 @@
 //! asked for.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use stepdown_backends::configmap::{ConfigMapBackend, ConfigMapOptions, StatusSize};
@@ -32,7 +32,7 @@ pub async fn run(session: Session) -> Result<(), StartError> {
         metrics,
         stop,
     } = session;
-    let machine = machine_options(timing(lease_profile))?;
+    let machine = machine_options(timing(lease_profile, &options.provider))?;
     let backend = backend(&options, &machine, lease(lease_profile), &metrics).await?;
     let backend = measured(backend, &metrics);
     let tls = options
@@ -186,10 +186,17 @@ impl StatusStore for Measured {
     }
 }
 
-fn timing(profile: LeaseProfile) -> Timing {
+fn timing(profile: LeaseProfile, provider: &Provider) -> Timing {
+    let default = Timing::default();
     Timing {
         lease: lease(profile).lease,
-        ..Timing::default()
+        head_check_every: match provider {
+            // Its hints come from a watch, or from looks of its own where it may not watch; this is
+            // for a watch that has died unnoticed.
+            Provider::ConfigMap(_) => Duration::from_secs(15),
+            Provider::File { .. } | Provider::Memory => default.head_check_every,
+        },
+        ..default
     }
 }
 
