@@ -1,6 +1,6 @@
 //! A coordinator's process: its machine, its clock, and what its driver keeps.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use stepdown_core::lease::LeaseRecord;
@@ -32,6 +32,8 @@ pub struct Host {
     pub client: Client,
     pub wake: Option<At>,
     pub facts: Facts,
+    /// Where data servers are, by the last good configuration that it has read.
+    pub addresses: BTreeSet<Arc<str>>,
     /// Since when it steps down.
     pub closing_since: Option<At>,
 }
@@ -94,6 +96,7 @@ impl Host {
             client: Client::default(),
             wake: None,
             facts: Facts::default(),
+            addresses: BTreeSet::new(),
             closing_since: None,
         }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stepdown_core::call::{Answer, Binding, Call, EntryId, ReplicaRole};
-use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
+use stepdown_core::cluster::{
+    ClusterConfiguration, ClusterStatus, DataServerIdentity, ShardStatus,
+};
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version};
 
@@ -65,6 +67,12 @@ impl World<'_> {
         } = event
         {
             position = self.store.position(&found.version).unwrap_or(latest_is);
+        }
+        if let Event::ConfigurationRead(read) = event
+            && let Ok(good) = ClusterConfiguration::read(read.text.as_deref())
+        {
+            let addresses = good.servers.iter().map(|server| server.internal.clone());
+            self.hosts[host].addresses = addresses.collect();
         }
         let facts = &mut self.hosts[host].facts;
         let sometimes = &mut self.sometimes;

@@ -140,12 +140,12 @@ impl World<'_> {
             return Ok(());
         }
         let facts = &self.hosts[host].facts;
+        // It goes by what it has read, which may be older than what the status goes by.
+        let known = &self.hosts[host].addresses;
         let moved = old.ensemble.iter().any(|member| {
-            !self
-                .configured
-                .servers
-                .iter()
-                .any(|server| server.internal == *member.internal)
+            let mut servers = self.configured.servers.iter();
+            !known.contains(&member.internal)
+                || !servers.any(|server| server.internal == *member.internal)
         });
         if moved
             || facts.down.contains(&leader.id())
