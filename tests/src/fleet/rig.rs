@@ -304,7 +304,12 @@ impl Fleet {
             format!("--- {}:\n{}", it.process().name(), last.join("\n"))
         });
         let logs: Vec<_> = logs.collect();
-        panic!("{what}\n{}", logs.join("\n"));
+        let lately = Instant::now().checked_sub(Duration::from_secs(10));
+        let silent = lately.map(|since| self.workload.silent_since(since));
+        panic!(
+            "{what}\nshards that acknowledged nothing for 10 s: {silent:?}\n{}",
+            logs.join("\n")
+        );
     }
 
     /// Unwraps what the sandbox says.
