@@ -13,8 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use stepdown_core::lease::{Lease, LeaseRecord, WallTime};
 use stepdown_core::{Epoch, ProcessId, Version};
 
-/// The greatest epoch that a holder has told of.
-const EPOCH: &str = "oxia.io/epoch";
+use crate::configmap::record::EPOCH;
+
 /// Whom the holder is asked to give the Lease to.
 pub(crate) const TRANSFER_REQUESTED: &str = "oxia.io/transfer-requested";
 const POD: &str = "oxia.io/pod-uid";
