@@ -27,6 +27,9 @@ pub(crate) struct ServerController {
     handshake: Probe,
     stream: Probe,
     latest: Option<Arc<ShardAssignments>>,
+    /// The health watch in flight has said that the server serves: a restart from then on breaks
+    /// it.
+    watched: bool,
     /// The health watch broke, and no check has succeeded since: if one fails as well, the server
     /// is unavailable.
     suspicious: bool,
@@ -54,7 +57,7 @@ pub(crate) enum News {
     Running,
     /// It can't be worked with (any more).
     Unavailable(String),
-    /// It still answers, but its connections broke: it may have been restarted.
+    /// It answers, but nobody watched it for a while: it may have been restarted.
     Restarted,
 }
 
@@ -116,6 +119,7 @@ impl ServerController {
             handshake: Probe::default(),
             stream: Probe::default(),
             latest: None,
+            watched: false,
             suspicious: false,
             foreign: false,
         }
@@ -190,6 +194,7 @@ impl ServerController {
         }
         if self.watch.is_due(now) {
             self.watch.sent(tools.watch(&self.identity));
+            self.watched = false;
         }
         if self.handshake.is_due(now) {
             self.handshake
@@ -232,7 +237,11 @@ impl ServerController {
             return self.lost("it answers NOT_SERVING", tools);
         }
         self.alive(tools);
-        News::None
+        if std::mem::replace(&mut self.watched, true) {
+            News::None
+        } else {
+            News::Restarted
+        }
     }
 
     pub(crate) fn watch_ended(

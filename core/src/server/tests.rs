@@ -131,6 +131,56 @@ fn a_broken_watch_of_a_server_that_answers_makes_sure_of_its_shards() {
 }
 
 #[test]
+fn a_watch_that_opens_makes_sure_of_what_happened_while_nobody_watched() {
+    let mut world = World::steady();
+    world.break_watch(SERVER);
+    world.log.clear();
+    world.run_for(500);
+    assert_eq!(states(&world), []);
+    assert!(world.calls("GetStatus") > 0);
+    assert_eq!(world.calls("BecomeLeader"), 0);
+}
+
+#[test]
+fn a_leader_that_was_restarted_before_its_watch_opened_is_elected_again() {
+    let mut world = World::steady();
+    world.hang = Some(|effect| matches!(effect, Effect::WatchHealth { .. }));
+    world.break_watch(SERVER);
+    world.run_for(500);
+    // From here on nothing is heard of the restart but that it leads no more.
+    world
+        .failing
+        .insert((SERVER.to_owned(), "GetStatus"), CallErrorKind::NotMember);
+    let opening = world.log.iter().rev().find_map(|effect| match effect {
+        Effect::WatchHealth {
+            request, server, ..
+        } if &*server.internal == SERVER => Some(*request),
+        _ => None,
+    });
+    world.log.clear();
+    let tenure = world.tenure();
+    world.feed(Event::HealthObserved {
+        tenure,
+        request: opening.expect("a watch that is opened again"),
+        serving: true,
+    });
+    assert_eq!(states(&world), []);
+    assert!(world.calls("BecomeLeader") > 0);
+}
+
+#[test]
+fn an_open_watch_makes_sure_of_nothing_twice() {
+    let mut world = World::steady();
+    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
+    world.feed(Event::HealthObserved {
+        tenure,
+        request,
+        serving: true,
+    });
+    assert_eq!(world.calls("GetStatus"), 0);
+}
+
+#[test]
 fn a_broken_watch_is_not_forgotten_because_the_next_check_times_out() {
     let mut world = World::steady();
     world

@@ -105,6 +105,16 @@ impl World<'_> {
                 self.crash_server(server, tail_lost, refuses);
                 self.queue.at(until, What::ServerStarts(server));
             }
+            FaultKind::ServerRestarts { times, apart_ms } => {
+                let apart = Duration::from_millis(u64::from(apart_ms));
+                self.restart_server(server, times, apart);
+            }
+            FaultKind::ServerRestartsUnwatched { down_ms } => {
+                self.crash_server(server, false, true);
+                self.servers[server].restarts_unwatched = true;
+                let down = Duration::from_millis(u64::from(down_ms));
+                self.queue.after(down, What::ServerStarts(server));
+            }
             FaultKind::NotServing => {
                 self.servers[server].not_serving = until;
                 self.queue
@@ -164,6 +174,25 @@ impl World<'_> {
             self.keepalive()
         };
         self.sever(server, delay);
+    }
+
+    /// Restarts a data server, so fast that only its connections tell, and again after a while.
+    pub(super) fn restart_server(&mut self, server: usize, times: u32, apart: Duration) {
+        if self.healed || !self.servers[server].up {
+            return;
+        }
+        self.crash_server(server, false, true);
+        let down = self.chance.network.millis(1, 30);
+        self.queue.after(down, What::ServerStarts(server));
+        self.sometimes.hit("server_restarted");
+        if let Some(times) = times.checked_sub(1).filter(|left| *left > 0) {
+            let again = What::ServerRestarts {
+                server,
+                times,
+                apart,
+            };
+            self.queue.after(apart, again);
+        }
     }
 
     fn write_by_hand(&mut self, status: Arc<ClusterStatus>) -> Check {

@@ -93,6 +93,8 @@ pub enum FaultKind {
     Lease(LeaseTrouble),
     LossReported,
     ServerCrash { tail_lost: bool, refuses: bool },
+    ServerRestarts { times: u32, apart_ms: u32 },
+    ServerRestartsUnwatched { down_ms: u32 },
     NotServing,
     SlowProbes,
     WatchBroken,
@@ -232,6 +234,9 @@ fn kind() -> BoxedStrategy<FaultKind> {
     let server = prop_oneof![
         3 => (any::<bool>(), any::<bool>())
             .prop_map(|(tail_lost, refuses)| ServerCrash { tail_lost, refuses }),
+        2 => (2_u32..12, 50_u32..3_000)
+            .prop_map(|(times, apart_ms)| ServerRestarts { times, apart_ms }),
+        2 => (500_u32..8_000).prop_map(|down_ms| ServerRestartsUnwatched { down_ms }),
         1 => Just(NotServing),
         1 => Just(SlowProbes),
         1 => Just(WatchBroken),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::{Answer, Call, CallError, CallErrorKind, Feature};
@@ -29,6 +30,8 @@ pub struct Server {
     pub slow_probes: At,
     pub leading_hangs: At,
     pub other_cluster: At,
+    /// It is restarted once it leads a shard while nobody watches its health.
+    pub restarts_unwatched: bool,
     pub sync_planned: bool,
     pub resend_planned: bool,
     pub callers: BTreeMap<Token, Caller>,
@@ -75,6 +78,7 @@ impl Server {
             slow_probes: At(0),
             leading_hangs: At(0),
             other_cluster: At(0),
+            restarts_unwatched: false,
             sync_planned: false,
             resend_planned: false,
             callers: BTreeMap::new(),
@@ -166,7 +170,20 @@ impl World<'_> {
                 return Ok(());
             }
             Call::AddFollower(request) => Request::AddFollower(request),
-            Call::BecomeLeader(request) => Request::BecomeLeader(request),
+            Call::BecomeLeader(request) => {
+                if place.restarts_unwatched && place.watchers.is_empty() {
+                    place.restarts_unwatched = false;
+                    let delay = self.chance.network.millis(5, 500);
+                    let restart = What::ServerRestarts {
+                        server,
+                        times: 1,
+                        apart: Duration::ZERO,
+                    };
+                    self.queue.after(delay, restart);
+                    self.sometimes.hit("leader_restarted_unwatched");
+                }
+                Request::BecomeLeader(request)
+            }
             Call::GetStatus { shard } => Request::GetStatus { shard },
             Call::NewTerm(request) => Request::NewTerm(request),
         };

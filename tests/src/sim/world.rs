@@ -87,6 +87,11 @@ pub enum What {
     Sync(usize, u32),
     Resend(usize, u32),
     ServerStarts(usize),
+    ServerRestarts {
+        server: usize,
+        times: u32,
+        apart: Duration,
+    },
     Fault(usize),
     ConfigurationMended,
     Append,
@@ -199,6 +204,11 @@ impl<'a> World<'a> {
             What::Sync(server, boot) => return self.synced(server, boot),
             What::Resend(server, boot) => return self.resend(server, boot),
             What::ServerStarts(server) => self.server_started(server),
+            What::ServerRestarts {
+                server,
+                times,
+                apart,
+            } => self.restart_server(server, times, apart),
             What::Fault(index) => return self.strike(index),
             What::ConfigurationMended => {
                 self.configured.broken = None;

@@ -65,12 +65,14 @@ impl World<'_> {
 }
 
 impl Facts {
-    /// What the server led has to be looked at, or elected, even where it is back at once.
+    /// What the server led has to be looked at, or elected, even where it is back at once; and
+    /// what it was about to be recorded as the leader of.
     fn doubt_shards_of(&mut self, server: &ServerId) {
         let shards = self.accepted.iter().flat_map(|(_, status)| status.shards());
-        let led = shards.filter(|(_, _, shard)| {
+        let led = shards.filter(|(_, id, shard)| {
             let leader = shard.leader.as_ref();
             leader.is_some_and(|leader| leader.id() == *server)
+                || self.led.get(&(*id, shard.term)) == Some(server)
         });
         self.doubted.extend(led.map(|(_, id, _)| id));
     }
