@@ -63,6 +63,9 @@ pub struct Timing {
     pub campaign_most: Duration,
     /// Time in office after which a loss counts as the first one again.
     pub campaign_forget: Duration,
+    /// Whoever won leadership and is not in office after this time gives it back, and waits for
+    /// `campaign_most`, since another candidate may be able to read or write what it can't.
+    pub office_within: Duration,
     /// How often a candidate tries its fencing write before it lets others try.
     pub fencing_attempts: u32,
     /// One full lease: when assignments and roles are checked once more after taking office, since
@@ -102,6 +105,7 @@ impl Default for Timing {
             campaign_first: Duration::from_millis(100),
             campaign_most: Duration::from_secs(5),
             campaign_forget: Duration::from_secs(30),
+            office_within: Duration::from_secs(30),
             fencing_attempts: 5,
             lease: Duration::from_secs(15),
             reassign_every: Duration::from_secs(60),

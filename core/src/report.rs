@@ -27,6 +27,9 @@ pub enum Cause {
     Conflict,
     /// The backend says that somebody else leads.
     LeadershipLost,
+    /// It won leadership, but could not read the status document, or write it, for so long that
+    /// another candidate should try.
+    NotInOffice,
     /// The process was asked to stop.
     Shutdown,
     /// The store refused for a reason that waiting does not mend.

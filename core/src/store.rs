@@ -46,6 +46,23 @@ pub enum StoreOutcome {
     },
 }
 
+impl StoreOutcome {
+    /// Why the document is not durable, if it is not.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Stored(_) => None,
+            Self::Ambiguous(reason)
+            | Self::Conflict(reason)
+            | Self::Corrupt(reason)
+            | Self::Forbidden(reason)
+            | Self::Invalid(reason)
+            | Self::TooLarge(reason)
+            | Self::Unavailable { reason, .. } => Some(reason),
+        }
+    }
+}
+
 /// The answer to a `Load`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LoadOutcome {

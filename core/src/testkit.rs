@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) silent: BTreeSet<(String, &'static str)>,
     /// Servers that are bound to another cluster, by internal address.
     pub(crate) mismatched: BTreeSet<String>,
+    /// What loading gives instead of what is stored.
+    pub(crate) unreadable: Option<LoadOutcome>,
     /// Effects that are never answered.
     pub(crate) hang: Option<fn(&Effect) -> bool>,
     /// The heads of the servers' logs, by internal address; empty logs where there is none.
@@ -67,6 +69,7 @@ impl World {
             script: Vec::new(),
             failing: BTreeMap::new(),
             silent: BTreeSet::new(),
+            unreadable: None,
             hang: None,
             mismatched: BTreeSet::new(),
             heads: BTreeMap::new(),
@@ -299,6 +302,9 @@ impl World {
     }
 
     fn load(&self) -> LoadOutcome {
+        if let Some(outcome) = &self.unreadable {
+            return outcome.clone();
+        }
         match &self.stored {
             None => LoadOutcome::Absent { epoch: Epoch(0) },
             Some((version, document)) => LoadOutcome::Found(LoadedStatus {

@@ -190,6 +190,7 @@ fn timing(profile: LeaseProfile, provider: &Provider) -> Timing {
     let default = Timing::default();
     Timing {
         lease: lease(profile).lease,
+        office_within: lease(profile).lease * 2,
         head_check_every: match provider {
             // Its hints come from a watch, or from looks of its own where it may not watch; this is
             // for a watch that has died unnoticed.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stepdown_core::Epoch;
 use stepdown_tests::fleet::{Fleet, FleetOptions, Profile};
-use stepdown_tests::kubernetes::proxy::{Fault, Kind, Requests, Verb};
+use stepdown_tests::kubernetes::proxy::{Answer, Fault, Kind, Requests, Verb};
 use stepdown_tests::kubernetes::{Grants, Stop};
 use tokio::sync::Mutex;
 
@@ -23,6 +23,7 @@ macro_rules! fleet {
 }
 
 const CONFLICTS: &str = "stepdown_conflicts_total";
+const TRANSITIONS: &str = "stepdown_transitions_total";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_is_handed_over_on_request_and_no_shard_is_elected_anew() {
@@ -333,5 +334,29 @@ async fn a_configuration_that_is_deleted_or_empty_changes_nothing() {
     fleet.add_namespace().await;
     fleet.steady().await;
     assert!(fleet.onlooker.epoch() > Epoch(0));
+    fleet.nothing_is_lost().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_may_not_read_the_status_gives_the_lease_back_to_one_that_may() {
+    let _turn = TURN.lock().await;
+    let mut fleet = fleet!(FleetOptions::default());
+    let leader = fleet.steady().await;
+    let barred = (leader + 1) % 3;
+    let name = fleet.process(barred).name().to_owned();
+    let epoch = fleet.onlooker.epoch();
+    let denied = Answer::status(403, "Forbidden", "not you");
+    fleet
+        .proxy(barred)
+        .strike_all(Requests::of(Kind::Status), Fault::Answer(denied));
+    fleet.transfer(&name, "1s").await;
+    let next = fleet.leader_after(epoch).await;
+    assert_ne!(next, barred);
+    let given_back = fleet
+        .metric(barred, TRANSITIONS, &[("cause", "not_in_office")])
+        .await;
+    assert!(given_back > 0.0, "it held the lease, and gave it back");
+    fleet.mend().await;
+    fleet.steady().await;
     fleet.nothing_is_lost().await;
 }

@@ -47,6 +47,8 @@ pub enum Reason {
     Controllers,
     /// The document is loaded again.
     Load,
+    /// The office should have been opened by now.
+    Office,
     /// A store, a read-back or a look at the version is due.
     Store,
 }

@@ -40,7 +40,7 @@ impl Core {
     /// A candidate that reads the document afresh.
     #[state(superstate = "elected", entry_action = "load")]
     fn loading(context: &mut Body, event: &Event) -> Outcome<State> {
-        if context.has_expired() {
+        if context.has_expired() || context.is_overdue() {
             return Super;
         }
         match event {
@@ -66,7 +66,7 @@ impl Core {
     /// A candidate whose fencing write is on its way.
     #[state(superstate = "elected")]
     fn fencing(context: &mut Body, event: &Event) -> Outcome<State> {
-        if context.has_expired() {
+        if context.has_expired() || context.is_overdue() {
             return Super;
         }
         match context.fence(event) {
@@ -132,7 +132,7 @@ impl Core {
         Handled
     }
 
-    /// Whoever won a campaign holds it until the authority ends.
+    /// Whoever won a campaign holds it until the authority ends, unless no office comes of it.
     #[superstate(superstate = "anywhere")]
     fn elected(context: &mut Body) -> Outcome<State> {
         if context.has_expired() {
@@ -141,6 +141,10 @@ impl Core {
                 Cause::AuthorityExpired,
                 "leadership was not confirmed again in time",
             );
+        }
+        if context.is_overdue() {
+            let obstacle = context.obstacle();
+            return step_down(context, Cause::NotInOffice, &obstacle);
         }
         Super
     }

@@ -283,6 +283,60 @@ fn an_unreadable_document_keeps_the_candidate_out_of_office() {
 }
 
 #[test]
+fn leadership_without_an_office_is_given_back_and_others_go_first() {
+    let mut world = World::new();
+    world.unreadable = Some(LoadOutcome::Corrupt("torn".to_owned()));
+    world.settle();
+    world.run_for(29_999);
+    assert_eq!(world.tenure(), Tenure(1));
+    world.log.clear();
+    world.run_for(1);
+    let given_up = world.log.iter().find_map(|effect| match effect {
+        Effect::Report(Report::RoleChanged {
+            cause: Some(cause),
+            reason,
+            ..
+        }) => Some((*cause, reason.as_str())),
+        _ => None,
+    });
+    let (cause, reason) = given_up.expect("it gives up");
+    assert_eq!(cause, Cause::NotInOffice);
+    assert!(reason.contains("torn"), "{reason}");
+    assert!(kinds(&world.log).contains(&"Release".to_owned()));
+    world.log.clear();
+    world.run_for(4_999);
+    assert_eq!(kinds(&world.log), [""; 0]);
+    world.run_for(1);
+    assert!(kinds(&world.log).contains(&"Campaign".to_owned()));
+}
+
+#[test]
+fn a_document_that_is_mended_in_time_is_led_on_for_good() {
+    let mut world = World::steady().restarted();
+    world.unreadable = Some(LoadOutcome::Forbidden("no rights".to_owned()));
+    world.settle();
+    world.run_for(20_000);
+    world.unreadable = None;
+    world.run_for(60_000);
+    assert_eq!(world.machine.role(), Role::Leader);
+    assert_eq!(world.tenure(), Tenure(1));
+}
+
+#[test]
+fn a_fencing_write_that_never_succeeds_gives_leadership_back() {
+    let mut world = World::new();
+    world.script = vec![StoreOutcome::TooLarge("1 MiB".to_owned()); 1_000];
+    world.settle();
+    world.run_for(30_000);
+    assert_eq!(world.tenure(), Tenure(2));
+    let told = world.log.iter().any(|effect| {
+        matches!(effect, Effect::Report(Report::RoleChanged { reason, .. })
+            if reason.contains("1 MiB"))
+    });
+    assert!(told, "{:?}", kinds(&world.log));
+}
+
+#[test]
 fn authority_that_ends_closes_the_office_before_anything_else_leaves() {
     let mut world = World::new();
     let Some(Effect::Campaign { tenure }) = world.drain().last().cloned() else {

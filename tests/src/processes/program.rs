@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// The `stepdown` program, built with this test.
+/// The `stepdown` program, built from the sources as they are now.
 pub fn stepdown() -> PathBuf {
     // target/<profile>/deps/<test>
     let test = std::env::current_exe().expect("a test knows its own file");
@@ -16,7 +16,31 @@ pub fn stepdown() -> PathBuf {
         "{} is missing: build it with `cargo build -p stepdown`, or run all tests with tests/run",
         program.display()
     );
+    if let Some(source) = newer_source(&program) {
+        panic!(
+            "{} is older than {}: build it with `cargo build -p stepdown`, or run all tests with \
+             tests/run",
+            program.display(),
+            source.display()
+        );
+    }
     program
+}
+
+/// A source of this program that was changed after it was built. What its sources are, cargo has
+/// written beside it: "program: source source…", with spaces in names escaped.
+fn newer_source(program: &Path) -> Option<PathBuf> {
+    let built = fs::metadata(program).and_then(|it| it.modified()).ok()?;
+    let list = fs::read_to_string(program.with_extension("d")).ok()?;
+    let (_, sources) = list.split_once(": ")?;
+    let sources = sources.replace("\\ ", "\0");
+    let mut sources = sources.split_whitespace().map(|it| it.replace('\0', " "));
+    let newer = sources.find(|source| {
+        fs::metadata(source)
+            .and_then(|it| it.modified())
+            .is_ok_and(|changed| changed > built)
+    });
+    newer.map(PathBuf::from)
 }
 
 /// The same program under the name `oxia`, in this directory.
@@ -59,5 +83,41 @@ pub fn run_with(program: &Path, words: &[&OsStr], environment: &[(&str, &OsStr)]
     Ran {
         code: status.code(),
         text: String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_program_older_than_one_of_its_sources_is_stale() {
+        let directory = tempfile::Builder::new()
+            .prefix("with a space")
+            .tempdir()
+            .expect("a temporary directory");
+        let path = |name| directory.path().join(name);
+        let built = SystemTime::now();
+        let touch = |name, time| {
+            let file = File::create(path(name)).expect("a file");
+            file.set_modified(time).expect("its time can be set");
+        };
+        touch("program", built);
+        touch("a.rs", built - Duration::from_secs(1));
+        touch("b.rs", built - Duration::from_secs(1));
+        let escaped = |name| path(name).to_string_lossy().replace(' ', "\\ ");
+        let list = format!(
+            "{}: {} {}\n",
+            escaped("program"),
+            escaped("a.rs"),
+            escaped("b.rs")
+        );
+        fs::write(path("program.d"), list).expect("a file");
+        assert_eq!(newer_source(&path("program")), None);
+        touch("b.rs", built + Duration::from_secs(1));
+        assert_eq!(newer_source(&path("program")), Some(path("b.rs")));
     }
 }

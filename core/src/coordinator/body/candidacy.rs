@@ -30,12 +30,30 @@ impl Body {
     pub(in crate::coordinator) fn won(&mut self, authority: Option<Timestamp>) {
         self.authority = authority;
         self.campaign.fencing_attempts = 0;
+        self.campaign.office_due = Some(self.tools.now.after(self.tools.timing.office_within));
+        self.campaign.problem = None;
         self.load.backoff.reset();
     }
 
     pub(in crate::coordinator) fn has_expired(&self) -> bool {
         self.authority
             .is_some_and(|authority| authority <= self.tools.now)
+    }
+
+    /// Whether leadership is held, but no office, for too long.
+    pub(in crate::coordinator) fn is_overdue(&self) -> bool {
+        let due = self.campaign.office_due;
+        due.is_some_and(|due| due <= self.tools.now)
+    }
+
+    /// What has kept it from office.
+    pub(in crate::coordinator) fn obstacle(&self) -> String {
+        let problem = self.campaign.problem.as_deref();
+        format!(
+            "it was not in office {} s after it had won leadership: {}",
+            self.tools.timing.office_within.as_secs(),
+            problem.unwrap_or("the status document was not read and written in time")
+        )
     }
 
     pub(in crate::coordinator) fn load(&mut self) {
@@ -64,6 +82,7 @@ impl Body {
             self.load.due.map(|due| (due, Reason::Load)),
             self.authority
                 .map(|authority| (authority, Reason::Authority)),
+            self.campaign.office_due.map(|due| (due, Reason::Office)),
         ])
     }
 
@@ -81,6 +100,7 @@ impl Body {
                 false
             }
             LoadOutcome::Unavailable { after, reason } => {
+                self.campaign.problem = Some(reason.clone());
                 self.tools.report(Report::StatusUnreadable {
                     reason: reason.clone(),
                 });
@@ -122,6 +142,7 @@ impl Body {
 
     /// Waiting alone does not mend it: somebody has to look.
     fn unreadable(&mut self, reason: String) {
+        self.campaign.problem = Some(reason.clone());
         self.tools.report(Report::StatusUnreadable { reason });
         self.load.due = Some(self.tools.now.after(self.tools.timing.store_retry_most));
     }
@@ -150,6 +171,9 @@ impl Body {
         let Some(conclusion) = conclude(ledger, event, &mut self.tools) else {
             return Verdict::Ignored;
         };
+        if let Event::StoreEnded { outcome, .. } = event {
+            self.campaign.problem = outcome.reason().map(str::to_owned);
+        }
         match conclusion {
             Conclusion::Accepted(_) => Verdict::Done,
             Conclusion::Conflict(_)

@@ -37,6 +37,12 @@ struct Campaign {
     at: Option<Timestamp>,
     backoff: Backoff,
     fencing_attempts: u32,
+    /// When to give leadership back; `None` before it is won, and in office.
+    office_due: Option<Timestamp>,
+    /// What has kept it from office.
+    problem: Option<String>,
+    /// Whether others go first.
+    aside: bool,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +91,9 @@ impl Body {
                 at: Some(now),
                 backoff: Backoff::default(),
                 fencing_attempts: 0,
+                office_due: None,
+                problem: None,
+                aside: false,
             },
             authority: None,
             load: Load::default(),

@@ -21,6 +21,7 @@ impl Body {
         let Stage::Fencing(ledger) = stage else {
             return;
         };
+        self.campaign.office_due = None;
         let (tenure, epoch) = (self.tools.tenure, ledger.epoch());
         let instance_id = ledger.accepted().instance_id.clone();
         self.tools.emit(Effect::StartControllers {
@@ -106,6 +107,7 @@ impl Body {
             authority,
             store.map(|at| (at, Reason::Store)),
             controllers.map(|at| (at, Reason::Controllers)),
+            self.campaign.office_due.map(|due| (due, Reason::Office)),
         ])
     }
 
@@ -151,6 +153,8 @@ impl Body {
         };
         self.load = Load::default();
         self.authority = None;
+        self.campaign.office_due = None;
+        self.campaign.aside = cause == Cause::NotInOffice;
         self.tools.emit(Effect::CloseControllers {
             tenure: self.tools.tenure,
         });
@@ -176,10 +180,12 @@ impl Body {
         let Tools {
             timing, rng, now, ..
         } = &mut self.tools;
-        let wait =
-            self.campaign
-                .backoff
-                .full_jitter(timing.campaign_first, timing.campaign_most, rng);
+        let wait = if self.campaign.aside {
+            timing.campaign_most
+        } else {
+            let backoff = &mut self.campaign.backoff;
+            backoff.full_jitter(timing.campaign_first, timing.campaign_most, rng)
+        };
         self.campaign.at = Some(now.after(wait));
         false
     }

@@ -231,6 +231,7 @@ fn cause_name(cause: Cause) -> &'static str {
         Cause::Conflict => "conflict",
         Cause::LeadershipLost => "leadership_lost",
         Cause::Shutdown => "shutdown",
+        Cause::NotInOffice => "not_in_office",
         Cause::StoreRefused => "store_refused",
     }
 }
