@@ -266,10 +266,13 @@ async fn of_two_pods_of_one_name_one_leads_and_the_other_waits() {
 async fn a_deleted_lease_ends_the_office_and_somebody_leads_again() {
     let _turn = TURN.lock().await;
     let mut fleet = fleet!(FleetOptions::default());
-    fleet.steady().await;
+    let leader = fleet.steady().await;
     let (epoch, terms) = (fleet.onlooker.epoch(), fleet.terms().await);
     fleet.documents.delete_lease().await;
     fleet.leader_after(epoch).await;
+    let log = std::fs::read_to_string(fleet.process(leader).log()).expect("there is a log");
+    let says = "Lease oxia/oxia-cluster-status: the lease was deleted";
+    assert!(log.contains(says), "{log}");
     fleet.steady().await;
     assert_eq!(fleet.terms().await, terms, "needless elections");
     fleet.nothing_is_lost().await;

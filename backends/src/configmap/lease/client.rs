@@ -24,6 +24,11 @@ impl LeaseClient {
         Self { client, place }
     }
 
+    /// The object, by its full name, for people.
+    pub(super) fn lease(&self) -> String {
+        format!("Lease {}", self.place)
+    }
+
     /// Reads the object; there may be none.
     pub(crate) async fn get(&self) -> Result<Option<Object>, Failure> {
         let parameters = GetParams::default();
@@ -58,7 +63,7 @@ impl LeaseClient {
                 (LeaseReading::Absent { beside_a_document }, None)
             }
             Err(failure) => {
-                let reason = format!("Lease {}: {failure}", self.place);
+                let reason = format!("{}: {failure}", self.lease());
                 let reading = match classify(Ask::Read, &failure) {
                     Verdict::Forbidden => LeaseReading::Forbidden(reason),
                     Verdict::Unavailable { after } => LeaseReading::Unavailable { after, reason },
@@ -92,7 +97,7 @@ impl LeaseClient {
             }
             Err(failure) => failure,
         };
-        let reason = format!("Lease {}: {failure}", self.place);
+        let reason = format!("{}: {failure}", self.lease());
         let asked = match before {
             Some(_) => Ask::Write,
             None => Ask::Create,

@@ -178,7 +178,10 @@ impl Task {
                 self.standing
                     .send_modify(|standing| standing.holder = holder);
             }
-            LeaseReport::Lost { reason } => self.stand(Office::Lost { reason }),
+            LeaseReport::Lost { reason } => {
+                let reason = format!("{}: {reason}", self.client.lease());
+                self.stand(Office::Lost { reason });
+            }
             LeaseReport::Refused { reason } => self.complain(reason),
             LeaseReport::Released { given_back } => {
                 if given_back {
@@ -248,7 +251,7 @@ async fn read(
     let (outcome, object) = within(deadline, client.read())
         .await
         .unwrap_or_else(|reason| {
-            let after = Duration::ZERO;
+            let (after, reason) = (Duration::ZERO, format!("{}: {reason}", client.lease()));
             (LeaseReading::Unavailable { after, reason }, None)
         });
     (LeaseEvent::LeaseRead { request, outcome }, object)
@@ -263,8 +266,10 @@ async fn write(
 ) -> (LeaseEvent, Option<Object>) {
     let (sent, wall) = (boottime(), wall_clock());
     let written = within(deadline, client.write(before.as_ref(), &record, wall)).await;
-    let (outcome, object) =
-        written.unwrap_or_else(|reason| (LeaseWriting::Ambiguous(reason), None));
+    let (outcome, object) = written.unwrap_or_else(|reason| {
+        let reason = format!("{}: {reason}", client.lease());
+        (LeaseWriting::Ambiguous(reason), None)
+    });
     let event = LeaseEvent::LeaseWritten {
         request,
         sent,
@@ -280,7 +285,7 @@ async fn within<T>(deadline: Timestamp, answer: impl Future<Output = T>) -> Resu
     match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err("the request has panicked".to_owned()),
-        Err(_) => Err(format!("the Lease: no answer within {limit:?}")),
+        Err(_) => Err(format!("no answer within {limit:?}")),
     }
 }
 
