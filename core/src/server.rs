@@ -237,6 +237,8 @@ impl ServerController {
             return self.lost("it answers NOT_SERVING", tools);
         }
         self.alive(tools);
+        // What the break before may have hidden is looked for now; another breaks this watch.
+        self.suspicious = false;
         if std::mem::replace(&mut self.watched, true) {
             News::None
         } else {

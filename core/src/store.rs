@@ -122,6 +122,17 @@ pub enum HeadOutcome {
     },
 }
 
+impl HeadOutcome {
+    /// Why it could not be read, if it could not.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Absent | Self::Found(_) => None,
+            Self::Corrupt(reason) | Self::Unavailable { reason, .. } => Some(reason),
+        }
+    }
+}
+
 /// The head of a stored document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {

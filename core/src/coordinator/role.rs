@@ -134,19 +134,22 @@ impl Core {
 
     /// Whoever won a campaign holds it until the authority ends, unless no office comes of it.
     #[superstate(superstate = "anywhere")]
-    fn elected(context: &mut Body) -> Outcome<State> {
-        if context.has_expired() {
-            return step_down(
-                context,
-                Cause::AuthorityExpired,
-                "leadership was not confirmed again in time",
-            );
+    fn elected(context: &mut Body, event: &Event) -> Outcome<State> {
+        let (cause, reason) = if context.has_expired() {
+            let reason = "leadership was not confirmed again in time".to_owned();
+            (Cause::AuthorityExpired, reason)
+        } else if context.is_overdue() {
+            (Cause::NotInOffice, context.obstacle())
+        } else {
+            return Super;
+        };
+        // These come once, and what they say lasts beyond the office.
+        match event {
+            Event::ConfigurationRead(text) => context.configure(text),
+            Event::ShutdownRequested => context.stop(),
+            _ => {}
         }
-        if context.is_overdue() {
-            let obstacle = context.obstacle();
-            return step_down(context, Cause::NotInOffice, &obstacle);
-        }
-        Super
+        step_down(context, cause, &reason)
     }
 
     /// What means the same to every candidate and leader. The match is exhaustive, so that a new

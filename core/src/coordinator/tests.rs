@@ -337,6 +337,51 @@ fn a_fencing_write_that_never_succeeds_gives_leadership_back() {
 }
 
 #[test]
+fn a_slow_fencing_write_is_waited_for_as_long_as_nothing_is_in_its_way() {
+    let mut world = World::new();
+    world.hold_stores = true;
+    world.settle();
+    world.run_for(60_000);
+    world.release();
+    assert_eq!(world.machine.role(), Role::Leader);
+    assert_eq!(world.tenure(), Tenure(1));
+}
+
+#[test]
+fn a_shutdown_and_a_configuration_are_heard_by_whoever_has_to_leave_at_the_same_moment() {
+    let overdue = || {
+        let mut world = World::new();
+        world.unreadable = Some(LoadOutcome::Corrupt("torn".to_owned()));
+        world.settle();
+        world.run_for(29_999);
+        world
+    };
+    let expired = || {
+        let mut world = World::new();
+        let tenure = world.tenure();
+        world.drain();
+        let authority = Some(world.now.after(Duration::from_secs(10)));
+        world.feed(Event::LeadershipWon { tenure, authority });
+        world.run_for(9_999);
+        world
+    };
+    for mut world in [overdue(), expired()] {
+        world.now = world.now.after(Duration::from_millis(1));
+        world.log.clear();
+        world.feed(Event::ShutdownRequested);
+        assert!(kinds(&world.log).contains(&"Exit".to_owned()));
+    }
+    for mut world in [overdue(), expired()] {
+        world.now = world.now.after(Duration::from_millis(1));
+        world.unreadable = None;
+        world.configure(Some(CONFIGURATION));
+        assert_eq!(world.tenure(), Tenure(2));
+        world.run_for(10_000);
+        assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+    }
+}
+
+#[test]
 fn authority_that_ends_closes_the_office_before_anything_else_leaves() {
     let mut world = World::new();
     let Some(Effect::Campaign { tenure }) = world.drain().last().cloned() else {

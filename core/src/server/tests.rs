@@ -169,6 +169,30 @@ fn a_leader_that_was_restarted_before_its_watch_opened_is_elected_again() {
 }
 
 #[test]
+fn a_watch_that_is_open_again_ends_the_suspicion() {
+    let mut world = World::steady();
+    world.silent.insert((SERVER.to_owned(), "CheckHealth"));
+    world.break_watch(SERVER);
+    world.run_for(500);
+    let check = world.log.iter().rev().find_map(|effect| match effect {
+        Effect::Call {
+            request,
+            call: Call::CheckHealth,
+            server,
+            ..
+        } if &*server.internal == SERVER => Some(*request),
+        _ => None,
+    });
+    let tenure = world.tenure();
+    world.feed(Event::CallAnswered {
+        tenure,
+        request: check.expect("a check"),
+        result: Err(error(CallErrorKind::Unreachable)),
+    });
+    assert_eq!(states(&world), []);
+}
+
+#[test]
 fn an_open_watch_makes_sure_of_nothing_twice() {
     let mut world = World::steady();
     let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());

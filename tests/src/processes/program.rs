@@ -2,6 +2,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
 /// The `stepdown` program, built from the sources as they are now.
 pub fn stepdown() -> PathBuf {
@@ -35,12 +36,16 @@ fn newer_source(program: &Path) -> Option<PathBuf> {
     let (_, sources) = list.split_once(": ")?;
     let sources = sources.replace("\\ ", "\0");
     let mut sources = sources.split_whitespace().map(|it| it.replace('\0', " "));
-    let newer = sources.find(|source| {
-        fs::metadata(source)
-            .and_then(|it| it.modified())
-            .is_ok_and(|changed| changed > built)
-    });
+    let newer = sources.find(|source| changed(Path::new(source)).is_none_or(|it| it > built));
     newer.map(PathBuf::from)
+}
+
+/// When a source, or the newest of a directory of them, was changed; `None` if it is gone.
+fn changed(source: &Path) -> Option<SystemTime> {
+    let own = fs::metadata(source).and_then(|it| it.modified()).ok()?;
+    let within = fs::read_dir(source).into_iter().flatten().flatten();
+    let within = within.filter_map(|entry| changed(&entry.path()));
+    Some(within.fold(own, SystemTime::max))
 }
 
 /// The same program under the name `oxia`, in this directory.
@@ -89,7 +94,7 @@ pub fn run_with(program: &Path, words: &[&OsStr], environment: &[(&str, &OsStr)]
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
 
@@ -118,6 +123,11 @@ mod tests {
         fs::write(path("program.d"), list).expect("a file");
         assert_eq!(newer_source(&path("program")), None);
         touch("b.rs", built + Duration::from_secs(1));
+        assert_eq!(newer_source(&path("program")), Some(path("b.rs")));
+        fs::remove_file(path("b.rs")).expect("it was there");
+        assert_eq!(newer_source(&path("program")), Some(path("b.rs")));
+        fs::create_dir(path("b.rs")).expect("a directory");
+        touch("b.rs/c", built + Duration::from_secs(1));
         assert_eq!(newer_source(&path("program")), Some(path("b.rs")));
     }
 }

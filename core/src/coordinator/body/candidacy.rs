@@ -40,19 +40,22 @@ impl Body {
             .is_some_and(|authority| authority <= self.tools.now)
     }
 
-    /// Whether leadership is held, but no office, for too long.
+    /// When to give leadership back for want of an office; `None` while nothing is in the way:
+    /// another candidate would be no faster.
+    pub(super) fn office_due(&self) -> Option<Timestamp> {
+        self.campaign.problem.as_ref().and(self.campaign.office_due)
+    }
+
     pub(in crate::coordinator) fn is_overdue(&self) -> bool {
-        let due = self.campaign.office_due;
-        due.is_some_and(|due| due <= self.tools.now)
+        self.office_due().is_some_and(|due| due <= self.tools.now)
     }
 
     /// What has kept it from office.
     pub(in crate::coordinator) fn obstacle(&self) -> String {
-        let problem = self.campaign.problem.as_deref();
         format!(
             "it was not in office {} s after it had won leadership: {}",
             self.tools.timing.office_within.as_secs(),
-            problem.unwrap_or("the status document was not read and written in time")
+            self.campaign.problem.as_deref().unwrap_or_default()
         )
     }
 
@@ -82,7 +85,7 @@ impl Body {
             self.load.due.map(|due| (due, Reason::Load)),
             self.authority
                 .map(|authority| (authority, Reason::Authority)),
-            self.campaign.office_due.map(|due| (due, Reason::Office)),
+            self.office_due().map(|due| (due, Reason::Office)),
         ])
     }
 
@@ -148,6 +151,7 @@ impl Body {
     }
 
     fn begin_fencing(&mut self, epoch: Epoch, loaded: Option<LoadedStatus>) {
+        self.campaign.problem = None;
         self.campaign.fencing_attempts = self.campaign.fencing_attempts.saturating_add(1);
         let Tools {
             rng, now, timing, ..
@@ -172,6 +176,8 @@ impl Body {
             return Verdict::Ignored;
         };
         if let Event::StoreEnded { outcome, .. } = event {
+            self.campaign.problem = outcome.reason().map(str::to_owned);
+        } else if let Event::HeadRead { outcome, .. } = event {
             self.campaign.problem = outcome.reason().map(str::to_owned);
         }
         match conclusion {

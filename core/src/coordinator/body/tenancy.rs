@@ -107,7 +107,7 @@ impl Body {
             authority,
             store.map(|at| (at, Reason::Store)),
             controllers.map(|at| (at, Reason::Controllers)),
-            self.campaign.office_due.map(|due| (due, Reason::Office)),
+            self.office_due().map(|due| (due, Reason::Office)),
         ])
     }
 
