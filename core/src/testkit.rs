@@ -177,11 +177,16 @@ impl World {
             self.failing
                 .insert((server.to_owned(), call), CallErrorKind::Unreachable);
         }
+        self.observe(server, false);
+    }
+
+    /// A server's health watch says whether it serves.
+    pub(crate) fn observe(&mut self, server: &str, serving: bool) {
         let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
         self.feed(Event::HealthObserved {
             tenure,
             request,
-            serving: false,
+            serving,
         });
     }
 

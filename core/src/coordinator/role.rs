@@ -40,7 +40,7 @@ impl Core {
     /// A candidate that reads the document afresh.
     #[state(superstate = "elected", entry_action = "load")]
     fn loading(context: &mut Body, event: &Event) -> Outcome<State> {
-        if context.has_expired() || context.is_overdue() {
+        if context.must_leave().is_some() {
             return Super;
         }
         match event {
@@ -66,7 +66,7 @@ impl Core {
     /// A candidate whose fencing write is on its way.
     #[state(superstate = "elected")]
     fn fencing(context: &mut Body, event: &Event) -> Outcome<State> {
-        if context.has_expired() || context.is_overdue() {
+        if context.must_leave().is_some() {
             return Super;
         }
         match context.fence(event) {
@@ -81,7 +81,7 @@ impl Core {
     /// The leader.
     #[state(superstate = "elected", entry_action = "open_office")]
     fn leading(context: &mut Body, event: &Event) -> Outcome<State> {
-        if context.has_expired() {
+        if context.must_leave().is_some() {
             return Super;
         }
         match context.lead(event) {
@@ -135,12 +135,7 @@ impl Core {
     /// Whoever won a campaign holds it until the authority ends, unless no office comes of it.
     #[superstate(superstate = "anywhere")]
     fn elected(context: &mut Body, event: &Event) -> Outcome<State> {
-        let (cause, reason) = if context.has_expired() {
-            let reason = "leadership was not confirmed again in time".to_owned();
-            (Cause::AuthorityExpired, reason)
-        } else if context.is_overdue() {
-            (Cause::NotInOffice, context.obstacle())
-        } else {
+        let Some((cause, reason)) = context.must_leave() else {
             return Super;
         };
         // These come once, and what they say lasts beyond the office.

@@ -174,19 +174,10 @@ fn a_watch_that_is_open_again_ends_the_suspicion() {
     world.silent.insert((SERVER.to_owned(), "CheckHealth"));
     world.break_watch(SERVER);
     world.run_for(500);
-    let check = world.log.iter().rev().find_map(|effect| match effect {
-        Effect::Call {
-            request,
-            call: Call::CheckHealth,
-            server,
-            ..
-        } if &*server.internal == SERVER => Some(*request),
-        _ => None,
-    });
-    let tenure = world.tenure();
+    let (tenure, request) = (world.tenure(), check_of(&world, &world.log));
     world.feed(Event::CallAnswered {
         tenure,
-        request: check.expect("a check"),
+        request,
         result: Err(error(CallErrorKind::Unreachable)),
     });
     assert_eq!(states(&world), []);
@@ -195,12 +186,7 @@ fn a_watch_that_is_open_again_ends_the_suspicion() {
 #[test]
 fn an_open_watch_makes_sure_of_nothing_twice() {
     let mut world = World::steady();
-    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
-    world.feed(Event::HealthObserved {
-        tenure,
-        request,
-        serving: true,
-    });
+    world.observe(SERVER, true);
     assert_eq!(world.calls("GetStatus"), 0);
 }
 
@@ -237,12 +223,7 @@ fn a_server_that_has_become_another_clusters_is_not_elected_with() {
     let mut world = World::steady();
     world.mismatched.insert(SERVER.to_owned());
     for server in ["s1:6649", "s2:6649", "s3:6649"] {
-        let (tenure, request) = (world.tenure(), *world.watches.get(server).unwrap());
-        world.feed(Event::HealthObserved {
-            tenure,
-            request,
-            serving: false,
-        });
+        world.observe(server, false);
     }
     let before = world.log.len();
     world.run_for(30_000);
@@ -264,13 +245,9 @@ fn a_handshake_starts_the_count_of_failed_checks_again() {
     let check = (SERVER.to_owned(), "CheckHealth");
     let handshake = (SERVER.to_owned(), "Handshake");
     world.silent.insert(handshake);
-    let (tenure, request) = (world.tenure(), *world.watches.get(SERVER).unwrap());
+    let tenure = world.tenure();
     for serving in [false, true] {
-        world.feed(Event::HealthObserved {
-            tenure,
-            request,
-            serving,
-        });
+        world.observe(SERVER, serving);
     }
     let shaking = world.log.iter().rev().find_map(|effect| match effect {
         Effect::Call {

@@ -248,10 +248,10 @@ async fn read(
     request: RequestId,
     deadline: Timestamp,
 ) -> (LeaseEvent, Option<Object>) {
-    let (outcome, object) = within(deadline, client.read())
+    let (outcome, object) = within(&client, deadline, client.read())
         .await
         .unwrap_or_else(|reason| {
-            let (after, reason) = (Duration::ZERO, format!("{}: {reason}", client.lease()));
+            let after = Duration::ZERO;
             (LeaseReading::Unavailable { after, reason }, None)
         });
     (LeaseEvent::LeaseRead { request, outcome }, object)
@@ -265,11 +265,10 @@ async fn write(
     deadline: Timestamp,
 ) -> (LeaseEvent, Option<Object>) {
     let (sent, wall) = (boottime(), wall_clock());
-    let written = within(deadline, client.write(before.as_ref(), &record, wall)).await;
-    let (outcome, object) = written.unwrap_or_else(|reason| {
-        let reason = format!("{}: {reason}", client.lease());
-        (LeaseWriting::Ambiguous(reason), None)
-    });
+    let write = client.write(before.as_ref(), &record, wall);
+    let (outcome, object) = within(&client, deadline, write)
+        .await
+        .unwrap_or_else(|reason| (LeaseWriting::Ambiguous(reason), None));
     let event = LeaseEvent::LeaseWritten {
         request,
         sent,
@@ -280,13 +279,18 @@ async fn write(
 }
 
 /// `Err` says what came instead of an answer.
-async fn within<T>(deadline: Timestamp, answer: impl Future<Output = T>) -> Result<T, String> {
+async fn within<T>(
+    client: &LeaseClient,
+    deadline: Timestamp,
+    answer: impl Future<Output = T>,
+) -> Result<T, String> {
     let limit = deadline.since(boottime());
-    match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) => Err("the request has panicked".to_owned()),
-        Err(_) => Err(format!("no answer within {limit:?}")),
-    }
+    let instead = match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(_)) => "the request has panicked".to_owned(),
+        Err(_) => format!("no answer within {limit:?}"),
+    };
+    Err(format!("{}: {instead}", client.lease()))
 }
 
 async fn wait(deadline: Option<Timestamp>) {

@@ -35,28 +35,30 @@ impl Body {
         self.load.backoff.reset();
     }
 
-    pub(in crate::coordinator) fn has_expired(&self) -> bool {
-        self.authority
-            .is_some_and(|authority| authority <= self.tools.now)
-    }
-
-    /// When to give leadership back for want of an office; `None` while nothing is in the way:
-    /// another candidate would be no faster.
-    pub(super) fn office_due(&self) -> Option<Timestamp> {
-        self.campaign.problem.as_ref().and(self.campaign.office_due)
-    }
-
-    pub(in crate::coordinator) fn is_overdue(&self) -> bool {
-        self.office_due().is_some_and(|due| due <= self.tools.now)
-    }
-
-    /// What has kept it from office.
-    pub(in crate::coordinator) fn obstacle(&self) -> String {
-        format!(
-            "it was not in office {} s after it had won leadership: {}",
+    /// Why whoever won a campaign can't go on with it, if it can't.
+    pub(in crate::coordinator) fn must_leave(&self) -> Option<(Cause, String)> {
+        let is_past = |due: Timestamp| due <= self.tools.now;
+        if self.authority.is_some_and(is_past) {
+            let reason = "leadership was not confirmed again in time".to_owned();
+            return Some((Cause::AuthorityExpired, reason));
+        }
+        let problem = self.campaign.problem.as_ref()?;
+        self.campaign.office_due.filter(|due| is_past(*due))?;
+        let reason = format!(
+            "it was not in office {} s after it had won leadership: {problem}",
             self.tools.timing.office_within.as_secs(),
-            self.campaign.problem.as_deref().unwrap_or_default()
-        )
+        );
+        Some((Cause::NotInOffice, reason))
+    }
+
+    /// When it has to leave by the time alone. While nothing is in the way of office, it is waited
+    /// for: another candidate would be no faster.
+    pub(super) fn leave_deadline(&self) -> Option<(Timestamp, Reason)> {
+        let office = self.campaign.problem.as_ref().and(self.campaign.office_due);
+        earliest([
+            self.authority.map(|at| (at, Reason::Authority)),
+            office.map(|at| (at, Reason::Office)),
+        ])
     }
 
     pub(in crate::coordinator) fn load(&mut self) {
@@ -83,9 +85,7 @@ impl Body {
     pub(in crate::coordinator) fn load_deadline(&self) -> Option<(Timestamp, Reason)> {
         earliest([
             self.load.due.map(|due| (due, Reason::Load)),
-            self.authority
-                .map(|authority| (authority, Reason::Authority)),
-            self.office_due().map(|due| (due, Reason::Office)),
+            self.leave_deadline(),
         ])
     }
 
@@ -99,14 +99,11 @@ impl Body {
                 true
             }
             LoadOutcome::Corrupt(reason) | LoadOutcome::Forbidden(reason) => {
-                self.unreadable(reason.clone());
+                self.refused_for_good(reason.clone());
                 false
             }
             LoadOutcome::Unavailable { after, reason } => {
-                self.campaign.problem = Some(reason.clone());
-                self.tools.report(Report::StatusUnreadable {
-                    reason: reason.clone(),
-                });
+                self.unreadable(reason.clone());
                 let (first, most) = (
                     self.tools.timing.store_retry_first,
                     self.tools.timing.store_retry_most,
@@ -127,7 +124,7 @@ impl Body {
         if !fatal.is_empty() {
             let problems: Vec<String> = fatal.iter().map(ToString::to_string).collect();
             let reason = format!("nobody can lead on it: {}", problems.join("; "));
-            self.unreadable(reason);
+            self.refused_for_good(reason);
             return false;
         }
         if !loaded.intact {
@@ -144,10 +141,14 @@ impl Body {
     }
 
     /// Waiting alone does not mend it: somebody has to look.
+    fn refused_for_good(&mut self, reason: String) {
+        self.unreadable(reason);
+        self.load.due = Some(self.tools.now.after(self.tools.timing.store_retry_most));
+    }
+
     fn unreadable(&mut self, reason: String) {
         self.campaign.problem = Some(reason.clone());
         self.tools.report(Report::StatusUnreadable { reason });
-        self.load.due = Some(self.tools.now.after(self.tools.timing.store_retry_most));
     }
 
     fn begin_fencing(&mut self, epoch: Epoch, loaded: Option<LoadedStatus>) {

@@ -41,8 +41,6 @@ struct Campaign {
     office_due: Option<Timestamp>,
     /// What has kept it from office.
     problem: Option<String>,
-    /// Whether others go first.
-    aside: bool,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +61,7 @@ enum Stage {
     },
     Closed {
         since: Timestamp,
+        cause: Cause,
     },
 }
 
@@ -93,7 +92,6 @@ impl Body {
                 fencing_attempts: 0,
                 office_due: None,
                 problem: None,
-                aside: false,
             },
             authority: None,
             load: Load::default(),

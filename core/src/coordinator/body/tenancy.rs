@@ -94,9 +94,6 @@ impl Body {
     }
 
     pub(in crate::coordinator) fn office_deadline(&self) -> Option<(Timestamp, Reason)> {
-        let authority = self
-            .authority
-            .map(|authority| (authority, Reason::Authority));
         let timing = &self.tools.timing;
         let (store, controllers) = match &self.stage {
             Stage::Fencing(ledger) => (ledger.deadline(timing), None),
@@ -104,10 +101,9 @@ impl Body {
             Stage::Nothing | Stage::Closed { .. } => (None, None),
         };
         earliest([
-            authority,
+            self.leave_deadline(),
             store.map(|at| (at, Reason::Store)),
             controllers.map(|at| (at, Reason::Controllers)),
-            self.office_due().map(|due| (due, Reason::Office)),
         ])
     }
 
@@ -150,11 +146,11 @@ impl Body {
         self.report_role(from, Role::SteppingDown, Some(cause), reason, None);
         self.stage = Stage::Closed {
             since: self.tools.now,
+            cause,
         };
         self.load = Load::default();
         self.authority = None;
         self.campaign.office_due = None;
-        self.campaign.aside = cause == Cause::NotInOffice;
         self.tools.emit(Effect::CloseControllers {
             tenure: self.tools.tenure,
         });
@@ -162,9 +158,9 @@ impl Body {
 
     /// The office is empty: leadership is given back. Returns whether this was the last tenure.
     pub(in crate::coordinator) fn drained(&mut self) -> bool {
-        let took = match &self.stage {
-            Stage::Closed { since } => Some(self.tools.now.since(*since)),
-            Stage::Nothing | Stage::Fencing(_) | Stage::Office { .. } => None,
+        let (took, cause) = match &self.stage {
+            Stage::Closed { since, cause } => (Some(self.tools.now.since(*since)), Some(*cause)),
+            Stage::Nothing | Stage::Fencing(_) | Stage::Office { .. } => (None, None),
         };
         self.stage = Stage::Nothing;
         let reason = "every task of the tenure has ended";
@@ -180,7 +176,8 @@ impl Body {
         let Tools {
             timing, rng, now, ..
         } = &mut self.tools;
-        let wait = if self.campaign.aside {
+        let wait = if cause == Some(Cause::NotInOffice) {
+            // Others go first.
             timing.campaign_most
         } else {
             let backoff = &mut self.campaign.backoff;

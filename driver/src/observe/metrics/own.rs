@@ -230,8 +230,8 @@ fn cause_name(cause: Cause) -> &'static str {
         Cause::AuthorityExpired => "authority_expired",
         Cause::Conflict => "conflict",
         Cause::LeadershipLost => "leadership_lost",
-        Cause::Shutdown => "shutdown",
         Cause::NotInOffice => "not_in_office",
+        Cause::Shutdown => "shutdown",
         Cause::StoreRefused => "store_refused",
     }
 }
