@@ -93,14 +93,14 @@ fn answer(effect: Effect, version: &mut u64) -> Option<Event> {
             }),
         }),
         Effect::Cancel { .. }
-        | Effect::CloseControllers { .. }
+        | Effect::CloseOffice { .. }
         | Effect::Exit
         | Effect::ForgetServer { .. }
         | Effect::PushAssignments { .. }
         | Effect::ReadHead { .. }
         | Effect::Release { .. }
         | Effect::Report(_)
-        | Effect::StartControllers { .. }
+        | Effect::OpenOffice { .. }
         | Effect::WatchHealth { .. } => None,
     }
 }

@@ -40,7 +40,7 @@ pub enum Effect {
     },
     /// Close the office: end every call, watch, stream and store of the tenure, and hand nothing
     /// more of it to I/O. Answered by `Drained` when all have ended or were dropped.
-    CloseControllers {
+    CloseOffice {
         /// The tenure that ends.
         tenure: Tenure,
     },
@@ -80,7 +80,7 @@ pub enum Effect {
     /// Tell people and metrics.
     Report(Report),
     /// The office is open: the fencing write is durable, and calls may begin.
-    StartControllers {
+    OpenOffice {
         /// The tenure that leads.
         tenure: Tenure,
         /// Its epoch.

@@ -50,7 +50,7 @@
 //!                 };
 //!                 Event::StoreEnded { tenure, request, outcome }
 //!             }
-//!             Effect::CloseControllers { tenure } => Event::Drained { tenure },
+//!             Effect::CloseOffice { tenure } => Event::Drained { tenure },
 //!             _ => continue,
 //!         };
 //!         machine.handle(now, event);

@@ -294,14 +294,14 @@ impl World {
                     serving: true,
                 }
             }
-            Effect::CloseControllers { tenure } => Event::Drained { tenure },
+            Effect::CloseOffice { tenure } => Event::Drained { tenure },
             Effect::Cancel { .. }
             | Effect::Exit
             | Effect::ForgetServer { .. }
             | Effect::PushAssignments { .. }
             | Effect::Release { .. }
             | Effect::Report(_)
-            | Effect::StartControllers { .. } => return,
+            | Effect::OpenOffice { .. } => return,
         };
         self.machine.handle(self.now, event);
     }

@@ -189,14 +189,14 @@ fn request_of(effect: &Effect) -> Option<RequestId> {
         | Effect::WatchHealth { request, .. } => Some(*request),
         Effect::Campaign { .. }
         | Effect::Cancel { .. }
-        | Effect::CloseControllers { .. }
+        | Effect::CloseOffice { .. }
         | Effect::Exit
         | Effect::ForgetServer { .. }
         | Effect::Load { .. }
         | Effect::ReadHead { .. }
         | Effect::Release { .. }
         | Effect::Report(_)
-        | Effect::StartControllers { .. }
+        | Effect::OpenOffice { .. }
         | Effect::Store { .. } => None,
     }
 }

@@ -17,11 +17,12 @@ use tonic::service::Routes;
 use tracing::info;
 
 use crate::cli::{LeaseProfile, Session};
+use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
-use crate::health::{Connector, Servers};
 use crate::observe::{Metrics, log_report};
 use crate::options::{CoordinatorOptions, Provider};
-use crate::servers::ServersOptions;
+use crate::ports::Ports;
+use crate::tls::Connector;
 
 /// Runs a coordinator until it is told to stop.
 pub async fn run(session: Session) -> Result<(), StartError> {
@@ -41,12 +42,12 @@ pub async fn run(session: Session) -> Result<(), StartError> {
         .map(Connector::new)
         .transpose();
     let tls = tls.map_err(|error| StartError(format!("controller.tls: {error}")))?;
-    let servers = ServersOptions {
+    let servers = CallOptions {
         tls,
         counters: Some(metrics.count_made()),
-        ..ServersOptions::default()
+        ..CallOptions::default()
     };
-    let ports = Servers::start(listeners, Routes::default(), &metrics);
+    let ports = Ports::start(listeners, Routes::default(), &metrics);
 
     info!(name = options.name, process = %machine.process, "Campaigning");
     let observed = metrics.clone();

@@ -11,9 +11,10 @@
 pub mod bench;
 pub mod cli;
 pub mod coordinate;
+pub mod data_servers;
 pub mod event_loop;
-pub mod health;
 pub mod observe;
 pub mod options;
+pub mod ports;
 pub mod sandbox;
-pub mod servers;
+pub mod tls;

@@ -4,9 +4,9 @@
 use std::process::{Command, Output, Stdio};
 
 use stepdown::cli::CoordinatorArgs;
-use stepdown::health::{Listeners, Servers};
 use stepdown::observe::Metrics;
 use stepdown::options::CoordinatorOptions;
+use stepdown::ports::{Listeners, Ports};
 use tonic::service::Routes;
 
 fn stepdown(words: &[&str]) -> Output {
@@ -66,7 +66,7 @@ fn health_ends_with_0_only_if_the_service_serves() {
         let listeners = Listeners::bind(&options).await.expect("free ports");
         let (internal, _, _) = listeners.addresses().expect("addresses");
         let metrics = Metrics::new().expect("unique names");
-        let servers = Servers::start(listeners, Routes::default(), &metrics);
+        let servers = Ports::start(listeners, Routes::default(), &metrics);
         (internal.port().to_string(), servers)
     });
     let health = |more: &[&str]| {

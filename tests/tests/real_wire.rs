@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use stepdown::servers::{DataServers, ServersOptions};
+use stepdown::data_servers::{CallOptions, DataServers};
 use stepdown_core::assign::{ShardAssignment, ShardAssignments};
 use stepdown_core::call::{
     AddFollower, Answer, BecomeLeader, Binding, Call, CallErrorKind, EntryId, Feature, NewTerm,
@@ -78,7 +78,7 @@ impl Drop for RealServer {
 }
 
 fn cluster(instance_id: &str) -> DataServers {
-    DataServers::new(ServersOptions::default(), Arc::from(instance_id)).unwrap()
+    DataServers::new(CallOptions::default(), Arc::from(instance_id)).unwrap()
 }
 
 fn new_term(term: i64) -> Call {

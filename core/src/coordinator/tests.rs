@@ -20,7 +20,7 @@ fn a_candidate_loads_and_fences_before_it_leads() {
         .into_iter()
         .filter(|kind| !kind.starts_with("Report"))
         .collect();
-    assert_eq!(order, ["Campaign", "Load", "Store", "StartControllers"]);
+    assert_eq!(order, ["Campaign", "Load", "Store", "OpenOffice"]);
     assert_eq!(world.machine.role(), Role::Leader);
     let (_, document) = world.stored.as_ref().unwrap();
     assert_eq!(
@@ -59,7 +59,7 @@ fn a_conflict_closes_the_office_in_the_same_step_and_the_same_process_leads_agai
         [
             "Report(StoreConcluded)",
             "Report(RoleChanged)",
-            "CloseControllers"
+            "CloseOffice"
         ]
     );
     assert_eq!(world.machine.role(), Role::SteppingDown);
@@ -403,7 +403,7 @@ fn authority_that_ends_closes_the_office_before_anything_else_leaves() {
     assert_eq!(world.machine.role(), Role::Leader);
     world.now = later;
     let effects = world.raw(Event::TimePassed);
-    assert_eq!(kinds(&effects), ["Report(RoleChanged)", "CloseControllers"]);
+    assert_eq!(kinds(&effects), ["Report(RoleChanged)", "CloseOffice"]);
     let Some(Effect::Report(Report::RoleChanged { cause, .. })) = effects.first() else {
         panic!()
     };
@@ -416,7 +416,7 @@ fn a_shutdown_drains_releases_and_exits_in_this_order() {
     let tenure = world.tenure();
     assert_eq!(
         kinds(&world.raw(Event::ShutdownRequested)),
-        ["Report(RoleChanged)", "CloseControllers"]
+        ["Report(RoleChanged)", "CloseOffice"]
     );
     let effects = world.raw(Event::Drained { tenure });
     assert_eq!(kinds(&effects), ["Report(RoleChanged)", "Release", "Exit"]);

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::BenchError;
+use crate::data_servers::CallOptions;
 use crate::event_loop::{Coordinator, View};
-use crate::servers::ServersOptions;
 
 const SERVERS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -75,7 +75,7 @@ impl Cluster {
                 timing: Timing::default(),
             },
             backend: Backend { store, ..backend },
-            servers: ServersOptions::default(),
+            servers: CallOptions::default(),
             drain: Duration::from_secs(3),
             reports: Arc::new(move |report: &Report| match report {
                 Report::RoleChanged { to, .. } => {

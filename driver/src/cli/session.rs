@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{CoordinatorArgs, GlobalArgs, LeaseProfile};
-use crate::health::Listeners;
 use crate::observe::{LogFormat, Metrics, follow_log_level, init_logs};
 use crate::options::CoordinatorOptions;
+use crate::ports::Listeners;
 
 /// What an event loop is given.
 #[derive(Debug)]

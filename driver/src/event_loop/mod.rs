@@ -26,7 +26,7 @@ use tracing::warn;
 use self::leadership::LeadershipTask;
 use self::tenure::Tenancy;
 pub use self::view::View;
-use crate::servers::ServersOptions;
+use crate::data_servers::CallOptions;
 
 /// Events that may wait to be handled.
 const QUEUE: usize = 4096;
@@ -40,7 +40,7 @@ pub struct Coordinator {
     /// Where its documents and its leadership live.
     pub backend: Backend,
     /// How data servers are reached.
-    pub servers: ServersOptions,
+    pub servers: CallOptions,
     /// How long the tasks of a tenure may take to end once it is closed, where authority ends by
     /// time. Where leadership is a lock there is no bound: it is kept until the last write is
     /// over.
@@ -173,7 +173,7 @@ impl Body {
                 self.leadership.campaign(tenure);
             }
             Effect::Cancel { tenure, request } => self.tenancy.cancel(tenure, request),
-            Effect::CloseControllers { tenure } => {
+            Effect::CloseOffice { tenure } => {
                 self.leadership.close_office();
                 self.tenancy.close(tenure);
             }
@@ -191,7 +191,7 @@ impl Body {
             Effect::ReadHead { tenure, request } => self.tenancy.read_head(tenure, request),
             Effect::Release { .. } => self.leadership.release(),
             Effect::Report(report) => (self.reports)(&report),
-            Effect::StartControllers {
+            Effect::OpenOffice {
                 tenure,
                 instance_id,
                 ..

@@ -20,7 +20,7 @@ use tracing::error;
 
 use super::gate::Gate;
 use super::stale;
-use crate::servers::{DataServers, ServersOptions};
+use crate::data_servers::{CallOptions, DataServers};
 
 /// The longest that a store may take where authority ends by time.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Whatever runs for the present tenure.
 pub(super) struct Tenancy {
     store: Arc<dyn StatusStore>,
-    options: ServersOptions,
+    options: CallOptions,
     drain: Duration,
     events: mpsc::Sender<Event>,
     tenure: Tenure,
@@ -47,7 +47,7 @@ pub(super) struct Tenancy {
 impl Tenancy {
     pub(super) fn new(
         store: Arc<dyn StatusStore>,
-        options: ServersOptions,
+        options: CallOptions,
         drain: Duration,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -89,7 +89,7 @@ impl Tenancy {
     /// The office is open: from now on there are data servers.
     pub(super) fn open(&mut self, tenure: Tenure, instance_id: Arc<str>) {
         if self.tenure != tenure {
-            return stale("StartControllers");
+            return stale("OpenOffice");
         }
         match DataServers::new(self.options.clone(), instance_id) {
             Ok(servers) => self.servers = Some(servers),
@@ -105,7 +105,7 @@ impl Tenancy {
             self.begin(tenure);
         }
         if self.tenure != tenure {
-            return stale("CloseControllers");
+            return stale("CloseOffice");
         }
         let lease = self.gate.closes().is_some();
         self.gate.close();

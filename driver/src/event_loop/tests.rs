@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Coordinator, View};
+use crate::data_servers::CallOptions;
 use crate::observe::Metrics;
-use crate::servers::ServersOptions;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -91,7 +91,7 @@ impl World {
                 timing: Timing::default(),
             },
             backend: self.memory.backend(name),
-            servers: ServersOptions::default(),
+            servers: CallOptions::default(),
             drain: Duration::from_secs(3),
             reports: Arc::new(move |report: &Report| {
                 counted.report(report);

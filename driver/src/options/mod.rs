@@ -27,13 +27,13 @@ pub struct CoordinatorOptions {
     /// The coordinator's stable name: its identity in elections and redirects.
     pub name: String,
     /// The health service for probes and data servers.
-    pub internal: ServerOptions,
+    pub internal: PortOptions,
     /// The admin API, and the same health service.
-    pub public: ServerOptions,
+    pub public: PortOptions,
     /// How to reach data servers over TLS; `None` is plaintext.
     pub controller_tls: Option<TlsOptions>,
     /// Where `/metrics` is served; `None` when switched off.
-    pub metrics: Option<ServerOptions>,
+    pub metrics: Option<PortOptions>,
     /// Where documents and leadership live.
     pub provider: Provider,
     /// The level that the `--sconfig` file asks for.
@@ -46,7 +46,7 @@ pub struct CoordinatorOptions {
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerOptions {
+pub struct PortOptions {
     /// Where to listen, `host:port`; an empty host is every interface.
     pub bind_address: String,
     /// `None` is plaintext.

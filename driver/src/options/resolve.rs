@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::settings::{AuthSettings, FileSettings, MetadataSettings, ServerSettings, Settings};
-use super::{CoordinatorOptions, OptionsError, Provider, ServerOptions, kubernetes, legacy, tls};
+use super::{CoordinatorOptions, OptionsError, PortOptions, Provider, kubernetes, legacy, tls};
 
 /// Checks everything; the error names every problem, not only the first.
 pub fn resolve(
@@ -89,7 +89,7 @@ fn server(
     default: &str,
     settings: ServerSettings,
     problems: &mut Vec<String>,
-) -> ServerOptions {
+) -> PortOptions {
     let bind_address = said(settings.bind_address).unwrap_or_else(|| default.to_owned());
     let port = bind_address
         .rsplit_once(':')
@@ -100,7 +100,7 @@ fn server(
         ));
     }
     refuse_auth(key, &settings.auth, problems);
-    ServerOptions {
+    PortOptions {
         bind_address,
         tls: tls::resolve(&format!("{key}.tls"), settings.tls, problems),
         setting,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use stepdown::servers::{DataServers, ServersOptions};
+use stepdown::data_servers::{CallOptions, DataServers};
 use stepdown_core::ShardId;
 use stepdown_core::call::{Answer, Call, ReplicaRole, ReplicaStatus};
 use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
@@ -35,10 +35,10 @@ struct Seen {
 impl Probe {
     /// Begins to ask these servers, in the cluster's name, about the shards that it has now.
     pub fn start(status: &ClusterStatus, servers: &[DataServerIdentity]) -> Self {
-        let options = ServersOptions {
+        let options = CallOptions {
             deadline: DEADLINE,
             dial_deadline: DEADLINE,
-            ..ServersOptions::default()
+            ..CallOptions::default()
         };
         let clients = DataServers::new(options, Arc::clone(&status.instance_id));
         let clients = clients.expect("an instance id can be a header");

@@ -119,14 +119,14 @@ impl World<'_> {
                 };
                 return self.campaign(host, tenure);
             }
-            Effect::StartControllers {
+            Effect::OpenOffice {
                 epoch, instance_id, ..
             } => {
                 self.hosts[host].office.instance_id = Some(instance_id);
                 return self.raise_epoch(host, epoch);
             }
             Effect::Cancel { tenure, request } => self.cancel(host, tenure, request),
-            Effect::CloseControllers { tenure } => return self.close(host, tenure),
+            Effect::CloseOffice { tenure } => return self.close(host, tenure),
             Effect::Release { .. } => return self.release(host),
             Effect::Exit => {
                 self.hosts[host].exits = true;

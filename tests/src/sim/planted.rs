@@ -121,8 +121,7 @@ impl Machine for Mistaken {
                 self.fence_early(*tenure, document);
             }
         }
-        if let (Planted::ForgetsToDrain, Effect::CloseControllers { tenure }) = (self.bug, &effect)
-        {
+        if let (Planted::ForgetsToDrain, Effect::CloseOffice { tenure }) = (self.bug, &effect) {
             let tenure = *tenure;
             self.inner.handle(self.now, Event::Drained { tenure });
         }

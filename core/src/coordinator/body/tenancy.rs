@@ -24,7 +24,7 @@ impl Body {
         self.campaign.office_due = None;
         let (tenure, epoch) = (self.tools.tenure, ledger.epoch());
         let instance_id = ledger.accepted().instance_id.clone();
-        self.tools.emit(Effect::StartControllers {
+        self.tools.emit(Effect::OpenOffice {
             tenure,
             epoch,
             instance_id,
@@ -151,7 +151,7 @@ impl Body {
         self.load = Load::default();
         self.authority = None;
         self.campaign.office_due = None;
-        self.tools.emit(Effect::CloseControllers {
+        self.tools.emit(Effect::CloseOffice {
             tenure: self.tools.tenure,
         });
     }

@@ -121,11 +121,11 @@ impl World<'_> {
                 self.check_won(host)
             }
             Effect::Campaign { tenure } => self.check_campaign(host, *tenure),
-            Effect::StartControllers { tenure, .. } => {
+            Effect::OpenOffice { tenure, .. } => {
                 self.check_not_closing(host, *tenure)?;
                 self.check_office(host)
             }
-            Effect::CloseControllers { tenure } => {
+            Effect::CloseOffice { tenure } => {
                 // A candidate that waits before it campaigns has not named its tenure yet.
                 if *tenure > self.hosts[host].facts.tenure {
                     self.check_campaign(host, *tenure)?;

@@ -15,25 +15,25 @@ use stepdown_core::call::{Call, NewTerm};
 use stepdown_core::cluster::KeySorting;
 use stepdown_core::{ShardId, Term};
 
-use super::{DataServers, ServersOptions};
+use super::{CallOptions, DataServers};
 
 const INSTANCE: &str = "5b8ac5d6-0000-4000-8000-5d0f5ac9a0c5";
 
 fn servers() -> DataServers {
-    servers_with(ServersOptions::default())
+    servers_with(CallOptions::default())
 }
 
-fn servers_with(options: ServersOptions) -> DataServers {
+fn servers_with(options: CallOptions) -> DataServers {
     DataServers::new(options, Arc::from(INSTANCE)).unwrap()
 }
 
 /// Deadlines short enough to wait for.
-fn impatient() -> ServersOptions {
+fn impatient() -> CallOptions {
     let deadline = Duration::from_millis(50);
-    ServersOptions {
+    CallOptions {
         deadline,
         health_deadline: deadline,
-        ..ServersOptions::default()
+        ..CallOptions::default()
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::debug;
 
 use super::address::Address;
 use super::system_tls::SystemTls;
-use crate::health::Connector;
+use crate::tls::Connector;
 
 /// Data servers shut out whoever pings more often than every 5 s.
 const PING_EVERY: Duration = Duration::from_secs(10);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::health::Connector;
 use crate::observe::metrics::CountRpcs;
+use crate::tls::Connector;
 
 /// How data servers are called. The defaults are Oxia's where Oxia has the option.
 #[derive(Clone)]
-pub struct ServersOptions {
+pub struct CallOptions {
     /// TLS for every address (`controller.tls`); `None` leaves it to each address's `tls://`.
     pub tls: Option<Connector>,
     /// Counts every call, stream and message.
@@ -24,7 +24,7 @@ pub struct ServersOptions {
     pub lasting_calls: usize,
 }
 
-impl Default for ServersOptions {
+impl Default for CallOptions {
     fn default() -> Self {
         Self {
             tls: None,

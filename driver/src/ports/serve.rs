@@ -23,13 +23,13 @@ const GRACE: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// The ports, answering. The service "" is SERVING from the start, on standbys too.
-pub struct Servers {
+pub struct Ports {
     health: HealthReporter,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
-impl Servers {
+impl Ports {
     /// Answers on every port; `admin` is what the public one has besides health.
     pub fn start(listeners: Listeners, admin: Routes, metrics: &Metrics) -> Self {
         let health = HealthReporter::new();

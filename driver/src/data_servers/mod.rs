@@ -41,7 +41,7 @@ use stepdown_core::cluster::DataServerIdentity;
 use tokio::sync::watch as latest;
 use tokio_stream::Stream;
 
-pub use self::options::ServersOptions;
+pub use self::options::CallOptions;
 
 use self::address::Address;
 use self::dial::Dialer;
@@ -54,7 +54,7 @@ use self::server::Server;
 pub struct DataServers(Arc<Inner>);
 
 struct Inner {
-    options: ServersOptions,
+    options: CallOptions,
     dialer: Arc<Dialer>,
     instance_id: Arc<str>,
     header: HeaderValue,
@@ -70,7 +70,7 @@ pub struct InvalidInstanceId(Arc<str>);
 
 impl DataServers {
     /// Calls data servers in the name of the cluster `instance_id`. Connects to none yet.
-    pub fn new(options: ServersOptions, instance_id: Arc<str>) -> Result<Self, InvalidInstanceId> {
+    pub fn new(options: CallOptions, instance_id: Arc<str>) -> Result<Self, InvalidInstanceId> {
         let header = HeaderValue::from_str(&instance_id)
             .ok()
             .filter(|header| !header.is_empty())

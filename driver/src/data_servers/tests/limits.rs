@@ -8,7 +8,7 @@ use stepdown_core::call::{AddFollower, Call, CallErrorKind, EntryId};
 use stepdown_core::{ShardId, Term};
 use tokio::task::JoinSet;
 
-use super::super::ServersOptions;
+use super::super::CallOptions;
 use super::peer::Peer;
 use super::{impatient, new_term, servers_with};
 
@@ -25,9 +25,9 @@ fn add_follower(shard: i64) -> Call {
 #[tokio::test]
 async fn a_server_works_on_no_more_calls_at_once_than_it_is_allowed() {
     let peer = Peer::start().await;
-    let servers = servers_with(ServersOptions {
+    let servers = servers_with(CallOptions {
         ordinary_calls: 2,
-        ..ServersOptions::default()
+        ..CallOptions::default()
     });
     let server = peer.identity();
     let calls = (0..50).map(|shard| servers.call(&server, new_term(shard)));
@@ -41,10 +41,10 @@ async fn a_server_works_on_no_more_calls_at_once_than_it_is_allowed() {
 async fn lasting_calls_that_hang_keep_no_other_out() {
     let peer = Peer::start().await;
     let _never = peer.hold("AddFollower");
-    let servers = servers_with(ServersOptions {
+    let servers = servers_with(CallOptions {
         ordinary_calls: 1,
         lasting_calls: 2,
-        ..ServersOptions::default()
+        ..CallOptions::default()
     });
     let mut hanging = JoinSet::new();
     for shard in 0..5 {
@@ -60,9 +60,9 @@ async fn lasting_calls_that_hang_keep_no_other_out() {
 async fn a_health_check_waits_for_no_turn() {
     let peer = Peer::start().await;
     let _never = peer.hold("NewTerm");
-    let servers = servers_with(ServersOptions {
+    let servers = servers_with(CallOptions {
         ordinary_calls: 1,
-        ..ServersOptions::default()
+        ..CallOptions::default()
     });
     let hanging = tokio::spawn({
         let (servers, server) = (servers.clone(), peer.identity());
@@ -80,7 +80,7 @@ async fn a_health_check_waits_for_no_turn() {
 async fn nobody_waits_for_ever_for_a_turn() {
     let peer = Peer::start().await;
     let _never = peer.hold("NewTerm");
-    let servers = servers_with(ServersOptions {
+    let servers = servers_with(CallOptions {
         ordinary_calls: 1,
         ..impatient()
     });
@@ -95,9 +95,9 @@ async fn nobody_waits_for_ever_for_a_turn() {
 async fn a_dropped_call_gives_its_turn_back_and_ends_at_the_server() {
     let peer = Peer::start().await;
     let _never = peer.hold("NewTerm");
-    let servers = servers_with(ServersOptions {
+    let servers = servers_with(CallOptions {
         ordinary_calls: 1,
-        ..ServersOptions::default()
+        ..CallOptions::default()
     });
     let dropped = tokio::spawn({
         let (servers, server) = (servers.clone(), peer.identity());

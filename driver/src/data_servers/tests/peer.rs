@@ -24,7 +24,7 @@ use tonic_health::ServingStatus as Health;
 use tonic_health::server::HealthReporter;
 use tower::util::MapRequestLayer;
 
-use crate::health::Connection;
+use crate::ports::Connection;
 
 /// A running data server.
 pub struct Peer {

@@ -9,11 +9,11 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use stepdown_core::call::CallErrorKind;
 
-use super::super::{DataServers, ServersOptions};
+use super::super::{CallOptions, DataServers};
 use super::peer::{Peer, identity};
 use super::{new_term, servers, servers_with};
-use crate::health::Connector;
 use crate::options::{TlsOptions, TlsVersions};
+use crate::tls::Connector;
 
 fn certificate(dir: &Path) -> CertifiedKey<KeyPair> {
     let key = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -46,9 +46,9 @@ fn over_tls(dir: &Path, server_name: &str) -> DataServers {
         insecure_skip_verify: false,
         server_name: Some(server_name.to_owned()),
     };
-    servers_with(ServersOptions {
+    servers_with(CallOptions {
         tls: Some(Connector::new(&options).unwrap()),
-        ..ServersOptions::default()
+        ..CallOptions::default()
     })
 }
 

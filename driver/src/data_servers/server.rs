@@ -23,7 +23,7 @@ use super::convert;
 use super::failure::{call_error, stream_ended, timed_out};
 use super::limits::{Class, Limits};
 use super::link::Link;
-use super::options::ServersOptions;
+use super::options::CallOptions;
 use crate::observe::metrics::RpcCounter;
 
 /// Far above the largest answer; tonic's own default is 4 MiB.
@@ -42,7 +42,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub fn new(link: Link, origin: Uri, options: &ServersOptions) -> Self {
+    pub fn new(link: Link, origin: Uri, options: &CallOptions) -> Self {
         let transport = match &options.counters {
             Some(counters) => Either::Left(counters.layer(link)),
             None => Either::Right(link),

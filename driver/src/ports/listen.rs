@@ -8,8 +8,8 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
-use super::tls::{self, TlsError};
-use crate::options::{CoordinatorOptions, ServerOptions};
+use crate::options::{CoordinatorOptions, PortOptions};
+use crate::tls::{self, TlsError};
 
 const BACKLOG: i32 = 1024;
 
@@ -79,7 +79,7 @@ impl Listeners {
 }
 
 impl Listener {
-    async fn open(server: &ServerOptions, protocol: &[u8]) -> Result<Self, ListenError> {
+    async fn open(server: &PortOptions, protocol: &[u8]) -> Result<Self, ListenError> {
         let tls =
             match &server.tls {
                 Some(options) => Some(tls::server_config(options, protocol).map_err(|source| {

@@ -15,8 +15,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
 use crate::cli::CoordinatorArgs;
-use crate::health::{Connector, ListenError, TlsError};
 use crate::options::CoordinatorOptions;
+use crate::ports::ListenError;
+use crate::tls::{Connector, TlsError};
 
 fn options(yaml: &str) -> CoordinatorOptions {
     let dir = tempfile::tempdir().expect("a directory");
@@ -32,23 +33,23 @@ fn options(yaml: &str) -> CoordinatorOptions {
     CoordinatorOptions::load(args.into_settings(), Some(path)).expect("valid")
 }
 
-struct Ports {
+struct Open {
     internal: String,
     public: String,
     metrics: String,
     count: Metrics,
-    servers: Servers,
+    ports: Ports,
 }
 
-async fn start(yaml: &str) -> Ports {
+async fn start(yaml: &str) -> Open {
     let listeners = Listeners::bind(&options(yaml)).await.expect("free ports");
     let (internal, public, metrics) = listeners.addresses().expect("addresses");
     let count = Metrics::new().expect("unique names");
-    Ports {
+    Open {
         internal: internal.to_string(),
         public: public.to_string(),
         metrics: metrics.expect("metrics are on").to_string(),
-        servers: Servers::start(listeners, Routes::default(), &count),
+        ports: Ports::start(listeners, Routes::default(), &count),
         count,
     }
 }
@@ -66,8 +67,8 @@ fn ask(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn both_ports_serve_from_the_start_and_know_no_other_service() {
-    let ports = start("{}").await;
-    for address in [&ports.internal, &ports.public] {
+    let open = start("{}").await;
+    for address in [&open.internal, &open.public] {
         let mut client = client(address).await;
         let answer = client.check(ask("")).await.expect("an answer");
         assert_eq!(answer.into_inner().status(), Answer::Serving);
@@ -77,29 +78,29 @@ async fn both_ports_serve_from_the_start_and_know_no_other_service() {
             .expect_err("unknown");
         assert_eq!(error.code(), Code::NotFound);
     }
-    ports.servers.not_serving().await;
-    let answer = client(&ports.public).await.check(ask("")).await;
+    open.ports.not_serving().await;
+    let answer = client(&open.public).await.check(ask("")).await;
     assert_eq!(
         answer.expect("an answer").into_inner().status(),
         Answer::NotServing
     );
-    ports.servers.close().await;
+    open.ports.close().await;
 }
 
 #[tokio::test]
 async fn closing_tells_those_who_watch_and_does_not_wait_for_them() {
-    let ports = start("{}").await;
-    let mut client = client(&ports.internal).await;
+    let open = start("{}").await;
+    let mut client = client(&open.internal).await;
     let mut watch = client.watch(ask("")).await.expect("a stream").into_inner();
     let first = watch.message().await.expect("no error").expect("a message");
     assert_eq!(first.status(), Answer::Serving);
 
-    let close = tokio::spawn(ports.servers.close());
+    let close = tokio::spawn(open.ports.close());
     let second = watch.message().await.expect("no error").expect("a message");
     assert_eq!(second.status(), Answer::NotServing);
     assert_eq!(watch.message().await.expect("a clean end"), None);
     close.await.expect("it closes");
-    assert!(TcpStream::connect(&ports.internal).await.is_err());
+    assert!(TcpStream::connect(&open.internal).await.is_err());
 }
 
 #[tokio::test]
@@ -131,8 +132,8 @@ async fn get(address: &str, path: &str, header: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn metrics_are_served_as_text_and_nothing_else_is_there() {
-    let ports = start("{}").await;
-    let text = String::from_utf8(get(&ports.metrics, "/metrics", "").await).expect("text");
+    let open = start("{}").await;
+    let text = String::from_utf8(get(&open.metrics, "/metrics", "").await).expect("text");
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     assert!(
         text.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
@@ -142,24 +143,24 @@ async fn metrics_are_served_as_text_and_nothing_else_is_there() {
         text.contains("\nstepdown_role{role=\"candidate\"} 1\n"),
         "{text}"
     );
-    let missing = get(&ports.metrics, "/", "").await;
+    let missing = get(&open.metrics, "/", "").await;
     assert!(missing.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
-    let packed = get(&ports.metrics, "/metrics", "Accept-Encoding: gzip\r\n").await;
+    let packed = get(&open.metrics, "/metrics", "Accept-Encoding: gzip\r\n").await;
     assert!(String::from_utf8_lossy(&packed).contains("content-encoding: gzip\r\n"));
     assert!(packed.windows(2).any(|pair| pair == [0x1f, 0x8b]));
-    ports.servers.close().await;
+    open.ports.close().await;
 }
 
 #[tokio::test]
 async fn served_calls_are_counted_with_their_messages_and_codes() {
-    let ports = start("{}").await;
-    let mut client = client(&ports.internal).await;
+    let open = start("{}").await;
+    let mut client = client(&open.internal).await;
     client.check(ask("")).await.expect("an answer");
     client.check(ask("other")).await.expect_err("unknown");
     let mut watch = client.watch(ask("")).await.expect("a stream").into_inner();
     watch.message().await.expect("no error").expect("a message");
-    let count = ports.count.clone();
-    ports.servers.close().await;
+    let count = open.count.clone();
+    open.ports.close().await;
     assert_eq!(
         watch.message().await.expect("no error").map(|m| m.status()),
         Some(Answer::NotServing)
@@ -215,23 +216,23 @@ async fn shake_hands(address: &str, trusted: &CertifiedKey<KeyPair>) -> std::io:
 async fn a_renewed_certificate_is_used_without_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = write_certificate(dir.path());
-    let ports = start(&format!(
+    let open = start(&format!(
         "observability: {{metric: {{tls: {{certFile: {0}/cert.pem, keyFile: {0}/key.pem}}}}}}",
         dir.path().display()
     ))
     .await;
-    let answer = shake_hands(&ports.metrics, &first).await.expect("trusted");
+    let answer = shake_hands(&open.metrics, &first).await.expect("trusted");
     assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
 
     let second = write_certificate(dir.path());
-    assert!(shake_hands(&ports.metrics, &first).await.is_err());
-    shake_hands(&ports.metrics, &second).await.expect("trusted");
+    assert!(shake_hands(&open.metrics, &first).await.is_err());
+    shake_hands(&open.metrics, &second).await.expect("trusted");
 
     std::fs::write(dir.path().join("key.pem"), "half written").expect("a file");
-    shake_hands(&ports.metrics, &second)
+    shake_hands(&open.metrics, &second)
         .await
         .expect("the last good one");
-    ports.servers.close().await;
+    open.ports.close().await;
 }
 
 #[tokio::test]
@@ -255,14 +256,14 @@ async fn a_connector_presents_its_certificate_and_checks_the_servers() {
         "certFile: {0}/cert.pem, keyFile: {0}/key.pem, trustedCaFile: {0}/cert.pem",
         dir.path().display()
     );
-    let ports = start(&format!(
+    let open = start(&format!(
         "server: {{internal: {{tls: {{{pair}, clientAuth: true}}}}}}"
     ))
     .await;
     let ask_over = async |more: &str| {
         let options = options(&format!("controller: {{tls: {{{pair}{more}}}}}"));
         let connector = Connector::new(&options.controller_tls.expect("on")).expect("valid");
-        let endpoint = Endpoint::from_shared(format!("http://{}", ports.internal)).expect("a URI");
+        let endpoint = Endpoint::from_shared(format!("http://{}", open.internal)).expect("a URI");
         let channel = endpoint.connect_with_connector(connector).await.ok()?;
         HealthClient::new(channel).check(ask("")).await.ok()
     };
@@ -273,11 +274,11 @@ async fn a_connector_presents_its_certificate_and_checks_the_servers() {
         ask_over("").await.is_none(),
         "the certificate is not for 127.0.0.1"
     );
-    let plain = Endpoint::from_shared(format!("http://{}", ports.internal)).expect("a URI");
+    let plain = Endpoint::from_shared(format!("http://{}", open.internal)).expect("a URI");
     let plain = match plain.connect().await {
         Ok(channel) => HealthClient::new(channel).check(ask("")).await.ok(),
         Err(_) => None,
     };
     assert!(plain.is_none());
-    ports.servers.close().await;
+    open.ports.close().await;
 }

@@ -12,7 +12,7 @@ use tokio_stream::StreamExt;
 use tonic::Status;
 use tonic_health::ServingStatus;
 
-use super::super::{DataServers, ServersOptions};
+use super::super::{CallOptions, DataServers};
 use super::peer::Peer;
 use super::{INSTANCE, impatient, new_term, servers, servers_with};
 use crate::observe::Metrics;
@@ -115,7 +115,7 @@ async fn every_call_and_stream_bears_the_instance_id_once() {
 #[test]
 fn an_instance_id_that_can_not_be_sent_is_refused() {
     for id in ["", "a\nb"] {
-        assert!(DataServers::new(ServersOptions::default(), Arc::from(id)).is_err());
+        assert!(DataServers::new(CallOptions::default(), Arc::from(id)).is_err());
     }
 }
 
@@ -201,9 +201,9 @@ async fn a_call_that_is_not_answered_times_out() {
 async fn calls_are_counted() {
     let peer = Peer::start().await;
     let metrics = Metrics::new().unwrap();
-    let servers = servers_with(ServersOptions {
+    let servers = servers_with(CallOptions {
         counters: Some(metrics.count_made()),
-        ..ServersOptions::default()
+        ..CallOptions::default()
     });
     servers.call(&peer.identity(), new_term(1)).await.unwrap();
     let text = metrics.text().unwrap();
