@@ -91,6 +91,7 @@ mod backoff;
 pub mod balance;
 pub mod call;
 pub mod cluster;
+mod context;
 mod coordinator;
 mod effect;
 mod event;
@@ -100,13 +101,12 @@ mod ledger;
 mod office;
 mod options;
 mod report;
+#[cfg(test)]
+mod scripted;
 mod server;
 mod shard;
 pub mod store;
-#[cfg(test)]
-mod testkit;
 mod timers;
-mod tools;
 
 pub use coordinator::{CoordinatorState, Reason};
 pub use effect::Effect;

@@ -7,15 +7,15 @@ use crate::assign::ShardAssignments;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Binding, Call, CallError, CallErrorKind, Feature};
 use crate::cluster::DataServerIdentity;
+use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, Timestamp};
 use crate::report::{Report, ServerState};
-use crate::tools::{Owner, Tools};
 
 #[cfg(test)]
 mod tests;
 
 /// One data server as a tenure sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServerController {
     identity: DataServerIdentity,
     configured: bool,
@@ -62,7 +62,7 @@ pub(crate) enum News {
 }
 
 /// A request that is either in flight, or due at some time, or neither.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Probe {
     request: Option<RequestId>,
     due: Option<Timestamp>,
@@ -88,16 +88,19 @@ impl Probe {
         ours
     }
 
-    fn stop(&mut self, tools: &mut Tools) {
+    fn stop(&mut self, context: &mut Context) {
         self.due = None;
         if let Some(request) = self.request.take() {
-            tools.cancel(request);
+            context.cancel(request);
         }
     }
 
-    fn retry(&mut self, tools: &mut Tools) {
-        let (first, most) = (tools.timing.reconnect_first, tools.timing.reconnect_most);
-        self.due = Some(tools.wait(&mut self.backoff, first, most));
+    fn retry(&mut self, context: &mut Context) {
+        let (first, most) = (
+            context.timing.reconnect_first,
+            context.timing.reconnect_most,
+        );
+        self.due = Some(context.wait(&mut self.backoff, first, most));
     }
 }
 
@@ -152,7 +155,7 @@ impl ServerController {
     }
 
     /// Whether it is in the configuration; one that is not is draining.
-    pub(crate) fn set_configured(&mut self, configured: bool, tools: &mut Tools) {
+    pub(crate) fn set_configured(&mut self, configured: bool, context: &mut Context) {
         if self.configured != configured {
             self.configured = configured;
             let reason = if configured {
@@ -160,50 +163,50 @@ impl ServerController {
             } else {
                 "no longer configured"
             };
-            self.report(reason.to_owned(), tools);
+            self.report(reason.to_owned(), context);
         }
     }
 
     /// Sends the newest assignments, at once if the server is bound to the cluster.
-    pub(crate) fn publish(&mut self, assignments: &Arc<ShardAssignments>, tools: &mut Tools) {
+    pub(crate) fn publish(&mut self, assignments: &Arc<ShardAssignments>, context: &mut Context) {
         self.latest = Some(assignments.clone());
         if self.reach == Reach::Running && self.stream.due.is_none() {
-            let request = tools.push(self.stream.request, &self.identity, assignments.clone());
+            let request = context.push(self.stream.request, &self.identity, assignments.clone());
             self.stream.sent(request);
         }
     }
 
     /// Ends whatever is in flight.
-    pub(crate) fn close(&mut self, tools: &mut Tools) {
+    pub(crate) fn close(&mut self, context: &mut Context) {
         for probe in [
             &mut self.check,
             &mut self.watch,
             &mut self.handshake,
             &mut self.stream,
         ] {
-            probe.stop(tools);
+            probe.stop(context);
         }
     }
 
-    pub(crate) fn time_passed(&mut self, tools: &mut Tools) {
-        let now = tools.now;
+    pub(crate) fn time_passed(&mut self, context: &mut Context) {
+        let now = context.now;
         let owner = || Owner::Server(self.identity.id());
         if self.check.is_due(now) {
             self.check
-                .sent(tools.call(owner(), &self.identity, Call::CheckHealth));
+                .sent(context.call(owner(), &self.identity, Call::CheckHealth));
         }
         if self.watch.is_due(now) {
-            self.watch.sent(tools.watch(&self.identity));
+            self.watch.sent(context.watch(&self.identity));
             self.watched = false;
         }
         if self.handshake.is_due(now) {
             self.handshake
-                .sent(tools.call(owner(), &self.identity, Call::Handshake));
+                .sent(context.call(owner(), &self.identity, Call::Handshake));
         }
         if self.stream.is_due(now) {
             self.stream.due = None;
             if let Some(latest) = self.latest.clone() {
-                self.publish(&latest, tools);
+                self.publish(&latest, context);
             }
         }
     }
@@ -212,13 +215,13 @@ impl ServerController {
         &mut self,
         request: RequestId,
         result: Result<Answer, CallError>,
-        tools: &mut Tools,
+        context: &mut Context,
     ) -> News {
         if self.check.ended(request) {
-            return self.checked(result, tools);
+            return self.checked(result, context);
         }
         if self.handshake.ended(request) {
-            return self.shaken(result, tools);
+            return self.shaken(result, context);
         }
         News::None
     }
@@ -227,16 +230,16 @@ impl ServerController {
         &mut self,
         request: RequestId,
         serving: bool,
-        tools: &mut Tools,
+        context: &mut Context,
     ) -> News {
         if self.watch.request != Some(request) {
             return News::None;
         }
         self.watch.backoff.reset();
         if !serving {
-            return self.lost("it answers NOT_SERVING", tools);
+            return self.lost("it answers NOT_SERVING", context);
         }
-        self.alive(tools);
+        self.alive(context);
         // What the break before may have hidden is looked for now; another breaks this watch.
         self.suspicious = false;
         if std::mem::replace(&mut self.watched, true) {
@@ -250,55 +253,55 @@ impl ServerController {
         &mut self,
         request: RequestId,
         error: &CallError,
-        tools: &mut Tools,
+        context: &mut Context,
     ) -> News {
         if !self.watch.ended(request) {
             return News::None;
         }
-        self.watch.retry(tools);
+        self.watch.retry(context);
         if error.kind != CallErrorKind::Unimplemented && self.reach == Reach::Running {
             self.suspicious = true;
-            self.check.stop(tools);
-            self.check.due = Some(tools.now);
-            self.time_passed(tools);
+            self.check.stop(context);
+            self.check.due = Some(context.now);
+            self.time_passed(context);
         }
         News::None
     }
 
-    pub(crate) fn push_ended(&mut self, request: RequestId, tools: &mut Tools) {
+    pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
         if self.stream.ended(request) {
-            self.stream.retry(tools);
+            self.stream.retry(context);
         }
     }
 
-    fn checked(&mut self, result: Result<Answer, CallError>, tools: &mut Tools) -> News {
+    fn checked(&mut self, result: Result<Answer, CallError>, context: &mut Context) -> News {
         let suspicious = self.suspicious;
         let news = match result {
-            Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", tools),
-            Ok(_) => self.alive_after(suspicious, tools),
+            Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
+            Ok(_) => self.alive_after(suspicious, context),
             Err(error) if error.kind == CallErrorKind::Unimplemented => {
-                self.alive_after(suspicious, tools)
+                self.alive_after(suspicious, context)
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 let hard = suspicious && error.kind != CallErrorKind::TimedOut;
-                if hard || self.failures >= tools.timing.probe_failures {
-                    self.lost(&error.message, tools)
+                if hard || self.failures >= context.timing.probe_failures {
+                    self.lost(&error.message, context)
                 } else {
                     News::None
                 }
             }
         };
         let every = match self.reach {
-            Reach::Running => tools.timing.probe_every,
-            Reach::Unknown | Reach::Unavailable => tools.timing.reprobe_every,
+            Reach::Running => context.timing.probe_every,
+            Reach::Unknown | Reach::Unavailable => context.timing.reprobe_every,
         };
-        self.check.due = Some(tools.now.after(every));
+        self.check.due = Some(context.now.after(every));
         news
     }
 
-    fn alive_after(&mut self, suspicious: bool, tools: &mut Tools) -> News {
-        self.alive(tools);
+    fn alive_after(&mut self, suspicious: bool, context: &mut Context) -> News {
+        self.alive(context);
         self.suspicious = false;
         if suspicious {
             News::Restarted
@@ -308,16 +311,16 @@ impl ServerController {
     }
 
     /// It serves: shake hands, unless that is done or under way.
-    fn alive(&mut self, tools: &mut Tools) {
+    fn alive(&mut self, context: &mut Context) {
         self.failures = 0;
         let idle = self.handshake.request.is_none() && self.handshake.due.is_none();
         if self.reach != Reach::Running && idle {
-            self.handshake.due = Some(tools.now);
-            self.time_passed(tools);
+            self.handshake.due = Some(context.now);
+            self.time_passed(context);
         }
     }
 
-    fn shaken(&mut self, result: Result<Answer, CallError>, tools: &mut Tools) -> News {
+    fn shaken(&mut self, result: Result<Answer, CallError>, context: &mut Context) -> News {
         match result {
             Ok(Answer::Handshaken {
                 binding: Binding::Bound | Binding::AlreadyBound,
@@ -328,10 +331,10 @@ impl ServerController {
                 self.failures = 0;
                 self.foreign = false;
                 self.reach = Reach::Running;
-                self.report("it has shaken hands".to_owned(), tools);
-                self.stream.stop(tools);
+                self.report("it has shaken hands".to_owned(), context);
+                self.stream.stop(context);
                 if let Some(latest) = self.latest.clone() {
-                    self.publish(&latest, tools);
+                    self.publish(&latest, context);
                 }
                 News::Running
             }
@@ -339,49 +342,49 @@ impl ServerController {
                 binding: Binding::Mismatch,
                 ..
             }) => {
-                self.handshake.retry(tools);
+                self.handshake.retry(context);
                 self.foreign = true;
                 self.refused(
                     "it is bound to another cluster: wipe its data to use it here",
-                    tools,
+                    context,
                 )
             }
             Err(error) if error.kind == CallErrorKind::Refused => {
-                self.handshake.retry(tools);
+                self.handshake.retry(context);
                 self.foreign = true;
-                self.refused(&error.message, tools)
+                self.refused(&error.message, context)
             }
             Ok(_) | Err(_) => {
-                self.handshake.retry(tools);
+                self.handshake.retry(context);
                 News::None
             }
         }
     }
 
-    fn lost(&mut self, reason: &str, tools: &mut Tools) -> News {
-        self.handshake.stop(tools);
-        self.refused(reason, tools)
+    fn lost(&mut self, reason: &str, context: &mut Context) -> News {
+        self.handshake.stop(context);
+        self.refused(reason, context)
     }
 
-    fn refused(&mut self, reason: &str, tools: &mut Tools) -> News {
+    fn refused(&mut self, reason: &str, context: &mut Context) -> News {
         self.failures = 0;
         self.suspicious = false;
         if self.reach == Reach::Unavailable {
             return News::None;
         }
         self.reach = Reach::Unavailable;
-        self.stream.stop(tools);
-        self.report(reason.to_owned(), tools);
+        self.stream.stop(context);
+        self.report(reason.to_owned(), context);
         News::Unavailable(reason.to_owned())
     }
 
-    fn report(&self, reason: String, tools: &mut Tools) {
+    fn report(&self, reason: String, context: &mut Context) {
         let state = match self.reach {
             Reach::Unknown | Reach::Unavailable => ServerState::Unavailable,
             Reach::Running if !self.configured => ServerState::Draining,
             Reach::Running => ServerState::Running,
         };
-        tools.report(Report::ServerChanged {
+        context.report(Report::ServerChanged {
             server: self.id(),
             state,
             reason,

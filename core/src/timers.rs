@@ -12,7 +12,7 @@ pub(crate) enum Timer {
 }
 
 /// At most one deadline for each [`Timer`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     queue: BTreeSet<(Timestamp, Timer)>,
     due: BTreeMap<Timer, Timestamp>,

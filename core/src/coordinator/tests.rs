@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::call::CallErrorKind;
 use crate::cluster::ShardStatus;
+use crate::scripted::{CONFIGURATION, World, error};
 use crate::store::{HeadOutcome, LoadOutcome, StoreOutcome};
-use crate::testkit::{CONFIGURATION, World, error};
 use crate::{
     Cause, ConfigurationText, CoordinatorState, Effect, Event, Options, ProcessId, Reason, Report,
     RequestId, Role, Tenure, Timestamp, Timing,
@@ -754,7 +754,7 @@ fn kind(effect: &Effect) -> String {
             .to_owned()
     };
     match effect {
-        Effect::Call { call, .. } => format!("Call({})", crate::testkit::name(call)),
+        Effect::Call { call, .. } => format!("Call({})", crate::scripted::name(call)),
         Effect::Report(report) => format!("Report({})", first_word(format!("{report:?}"))),
         other => first_word(format!("{other:?}")),
     }

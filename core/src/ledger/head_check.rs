@@ -1,10 +1,10 @@
 //! An idle leader looks at the document's version now and then, to notice a foreign write.
 
+use crate::context::Context;
 use crate::effect::Effect;
 use crate::id::{RequestId, Timestamp};
-use crate::tools::Tools;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct HeadCheck {
     due: Timestamp,
     last_sent: Option<Timestamp>,
@@ -20,27 +20,27 @@ impl HeadCheck {
         }
     }
 
-    pub(super) fn work(&mut self, tools: &mut Tools) {
-        if self.in_flight.is_some() || self.due > tools.now {
+    pub(super) fn work(&mut self, context: &mut Context) {
+        if self.in_flight.is_some() || self.due > context.now {
             return;
         }
-        let request = tools.request();
-        tools.emit(Effect::ReadHead {
-            tenure: tools.tenure,
+        let request = context.request();
+        context.emit(Effect::ReadHead {
+            tenure: context.tenure,
             request,
         });
         self.in_flight = Some(request);
-        self.last_sent = Some(tools.now);
-        self.due = tools.now.after(tools.timing.head_check_every);
+        self.last_sent = Some(context.now);
+        self.due = context.now.after(context.timing.head_check_every);
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.in_flight.is_none().then_some(self.due)
     }
 
-    pub(super) fn hint(&mut self, tools: &Tools) {
-        let soonest = self.last_sent.map_or(tools.now, |sent| {
-            sent.after(tools.timing.hint_spacing).max(tools.now)
+    pub(super) fn hint(&mut self, context: &Context) {
+        let soonest = self.last_sent.map_or(context.now, |sent| {
+            sent.after(context.timing.hint_spacing).max(context.now)
         });
         self.due = self.due.min(soonest);
     }

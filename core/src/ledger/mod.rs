@@ -1,33 +1,35 @@
 //! The ledger: the status document, its version, the changes not yet stored, the one store in
 //! flight, and what waits for its durability.
 //!
-//! Controllers change the status through it and leave an [`Intent`] with the change. The intent
-//! comes back as a [`Notice`] once the change is durable, so that "persist the term, then send
-//! NewTerm" is a type, not a habit.
+//! Controllers change the status through it, and say with each change what waits for it, a `W` of
+//! their own. It comes back as a [`Durable`] once the change is durable, so that "persist the term,
+//! then send NewTerm" is a type, not a habit. The ledger itself knows nothing of what waits.
 
+mod changes;
+mod conclude;
 mod flight;
 mod head_check;
 mod size;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::flight::{Flight, Stage};
+use self::changes::Batch;
+pub(crate) use self::conclude::{Acceptance, Conclusion, Durable};
+use self::flight::Flight;
 use self::head_check::HeadCheck;
 use crate::backoff::Backoff;
-use crate::cluster::{ClusterStatus, NamespaceStatus, ShardMetadata};
-use crate::effect::Effect;
-use crate::id::{Epoch, ProcessId, ShardId, Term, Timestamp, Version, WriteId};
+use crate::cluster::{ClusterStatus, ShardMetadata};
+use crate::context::Context;
+use crate::id::{Epoch, ProcessId, ShardId, Timestamp, Version, WriteId};
 use crate::options::Timing;
 use crate::store::{LoadedStatus, StatusDocument};
-use crate::tools::Tools;
 
 /// The status document as one tenure knows it.
-#[derive(Debug)]
-pub(crate) struct Ledger {
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger<W> {
     process: ProcessId,
     epoch: Epoch,
     accepted: Arc<ClusterStatus>,
@@ -36,80 +38,33 @@ pub(crate) struct Ledger {
     working: ClusterStatus,
     /// About how large `working` is when written, in bytes.
     bytes: u64,
-    pending: Batch,
-    flight: Option<Flight>,
+    pending: Batch<W>,
+    flight: Option<Flight<W>>,
     last_sent: Option<Timestamp>,
     backoff: Backoff,
     head_check: HeadCheck,
 }
 
-/// Changes that are stored together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Batch {
-    changes: u32,
-    touched: BTreeMap<ShardId, Touched>,
-    admitted: Vec<Arc<str>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Touched {
-    namespace: Arc<str>,
-    intent: Option<Intent>,
-}
-
-/// What a shard's controller means to do once its change is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Intent {
-    /// Tell the world of the leader elected in this term.
-    Announce(Term),
-    /// Fence the ensemble in this term.
-    Fence(Term),
-}
-
-/// A fact that is durable; only the ledger can say so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Durable<T>(T);
-
-impl<T: Copy> Durable<T> {
-    pub(crate) fn fact(self) -> T {
-        self.0
+/// What is left where a ledger was taken away: it has nothing to store.
+impl<W> Default for Ledger<W> {
+    fn default() -> Self {
+        Self {
+            process: ProcessId::default(),
+            epoch: Epoch::default(),
+            accepted: Arc::default(),
+            version: None,
+            working: ClusterStatus::default(),
+            bytes: 0,
+            pending: Batch::default(),
+            flight: None,
+            last_sent: None,
+            backoff: Backoff::default(),
+            head_check: HeadCheck::default(),
+        }
     }
 }
 
-/// An [`Intent`] whose change is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notice {
-    Announce(Durable<Term>),
-    Fence(Durable<Term>),
-}
-
-/// What an answer of the store means for the tenure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Conclusion {
-    /// A document was accepted: these shards were in it, with what waited for them.
-    Accepted(Vec<Acceptance>),
-    /// Somebody else wrote the document.
-    Conflict(String),
-    /// The tenure goes on as it was.
-    Nothing,
-    /// The store refuses for a reason that waiting does not mend.
-    Refused(String),
-    /// The store took back these namespaces, because the document would be too large.
-    Rejected {
-        namespaces: Vec<Arc<str>>,
-        reason: String,
-    },
-}
-
-/// One shard of an accepted document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Acceptance {
-    pub(crate) namespace: Arc<str>,
-    pub(crate) shard: ShardId,
-    pub(crate) notice: Option<Notice>,
-}
-
-impl Ledger {
+impl<W> Ledger<W> {
     /// A ledger over the document just loaded. Its first store is the fencing write: the same
     /// status in a greater epoch, with an instance id if there was none.
     pub(crate) fn new(
@@ -136,10 +91,7 @@ impl Ledger {
             accepted,
             version,
             working,
-            pending: Batch {
-                changes: 1,
-                ..Batch::default()
-            },
+            pending: Batch::fencing_write(),
             flight: None,
             last_sent: None,
             backoff: Backoff::default(),
@@ -166,88 +118,34 @@ impl Ledger {
         self.working.namespaces.get(namespace)?.shards.get(&shard)
     }
 
-    /// Changes a shard. What an earlier change of it waits for is dropped in favour of `intent`.
-    /// Returns whether there is such a shard.
-    pub(crate) fn change(
-        &mut self,
-        namespace: &Arc<str>,
-        shard: ShardId,
-        intent: Intent,
-        change: impl FnOnce(&mut ShardMetadata),
-    ) -> bool {
-        let entry = self
-            .working
-            .namespaces
-            .get_mut(namespace)
-            .and_then(|namespace| namespace.shards.get_mut(&shard));
-        let Some(entry) = entry else { return false };
-        let before = size::of_shard(entry);
-        change(Arc::make_mut(entry));
-        self.bytes = self
-            .bytes
-            .saturating_sub(before)
-            .saturating_add(size::of_shard(entry));
-        self.touch(namespace, shard, Some(intent));
-        true
-    }
-
-    /// Adds a namespace with all its shards, each to be fenced in its first term once durable.
-    pub(crate) fn admit(
-        &mut self,
-        name: &Arc<str>,
-        namespace: NamespaceStatus,
-        shard_id_generator: i64,
-    ) {
-        for (id, shard) in &namespace.shards {
-            self.touch(name, *id, Some(Intent::Fence(shard.term)));
-        }
-        self.bytes = self
-            .bytes
-            .saturating_add(size::of_namespace(name, &namespace));
-        self.working.namespaces.insert(name.clone(), namespace);
-        self.working.shard_id_generator = shard_id_generator;
-        self.pending.admitted.push(name.clone());
-        self.pending.changes = self.pending.changes.saturating_add(1);
-    }
-
     /// Sends what can be sent now: the next store, the next try of one, the next look.
-    pub(crate) fn work(&mut self, tools: &mut Tools) {
+    pub(crate) fn work(&mut self, context: &mut Context) {
         if let Some(flight) = &mut self.flight {
-            flight.work(tools);
+            flight.work(context);
             return;
         }
-        if self.pending.changes > 0 {
-            if self
-                .next_store(&tools.timing)
-                .is_none_or(|at| at <= tools.now)
-            {
-                self.take_off(tools);
-            }
+        if self.pending.is_empty() {
+            self.head_check.work(context);
             return;
         }
-        self.head_check.work(tools);
+        let next = self.next_store(&context.timing);
+        if next.is_none_or(|at| at <= context.now) {
+            self.take_off(context);
+        }
     }
 
     /// When [`Ledger::work`] has something to do next, if nothing happens before.
     pub(crate) fn deadline(&self, timing: &Timing) -> Option<Timestamp> {
         match &self.flight {
             Some(flight) => flight.deadline(),
-            None if self.pending.changes > 0 => self.next_store(timing),
-            None => self.head_check.deadline(),
+            None if self.pending.is_empty() => self.head_check.deadline(),
+            None => self.next_store(timing),
         }
     }
 
     /// The document may have been changed by somebody else: look soon.
-    pub(crate) fn hint(&mut self, tools: &Tools) {
-        self.head_check.hint(tools);
-    }
-
-    fn touch(&mut self, namespace: &Arc<str>, shard: ShardId, intent: Option<Intent>) {
-        let namespace = namespace.clone();
-        self.pending
-            .touched
-            .insert(shard, Touched { namespace, intent });
-        self.pending.changes = self.pending.changes.saturating_add(1);
+    pub(crate) fn hint(&mut self, context: &Context) {
+        self.head_check.hint(context);
     }
 
     /// Stores of a large document are spaced so that no more than so many bytes are written per
@@ -261,8 +159,8 @@ impl Ledger {
         )
     }
 
-    fn take_off(&mut self, tools: &mut Tools) {
-        let request = tools.request();
+    fn take_off(&mut self, context: &mut Context) {
+        let request = context.request();
         let write_id = WriteId {
             epoch: self.epoch,
             request,
@@ -274,23 +172,11 @@ impl Ledger {
             status: Arc::new(self.working.clone()),
         };
         let batch = std::mem::take(&mut self.pending);
-        let flight = Flight {
-            batch,
-            document,
-            expected: self.version.clone(),
-            stage: Stage::Storing(request),
-            ambiguous: false,
-            sent_again: false,
-            first_sent: tools.now,
-        };
-        tools.emit(Effect::Store {
-            tenure: tools.tenure,
-            request,
-            expected: flight.expected.clone(),
-            document: flight.document.clone(),
-        });
-        self.last_sent = Some(tools.now);
+        let expected = self.version.clone();
+        self.last_sent = Some(context.now);
         self.head_check.document_moves();
-        self.flight = Some(flight);
+        self.flight = Some(Flight::take_off(
+            request, batch, document, expected, context,
+        ));
     }
 }

@@ -15,18 +15,18 @@ use self::publish::Publisher;
 use self::sweep::Sweep;
 use crate::call::{Answer, CallError};
 use crate::cluster::ClusterConfiguration;
+use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Timestamp};
 use crate::ledger::{Acceptance, Ledger};
 use crate::report::Report;
 use crate::server::{News, ServerController};
-use crate::shard::{Desk, Leaders, ShardController};
+use crate::shard::{Intent, Leaders, ShardContext, ShardController};
 use crate::timers::{Timer, Timers};
-use crate::tools::{Owner, Tools};
 
 /// Everything that exists only while in office.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Office {
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Ledger<Intent>,
     configuration: Option<Arc<ClusterConfiguration>>,
     leaders: Leaders,
     servers: BTreeMap<ServerId, ServerController>,
@@ -43,12 +43,12 @@ pub(crate) struct Office {
 impl Office {
     /// Opens the office on the document that the fencing write made ours.
     pub(crate) fn open(
-        ledger: Ledger,
+        ledger: Ledger<Intent>,
         configuration: Option<Arc<ClusterConfiguration>>,
-        tools: &mut Tools,
+        context: &mut Context,
     ) -> Self {
-        let publisher = Publisher::new(tools);
-        let sweep = Sweep::new(tools);
+        let publisher = Publisher::new(context);
+        let sweep = Sweep::new(context);
         let mut office = Self {
             ledger,
             configuration: None,
@@ -68,38 +68,38 @@ impl Office {
             .map(|(name, id, _)| (name.clone(), id))
             .collect();
         for (namespace, id) in stored {
-            office.report_shard(&namespace, id, tools);
+            office.report_shard(&namespace, id, context);
             office
                 .shards
                 .insert(id, ShardController::found(namespace, id));
         }
         let found: Vec<ShardId> = office.shards.keys().copied().collect();
-        office.reconcile(configuration, tools);
+        office.reconcile(configuration, context);
         for id in found {
-            office.with_shard(id, tools, ShardController::start);
+            office.with_shard(id, context, ShardController::start);
         }
-        office.reconcile_addresses(tools);
+        office.reconcile_addresses(context);
         office
     }
 
     /// The accepted document holds these changes now; what waited for them may happen.
-    pub(crate) fn accepted(&mut self, acceptances: Vec<Acceptance>, tools: &mut Tools) {
+    pub(crate) fn accepted(&mut self, acceptances: Vec<Acceptance<Intent>>, context: &mut Context) {
         let mut moved = false;
         for Acceptance {
             namespace,
             shard,
-            notice,
+            durable,
         } in acceptances
         {
-            self.report_shard(&namespace, shard, tools);
+            self.report_shard(&namespace, shard, context);
             moved = true;
-            if let Some(notice) = notice {
-                self.with_shard(shard, tools, |shard, desk| shard.persisted(notice, desk));
+            if let Some(durable) = durable {
+                self.with_shard(shard, context, |shard, cx| shard.persisted(durable, cx));
             }
         }
         if moved {
-            self.report_created(tools);
-            self.publish(tools);
+            self.report_created(context);
+            self.publish(context);
         }
     }
 
@@ -107,65 +107,73 @@ impl Office {
         &mut self,
         request: RequestId,
         result: Result<Answer, CallError>,
-        tools: &mut Tools,
+        context: &mut Context,
     ) {
-        match tools.answered(request) {
+        match context.answered(request) {
             Some(Owner::Shard(id)) => {
-                self.with_shard(id, tools, |shard, desk| {
-                    shard.answered(request, result, desk)
-                });
+                self.with_shard(id, context, |shard, cx| shard.answered(request, result, cx));
             }
             Some(Owner::Server(id)) => {
-                self.with_server(&id, tools, |server, tools| {
-                    server.answered(request, result, tools)
+                self.with_server(&id, context, |server, context| {
+                    server.answered(request, result, context)
                 });
             }
             None => {}
         }
     }
 
-    pub(crate) fn health_observed(&mut self, request: RequestId, serving: bool, tools: &mut Tools) {
-        if let Some(Owner::Server(id)) = tools.observed(request) {
-            self.with_server(&id, tools, |server, tools| {
-                server.observed(request, serving, tools)
+    pub(crate) fn health_observed(
+        &mut self,
+        request: RequestId,
+        serving: bool,
+        context: &mut Context,
+    ) {
+        if let Some(Owner::Server(id)) = context.observed(request) {
+            self.with_server(&id, context, |server, context| {
+                server.observed(request, serving, context)
             });
         }
     }
 
-    pub(crate) fn watch_ended(&mut self, request: RequestId, error: &CallError, tools: &mut Tools) {
-        if let Some(Owner::Server(id)) = tools.answered(request) {
-            self.with_server(&id, tools, |server, tools| {
-                server.watch_ended(request, error, tools)
+    pub(crate) fn watch_ended(
+        &mut self,
+        request: RequestId,
+        error: &CallError,
+        context: &mut Context,
+    ) {
+        if let Some(Owner::Server(id)) = context.answered(request) {
+            self.with_server(&id, context, |server, context| {
+                server.watch_ended(request, error, context)
             });
         }
     }
 
-    pub(crate) fn push_ended(&mut self, request: RequestId, tools: &mut Tools) {
-        if let Some(Owner::Server(id)) = tools.answered(request) {
-            self.with_server(&id, tools, |server, tools| {
-                server.push_ended(request, tools);
+    pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
+        if let Some(Owner::Server(id)) = context.answered(request) {
+            self.with_server(&id, context, |server, context| {
+                server.push_ended(request, context);
                 News::None
             });
         }
     }
 
-    pub(crate) fn time_passed(&mut self, tools: &mut Tools) {
+    pub(crate) fn time_passed(&mut self, context: &mut Context) {
         // Each timer fires at most once here, even one that is set to the past again.
         let mut due = Vec::new();
-        while let Some(timer) = self.timers.pop(tools.now) {
+        while let Some(timer) = self.timers.pop(context.now) {
             due.push(timer);
         }
         for timer in due {
             match timer {
-                Timer::Server(id) => self.with_server(&id, tools, |server, tools| {
-                    server.time_passed(tools);
+                Timer::Server(id) => self.with_server(&id, context, |server, context| {
+                    server.time_passed(context);
                     News::None
                 }),
-                Timer::Shard(id) => self.with_shard(id, tools, ShardController::time_passed),
+                Timer::Shard(id) => self.with_shard(id, context, ShardController::time_passed),
             }
         }
-        self.publish_again(tools);
-        self.sweep(tools);
+        self.publish_again(context);
+        self.sweep(context);
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
@@ -190,24 +198,24 @@ impl Office {
         )
     }
 
-    /// Lends a shard its desk.
+    /// Lets a shard act, with what it works with.
     fn with_shard(
         &mut self,
         id: ShardId,
-        tools: &mut Tools,
-        act: impl FnOnce(&mut ShardController, &mut Desk<'_>),
+        context: &mut Context,
+        act: impl FnOnce(&mut ShardController, &mut ShardContext<'_>),
     ) {
         let Some(shard) = self.shards.get_mut(&id) else {
             return;
         };
-        let mut desk = Desk {
-            tools,
+        let mut cx = ShardContext {
+            context,
             ledger: &mut self.ledger,
             leaders: &mut self.leaders,
             servers: &self.servers,
             configuration: self.configuration.as_deref(),
         };
-        act(shard, &mut desk);
+        act(shard, &mut cx);
         self.timers.set(Timer::Shard(id), shard.deadline());
     }
 
@@ -215,41 +223,41 @@ impl Office {
     fn with_server(
         &mut self,
         id: &ServerId,
-        tools: &mut Tools,
-        act: impl FnOnce(&mut ServerController, &mut Tools) -> News,
+        context: &mut Context,
+        act: impl FnOnce(&mut ServerController, &mut Context) -> News,
     ) {
         let Some(server) = self.servers.get_mut(id) else {
             return;
         };
-        let news = act(server, tools);
+        let news = act(server, context);
         self.timers
             .set(Timer::Server(id.clone()), server.deadline());
         match news {
             News::None => {}
             News::Running => {
-                self.each_shard(tools, |shard, desk| shard.server_running(id, desk));
+                self.each_shard(context, |shard, cx| shard.server_running(id, cx));
             }
             News::Unavailable(reason) => {
-                self.each_shard(tools, |shard, desk| {
-                    shard.server_unavailable(id, &reason, desk)
+                self.each_shard(context, |shard, cx| {
+                    shard.server_unavailable(id, &reason, cx)
                 });
             }
-            News::Restarted => self.verify_led_by(id, tools),
+            News::Restarted => self.verify_led_by(id, context),
         }
     }
 
     fn each_shard(
         &mut self,
-        tools: &mut Tools,
-        mut act: impl FnMut(&mut ShardController, &mut Desk<'_>),
+        context: &mut Context,
+        mut act: impl FnMut(&mut ShardController, &mut ShardContext<'_>),
     ) {
         let ids: Vec<ShardId> = self.shards.keys().copied().collect();
         for id in ids {
-            self.with_shard(id, tools, &mut act);
+            self.with_shard(id, context, &mut act);
         }
     }
 
-    fn verify_led_by(&mut self, server: &ServerId, tools: &mut Tools) {
+    fn verify_led_by(&mut self, server: &ServerId, context: &mut Context) {
         let led: Vec<ShardId> = self
             .ledger
             .working()
@@ -263,18 +271,18 @@ impl Office {
             .map(|(_, id, _)| id)
             .collect();
         for id in led {
-            self.with_shard(id, tools, ShardController::verify);
+            self.with_shard(id, context, ShardController::verify);
         }
     }
 
-    fn report_shard(&self, namespace: &Arc<str>, id: ShardId, tools: &mut Tools) {
+    fn report_shard(&self, namespace: &Arc<str>, id: ShardId, context: &mut Context) {
         let accepted = self.ledger.accepted();
         let shard = accepted
             .namespaces
             .get(namespace)
             .and_then(|found| found.shards.get(&id));
         if let Some(shard) = shard {
-            tools.report(Report::ShardAccepted {
+            context.report(Report::ShardAccepted {
                 namespace: namespace.clone(),
                 shard: id,
                 term: shard.term,

@@ -7,15 +7,15 @@ use super::Office;
 use crate::assign::hash_ranges;
 use crate::balance::Placement;
 use crate::cluster::{Namespace, NamespaceStatus, ShardMetadata, ShardStatus};
+use crate::context::Context;
 use crate::id::{ShardId, Term};
 use crate::report::Report;
-use crate::shard::ShardController;
-use crate::tools::Tools;
+use crate::shard::{Intent, ShardController};
 
 impl Office {
     /// Creates every configured namespace that has no status yet. One that has is left as it is,
     /// whatever the configuration says now.
-    pub(super) fn create_namespaces(&mut self, tools: &mut Tools) {
+    pub(super) fn create_namespaces(&mut self, context: &mut Context) {
         let Some(configuration) = self.configuration.clone() else {
             return;
         };
@@ -35,14 +35,19 @@ impl Office {
                 continue;
             }
             match self.place(namespace) {
-                Ok((status, next_id)) => self.admit(&namespace.name, status, next_id, tools),
-                Err(reason) => self.refuse(&namespace.name, reason, tools),
+                Ok((status, next_id)) => self.admit(&namespace.name, status, next_id, context),
+                Err(reason) => self.refuse(&namespace.name, reason, context),
             }
         }
     }
 
     /// The store did not take these namespaces.
-    pub(crate) fn rejected(&mut self, namespaces: &[Arc<str>], reason: &str, tools: &mut Tools) {
+    pub(crate) fn rejected(
+        &mut self,
+        namespaces: &[Arc<str>],
+        reason: &str,
+        context: &mut Context,
+    ) {
         for name in namespaces {
             let gone: Vec<ShardId> = self
                 .shards
@@ -51,15 +56,15 @@ impl Office {
                 .map(|(id, _)| *id)
                 .collect();
             for id in gone {
-                self.with_shard(id, tools, ShardController::abandon);
+                self.with_shard(id, context, ShardController::park);
                 self.shards.remove(&id);
             }
-            self.refuse(name, reason.to_owned(), tools);
+            self.refuse(name, reason.to_owned(), context);
         }
     }
 
     /// Says which namespaces have become durable.
-    pub(super) fn report_created(&mut self, tools: &mut Tools) {
+    pub(super) fn report_created(&mut self, context: &mut Context) {
         let accepted = self.ledger.accepted();
         let (created, pending) = std::mem::take(&mut self.created)
             .into_iter()
@@ -71,7 +76,7 @@ impl Office {
                 .get(&namespace)
                 .map_or(0, |found| found.shards.len());
             let shards = u32::try_from(shards).unwrap_or(u32::MAX);
-            tools.report(Report::NamespaceCreated { namespace, shards });
+            context.report(Report::NamespaceCreated { namespace, shards });
         }
     }
 
@@ -116,21 +121,28 @@ impl Office {
         ))
     }
 
-    fn admit(&mut self, name: &Arc<str>, status: NamespaceStatus, next_id: i64, tools: &mut Tools) {
+    fn admit(
+        &mut self,
+        name: &Arc<str>,
+        status: NamespaceStatus,
+        next_id: i64,
+        context: &mut Context,
+    ) {
         self.refused.remove(name);
         self.created.push(name.clone());
         for (id, shard) in &status.shards {
-            let controller = ShardController::created(name.clone(), *id, shard.term, tools.now);
+            let controller = ShardController::created(name.clone(), *id, shard.term, context.now);
             self.shards.insert(*id, controller);
         }
-        self.ledger.admit(name, status, next_id);
+        self.ledger
+            .admit(name, status, next_id, |shard| Intent::Fence(shard.term));
     }
 
-    fn refuse(&mut self, name: &Arc<str>, reason: String, tools: &mut Tools) {
+    fn refuse(&mut self, name: &Arc<str>, reason: String, context: &mut Context) {
         self.created.retain(|created| created != name);
         if self.refused.get(name) != Some(&reason) {
             self.refused.insert(name.clone(), reason.clone());
-            tools.report(Report::NamespaceRefused {
+            context.report(Report::NamespaceRefused {
                 namespace: name.clone(),
                 reason,
             });

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::Office;
 use crate::assign::ShardAssignments;
+use crate::context::Context;
 use crate::id::Timestamp;
 use crate::server::News;
-use crate::tools::Tools;
 
 /// What was published last, and when it is sent again unasked: assignments carry neither term nor
 /// version, so an older leader's last ones may have come after ours.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Publisher {
     latest: Option<Arc<ShardAssignments>>,
     again: Timestamp,
@@ -20,11 +20,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(tools: &Tools) -> Self {
+    pub(super) fn new(context: &Context) -> Self {
         Self {
             latest: None,
-            again: tools.now.after(tools.timing.lease),
-            patient_until: tools.now.after(tools.timing.patience),
+            again: context.now.after(context.timing.lease),
+            patient_until: context.now.after(context.timing.patience),
         }
     }
 
@@ -38,14 +38,14 @@ impl Publisher {
 
 impl Office {
     /// Publishes what follows from the accepted document, if that is anything new.
-    pub(super) fn publish(&mut self, tools: &mut Tools) {
-        let waits = self.publisher.latest.is_none() && tools.now < self.publisher.patient_until;
+    pub(super) fn publish(&mut self, context: &mut Context) {
+        let waits = self.publisher.latest.is_none() && context.now < self.publisher.patient_until;
         if self.configuration.is_some() || !waits {
-            self.publish_now(tools);
+            self.publish_now(context);
         }
     }
 
-    fn publish_now(&mut self, tools: &mut Tools) {
+    fn publish_now(&mut self, context: &mut Context) {
         let status = self.ledger.accepted();
         // Servers become ready with the first assignments: never tell them of nothing, unless
         // nothing is what the operator wants.
@@ -64,29 +64,29 @@ impl Office {
             return;
         }
         self.publisher.latest = Some(Arc::new(assignments));
-        self.push(tools);
+        self.push(context);
     }
 
     /// Sends the latest assignments again, now and then; and the first ones, if they had to wait.
-    pub(super) fn publish_again(&mut self, tools: &mut Tools) {
-        if self.publisher.latest.is_none() && self.publisher.patient_until <= tools.now {
-            self.publisher.patient_until = tools.now.after(tools.timing.reassign_every);
-            self.publish_now(tools);
+    pub(super) fn publish_again(&mut self, context: &mut Context) {
+        if self.publisher.latest.is_none() && self.publisher.patient_until <= context.now {
+            self.publisher.patient_until = context.now.after(context.timing.reassign_every);
+            self.publish_now(context);
         }
-        if self.publisher.again <= tools.now {
-            self.publisher.again = tools.now.after(tools.timing.reassign_every);
-            self.push(tools);
+        if self.publisher.again <= context.now {
+            self.publisher.again = context.now.after(context.timing.reassign_every);
+            self.push(context);
         }
     }
 
-    fn push(&mut self, tools: &mut Tools) {
+    fn push(&mut self, context: &mut Context) {
         let Some(latest) = self.publisher.latest.clone() else {
             return;
         };
         let ids: Vec<_> = self.servers.keys().cloned().collect();
         for id in ids {
-            self.with_server(&id, tools, |server, tools| {
-                server.publish(&latest, tools);
+            self.with_server(&id, context, |server, context| {
+                server.publish(&latest, context);
                 News::None
             });
         }

@@ -5,31 +5,31 @@ use std::sync::Arc;
 
 use super::Office;
 use crate::cluster::{ClusterConfiguration, DataServerIdentity};
+use crate::context::Context;
 use crate::effect::Effect;
 use crate::id::{ServerId, ShardId};
 use crate::report::Report;
 use crate::server::{News, ServerController};
 use crate::shard::ShardController;
 use crate::timers::Timer;
-use crate::tools::Tools;
 
 impl Office {
     /// Puts a configuration into force. Without one, the servers are those of the document.
     pub(crate) fn reconcile(
         &mut self,
         configuration: Option<Arc<ClusterConfiguration>>,
-        tools: &mut Tools,
+        context: &mut Context,
     ) {
         if configuration.is_some() {
             self.configuration = configuration;
         }
-        self.reconcile_servers(tools);
-        self.reconcile_addresses(tools);
-        self.create_namespaces(tools);
-        self.publish(tools);
+        self.reconcile_servers(context);
+        self.reconcile_addresses(context);
+        self.create_namespaces(context);
+        self.publish(context);
     }
 
-    fn reconcile_servers(&mut self, tools: &mut Tools) {
+    fn reconcile_servers(&mut self, context: &mut Context) {
         let wanted = self.wanted_servers();
         let known: Vec<ServerId> = self.servers.keys().cloned().collect();
         for id in known {
@@ -38,21 +38,21 @@ impl Office {
                 .get(&id)
                 .is_some_and(|(wanted, _)| Some(wanted) == identity);
             if !kept {
-                self.drop_server(&id, wanted.contains_key(&id), tools);
+                self.drop_server(&id, wanted.contains_key(&id), context);
             }
         }
         for (id, (identity, configured)) in wanted {
             let mut server = match self.servers.remove(&id) {
                 Some(server) => server,
-                None => ServerController::new(identity, configured, tools.now),
+                None => ServerController::new(identity, configured, context.now),
             };
-            server.set_configured(configured, tools);
+            server.set_configured(configured, context);
             if let Some(latest) = self.latest_assignments() {
-                server.publish(&latest, tools);
+                server.publish(&latest, context);
             }
             self.servers.insert(id.clone(), server);
-            self.with_server(&id, tools, |server, tools| {
-                server.time_passed(tools);
+            self.with_server(&id, context, |server, context| {
+                server.time_passed(context);
                 News::None
             });
         }
@@ -84,30 +84,26 @@ impl Office {
         wanted
     }
 
-    fn drop_server(&mut self, id: &ServerId, replaced: bool, tools: &mut Tools) {
+    fn drop_server(&mut self, id: &ServerId, replaced: bool, context: &mut Context) {
         let Some(mut server) = self.servers.remove(id) else {
             return;
         };
-        server.close(tools);
+        server.close(context);
         self.timers.set(Timer::Server(id.clone()), None);
-        tools.emit(Effect::ForgetServer {
-            tenure: tools.tenure,
+        context.emit(Effect::ForgetServer {
+            tenure: context.tenure,
             server: id.clone(),
         });
         if !replaced {
-            tools.report(Report::ServerForgotten { server: id.clone() });
+            context.report(Report::ServerForgotten { server: id.clone() });
         }
     }
 
     /// A shard whose servers are stored with other addresses is elected, which refreshes them.
-    pub(super) fn reconcile_addresses(&mut self, tools: &mut Tools) {
+    pub(super) fn reconcile_addresses(&mut self, context: &mut Context) {
         let ids: Vec<ShardId> = self.shards.keys().copied().collect();
         for id in ids {
-            self.with_shard(id, tools, |shard: &mut ShardController, desk| {
-                if shard.is_misaddressed(desk) {
-                    shard.elect(desk);
-                }
-            });
+            self.with_shard(id, context, ShardController::readdress);
         }
     }
 }

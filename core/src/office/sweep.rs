@@ -1,22 +1,22 @@
 //! Sweeps: every shard's leader is verified now and then, a few shards at a time.
 
 use super::Office;
+use crate::context::Context;
 use crate::id::{ShardId, Timestamp};
 use crate::shard::ShardController;
-use crate::tools::Tools;
 
 /// Where the sweep is, and when it goes on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sweep {
     last: Option<ShardId>,
     next: Timestamp,
 }
 
 impl Sweep {
-    pub(super) fn new(tools: &Tools) -> Self {
+    pub(super) fn new(context: &Context) -> Self {
         Self {
             last: None,
-            next: tools.now.after(tools.timing.lease),
+            next: context.now.after(context.timing.lease),
         }
     }
 
@@ -26,8 +26,8 @@ impl Sweep {
 }
 
 impl Office {
-    pub(super) fn sweep(&mut self, tools: &mut Tools) {
-        if self.sweep.next > tools.now {
+    pub(super) fn sweep(&mut self, context: &mut Context) {
+        if self.sweep.next > context.now {
             return;
         }
         let rest = match self.sweep.last {
@@ -35,17 +35,17 @@ impl Office {
             None => self.shards.range(..),
         };
         let ids: Vec<ShardId> = rest
-            .take(tools.timing.sweep_shards)
+            .take(context.timing.sweep_shards)
             .map(|(id, _)| *id)
             .collect();
         for id in &ids {
-            self.with_shard(*id, tools, ShardController::verify);
+            self.with_shard(*id, context, ShardController::verify);
         }
         self.sweep.last = ids.last().copied();
         let wait = match self.sweep.last {
-            Some(_) => tools.timing.sweep_every,
-            None => tools.timing.reverify_every,
+            Some(_) => context.timing.sweep_every,
+            None => context.timing.reverify_every,
         };
-        self.sweep.next = tools.now.after(wait);
+        self.sweep.next = context.now.after(wait);
     }
 }

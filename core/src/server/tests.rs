@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::call::{Answer, Binding, Call, CallError, CallErrorKind};
-use crate::testkit::{CONFIGURATION, World, error};
+use crate::scripted::{CONFIGURATION, World, error};
 use crate::{Effect, Event, Report, RequestId, ServerState};
 
 const SERVER: &str = "s1:6649";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::id::{ServerId, ShardId};
 
 /// Counts of led shards, so that new leaders are spread evenly even while many elections run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Leaders {
     of: BTreeMap<ShardId, ServerId>,
     counts: BTreeMap<ServerId, usize>,

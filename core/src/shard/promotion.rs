@@ -1,27 +1,47 @@
-//! An election from the choice on: make the chosen one lead, record it, announce it.
+//! An election from the choice on: make the chosen one lead, then record it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use super::followers::Follower;
-use super::{Desk, Phase, ShardController};
+use super::context::ShardContext;
+use super::fencing::Fencing;
+use super::follower::Follower;
+use super::followers::Followers;
+use super::intent::Intent;
+use super::memory::Memory;
 use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, Feature};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
-use crate::id::Term;
-use crate::ledger::{Durable, Intent};
+use crate::id::{RequestId, Term, Timestamp};
 use crate::report::Report;
-use crate::server::{Reach, ServerController};
+use crate::server::ServerController;
 
-impl ShardController {
-    pub(super) fn promote(
-        &mut self,
-        shard: &Arc<ShardMetadata>,
+/// The chosen one is told to lead.
+#[derive(Clone, Debug)]
+pub(super) struct Promotion {
+    term: Term,
+    pub(super) leader: DataServerIdentity,
+    request: RequestId,
+    since: Timestamp,
+    pub(super) followers: Followers,
+}
+
+/// The leader is on its way to the store.
+#[derive(Clone, Debug)]
+pub(super) struct Recording {
+    pub(super) term: Term,
+    pub(super) leader: DataServerIdentity,
+    pub(super) followers: Followers,
+    /// Whether it has become doubtful in the meantime that the leader leads.
+    pub(super) doubtful: bool,
+}
+
+impl Promotion {
+    pub(super) fn begin(
+        fencing: &Fencing,
+        shard: &ShardMetadata,
         leader: DataServerIdentity,
-        desk: &mut Desk<'_>,
-    ) {
-        let Phase::Fencing(fencing) = std::mem::replace(&mut self.phase, Phase::Parked) else {
-            return;
-        };
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Self {
         // A broken document may name one address twice: nobody follows itself.
         let is_follower = |server: &DataServerIdentity| {
             server.internal != leader.internal && shard.ensemble.contains(server)
@@ -32,123 +52,97 @@ impl ShardController {
             .filter(|(server, _)| is_follower(server))
             .map(|(server, head)| (server.internal.clone(), *head))
             .collect();
-        for member in shard.ensemble.iter().filter(|member| is_follower(member)) {
+        let members = shard.ensemble.iter().filter(|member| is_follower(member));
+        let followers = members.map(|member| {
             let fenced = fencing.heads.iter().any(|(server, _)| server == member);
             let asked = fencing.asked.iter().find(|(_, server)| *server == member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
-            self.followers.push(match asked {
+            match asked {
                 _ if fenced => Follower::joined(member.clone()),
                 Some((request, _)) => Follower::fencing(member.clone(), *request),
                 None => Follower::lost(member.clone()),
-            });
-        }
+            }
+        });
+        let followers = followers.collect();
         for (request, server) in &fencing.asked {
             if !is_follower(server) {
-                desk.tools.cancel(*request);
+                cx.context.cancel(*request);
             }
         }
         let call = Call::BecomeLeader(BecomeLeader {
-            namespace: self.namespace.clone(),
-            shard: self.id,
+            namespace: memory.namespace.clone(),
+            shard: memory.id,
             term: fencing.term,
             replication_factor: u32::try_from(shard.ensemble.len()).unwrap_or(u32::MAX),
             follower_maps,
-            features_supported: common_features(shard, desk),
+            features_supported: common_features(shard, cx),
         });
-        let request = self.call(&leader, call, desk);
-        desk.leaders.set(self.id, Some(leader.id()));
-        let (term, since) = (fencing.term, desk.tools.now);
-        self.phase = Phase::Promoting {
-            term,
+        let request = memory.call(&leader, call, cx);
+        cx.leaders.set(memory.id, Some(leader.id()));
+        Self {
+            term: fencing.term,
             leader,
             request,
-            since,
-        };
+            since: cx.context.now,
+            followers,
+        }
     }
 
-    pub(super) fn promoted(&mut self, result: Result<Answer, CallError>, desk: &mut Desk<'_>) {
-        let Phase::Promoting {
-            term,
-            leader,
-            since,
-            ..
-        } = &self.phase
-        else {
-            return;
-        };
-        let (term, leader, since) = (*term, leader.clone(), *since);
+    pub(super) fn is_asked(&self, request: RequestId) -> bool {
+        self.request == request
+    }
+
+    /// Records the new leader, or says why it does not lead.
+    pub(super) fn answered(
+        &mut self,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Result<Recording, String> {
+        let Self { term, leader, .. } = self;
         match result {
-            Ok(Answer::BecameLeader) => {
-                desk.tools.report(Report::LeaderConfirmed {
-                    namespace: self.namespace.clone(),
-                    shard: self.id,
-                    took: desk.tools.now.since(since),
-                });
-                self.phase = Phase::Recording {
-                    term,
-                    leader: leader.clone(),
-                    doubtful: false,
-                };
-                desk.ledger
-                    .change(&self.namespace, self.id, Intent::Announce(term), |shard| {
-                        shard.status = ShardStatus::SteadyState;
-                        shard.leader = Some(leader);
-                        for removed in std::mem::take(&mut shard.removed_nodes) {
-                            if !shard.pending_delete_shard_nodes.contains(&removed) {
-                                shard.pending_delete_shard_nodes.push(removed);
-                            }
-                        }
-                    });
-            }
-            Ok(_) => self.fail(&format!("{} gave another answer", leader.id()), desk),
+            Ok(Answer::BecameLeader) => {}
+            Ok(_) => return Err(format!("{} gave another answer", leader.id())),
             Err(error) => {
                 if error.kind == CallErrorKind::InvalidTerm {
-                    self.learn(&leader, desk);
+                    memory.learn(leader, cx);
                 }
-                self.fail(&format!("{} does not lead: {error}", leader.id()), desk);
+                return Err(format!("{} does not lead: {error}", leader.id()));
             }
         }
+        cx.context.report(Report::LeaderConfirmed {
+            namespace: memory.namespace.clone(),
+            shard: memory.id,
+            took: cx.context.now.since(self.since),
+        });
+        let (namespace, announce) = (&memory.namespace, Intent::Announce(*term));
+        cx.ledger.change(namespace, memory.id, announce, |shard| {
+            shard.status = ShardStatus::SteadyState;
+            shard.leader = Some(leader.clone());
+            for removed in std::mem::take(&mut shard.removed_nodes) {
+                if !shard.pending_delete_shard_nodes.contains(&removed) {
+                    shard.pending_delete_shard_nodes.push(removed);
+                }
+            }
+        });
+        Ok(Recording {
+            term: *term,
+            leader: leader.clone(),
+            followers: std::mem::take(&mut self.followers),
+            doubtful: false,
+        })
     }
 
-    pub(super) fn leader_persisted(&mut self, durable: Durable<Term>, desk: &mut Desk<'_>) {
-        let Phase::Recording {
-            term,
-            leader,
-            doubtful,
-        } = &self.phase
-        else {
-            return;
-        };
-        if durable.fact() != *term {
-            return;
-        }
-        let doubtful = *doubtful;
-        let is_reachable = desk.reach(leader) != Reach::Unavailable;
-        desk.tools.report(Report::Elected {
-            namespace: self.namespace.clone(),
-            shard: self.id,
-            term: *term,
-            leader: leader.id(),
-            took: desk.tools.now.since(self.began),
-        });
-        self.elected = desk.tools.now;
-        self.phase = Phase::Steady;
-        if self.is_misaddressed(desk) {
-            self.elect(desk);
-        } else if !is_reachable {
-            self.doubt_later(desk);
-        } else if doubtful {
-            self.verify(desk);
-        } else {
-            self.drive_followers(desk);
-        }
+    pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
+        cx.context.cancel(self.request);
+        self.followers.cancel(cx);
     }
 }
 
 /// The features that every member has; none while any member's are unknown.
-fn common_features(shard: &ShardMetadata, desk: &Desk<'_>) -> BTreeSet<Feature> {
+fn common_features(shard: &ShardMetadata, cx: &ShardContext<'_>) -> BTreeSet<Feature> {
     let mut members = shard.ensemble.iter().map(|member| {
-        desk.servers
+        cx.servers
             .get(&member.id())
             .and_then(ServerController::features)
     });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::call::{BecomeLeader, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardStatus;
-use crate::testkit::{CONFIGURATION, World, name};
+use crate::scripted::{CONFIGURATION, World, name};
 use crate::{Effect, Event, Report, ShardId, Term};
 
 const SHARD: ShardId = ShardId(0);

@@ -1,113 +1,166 @@
 //! Verification: a leader that answers as leader, in the stored term, is left alone.
 
-use std::sync::Arc;
-
-use super::followers::Follower;
-use super::{Desk, Phase, ShardController};
+use super::context::ShardContext;
+use super::duty::{Next, Perform, Start};
+use super::followers::Followers;
+use super::intent::Intent;
+use super::memory::Memory;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, CallErrorKind, ReplicaRole};
-use crate::cluster::ShardMetadata;
+use crate::call::{Answer, CallError, CallErrorKind, ReplicaRole};
+use crate::id::{RequestId, ServerId, Timestamp};
+use crate::ledger::Durable;
 use crate::report::Report;
 use crate::server::Reach;
 
-impl ShardController {
-    /// Verifies a shard of which this tenure knows nothing but what is stored.
-    pub(super) fn verify_from_scratch(&mut self, shard: &Arc<ShardMetadata>, desk: &mut Desk<'_>) {
-        let Some(leader) = &shard.leader else { return };
-        desk.leaders.set(self.id, Some(leader.id()));
-        self.followers = shard
-            .ensemble
-            .iter()
-            .filter(|member| member.internal != leader.internal)
-            .map(|member| Follower::lost(member.clone()))
-            .collect();
-        self.phase = Phase::Verifying {
+/// The leader is being asked whether it leads.
+#[derive(Clone, Debug)]
+pub(super) struct Verification {
+    request: Option<RequestId>,
+    due: Option<Timestamp>,
+    backoff: Backoff,
+    followers: Followers,
+}
+
+impl Verification {
+    pub(super) fn new(followers: Followers, due: Option<Timestamp>) -> Self {
+        Self {
             request: None,
-            due: None,
+            due,
             backoff: Backoff::default(),
-        };
-        self.ask_leader(desk);
-    }
-
-    /// Verifies once more; whatever else is under way goes on instead.
-    pub(crate) fn verify(&mut self, desk: &mut Desk<'_>) {
-        if let Phase::Recording { doubtful, .. } = &mut self.phase {
-            *doubtful = true;
-        }
-        if !self.is_steady() {
-            return;
-        }
-        for follower in &mut self.followers {
-            follower.doubt();
-        }
-        self.phase = Phase::Verifying {
-            request: None,
-            due: None,
-            backoff: Backoff::default(),
-        };
-        self.ask_leader(desk);
-    }
-
-    /// Verifies after a while a leader that was elected although its server is unavailable, as
-    /// nothing more is heard of a server that stays so.
-    pub(super) fn doubt_later(&mut self, desk: &Desk<'_>) {
-        let later = desk.tools.now.after(desk.tools.timing.reconnect_most);
-        self.phase = Phase::Verifying {
-            request: None,
-            due: Some(later),
-            backoff: Backoff::default(),
-        };
-    }
-
-    pub(super) fn ask_leader(&mut self, desk: &mut Desk<'_>) {
-        let Some(shard) = self.metadata(desk) else {
-            return;
-        };
-        let Some(leader) = &shard.leader else { return };
-        if desk.reach(leader) == Reach::Unavailable {
-            self.elect(desk);
-            return;
-        }
-        let sent = self.call(leader, Call::GetStatus { shard: self.id }, desk);
-        if let Phase::Verifying { request, due, .. } = &mut self.phase {
-            *request = Some(sent);
-            *due = None;
+            followers,
         }
     }
 
-    pub(super) fn verified(&mut self, result: Result<Answer, CallError>, desk: &mut Desk<'_>) {
-        let Some(shard) = self.metadata(desk) else {
-            return;
+    fn ask(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Next {
+        let shard = memory.metadata(cx);
+        let Some(leader) = shard.as_ref().and_then(|shard| shard.leader.as_ref()) else {
+            return Next::Stay;
+        };
+        if cx.reach(leader) == Reach::Unavailable {
+            return Next::Elect(Start::AtOnce);
+        }
+        self.request = Some(memory.ask_status(leader, cx));
+        self.due = None;
+        Next::Stay
+    }
+
+    fn verified(
+        &mut self,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let Some(shard) = memory.metadata(cx) else {
+            return Next::Stay;
         };
         match result {
             Ok(Answer::Status(status)) => {
-                self.note(status.term);
+                memory.note(status.term);
                 if status.role != ReplicaRole::Leader || status.term != shard.term {
-                    self.elect(desk);
-                    return;
+                    return Next::Elect(Start::AtOnce);
                 }
-                desk.tools.report(Report::ShardVerified {
-                    namespace: self.namespace.clone(),
-                    shard: self.id,
+                cx.context.report(Report::ShardVerified {
+                    namespace: memory.namespace.clone(),
+                    shard: memory.id,
                 });
-                self.phase = Phase::Steady;
-                self.drive_followers(desk);
+                Next::Lead(std::mem::take(&mut self.followers))
             }
-            Err(error) if error.kind == CallErrorKind::NotMember => self.elect(desk),
+            Err(error) if error.kind == CallErrorKind::NotMember => Next::Elect(Start::AtOnce),
             // One lost packet is no cause: the server's health decides.
             Ok(_) | Err(_) => {
-                let timing = &desk.tools.timing;
+                let timing = &cx.context.timing;
                 let (first, most) = (timing.reconnect_first, timing.reconnect_most);
-                if let Phase::Verifying {
-                    request,
-                    due,
-                    backoff,
-                } = &mut self.phase
-                {
-                    *request = None;
-                    *due = Some(desk.tools.wait(backoff, first, most));
-                }
+                self.due = Some(cx.context.wait(&mut self.backoff, first, most));
+                Next::Stay
             }
         }
+    }
+}
+
+impl Perform for Verification {
+    fn begin(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        let shard = memory.metadata(cx);
+        if let Some(leader) = shard.as_ref().and_then(|shard| shard.leader.as_ref()) {
+            cx.leaders.set(memory.id, Some(leader.id()));
+        }
+        if self.due.is_some() {
+            return Next::Stay;
+        }
+        self.ask(memory, cx)
+    }
+
+    fn answered(
+        &mut self,
+        request: RequestId,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        if self.request == Some(request) {
+            self.request = None;
+            return self.verified(result, memory, cx);
+        }
+        // While nobody is known to lead there is only the answer to keep.
+        let _ = self.followers.answered(request, result, memory, cx);
+        Next::Stay
+    }
+
+    fn persisted(&mut self, _: Durable<Intent>, _: &mut Memory, _: &mut ShardContext<'_>) -> Next {
+        Next::Stay
+    }
+
+    fn time_passed(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        if self.due.is_some_and(|due| due <= cx.context.now) {
+            return self.ask(memory, cx);
+        }
+        Next::Stay
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    fn server_running(
+        &mut self,
+        _: &ServerId,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        if self.due.is_some() {
+            return self.ask(memory, cx);
+        }
+        Next::Stay
+    }
+
+    fn server_unavailable(
+        &mut self,
+        server: &ServerId,
+        _: &str,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        if memory.is_led_by(server, cx) {
+            return Next::Elect(Start::AtOnce);
+        }
+        Next::Stay
+    }
+
+    fn doubted(&mut self) -> Next {
+        Next::Stay
+    }
+
+    fn outrun(&mut self) -> Next {
+        Next::Elect(Start::Later)
+    }
+
+    fn is_settled(&self) -> bool {
+        true
+    }
+
+    fn cancel(&mut self, cx: &mut ShardContext<'_>) {
+        if let Some(request) = self.request.take() {
+            cx.context.cancel(request);
+        }
+        self.followers.cancel(cx);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Body, Stage, Verdict, conclude, earliest};
 use crate::cluster::StatusProblem;
+use crate::context::Context;
 use crate::coordinator::Reason;
 use crate::effect::Effect;
 use crate::event::Event;
@@ -11,14 +12,13 @@ use crate::id::{Epoch, RequestId, Tenure, Timestamp};
 use crate::ledger::{Conclusion, Ledger};
 use crate::report::{Cause, Report};
 use crate::store::{LoadOutcome, LoadedStatus};
-use crate::tools::Tools;
 
 impl Body {
     pub(in crate::coordinator) fn campaign_if_due(&mut self) {
-        if self.campaign.at.is_some_and(|at| at <= self.tools.now) {
+        if self.campaign.at.is_some_and(|at| at <= self.context.now) {
             self.campaign.at = None;
-            self.tools.emit(Effect::Campaign {
-                tenure: self.tools.tenure,
+            self.context.emit(Effect::Campaign {
+                tenure: self.context.tenure,
             });
         }
     }
@@ -30,14 +30,14 @@ impl Body {
     pub(in crate::coordinator) fn won(&mut self, authority: Option<Timestamp>) {
         self.authority = authority;
         self.campaign.fencing_attempts = 0;
-        self.campaign.office_due = Some(self.tools.now.after(self.tools.timing.office_within));
+        self.campaign.office_due = Some(self.context.now.after(self.context.timing.office_within));
         self.campaign.problem = None;
         self.load.backoff.reset();
     }
 
     /// Why whoever won a campaign can't go on with it, if it can't.
     pub(in crate::coordinator) fn must_leave(&self) -> Option<(Cause, String)> {
-        let is_past = |due: Timestamp| due <= self.tools.now;
+        let is_past = |due: Timestamp| due <= self.context.now;
         if self.authority.is_some_and(is_past) {
             let reason = "leadership was not confirmed again in time".to_owned();
             return Some((Cause::AuthorityExpired, reason));
@@ -46,7 +46,7 @@ impl Body {
         self.campaign.office_due.filter(|due| is_past(*due))?;
         let reason = format!(
             "it was not in office {} s after it had won leadership: {problem}",
-            self.tools.timing.office_within.as_secs(),
+            self.context.timing.office_within.as_secs(),
         );
         Some((Cause::NotInOffice, reason))
     }
@@ -63,11 +63,11 @@ impl Body {
 
     pub(in crate::coordinator) fn load(&mut self) {
         self.stage = Stage::Nothing;
-        let request = self.tools.request();
+        let request = self.context.request();
         self.load.request = Some(request);
         self.load.due = None;
-        self.tools.emit(Effect::Load {
-            tenure: self.tools.tenure,
+        self.context.emit(Effect::Load {
+            tenure: self.context.tenure,
             request,
         });
     }
@@ -77,7 +77,7 @@ impl Body {
     }
 
     pub(in crate::coordinator) fn load_if_due(&mut self) {
-        if self.load.due.is_some_and(|due| due <= self.tools.now) {
+        if self.load.due.is_some_and(|due| due <= self.context.now) {
             self.load();
         }
     }
@@ -105,11 +105,11 @@ impl Body {
             LoadOutcome::Unavailable { after, reason } => {
                 self.unreadable(reason.clone());
                 let (first, most) = (
-                    self.tools.timing.store_retry_first,
-                    self.tools.timing.store_retry_most,
+                    self.context.timing.store_retry_first,
+                    self.context.timing.store_retry_most,
                 );
-                let at = self.tools.wait(&mut self.load.backoff, first, most);
-                self.load.due = Some(at.max(self.tools.now.after(*after)));
+                let at = self.context.wait(&mut self.load.backoff, first, most);
+                self.load.due = Some(at.max(self.context.now.after(*after)));
                 false
             }
         }
@@ -129,10 +129,10 @@ impl Body {
         }
         if !loaded.intact {
             let reason = "somebody else wrote it last; it is taken as it is".to_owned();
-            self.tools.report(Report::StatusAdopted { reason });
+            self.context.report(Report::StatusAdopted { reason });
         }
         for problem in odd {
-            self.tools.report(Report::StatusAdopted {
+            self.context.report(Report::StatusAdopted {
                 reason: problem.to_string(),
             });
         }
@@ -143,20 +143,20 @@ impl Body {
     /// Waiting alone does not mend it: somebody has to look.
     fn refused_for_good(&mut self, reason: String) {
         self.unreadable(reason);
-        self.load.due = Some(self.tools.now.after(self.tools.timing.store_retry_most));
+        self.load.due = Some(self.context.now.after(self.context.timing.store_retry_most));
     }
 
     fn unreadable(&mut self, reason: String) {
         self.campaign.problem = Some(reason.clone());
-        self.tools.report(Report::StatusUnreadable { reason });
+        self.context.report(Report::StatusUnreadable { reason });
     }
 
     fn begin_fencing(&mut self, epoch: Epoch, loaded: Option<LoadedStatus>) {
         self.campaign.problem = None;
         self.campaign.fencing_attempts = self.campaign.fencing_attempts.saturating_add(1);
-        let Tools {
+        let Context {
             rng, now, timing, ..
-        } = &mut self.tools;
+        } = &mut self.context;
         let new_instance_id = || uuid(rng);
         let ledger = Ledger::new(
             self.process,
@@ -173,7 +173,7 @@ impl Body {
         let Stage::Fencing(ledger) = &mut self.stage else {
             return Verdict::Ignored;
         };
-        let Some(conclusion) = conclude(ledger, event, &mut self.tools) else {
+        let Some(conclusion) = conclude(ledger, event, &mut self.context) else {
             return Verdict::Ignored;
         };
         if let Event::StoreEnded { outcome, .. } = event {
@@ -184,7 +184,7 @@ impl Body {
         match conclusion {
             Conclusion::Accepted(_) => Verdict::Done,
             Conclusion::Conflict(_)
-                if self.campaign.fencing_attempts < self.tools.timing.fencing_attempts =>
+                if self.campaign.fencing_attempts < self.context.timing.fencing_attempts =>
             {
                 Verdict::Again
             }

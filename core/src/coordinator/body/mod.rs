@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Reason;
 use crate::backoff::Backoff;
 use crate::cluster::ClusterConfiguration;
+use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::id::{ProcessId, RequestId, Tenure, Timestamp};
@@ -16,13 +17,13 @@ use crate::ledger::{Conclusion, Ledger};
 use crate::office::Office;
 use crate::options::Options;
 use crate::report::{Cause, Report, Role};
-use crate::tools::Tools;
+use crate::shard::Intent;
 
 /// Everything but the role.
 #[derive(Debug)]
 pub(in crate::coordinator) struct Body {
     process: ProcessId,
-    tools: Tools,
+    context: Context,
     configuration: Option<Arc<ClusterConfiguration>>,
     campaign: Campaign,
     authority: Option<Timestamp>,
@@ -54,7 +55,7 @@ struct Load {
 #[derive(Debug)]
 enum Stage {
     Nothing,
-    Fencing(Box<Ledger>),
+    Fencing(Box<Ledger<Intent>>),
     Office {
         office: Box<Office>,
         since: Timestamp,
@@ -80,11 +81,11 @@ pub(in crate::coordinator) enum Verdict {
 
 impl Body {
     pub(in crate::coordinator) fn new(options: Options, now: Timestamp) -> Self {
-        let mut tools = Tools::new(options.timing, options.seed, now);
-        tools.tenure = tools.tenure.next();
+        let mut context = Context::new(options.timing, options.seed, now);
+        context.tenure = context.tenure.next();
         Self {
             process: options.process,
-            tools,
+            context,
             configuration: None,
             campaign: Campaign {
                 at: Some(now),
@@ -101,11 +102,11 @@ impl Body {
     }
 
     pub(in crate::coordinator) fn tenure(&self) -> Tenure {
-        self.tools.tenure
+        self.context.tenure
     }
 
     pub(in crate::coordinator) fn is_current(&self, tenure: Tenure) -> bool {
-        self.tools.tenure == tenure
+        self.context.tenure == tenure
     }
 
     pub(in crate::coordinator) fn office(&self) -> Option<&Office> {
@@ -116,12 +117,12 @@ impl Body {
     }
 
     pub(in crate::coordinator) fn poll_effect(&mut self) -> Option<Effect> {
-        self.tools.poll_effect()
+        self.context.poll_effect()
     }
 
     /// Before the event is handled: the time, and authority that was confirmed in the meantime.
     pub(in crate::coordinator) fn arrive(&mut self, now: Timestamp, event: &Event) {
-        self.tools.now = self.tools.now.max(now);
+        self.context.now = self.context.now.max(now);
         if let Event::AuthorityExtended { tenure, authority } = event
             && self.is_current(*tenure)
         {
@@ -132,8 +133,8 @@ impl Body {
     /// After the event was handled: the store gets what is ready for it.
     pub(in crate::coordinator) fn work(&mut self) {
         match &mut self.stage {
-            Stage::Fencing(ledger) => ledger.work(&mut self.tools),
-            Stage::Office { office, .. } => office.ledger.work(&mut self.tools),
+            Stage::Fencing(ledger) => ledger.work(&mut self.context),
+            Stage::Office { office, .. } => office.ledger.work(&mut self.context),
             Stage::Nothing | Stage::Closed { .. } => {}
         }
     }
@@ -151,8 +152,8 @@ impl Body {
             Stage::Office { office, .. } => Some(office.ledger.epoch()),
             Stage::Nothing | Stage::Closed { .. } => None,
         };
-        let (tenure, reason) = (self.tools.tenure, reason.to_owned());
-        self.tools.report(Report::RoleChanged {
+        let (tenure, reason) = (self.context.tenure, reason.to_owned());
+        self.context.report(Report::RoleChanged {
             tenure,
             from,
             to,
@@ -169,18 +170,26 @@ impl Body {
     clippy::wildcard_enum_match_arm,
     reason = "what is ignored here ends in the role machine's exhaustive match"
 )]
-fn conclude(ledger: &mut Ledger, event: &Event, tools: &mut Tools) -> Option<Conclusion> {
+fn conclude(
+    ledger: &mut Ledger<Intent>,
+    event: &Event,
+    context: &mut Context,
+) -> Option<Conclusion<Intent>> {
     match event {
         Event::StoreEnded {
             tenure,
             request,
             outcome,
-        } if *tenure == tools.tenure => Some(ledger.store_ended(*request, outcome.clone(), tools)),
+        } if *tenure == context.tenure => {
+            Some(ledger.store_ended(*request, outcome.clone(), context))
+        }
         Event::HeadRead {
             tenure,
             request,
             outcome,
-        } if *tenure == tools.tenure => Some(ledger.head_read(*request, outcome.clone(), tools)),
+        } if *tenure == context.tenure => {
+            Some(ledger.head_read(*request, outcome.clone(), context))
+        }
         _ => None,
     }
 }

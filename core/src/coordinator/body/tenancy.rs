@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Body, Load, Stage, Verdict, conclude, earliest};
 use crate::cluster::ClusterConfiguration;
+use crate::context::Context;
 use crate::coordinator::Reason;
 use crate::effect::Effect;
 use crate::event::{ConfigurationText, Event};
@@ -11,7 +12,6 @@ use crate::id::Timestamp;
 use crate::ledger::Conclusion;
 use crate::office::Office;
 use crate::report::{Cause, Report, Role};
-use crate::tools::Tools;
 
 impl Body {
     pub(in crate::coordinator) fn open_office(&mut self) {
@@ -22,17 +22,17 @@ impl Body {
             return;
         };
         self.campaign.office_due = None;
-        let (tenure, epoch) = (self.tools.tenure, ledger.epoch());
+        let (tenure, epoch) = (self.context.tenure, ledger.epoch());
         let instance_id = ledger.accepted().instance_id.clone();
-        self.tools.emit(Effect::OpenOffice {
+        self.context.emit(Effect::OpenOffice {
             tenure,
             epoch,
             instance_id,
         });
-        let office = Office::open(*ledger, self.configuration.clone(), &mut self.tools);
+        let office = Office::open(*ledger, self.configuration.clone(), &mut self.context);
         self.stage = Stage::Office {
             office: Box::new(office),
-            since: self.tools.now,
+            since: self.context.now,
         };
     }
 
@@ -44,17 +44,17 @@ impl Body {
         let Stage::Office { office, .. } = &mut self.stage else {
             return Verdict::Ignored;
         };
-        let tools = &mut self.tools;
-        if let Some(conclusion) = conclude(&mut office.ledger, event, tools) {
+        let context = &mut self.context;
+        if let Some(conclusion) = conclude(&mut office.ledger, event, context) {
             match conclusion {
-                Conclusion::Accepted(acceptances) => office.accepted(acceptances, tools),
+                Conclusion::Accepted(acceptances) => office.accepted(acceptances, context),
                 Conclusion::Conflict(reason) => return Verdict::StepDown(Cause::Conflict, reason),
                 Conclusion::Nothing => {}
                 Conclusion::Refused(reason) => {
                     return Verdict::StepDown(Cause::StoreRefused, reason);
                 }
                 Conclusion::Rejected { namespaces, reason } => {
-                    office.rejected(&namespaces, &reason, tools);
+                    office.rejected(&namespaces, &reason, context);
                 }
             }
             return Verdict::Noted;
@@ -64,37 +64,37 @@ impl Body {
                 tenure,
                 request,
                 result,
-            } if *tenure == tools.tenure => {
-                office.call_answered(*request, result.clone(), tools);
+            } if *tenure == context.tenure => {
+                office.call_answered(*request, result.clone(), context);
             }
             Event::HealthObserved {
                 tenure,
                 request,
                 serving,
-            } if *tenure == tools.tenure => {
-                office.health_observed(*request, *serving, tools);
+            } if *tenure == context.tenure => {
+                office.health_observed(*request, *serving, context);
             }
             Event::HealthWatchEnded {
                 tenure,
                 request,
                 error,
-            } if *tenure == tools.tenure => {
-                office.watch_ended(*request, error, tools);
+            } if *tenure == context.tenure => {
+                office.watch_ended(*request, error, context);
             }
             Event::PushEnded {
                 tenure, request, ..
-            } if *tenure == tools.tenure => {
-                office.push_ended(*request, tools);
+            } if *tenure == context.tenure => {
+                office.push_ended(*request, context);
             }
-            Event::StatusHinted => office.ledger.hint(tools),
-            Event::TimePassed => office.time_passed(tools),
+            Event::StatusHinted => office.ledger.hint(context),
+            Event::TimePassed => office.time_passed(context),
             _ => return Verdict::Ignored,
         }
         Verdict::Noted
     }
 
     pub(in crate::coordinator) fn office_deadline(&self) -> Option<(Timestamp, Reason)> {
-        let timing = &self.tools.timing;
+        let timing = &self.context.timing;
         let (store, controllers) = match &self.stage {
             Stage::Fencing(ledger) => (ledger.deadline(timing), None),
             Stage::Office { office, .. } => (office.ledger.deadline(timing), office.deadline()),
@@ -114,14 +114,14 @@ impl Body {
             Ok(configuration) => {
                 let configuration = Arc::new(configuration);
                 self.configuration = Some(configuration.clone());
-                self.tools.report(Report::ConfigurationApplied { source });
+                self.context.report(Report::ConfigurationApplied { source });
                 if let Stage::Office { office, .. } = &mut self.stage {
-                    office.reconcile(Some(configuration), &mut self.tools);
+                    office.reconcile(Some(configuration), &mut self.context);
                 }
             }
             Err(error) => {
                 let reason = error.to_string();
-                self.tools
+                self.context
                     .report(Report::ConfigurationRejected { source, reason });
             }
         }
@@ -135,47 +135,47 @@ impl Body {
     pub(in crate::coordinator) fn close_office(&mut self, cause: Cause, reason: &str) {
         let from = match &self.stage {
             Stage::Office { since, .. } => {
-                if self.tools.now.since(*since) >= self.tools.timing.campaign_forget {
+                if self.context.now.since(*since) >= self.context.timing.campaign_forget {
                     self.campaign.backoff.reset();
                 }
                 Role::Leader
             }
             Stage::Nothing | Stage::Fencing(_) | Stage::Closed { .. } => Role::Candidate,
         };
-        self.tools.close_office();
+        self.context.close_office();
         self.report_role(from, Role::SteppingDown, Some(cause), reason, None);
         self.stage = Stage::Closed {
-            since: self.tools.now,
+            since: self.context.now,
             cause,
         };
         self.load = Load::default();
         self.authority = None;
         self.campaign.office_due = None;
-        self.tools.emit(Effect::CloseOffice {
-            tenure: self.tools.tenure,
+        self.context.emit(Effect::CloseOffice {
+            tenure: self.context.tenure,
         });
     }
 
     /// The office is empty: leadership is given back. Returns whether this was the last tenure.
     pub(in crate::coordinator) fn drained(&mut self) -> bool {
         let (took, cause) = match &self.stage {
-            Stage::Closed { since, cause } => (Some(self.tools.now.since(*since)), Some(*cause)),
+            Stage::Closed { since, cause } => (Some(self.context.now.since(*since)), Some(*cause)),
             Stage::Nothing | Stage::Fencing(_) | Stage::Office { .. } => (None, None),
         };
         self.stage = Stage::Nothing;
         let reason = "every task of the tenure has ended";
         self.report_role(Role::SteppingDown, Role::Candidate, None, reason, took);
-        self.tools.emit(Effect::Release {
-            tenure: self.tools.tenure,
+        self.context.emit(Effect::Release {
+            tenure: self.context.tenure,
         });
         if self.stopping {
-            self.tools.emit(Effect::Exit);
+            self.context.emit(Effect::Exit);
             return true;
         }
-        self.tools.tenure = self.tools.tenure.next();
-        let Tools {
+        self.context.tenure = self.context.tenure.next();
+        let Context {
             timing, rng, now, ..
-        } = &mut self.tools;
+        } = &mut self.context;
         let wait = if cause == Some(Cause::NotInOffice) {
             // Others go first.
             timing.campaign_most

@@ -14,16 +14,16 @@ use crate::options::Timing;
 use crate::report::Report;
 
 /// The time, the outbox, the requests and the seed, lent to whichever part is at work.
-#[derive(Debug)]
-pub(crate) struct Tools {
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
     pub(crate) now: Timestamp,
     pub(crate) tenure: Tenure,
     pub(crate) timing: Timing,
     pub(crate) rng: fastrand::Rng,
     outbox: VecDeque<Effect>,
-    /// What waits for the gate: see [`Tools::close_gate`].
+    /// What is held back: see [`Context::hold`].
     held: VecDeque<Effect>,
-    gate_closed: bool,
+    holds: bool,
     last_request: RequestId,
     owners: BTreeMap<RequestId, Owner>,
 }
@@ -35,7 +35,7 @@ pub(crate) enum Owner {
     Shard(ShardId),
 }
 
-impl Tools {
+impl Context {
     pub(crate) fn new(timing: Timing, seed: u64, now: Timestamp) -> Self {
         Self {
             now,
@@ -44,7 +44,7 @@ impl Tools {
             rng: fastrand::Rng::with_seed(seed),
             outbox: VecDeque::new(),
             held: VecDeque::new(),
-            gate_closed: false,
+            holds: false,
             last_request: RequestId(0),
             owners: BTreeMap::new(),
         }
@@ -144,13 +144,13 @@ impl Tools {
 
     /// Holds back whatever would leave for a data server, while it is unknown whether the document
     /// is still ours.
-    pub(crate) fn close_gate(&mut self) {
-        self.gate_closed = true;
+    pub(crate) fn hold(&mut self) {
+        self.holds = true;
     }
 
-    /// Lets it go, in the order in which it was asked for.
-    pub(crate) fn open_gate(&mut self) {
-        self.gate_closed = false;
+    /// Lets go what was held back, in the order in which it was asked for, and holds no more.
+    pub(crate) fn let_go(&mut self) {
+        self.holds = false;
         self.outbox.append(&mut self.held);
     }
 
@@ -158,7 +158,7 @@ impl Tools {
     pub(crate) fn close_office(&mut self) {
         self.owners.clear();
         self.held.clear();
-        self.gate_closed = false;
+        self.holds = false;
         self.outbox
             .retain(|effect| matches!(effect, Effect::Report(_)));
     }
@@ -174,7 +174,7 @@ impl Tools {
     }
 
     fn send(&mut self, effect: Effect) {
-        if self.gate_closed {
+        if self.holds {
             self.held.push_back(effect);
         } else {
             self.outbox.push_back(effect);

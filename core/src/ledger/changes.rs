@@ -1,0 +1,158 @@
+//! What changes the status: changes of shards, admission and removal. All of it goes into the next
+//! store together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Ledger, size};
+use crate::cluster::{NamespaceStatus, ShardMetadata};
+use crate::id::ShardId;
+
+/// Changes that are stored together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Batch<W> {
+    pub(super) changes: u32,
+    pub(super) touched: BTreeMap<ShardId, Touched<W>>,
+    pub(super) admitted: Vec<Arc<str>>,
+}
+
+/// A shard that was changed, and what waits for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Touched<W> {
+    pub(super) namespace: Arc<str>,
+    pub(super) waits: Option<W>,
+}
+
+impl<W> Default for Batch<W> {
+    fn default() -> Self {
+        Self {
+            changes: 0,
+            touched: BTreeMap::new(),
+            admitted: Vec::new(),
+        }
+    }
+}
+
+impl<W> Batch<W> {
+    /// It changes only the epoch, which is a change all the same.
+    pub(super) fn fencing_write() -> Self {
+        Self {
+            changes: 1,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes == 0
+    }
+
+    fn count(&mut self, changes: u32) {
+        self.changes = self.changes.saturating_add(changes);
+    }
+
+    fn touch(&mut self, namespace: &Arc<str>, shard: ShardId, waits: Option<W>) {
+        let namespace = namespace.clone();
+        self.touched.insert(shard, Touched { namespace, waits });
+        self.count(1);
+    }
+}
+
+impl<W> Ledger<W> {
+    /// Changes a shard. `waits` comes back once the change is durable; what waits for an earlier
+    /// change of the same shard never does. Returns whether there is such a shard.
+    pub(crate) fn change(
+        &mut self,
+        namespace: &Arc<str>,
+        shard: ShardId,
+        waits: W,
+        change: impl FnOnce(&mut ShardMetadata),
+    ) -> bool {
+        let entry = self
+            .working
+            .namespaces
+            .get_mut(namespace)
+            .and_then(|namespace| namespace.shards.get_mut(&shard));
+        let Some(entry) = entry else { return false };
+        let before = size::of_shard(entry);
+        change(Arc::make_mut(entry));
+        self.bytes = self
+            .bytes
+            .saturating_sub(before)
+            .saturating_add(size::of_shard(entry));
+        self.pending.touch(namespace, shard, Some(waits));
+        true
+    }
+
+    /// Adds a namespace with all its shards; `waits` says what waits for each.
+    pub(crate) fn admit(
+        &mut self,
+        name: &Arc<str>,
+        namespace: NamespaceStatus,
+        shard_id_generator: i64,
+        waits: impl Fn(&ShardMetadata) -> W,
+    ) {
+        for (id, shard) in &namespace.shards {
+            self.pending.touch(name, *id, Some(waits(shard)));
+        }
+        self.bytes = self
+            .bytes
+            .saturating_add(size::of_namespace(name, &namespace));
+        self.working.namespaces.insert(name.clone(), namespace);
+        self.working.shard_id_generator = shard_id_generator;
+        self.pending.admitted.push(name.clone());
+        self.pending.count(1);
+    }
+
+    /// Removes a namespace with all its shards. What waits for any of them never comes back.
+    /// Returns whether there was such a namespace.
+    pub(crate) fn remove(&mut self, name: &Arc<str>) -> bool {
+        let shards = match self.working.namespaces.get(name) {
+            Some(namespace) => namespace.shards.keys().copied().collect::<Vec<_>>(),
+            None => return false,
+        };
+        for shard in shards {
+            self.remove_shard(name, shard);
+        }
+        if let Some(namespace) = self.working.namespaces.remove(name) {
+            let bytes = size::of_namespace(name, &namespace);
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+        self.pending.admitted.retain(|admitted| admitted != name);
+        self.pending.count(1);
+        true
+    }
+
+    /// Removes a shard. What waits for it never comes back. Returns whether there was such a
+    /// shard.
+    pub(crate) fn remove_shard(&mut self, namespace: &Arc<str>, shard: ShardId) -> bool {
+        let removed = self
+            .working
+            .namespaces
+            .get_mut(namespace)
+            .and_then(|namespace| namespace.shards.remove(&shard));
+        let Some(removed) = removed else { return false };
+        self.bytes = self.bytes.saturating_sub(size::of_shard(&removed));
+        self.pending.touch(namespace, shard, None);
+        true
+    }
+
+    /// Takes back the admissions of a batch that the store has no room for, and puts its other
+    /// changes before the later ones that wait for the next store.
+    pub(super) fn take_back(&mut self, batch: Batch<W>) -> Vec<Arc<str>> {
+        let Batch {
+            changes,
+            mut touched,
+            admitted,
+        } = batch;
+        let before = self.pending.changes;
+        for name in &admitted {
+            self.remove(name);
+        }
+        touched.append(&mut self.pending.touched);
+        // Nobody knows of the shards that were taken back.
+        touched.retain(|_, touched| !admitted.contains(&touched.namespace));
+        self.pending.touched = touched;
+        self.pending.changes = before.saturating_add(changes);
+        admitted
+    }
+}

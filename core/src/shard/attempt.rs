@@ -1,0 +1,215 @@
+//! The steps of one attempt to elect, up to the leader that is stored.
+
+use super::context::ShardContext;
+use super::duty::{Next, Start};
+use super::election::{Election, Step};
+use super::fencing::{Fencing, Round, voters};
+use super::intent::Intent;
+use super::memory::Memory;
+use super::promotion::Promotion;
+use crate::cluster::{DataServerIdentity, ShardStatus};
+use crate::id::{Term, Timestamp};
+use crate::ledger::Durable;
+use crate::report::Report;
+use crate::server::Reach;
+
+impl Election {
+    /// Waits for the next attempt; returns when that is, at the earliest.
+    pub(super) fn await_next_attempt(
+        &mut self,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Timestamp {
+        forget_failures(memory, cx);
+        let timing = &cx.context.timing;
+        let (first, most) = (timing.election_first, timing.election_most);
+        let earliest = cx.context.wait(&mut memory.backoff, first, most);
+        self.wait(earliest, cx);
+        earliest
+    }
+
+    pub(super) fn wait(&mut self, earliest: Timestamp, cx: &ShardContext<'_>) {
+        let latest = earliest.after(cx.context.timing.patience);
+        self.step = Step::Waiting {
+            earliest,
+            latest,
+            ripe: false,
+        };
+    }
+
+    /// Goes on from a wait, if there is no more cause to wait.
+    pub(super) fn go_on(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        let now = cx.context.now;
+        match &mut self.step {
+            Step::Waiting {
+                earliest,
+                latest,
+                ripe,
+            } if *earliest <= now => {
+                *ripe = true;
+                if *latest <= now || majority_runs(memory, cx) {
+                    return self.persist(memory, cx);
+                }
+            }
+            Step::Persisted { term, latest } => {
+                let term = *term;
+                if *latest <= now || majority_runs(memory, cx) {
+                    return self.fence(term, memory, cx);
+                }
+            }
+            Step::Beginning(_)
+            | Step::Waiting { .. }
+            | Step::Persisting { .. }
+            | Step::Fencing(_)
+            | Step::Promoting(_)
+            | Step::Recording(_) => {}
+        }
+        Next::Stay
+    }
+
+    fn persist(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        let Some(shard) = memory.metadata(cx) else {
+            return Next::Park(None);
+        };
+        let term = shard.term.max(memory.seen).next();
+        if term <= shard.term || shard.ensemble.is_empty() {
+            let reason = "it has no ensemble, or its term can't grow any more";
+            return Next::Park(Some(reason));
+        }
+        let refresh = |servers: &[DataServerIdentity]| -> Vec<DataServerIdentity> {
+            servers
+                .iter()
+                .map(|server| cx.configured(server).unwrap_or(server).clone())
+                .collect()
+        };
+        let ensemble = refresh(&shard.ensemble);
+        let removed_nodes = refresh(&shard.removed_nodes);
+        forget_failures(memory, cx);
+        memory.began = cx.context.now;
+        let patient = false;
+        self.step = Step::Persisting { term, patient };
+        let (namespace, fence) = (&memory.namespace, Intent::Fence(term));
+        cx.ledger.change(namespace, memory.id, fence, |shard| {
+            shard.status = ShardStatus::Election;
+            shard.term = term;
+            shard.leader = None;
+            shard.ensemble = ensemble;
+            shard.removed_nodes = removed_nodes;
+        });
+        Next::Stay
+    }
+
+    pub(super) fn term_persisted(
+        &mut self,
+        durable: Durable<Term>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let Step::Persisting { term, patient } = self.step else {
+            return Next::Stay;
+        };
+        if *durable.fact() != term {
+            return Next::Stay;
+        }
+        if patient {
+            let latest = memory.began.after(cx.context.timing.patience);
+            self.step = Step::Persisted {
+                term: durable,
+                latest,
+            };
+            return self.go_on(memory, cx);
+        }
+        self.fence(durable, memory, cx)
+    }
+
+    fn fence(
+        &mut self,
+        term: Durable<Term>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let Some(shard) = memory.metadata(cx) else {
+            return Next::Stay;
+        };
+        let mut fencing = Fencing::begin(term, &shard, memory, cx);
+        let round = fencing.count(memory, cx);
+        self.step = Step::Fencing(fencing);
+        self.fenced(round, memory, cx)
+    }
+
+    /// Goes on with what has become of the round of fencing.
+    pub(super) fn fenced(
+        &mut self,
+        round: Round,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let leader = match round {
+            Round::Open => return Next::Stay,
+            Round::Failed(reason) => return Next::Elect(Start::AfterFailure(reason)),
+            Round::Won(leader) => leader,
+        };
+        let (Step::Fencing(fencing), Some(shard)) = (&self.step, memory.metadata(cx)) else {
+            return Next::Stay;
+        };
+        let promotion = Promotion::begin(fencing, &shard, leader, memory, cx);
+        self.step = Step::Promoting(promotion);
+        Next::Stay
+    }
+
+    pub(super) fn leader_persisted(
+        &mut self,
+        durable: Durable<Term>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let Step::Recording(recording) = &mut self.step else {
+            return Next::Stay;
+        };
+        if *durable.fact() != recording.term {
+            return Next::Stay;
+        }
+        cx.context.report(Report::Elected {
+            namespace: memory.namespace.clone(),
+            shard: memory.id,
+            term: recording.term,
+            leader: recording.leader.id(),
+            took: cx.context.now.since(memory.began),
+        });
+        memory.elected = cx.context.now;
+        if memory.is_misaddressed(cx) {
+            return Next::Elect(Start::AtOnce);
+        }
+        let mut followers = std::mem::take(&mut recording.followers);
+        if cx.reach(&recording.leader) == Reach::Unavailable {
+            // Nothing more is heard of a server that stays so.
+            let later = cx.context.now.after(cx.context.timing.reconnect_most);
+            return Next::Verify(followers, Some(later));
+        }
+        if recording.doubtful {
+            followers.doubt();
+            return Next::Verify(followers, None);
+        }
+        Next::Lead(followers)
+    }
+}
+
+/// A shard that was led for a while starts again from the shortest wait.
+fn forget_failures(memory: &mut Memory, cx: &ShardContext<'_>) {
+    let succeeded = memory.elected >= memory.began;
+    if succeeded && cx.context.now.since(memory.elected) >= cx.context.timing.lease {
+        memory.backoff.reset();
+    }
+}
+
+fn majority_runs(memory: &Memory, cx: &ShardContext<'_>) -> bool {
+    let Some(shard) = memory.metadata(cx) else {
+        return false;
+    };
+    let voters = voters(&shard);
+    let running = voters
+        .iter()
+        .filter(|server| cx.reach(server) == Reach::Running)
+        .count();
+    running > voters.len() / 2
+}

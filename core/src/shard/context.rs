@@ -1,0 +1,52 @@
+//! What a shard works with, lent by the office for the length of one event.
+
+use std::collections::BTreeMap;
+
+use super::intent::Intent;
+use super::leaders::Leaders;
+use crate::cluster::{ClusterConfiguration, DataServerIdentity, Namespace};
+use crate::context::Context;
+use crate::id::ServerId;
+use crate::ledger::Ledger;
+use crate::server::{Reach, ServerController};
+
+/// The machine's own context, the ledger, and what a shard has to know of the others.
+pub(crate) struct ShardContext<'a> {
+    pub(crate) context: &'a mut Context,
+    pub(crate) ledger: &'a mut Ledger<Intent>,
+    pub(crate) leaders: &'a mut Leaders,
+    pub(crate) servers: &'a BTreeMap<ServerId, ServerController>,
+    pub(crate) configuration: Option<&'a ClusterConfiguration>,
+}
+
+impl ShardContext<'_> {
+    pub(super) fn reach(&self, server: &DataServerIdentity) -> Reach {
+        self.servers
+            .get(&server.id())
+            .map_or(Reach::Unknown, ServerController::reach)
+    }
+
+    /// Whether the server belongs to another cluster.
+    pub(super) fn is_foreign(&self, server: &DataServerIdentity) -> bool {
+        self.servers
+            .get(&server.id())
+            .is_some_and(ServerController::is_foreign)
+    }
+
+    /// The server as configured now, if it still is.
+    pub(super) fn configured(&self, server: &DataServerIdentity) -> Option<&DataServerIdentity> {
+        let id = server.id();
+        self.configuration?
+            .servers
+            .iter()
+            .find(|configured| configured.id() == id)
+    }
+
+    /// The namespace as configured now, if it still is.
+    pub(super) fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.configuration?
+            .namespaces
+            .iter()
+            .find(|namespace| *namespace.name == *name)
+    }
+}

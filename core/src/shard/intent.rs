@@ -1,0 +1,11 @@
+//! What waits for a shard's change of the document to be durable.
+
+use crate::id::Term;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Tell the world of the leader elected in this term.
+    Announce(Term),
+    /// Fence the ensemble in this term.
+    Fence(Term),
+}

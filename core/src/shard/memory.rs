@@ -1,0 +1,143 @@
+//! Which shard it is, and what is remembered of it from one duty to the next.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::context::ShardContext;
+use crate::backoff::Backoff;
+use crate::call::{Answer, Call, CallError, NewTerm};
+use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
+use crate::context::Owner;
+use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
+use crate::report::Report;
+
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    pub(super) namespace: Arc<str>,
+    pub(super) id: ShardId,
+    /// The greatest term that any replica has reported.
+    pub(super) seen: Term,
+    /// Between attempts to elect.
+    pub(super) backoff: Backoff,
+    /// When the last election succeeded.
+    pub(super) elected: Timestamp,
+    /// When the present, or last, election attempt began.
+    pub(super) began: Timestamp,
+    /// `GetStatus` asked only to learn a replica's term.
+    learning: BTreeSet<RequestId>,
+}
+
+impl Memory {
+    pub(super) fn new(namespace: Arc<str>, id: ShardId) -> Self {
+        Self {
+            namespace,
+            id,
+            seen: Term::NEVER,
+            backoff: Backoff::default(),
+            elected: Timestamp::default(),
+            began: Timestamp::default(),
+            learning: BTreeSet::new(),
+        }
+    }
+
+    /// The shard as the ledger has it, with every change made so far.
+    pub(super) fn metadata(&self, cx: &ShardContext<'_>) -> Option<Arc<ShardMetadata>> {
+        cx.ledger.shard(&self.namespace, self.id).cloned()
+    }
+
+    /// Whether this server is the stored leader.
+    pub(super) fn is_led_by(&self, server: &ServerId, cx: &ShardContext<'_>) -> bool {
+        let shard = self.metadata(cx);
+        let leader = shard.as_ref().and_then(|shard| shard.leader.as_ref());
+        leader.is_some_and(|leader| leader.id() == *server)
+    }
+
+    /// Whether a member is stored with another address than the configured one.
+    pub(super) fn is_misaddressed(&self, cx: &ShardContext<'_>) -> bool {
+        let Some(shard) = self.metadata(cx) else {
+            return false;
+        };
+        shard.ensemble.iter().any(|member| {
+            cx.configured(member)
+                .is_some_and(|server| !server.same_addresses(member))
+        })
+    }
+
+    pub(super) fn call(
+        &self,
+        server: &DataServerIdentity,
+        call: Call,
+        cx: &mut ShardContext<'_>,
+    ) -> RequestId {
+        cx.context.call(Owner::Shard(self.id), server, call)
+    }
+
+    pub(super) fn ask_status(
+        &self,
+        server: &DataServerIdentity,
+        cx: &mut ShardContext<'_>,
+    ) -> RequestId {
+        self.call(server, Call::GetStatus { shard: self.id }, cx)
+    }
+
+    pub(super) fn send_new_term(
+        &self,
+        term: Term,
+        server: &DataServerIdentity,
+        cx: &mut ShardContext<'_>,
+    ) -> RequestId {
+        let namespace = cx.namespace(&self.namespace);
+        let call = Call::NewTerm(NewTerm {
+            namespace: self.namespace.clone(),
+            shard: self.id,
+            term,
+            enable_notifications: namespace
+                .and_then(|namespace| namespace.notifications_enabled)
+                .unwrap_or(true),
+            key_sorting: namespace.map_or(KeySorting::Unknown, |namespace| namespace.key_sorting),
+        });
+        self.call(server, call, cx)
+    }
+
+    /// Asks a replica that is in a higher term for that term.
+    pub(super) fn learn(&mut self, server: &DataServerIdentity, cx: &mut ShardContext<'_>) {
+        let request = self.ask_status(server, cx);
+        self.learning.insert(request);
+    }
+
+    /// Whether this request was made by [`Memory::learn`]; it no longer counts as one.
+    pub(super) fn asked_to_learn(&mut self, request: RequestId) -> bool {
+        self.learning.remove(&request)
+    }
+
+    /// Takes in what was learned. Returns whether a replica is in a greater term than the stored
+    /// one.
+    pub(super) fn learned(
+        &mut self,
+        result: Result<Answer, CallError>,
+        cx: &ShardContext<'_>,
+    ) -> bool {
+        if let Ok(Answer::Status(status)) = result {
+            self.note(status.term);
+        }
+        self.metadata(cx)
+            .is_some_and(|shard| self.seen > shard.term)
+    }
+
+    /// Notes a term that a replica has reported, unless no term could exceed it: that replica is
+    /// broken, and must not keep the shard from ever being elected.
+    pub(super) fn note(&mut self, term: Term) {
+        if term < term.next() {
+            self.seen = self.seen.max(term);
+        }
+    }
+
+    /// Says that somebody should look.
+    pub(super) fn blocked(&self, reason: &str, cx: &mut ShardContext<'_>) {
+        cx.context.report(Report::ShardBlocked {
+            namespace: self.namespace.clone(),
+            shard: self.id,
+            reason: reason.to_owned(),
+        });
+    }
+}
