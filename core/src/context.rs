@@ -39,7 +39,7 @@ impl Context {
     pub(crate) fn new(timing: Timing, seed: u64, now: Timestamp) -> Self {
         Self {
             now,
-            tenure: Tenure(0),
+            tenure: Tenure(1),
             timing,
             rng: fastrand::Rng::with_seed(seed),
             outbox: VecDeque::new(),

@@ -1,20 +1,26 @@
 //! The coordinator as one machine: events in, effects out.
 
-mod body;
-mod role;
+mod authority;
+mod candidate;
+mod leader;
+mod machine;
+mod stepping_down;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 
-use self::body::Body;
-use self::role::{Core, State};
+use self::machine::{Core, State};
 use crate::cluster::ClusterStatus;
+use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::id::{Epoch, Tenure, Timestamp};
+use crate::office::Office;
 use crate::options::Options;
 use crate::report::Role;
 
@@ -30,10 +36,10 @@ use crate::report::Role;
 ///
 /// Every call, load, head read and store is answered by exactly one event, unless its tenure is
 /// closed first. The same options and the same events at the same times give the same effects.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CoordinatorState {
     machine: InitializedStateMachine<Core>,
-    body: Body,
+    context: Context,
 }
 
 /// Why the machine wants to be woken; for people who debug.
@@ -55,65 +61,126 @@ pub enum Reason {
 
 impl CoordinatorState {
     /// A candidate whose first campaign begins at once.
+    #[must_use]
     pub fn new(options: Options, now: Timestamp) -> Self {
-        let mut body = Body::new(options, now);
-        let machine = Core
+        let mut context = Context::new(options.timing, options.seed, now);
+        let machine = Core::new(options.process)
             .uninitialized_state_machine()
-            .init_with_context(&mut body);
-        Self { machine, body }
+            .init_with_context(&mut context);
+        Self { machine, context }
     }
 
     /// Takes in what has happened. `now` never goes back.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
-        self.body.arrive(now, &event);
-        self.machine.handle_with_context(&event, &mut self.body);
-        self.body.work();
+        self.context.now = self.context.now.max(now);
+        self.machine.handle_with_context(&event, &mut self.context);
     }
 
     /// The next thing to do, in order; `None` when there is nothing left to do now.
+    #[must_use]
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.body.poll_effect()
+        self.context.poll_effect()
     }
 
     /// When to feed [`Event::TimePassed`] next, if nothing happens before, and why.
     #[must_use]
     pub fn poll_deadline(&self) -> Option<(Timestamp, Reason)> {
-        match self.machine.state() {
-            State::Campaigning {} => self.body.campaign_deadline(),
-            State::Loading {} => self.body.load_deadline(),
-            State::Fencing {} | State::Leading {} => self.body.office_deadline(),
-            State::SteppingDown {} | State::Stopped {} => None,
-        }
+        let store = |at| (at, Reason::Store);
+        let timing = &self.context.timing;
+        let deadlines = match self.machine.state() {
+            State::Campaigning { due } => [due.map(|due| (due, Reason::Campaign)), None, None],
+            State::Loading {
+                authority,
+                approach,
+                load,
+            } => [authority.deadline(), approach.deadline(), load.deadline()],
+            State::Fencing {
+                authority,
+                approach,
+                ledger,
+            } => [
+                authority.deadline(),
+                approach.deadline(),
+                ledger.deadline(timing).map(store),
+            ],
+            State::Leading {
+                authority, office, ..
+            } => [
+                authority.deadline(),
+                office.deadline().map(|at| (at, Reason::Controllers)),
+                office.ledger.deadline(timing).map(store),
+            ],
+            State::SteppingDown { .. } | State::Stopped {} => [None; 3],
+        };
+        deadlines.into_iter().flatten().min()
     }
 
-    /// The role.
+    /// The role; whoever has stopped is a candidate that does not campaign.
+    #[must_use]
     pub fn role(&self) -> Role {
         match self.machine.state() {
-            State::Campaigning {} | State::Loading {} | State::Fencing {} | State::Stopped {} => {
-                Role::Candidate
-            }
-            State::Leading {} => Role::Leader,
-            State::SteppingDown {} => Role::SteppingDown,
+            State::Campaigning { .. }
+            | State::Loading { .. }
+            | State::Fencing { .. }
+            | State::Stopped {} => Role::Candidate,
+            State::Leading { .. } => Role::Leader,
+            State::SteppingDown { .. } => Role::SteppingDown,
         }
     }
 
     /// The present tenure.
+    #[must_use]
     pub fn tenure(&self) -> Tenure {
-        self.body.tenure()
+        self.context.tenure
     }
 
     /// The epoch, while in office.
+    #[must_use]
     pub fn epoch(&self) -> Option<Epoch> {
-        self.body.office().map(|office| office.ledger.epoch())
+        self.office().map(|office| office.ledger.epoch())
     }
 
     /// The status that the store accepted last, while in office.
+    #[must_use]
     pub fn status(&self) -> Option<&Arc<ClusterStatus>> {
-        self.body.office().map(|office| office.ledger.accepted())
+        self.office().map(|office| office.ledger.accepted())
     }
 
     /// How many shards are led and stored so, and how many there are, while in office.
+    #[must_use]
     pub fn steady_shards(&self) -> Option<(usize, usize)> {
-        self.body.office().map(crate::office::Office::steady)
+        self.office().map(Office::steady)
+    }
+
+    /// A hash over all that the machine keeps, what it has not yet been polled for included: what
+    /// has the same fingerprint does the same from here on. It is the same in every run of one
+    /// build, and no other.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hashed = Hashed(DefaultHasher::new());
+        // Writing to a hasher can't fail.
+        let _ = write!(hashed, "{:?} {:?}", self.machine, self.context);
+        hashed.0.finish()
+    }
+
+    fn office(&self) -> Option<&Office> {
+        match self.machine.state() {
+            State::Leading { office, .. } => Some(office),
+            State::Campaigning { .. }
+            | State::Loading { .. }
+            | State::Fencing { .. }
+            | State::SteppingDown { .. }
+            | State::Stopped {} => None,
+        }
+    }
+}
+
+/// A hasher that is written to as text.
+struct Hashed(DefaultHasher);
+
+impl Write for Hashed {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Ledger;
 use crate::context::Context;
+use crate::event::Event;
 use crate::id::{RequestId, ShardId, Timestamp, Version};
 use crate::report::{Report, StoreResult};
 use crate::store::{HeadOutcome, StoreOutcome};
@@ -50,8 +51,33 @@ pub(crate) struct Acceptance<W> {
 }
 
 impl<W> Ledger<W> {
+    /// What an answer of the store concludes, if the event is one.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is no answer of the store ends in the machine's exhaustive match"
+    )]
+    pub(crate) fn hear(&mut self, event: &Event, context: &mut Context) -> Option<Conclusion<W>> {
+        match event {
+            Event::StoreEnded {
+                tenure,
+                request,
+                outcome,
+            } if *tenure == context.tenure => {
+                Some(self.store_ended(*request, outcome.clone(), context))
+            }
+            Event::HeadRead {
+                tenure,
+                request,
+                outcome,
+            } if *tenure == context.tenure => {
+                Some(self.head_read(*request, outcome.clone(), context))
+            }
+            _ => None,
+        }
+    }
+
     /// Concludes a store's answer, or begins to find out.
-    pub(crate) fn store_ended(
+    fn store_ended(
         &mut self,
         request: RequestId,
         outcome: StoreOutcome,
@@ -84,7 +110,7 @@ impl<W> Ledger<W> {
     }
 
     /// Concludes what was read of the document's head: for a store in doubt, or for an idle look.
-    pub(crate) fn head_read(
+    fn head_read(
         &mut self,
         request: RequestId,
         outcome: HeadOutcome,

@@ -27,6 +27,7 @@ use crate::timers::{Timer, Timers};
 #[derive(Clone, Debug)]
 pub(crate) struct Office {
     pub(crate) ledger: Ledger<Intent>,
+    since: Timestamp,
     configuration: Option<Arc<ClusterConfiguration>>,
     leaders: Leaders,
     servers: BTreeMap<ServerId, ServerController>,
@@ -41,45 +42,46 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// Opens the office on the document that the fencing write made ours.
-    pub(crate) fn open(
-        ledger: Ledger<Intent>,
-        configuration: Option<Arc<ClusterConfiguration>>,
-        context: &mut Context,
-    ) -> Self {
-        let publisher = Publisher::new(context);
-        let sweep = Sweep::new(context);
-        let mut office = Self {
+    /// An office, not yet open, on the document that the fencing write made ours.
+    pub(crate) fn new(ledger: Ledger<Intent>, context: &Context) -> Self {
+        Self {
             ledger,
+            since: context.now,
             configuration: None,
             leaders: Leaders::default(),
             servers: BTreeMap::new(),
             shards: BTreeMap::new(),
             timers: Timers::default(),
-            publisher,
-            sweep,
+            publisher: Publisher::new(context),
+            sweep: Sweep::new(context),
             created: Vec::new(),
             refused: BTreeMap::new(),
-        };
-        let stored: Vec<(Arc<str>, ShardId)> = office
+        }
+    }
+
+    /// Opens it: a controller for every server and every shard.
+    pub(crate) fn open(
+        &mut self,
+        configuration: Option<Arc<ClusterConfiguration>>,
+        context: &mut Context,
+    ) {
+        let stored: Vec<(Arc<str>, ShardId)> = self
             .ledger
             .accepted()
             .shards()
             .map(|(name, id, _)| (name.clone(), id))
             .collect();
         for (namespace, id) in stored {
-            office.report_shard(&namespace, id, context);
-            office
-                .shards
+            self.report_shard(&namespace, id, context);
+            self.shards
                 .insert(id, ShardController::found(namespace, id));
         }
-        let found: Vec<ShardId> = office.shards.keys().copied().collect();
-        office.reconcile(configuration, context);
+        let found: Vec<ShardId> = self.shards.keys().copied().collect();
+        self.reconcile(configuration, context);
         for id in found {
-            office.with_shard(id, context, ShardController::start);
+            self.with_shard(id, context, ShardController::start);
         }
-        office.reconcile_addresses(context);
-        office
+        self.reconcile_addresses(context);
     }
 
     /// The accepted document holds these changes now; what waited for them may happen.
@@ -185,6 +187,11 @@ impl Office {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// When it was made.
+    pub(crate) fn since(&self) -> Timestamp {
+        self.since
     }
 
     /// How many shards are led, as stored, and how many there are.

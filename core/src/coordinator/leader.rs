@@ -1,0 +1,69 @@
+//! In office: what an event means for the leader.
+
+use crate::context::Context;
+use crate::event::Event;
+use crate::ledger::Conclusion;
+use crate::office::Office;
+use crate::report::Cause;
+
+/// What an event means for the leader.
+pub(super) enum Led {
+    /// It goes on, and the event was for it.
+    On,
+    /// It goes on, and the event was not for it.
+    Past,
+    /// It can't lead any more.
+    Over(Cause, String),
+}
+
+/// Takes in an answer of the store, of a data server, a hint, or time.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not for the leader ends in the machine's exhaustive match"
+)]
+pub(super) fn lead(office: &mut Office, event: &Event, context: &mut Context) -> Led {
+    if let Some(conclusion) = office.ledger.hear(event, context) {
+        match conclusion {
+            Conclusion::Accepted(acceptances) => office.accepted(acceptances, context),
+            Conclusion::Conflict(reason) => return Led::Over(Cause::Conflict, reason),
+            Conclusion::Nothing => {}
+            Conclusion::Refused(reason) => return Led::Over(Cause::StoreRefused, reason),
+            Conclusion::Rejected { namespaces, reason } => {
+                office.rejected(&namespaces, &reason, context);
+            }
+        }
+        return Led::On;
+    }
+    match event {
+        Event::CallAnswered {
+            tenure,
+            request,
+            result,
+        } if *tenure == context.tenure => {
+            office.call_answered(*request, result.clone(), context);
+        }
+        Event::HealthObserved {
+            tenure,
+            request,
+            serving,
+        } if *tenure == context.tenure => {
+            office.health_observed(*request, *serving, context);
+        }
+        Event::HealthWatchEnded {
+            tenure,
+            request,
+            error,
+        } if *tenure == context.tenure => {
+            office.watch_ended(*request, error, context);
+        }
+        Event::PushEnded {
+            tenure, request, ..
+        } if *tenure == context.tenure => {
+            office.push_ended(*request, context);
+        }
+        Event::StatusHinted => office.ledger.hint(context),
+        Event::TimePassed => office.time_passed(context),
+        _ => return Led::Past,
+    }
+    Led::On
+}
