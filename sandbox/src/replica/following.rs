@@ -3,10 +3,11 @@
 use stepdown_core::Term;
 use stepdown_core::call::{EntryId, ReplicaRole};
 
+use super::context::Context;
 use super::log::{Log, Run};
 use super::message::{Body, Message};
 use super::request::Refusal;
-use super::shard::{After, Context, FollowerObject, Object, Replica};
+use super::shard::{After, FollowerObject, Object, Replica};
 
 impl Replica {
     /// Handles a leader's message.
