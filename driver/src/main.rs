@@ -11,6 +11,7 @@ use stepdown::cli::{
 };
 use stepdown::coordinate;
 use stepdown::sandbox;
+use stepdown_sandbox::server;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -145,7 +146,7 @@ fn sandbox_child(args: &SandboxChildArgs) -> Failure {
 
 fn sandbox_data_server(args: SandboxDataServerArgs) -> Result<(), Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
-    let served = runtime.block_on(sandbox::serve_data(args.into_options()));
+    let served = runtime.block_on(server::serve(args.into_options()));
     served.map_err(|error| Failure::Told(error.to_string()))
 }
 

@@ -1,10 +1,7 @@
-//! A sandbox data server as a child process, and that process' own side.
+//! A sandbox data server as a child process.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-
-use stepdown_sandbox::server::{DataServer, DataServerOptions, StartError};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::process::{Process, ProcessOptions};
 use super::{SandboxError, free_addresses};
@@ -82,30 +79,4 @@ impl DataServerProcess {
     pub fn public(&self) -> SocketAddr {
         self.public
     }
-}
-
-/// Why a data server ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// It did not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// It would not hear that it is to end.
-    #[error("can't handle signals: {0}")]
-    Signals(#[from] std::io::Error),
-}
-
-/// Is a data server until SIGTERM or SIGINT.
-pub async fn serve_data(options: DataServerOptions) -> Result<(), ServeError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let server = DataServer::start(options).await?;
-    let signalled = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    server.run_until(signalled).await;
-    Ok(())
 }

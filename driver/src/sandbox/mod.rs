@@ -19,9 +19,7 @@ mod workload;
 
 pub use cluster::{Cluster, ClusterOptions, NamespaceOptions, configuration, leads};
 pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
-pub use data_server::{
-    DATA_SERVER_COMMAND, DataServerProcess, DataServerProcessOptions, ServeError, serve_data,
-};
+pub use data_server::{DATA_SERVER_COMMAND, DataServerProcess, DataServerProcessOptions};
 pub use error::SandboxError;
 pub use metrics::Samples;
 pub use orphans::{CHILD_COMMAND, become_child};
