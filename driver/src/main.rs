@@ -10,8 +10,7 @@ use stepdown::cli::{
     SandboxDataServerArgs, StatusFileArgs, TransferArgs,
 };
 use stepdown::coordinate;
-use stepdown::sandbox;
-use stepdown_sandbox::server;
+use stepdown_sandbox::{cluster, server};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -140,7 +139,7 @@ fn run_sandbox(args: SandboxArgs) -> Result<(), Failure> {
 
 /// Returns only if it can't become what it is to be.
 fn sandbox_child(args: &SandboxChildArgs) -> Failure {
-    let error = sandbox::become_child(args.parent, &args.program, &args.words);
+    let error = cluster::become_child(args.parent, &args.program, &args.words);
     Failure::Told(format!("can't start as a child: {error}"))
 }
 

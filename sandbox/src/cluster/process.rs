@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::SandboxError;
+use super::error::SandboxError;
 use super::orphans::{self, CHILD_COMMAND};
 
 /// How to start a process.

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stepdown_core::ShardId;
-use stepdown_sandbox::proto::data_client::DataClient;
-use stepdown_sandbox::proto::{AppendRequest, Entry, ReadRequest};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
 
-use crate::sandbox::summary::Gap;
+use super::outcome::Gap;
+use crate::proto::data_client::DataClient;
+use crate::proto::{AppendRequest, Entry, ReadRequest};
 
 /// A leader that answers no sooner is asked again.
 const WITHIN: Duration = Duration::from_secs(1);

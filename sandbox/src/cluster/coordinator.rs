@@ -5,8 +5,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::error::SandboxError;
+use super::metrics::{self, Samples};
+use super::ports::free_addresses;
 use super::process::{Process, ProcessOptions};
-use super::{Samples, SandboxError, free_addresses, metrics};
 
 /// How to start a coordinator.
 #[derive(Clone, Debug)]
@@ -91,14 +93,9 @@ impl CoordinatorProcess {
         self.public
     }
 
-    /// Where its metrics are.
-    pub fn metrics(&self) -> SocketAddr {
-        self.metrics
-    }
-
     /// Reads its metrics.
     pub async fn scrape(&self) -> Result<Samples, SandboxError> {
-        metrics::scrape(self.metrics).await
+        Ok(metrics::scrape(self.metrics).await?)
     }
 }
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::cli::parse_go_duration;
+use stepdown_core::cluster::parse_duration;
 
 /// One thing to do to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Write the status document as another coordinator would.
     Conflict,
     /// Kill the data server that leads most shards, and start it again.
@@ -23,7 +23,7 @@ pub enum Step {
 
 /// Steps in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script(pub Vec<Step>);
+pub struct Script(pub(super) Vec<Step>);
 
 /// Why a script can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,9 +56,7 @@ impl FromStr for Step {
             "pause-leader" => Ok(Self::PauseLeader),
             _ => {
                 let time = word.strip_prefix("wait=").ok_or_else(unknown)?;
-                parse_go_duration(time)
-                    .map(Self::Wait)
-                    .map_err(|_| unknown())
+                parse_duration(time).map(Self::Wait).map_err(|_| unknown())
             }
         }
     }

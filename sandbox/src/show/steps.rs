@@ -5,8 +5,10 @@ use std::time::Duration;
 use stepdown_core::ShardId;
 use tokio::time::Instant;
 
-use super::{Halt, Show};
-use crate::sandbox::{SandboxError, Step};
+use super::script::Step;
+use super::state::Show;
+use super::watch::Halt;
+use crate::cluster::SandboxError;
 
 /// How long a paused leader is paused.
 const PAUSE: Duration = Duration::from_secs(3);

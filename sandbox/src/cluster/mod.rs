@@ -1,5 +1,15 @@
 //! Coordinators and data servers as processes around two files.
 
+mod configuration;
+mod coordinator;
+mod data_server;
+mod error;
+mod metrics;
+mod orphans;
+mod ports;
+mod process;
+pub(crate) mod status;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +19,16 @@ use stepdown_core::cluster::ClusterStatus;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::coordinator::in_files;
-use super::{
-    CoordinatorProcess, CoordinatorProcessOptions, DataServerProcess, DataServerProcessOptions,
-    Process, Samples, SandboxError, status,
-};
+use self::coordinator::in_files;
+
+pub use configuration::{NamespaceOptions, configuration};
+pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
+pub use data_server::{DataServerProcess, DataServerProcessOptions};
+pub use error::SandboxError;
+pub use metrics::{Samples, ScrapeError, leads, scrape};
+pub use orphans::become_child;
+pub use ports::free_addresses;
+pub use process::{Process, ProcessOptions};
 
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -32,17 +47,6 @@ pub struct ClusterOptions {
     pub namespaces: Vec<NamespaceOptions>,
     /// Further flags for every coordinator.
     pub coordinator_words: Vec<OsString>,
-}
-
-/// One namespace.
-#[derive(Clone, Debug)]
-pub struct NamespaceOptions {
-    /// Its name.
-    pub name: String,
-    /// How many shards.
-    pub shards: u32,
-    /// How many servers replicate each.
-    pub replication_factor: u32,
 }
 
 /// Processes that run. Dropping it kills them.
@@ -106,11 +110,6 @@ impl Cluster {
     /// The status document's file.
     pub fn status_path(&self) -> &Path {
         &self.status
-    }
-
-    /// The configuration document's file.
-    pub fn configuration_path(&self) -> &Path {
-        &self.configuration
     }
 
     /// The status document; `None` before the first leader has written it.
@@ -188,38 +187,4 @@ impl Cluster {
         }
         None
     }
-}
-
-/// The text of a configuration document: these namespaces, and these data servers.
-pub fn configuration(
-    namespaces: &[NamespaceOptions],
-    data_servers: &[DataServerProcess],
-) -> String {
-    let namespaces: Vec<_> = namespaces
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "name": it.name,
-                "initialShardCount": it.shards,
-                "replicationFactor": it.replication_factor,
-            })
-        })
-        .collect();
-    let servers: Vec<_> = data_servers
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "name": it.process().name(),
-                "public": it.public().to_string(),
-                "internal": it.internal().to_string(),
-            })
-        })
-        .collect();
-    let document = serde_json::json!({"namespaces": namespaces, "servers": servers});
-    format!("{document:#}\n")
-}
-
-/// Whether the coordinator of these metrics leads.
-pub fn leads(samples: &Samples) -> bool {
-    samples.sum("stepdown_role", &[("role", "leader")]) > 0.0
 }

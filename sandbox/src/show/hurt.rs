@@ -4,18 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Show;
-use crate::sandbox::{Process, SandboxError, status};
+use super::state::{Restart, Show};
+use crate::cluster::{Process, SandboxError, status};
 
 /// How long a killed process stays away.
 const AWAY: Duration = Duration::from_secs(1);
-
-/// A process that is to be started again.
-#[derive(Debug)]
-pub(super) struct Restart {
-    at: Instant,
-    name: String,
-}
 
 impl Show {
     /// Writes the status document as another coordinator would.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use stepdown_core::ShardId;
 
 use super::seen::{Counts, Seen};
-use crate::sandbox::summary::Elections;
+use super::summary::Elections;
 
 /// Counts over all lives of all processes.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     /// By name and process id, since every process counts from 0.
     lives: BTreeMap<(String, u32), Counts>,
     shards: BTreeMap<ShardId, Terms>,
@@ -23,7 +23,7 @@ struct Terms {
 
 impl Tally {
     /// Takes in one look.
-    pub fn add(&mut self, seen: &Seen) {
+    pub(super) fn add(&mut self, seen: &Seen) {
         for coordinator in &seen.coordinators {
             if let (Some(pid), Some(answer)) = (coordinator.pid, &coordinator.answer) {
                 let life = (coordinator.name.clone(), pid);
@@ -42,7 +42,7 @@ impl Tally {
     }
 
     /// The sum over all coordinators.
-    pub fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> Counts {
         self.lives
             .values()
             .fold(Counts::default(), |sum, it| Counts {
@@ -53,7 +53,7 @@ impl Tally {
     }
 
     /// Elections: the terms that shards went through.
-    pub fn elections(&self) -> Elections {
+    pub(super) fn elections(&self) -> Elections {
         let later = self
             .shards
             .values()
@@ -72,7 +72,7 @@ mod tests {
     use stepdown_core::Role;
 
     use super::*;
-    use crate::sandbox::show::seen::{Answer, SeenCoordinator, SeenShard};
+    use crate::show::seen::{Answer, SeenCoordinator, SeenShard};
 
     fn look(pid: u32, offices: u64, term: i64) -> Seen {
         let counts = Counts {

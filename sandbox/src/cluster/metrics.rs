@@ -3,14 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tonic::codegen::Bytes;
-
-use super::SandboxError;
 
 const WITHIN: Duration = Duration::from_secs(2);
 
@@ -25,49 +23,71 @@ struct Sample {
     value: f64,
 }
 
-/// Reads a coordinator's metrics; gives up after 2 seconds.
-pub async fn scrape(address: SocketAddr) -> Result<Samples, SandboxError> {
-    let failed = |reason: String| SandboxError::Scrape { address, reason };
-    match tokio::time::timeout(WITHIN, get(address)).await {
-        Ok(Ok(text)) => Ok(Samples::read(&text)),
-        Ok(Err(reason)) => Err(failed(reason)),
-        Err(_) => Err(failed("no answer in 2 s".to_owned())),
-    }
+/// A coordinator's metrics can't be had.
+#[derive(Debug, thiserror::Error)]
+#[error("can't read http://{address}/metrics: {reason}")]
+pub struct ScrapeError {
+    /// Where it was asked.
+    address: SocketAddr,
+    /// Why.
+    reason: Reason,
 }
 
-async fn get(address: SocketAddr) -> Result<String, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let stream = TcpStream::connect(address).await.map_err(|e| text(&e))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| text(&e))?;
+#[derive(Debug, thiserror::Error)]
+enum Reason {
+    #[error("the connection was closed")]
+    Closed,
+    #[error(transparent)]
+    Connect(#[from] std::io::Error),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    #[error(transparent)]
+    Request(#[from] http::Error),
+    #[error("status {0}")]
+    Status(StatusCode),
+    #[error("no answer in {} s", WITHIN.as_secs())]
+    Timeout,
+}
+
+/// Reads a coordinator's metrics; gives up after 2 seconds.
+pub async fn scrape(address: SocketAddr) -> Result<Samples, ScrapeError> {
+    let text = match tokio::time::timeout(WITHIN, get(address)).await {
+        Ok(text) => text,
+        Err(_) => Err(Reason::Timeout),
+    };
+    text.map(|text| Samples::read(&text))
+        .map_err(|reason| ScrapeError { address, reason })
+}
+
+async fn get(address: SocketAddr) -> Result<String, Reason> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get("/metrics")
         .header(http::header::HOST, address.to_string())
-        .body(Empty::<Bytes>::new())
-        .map_err(|e| text(&e))?;
+        .body(Empty::<Bytes>::new())?;
     let answer = async {
-        let response = sender.send_request(request).await.map_err(|e| text(&e))?;
+        let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(|e| text(&e))?;
+        let body = response.into_body().collect().await?;
         if status.is_success() {
             Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
         } else {
-            Err(format!("status {status}"))
+            Err(Reason::Status(status))
         }
     };
     tokio::select! {
         biased;
         answer = answer => answer,
         ended = connection => Err(match ended {
-            Ok(()) => "the connection was closed".to_owned(),
-            Err(error) => text(&error),
+            Ok(()) => Reason::Closed,
+            Err(error) => error.into(),
         }),
     }
 }
 
 impl Samples {
     /// Reads the text format; lines that are no samples are passed over.
-    pub fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         Self(text.lines().filter_map(Sample::read).collect())
     }
 
@@ -77,7 +97,7 @@ impl Samples {
     }
 
     /// The label's value of every series of this name whose value is `value`.
-    pub fn labels_at<'a>(
+    pub(crate) fn labels_at<'a>(
         &'a self,
         name: &'a str,
         label: &'a str,
@@ -97,6 +117,11 @@ impl Samples {
                     .all(|(name, value)| it.labels.iter().any(|(n, v)| n == name && v == value))
         })
     }
+}
+
+/// Whether the coordinator of these metrics leads.
+pub fn leads(samples: &Samples) -> bool {
+    samples.sum("stepdown_role", &[("role", "leader")]) > 0.0
 }
 
 impl Sample {

@@ -4,67 +4,42 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::workload::{Entries, Gap};
+
 /// How a run went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How long it ran.
-    pub ran: Duration,
+    pub(super) ran: Duration,
     /// Conflicts that coordinators met in office.
-    pub conflicts: u64,
+    pub(super) conflicts: u64,
     /// How often a coordinator left office by stepping down.
-    pub step_downs: u64,
+    pub(super) step_downs: u64,
     /// How often a coordinator took office.
-    pub offices: u64,
+    pub(super) offices: u64,
     /// Elections of shards: the first of each, and those after it.
-    pub elections: Elections,
+    pub(super) elections: Elections,
     /// The longest time that a shard acknowledged nothing, and which one.
-    pub longest_gap: Option<Gap>,
+    pub(super) longest_gap: Option<Gap>,
     /// What became of the entries written.
-    pub entries: Entries,
+    pub(super) entries: Entries,
     /// Processes killed by the sandbox.
-    pub killed: u32,
+    pub(super) killed: u32,
     /// Processes that ended though nobody asked them to: name, status and log.
-    pub unasked: Vec<String>,
+    pub(super) unasked: Vec<String>,
     /// Why the run ended early.
-    pub failure: Option<String>,
+    pub(super) failure: Option<String>,
     /// Where the files are, if they are kept.
-    pub kept: Option<PathBuf>,
+    pub(super) kept: Option<PathBuf>,
 }
 
 /// Elections of shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Elections {
+pub(super) struct Elections {
     /// The first of each shard.
-    pub first: u64,
+    pub(super) first: u64,
     /// All others.
-    pub later: u64,
-}
-
-/// A time in which a shard acknowledged nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Its namespace and id.
-    pub shard: String,
-    /// How long.
-    pub time: Duration,
-}
-
-/// What became of the entries written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
-    /// Acknowledged while the cluster was hurt.
-    pub acknowledged: u64,
-    /// Found again at the end.
-    pub verified: u64,
-    /// Acknowledged and not there at the end.
-    pub lost: u64,
-}
-
-impl Entries {
-    /// Entries that nobody could be asked about.
-    pub fn unread(&self) -> u64 {
-        self.acknowledged.saturating_sub(self.verified + self.lost)
-    }
+    pub(super) later: u64,
 }
 
 impl Summary {

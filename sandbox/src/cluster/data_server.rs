@@ -1,13 +1,14 @@
-//! A sandbox data server as a child process.
+//! A data server as a child process.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::error::SandboxError;
+use super::ports::free_addresses;
 use super::process::{Process, ProcessOptions};
-use super::{SandboxError, free_addresses};
 
 /// The hidden subcommand that is a data server.
-pub const DATA_SERVER_COMMAND: &str = "sandbox-data-server";
+const DATA_SERVER_COMMAND: &str = "sandbox-data-server";
 
 /// How to start a data server.
 #[derive(Clone, Debug)]
@@ -71,12 +72,12 @@ impl DataServerProcess {
     }
 
     /// Where coordinators and other data servers reach it.
-    pub fn internal(&self) -> SocketAddr {
+    pub(crate) fn internal(&self) -> SocketAddr {
         self.internal
     }
 
     /// Where clients reach it.
-    pub fn public(&self) -> SocketAddr {
+    pub(crate) fn public(&self) -> SocketAddr {
         self.public
     }
 }

@@ -1,4 +1,4 @@
-//! `stepdown sandbox` from end to end.
+//! The directory of a run.
 
 use std::fs;
 use std::io;
@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::show::{ShowOptions, show};
-use super::{Cluster, ClusterOptions, SandboxError, Summary};
+use crate::cluster::SandboxError;
 
 /// Where a run's files are.
 #[derive(Debug)]
@@ -50,27 +49,11 @@ impl Place {
     }
 
     /// Keeps it if asked to; returns it then.
-    fn settle(self, keep: bool) -> Option<PathBuf> {
+    pub(super) fn settle(self, keep: bool) -> Option<PathBuf> {
         match self {
             Self::Temporary(dir) if keep => Some(dir.keep()),
             Self::Temporary(_) => None,
             Self::Kept(dir) => Some(dir),
         }
     }
-}
-
-/// Starts a cluster in `place`, runs the show, and sums up. The files are kept if that did not go
-/// well.
-pub async fn run(
-    place: Place,
-    cluster: ClusterOptions,
-    options: ShowOptions,
-) -> Result<Summary, SandboxError> {
-    let shown = match Cluster::start(&cluster) {
-        Ok(cluster) => show(cluster, options).await,
-        Err(error) => Err(error),
-    };
-    let bad = !shown.as_ref().is_ok_and(Summary::is_good);
-    let kept = place.settle(bad);
-    shown.map(|summary| Summary { kept, ..summary })
 }

@@ -9,71 +9,71 @@ use futures_util::future::join_all;
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_core::{Role, ShardId};
 
-use crate::sandbox::{Cluster, CoordinatorProcess, Samples, SandboxError};
+use crate::cluster::{Cluster, CoordinatorProcess, Samples, SandboxError};
 
 const RUNNING: &str = "oxia_coordinator_node_running";
 
 /// One look at everything.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
-    pub coordinators: Vec<SeenCoordinator>,
-    pub servers: Vec<SeenServer>,
-    pub shards: Arc<Vec<SeenShard>>,
+pub(super) struct Seen {
+    pub(super) coordinators: Vec<SeenCoordinator>,
+    pub(super) servers: Vec<SeenServer>,
+    pub(super) shards: Arc<Vec<SeenShard>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenCoordinator {
-    pub name: String,
-    pub pid: Option<u32>,
-    pub paused: bool,
+pub(super) struct SeenCoordinator {
+    pub(super) name: String,
+    pub(super) pid: Option<u32>,
+    pub(super) paused: bool,
     /// `None` while it doesn't answer.
-    pub answer: Option<Answer>,
+    pub(super) answer: Option<Answer>,
     /// Its last answer, whether or not it answers now.
-    pub known: Option<Answer>,
+    pub(super) known: Option<Answer>,
 }
 
 /// What a coordinator's metrics say; counters are those of its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub role: Role,
-    pub epoch: u64,
-    pub tenure: u64,
-    pub counts: Counts,
+pub(super) struct Answer {
+    pub(super) role: Role,
+    pub(super) epoch: u64,
+    pub(super) tenure: u64,
+    pub(super) counts: Counts,
     /// Whether it finds data servers available, of those it has heard of.
-    pub servers: BTreeMap<String, bool>,
+    pub(super) servers: BTreeMap<String, bool>,
 }
 
 /// What a coordinator counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub conflicts: u64,
-    pub step_downs: u64,
-    pub offices: u64,
+pub(super) struct Counts {
+    pub(super) conflicts: u64,
+    pub(super) step_downs: u64,
+    pub(super) offices: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenServer {
-    pub name: String,
-    pub pid: Option<u32>,
+pub(super) struct SeenServer {
+    pub(super) name: String,
+    pub(super) pid: Option<u32>,
     /// What the leading coordinator says; `None` while it says nothing.
-    pub up: Option<bool>,
+    pub(super) up: Option<bool>,
     /// What was said last.
-    pub known: Option<bool>,
-    pub leads: usize,
+    pub(super) known: Option<bool>,
+    pub(super) leads: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenShard {
-    pub namespace: Arc<str>,
-    pub id: ShardId,
-    pub term: i64,
+pub(super) struct SeenShard {
+    pub(super) namespace: Arc<str>,
+    pub(super) id: ShardId,
+    pub(super) term: i64,
     /// Its leader's name and public address, once it is elected.
-    pub leader: Option<(Arc<str>, Arc<str>)>,
+    pub(super) leader: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Seen {
     /// The index of the coordinator that leads, if just one says so.
-    pub fn leader(&self) -> Option<usize> {
+    pub(super) fn leader(&self) -> Option<usize> {
         let mut leaders = self
             .coordinators
             .iter()
@@ -84,14 +84,14 @@ impl Seen {
     }
 
     /// The greatest epoch that anybody has led in.
-    pub fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> u64 {
         let answers = self.coordinators.iter().filter_map(|it| it.answer.as_ref());
         answers.map(|it| it.epoch).max().unwrap_or_default()
     }
 }
 
 impl SeenCoordinator {
-    pub fn leads(&self) -> bool {
+    pub(super) fn leads(&self) -> bool {
         self.answer
             .as_ref()
             .is_some_and(|it| it.role == Role::Leader)
@@ -100,7 +100,7 @@ impl SeenCoordinator {
 
 /// Looks at a cluster again and again.
 #[derive(Debug, Default)]
-pub struct Lookout {
+pub(super) struct Lookout {
     stamp: Option<(u64, i64, i64)>,
     shards: Arc<Vec<SeenShard>>,
     up: BTreeMap<String, bool>,
@@ -109,7 +109,7 @@ pub struct Lookout {
 
 impl Lookout {
     /// Looks once.
-    pub async fn look(&mut self, cluster: &Cluster) -> Result<Seen, SandboxError> {
+    pub(super) async fn look(&mut self, cluster: &Cluster) -> Result<Seen, SandboxError> {
         let mut coordinators = join_all(cluster.coordinators.iter().map(see_coordinator)).await;
         for coordinator in &mut coordinators {
             if let (Some(pid), Some(answer)) = (coordinator.pid, &coordinator.answer) {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
+pub(super) enum Input {
     Conflict,
     KillDataServer,
     KillLeader,
@@ -19,7 +19,7 @@ pub enum Input {
 
 /// Where it comes in.
 #[derive(Debug)]
-pub struct Inputs {
+pub(super) struct Inputs {
     receiver: mpsc::Receiver<Input>,
     // So that the channel is never closed.
     _sender: mpsc::Sender<Input>,
@@ -27,7 +27,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Listens to signals, and to keys where there is a keyboard.
-    pub fn listen(keys: bool) -> io::Result<Self> {
+    pub(super) fn listen(keys: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(16);
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
             let mut signals = signal(kind)?;
@@ -49,7 +49,7 @@ impl Inputs {
     }
 
     /// The next one.
-    pub async fn next(&mut self) -> Input {
+    pub(super) async fn next(&mut self) -> Input {
         self.receiver.recv().await.unwrap_or(Input::Quit)
     }
 }

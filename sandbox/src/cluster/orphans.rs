@@ -12,7 +12,7 @@ use std::sync::{LazyLock, mpsc};
 use std::thread;
 
 /// The hidden subcommand that asks to die with the parent.
-pub const CHILD_COMMAND: &str = "sandbox-child";
+pub(super) const CHILD_COMMAND: &str = "sandbox-child";
 
 /// Asks to die with the parent, and becomes this program; returns only on failure.
 pub fn become_child(parent: u32, program: &OsStr, words: &[OsString]) -> io::Error {

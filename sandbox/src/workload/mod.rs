@@ -1,5 +1,6 @@
 //! Writes to every shard without a pause, and knows afterwards what was acknowledged.
 
+mod outcome;
 mod shard;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use stepdown_core::ShardId;
-use stepdown_sandbox::proto::data_client::DataClient;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -16,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 use self::shard::{Found, ShardLoad};
-use super::summary::{Entries, Gap};
+use crate::proto::data_client::DataClient;
+
+pub use self::outcome::Entries;
+pub(crate) use self::outcome::Gap;
 
 /// Between two writes to a shard.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -106,7 +109,7 @@ impl Workload {
     }
 
     /// Entries acknowledged so far.
-    pub fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.shards.values().map(|it| it.load.acknowledged()).sum()
     }
 
@@ -121,7 +124,7 @@ impl Workload {
 
     /// The longest time that one shard acknowledged nothing, from its first acknowledgement until
     /// `until`.
-    pub fn longest_gap(&self, until: Instant) -> Option<Gap> {
+    pub(crate) fn longest_gap(&self, until: Instant) -> Option<Gap> {
         let shards = self.shards.values();
         let gaps = shards.filter_map(|it| it.load.longest_gap(until));
         gaps.max_by_key(|it| it.time)

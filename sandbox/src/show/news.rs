@@ -10,7 +10,7 @@ use super::seen::{Counts, Seen, SeenCoordinator};
 const NAMED: usize = 6;
 
 /// What is new.
-pub fn news(old: &Seen, new: &Seen) -> Vec<String> {
+pub(super) fn news(old: &Seen, new: &Seen) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, coordinator) in new.coordinators.iter().enumerate() {
         coordinator_news(old.coordinators.get(index), coordinator, &mut lines);
@@ -88,7 +88,7 @@ fn tell(what: &str, shards: &[String], lines: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::show::seen::{Answer, SeenServer};
+    use crate::show::seen::{Answer, SeenServer};
 
     fn coordinator(role: Role, counts: Counts) -> SeenCoordinator {
         let answer = Answer {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use stepdown_core::cluster::ClusterStatus;
 
-use super::SandboxError;
+use super::error::SandboxError;
 
 /// Reads the status file; `None` where there is none yet.
 pub fn read(path: &Path) -> Result<Option<ClusterStatus>, SandboxError> {
@@ -52,9 +52,9 @@ fn text(path: &Path) -> Result<Option<String>, SandboxError> {
 }
 
 fn decode(path: &Path, text: &str) -> Result<ClusterStatus, SandboxError> {
-    ClusterStatus::decode(text).map_err(|error| SandboxError::Status {
+    ClusterStatus::decode(text).map_err(|reason| SandboxError::Status {
         path: path.display().to_string(),
-        reason: error.to_string(),
+        reason,
     })
 }
 

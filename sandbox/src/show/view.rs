@@ -7,25 +7,25 @@ use std::time::Duration;
 use stepdown_core::Role;
 
 use super::seen::{Counts, Seen, SeenCoordinator, SeenServer, SeenShard};
-use crate::sandbox::summary::Elections;
+use super::summary::Elections;
 
 /// So many shards have a line each; more are put together.
 const ONE_BY_ONE: usize = 12;
 
 /// What is shown.
-pub struct Picture<'a> {
-    pub ran: Duration,
-    pub seen: &'a Seen,
-    pub counts: Counts,
-    pub elections: Elections,
-    pub acknowledged: u64,
-    pub keys: bool,
+pub(super) struct Picture<'a> {
+    pub(super) ran: Duration,
+    pub(super) seen: &'a Seen,
+    pub(super) counts: Counts,
+    pub(super) elections: Elections,
+    pub(super) acknowledged: u64,
+    pub(super) keys: bool,
     /// What is waited for.
-    pub waiting: Option<&'a str>,
+    pub(super) waiting: Option<&'a str>,
 }
 
 /// The whole picture, as a terminal takes it.
-pub fn draw(
+pub(super) fn draw(
     picture: &Picture<'_>,
     events: &VecDeque<String>,
     (width, height): (u16, u16),

@@ -5,6 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use stepdown_core::cluster::DecodeError;
+
+use super::metrics::ScrapeError;
+
 /// Why the sandbox can't do something.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -23,20 +27,15 @@ pub enum SandboxError {
         name: String,
     },
     /// A coordinator's metrics can't be had.
-    #[error("can't read http://{address}/metrics: {reason}")]
-    Scrape {
-        /// Where it was asked.
-        address: std::net::SocketAddr,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Scrape(#[from] ScrapeError),
     /// The status file can't be understood.
     #[error("{path}: {reason}")]
     Status {
         /// The file.
         path: String,
         /// Why.
-        reason: String,
+        reason: DecodeError,
     },
     /// Something did not come about in time.
     #[error("waited {} s for {what}", .within.as_secs())]

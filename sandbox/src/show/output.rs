@@ -13,7 +13,7 @@ const KEPT: usize = 200;
 
 /// Where a run is shown.
 #[derive(Debug)]
-pub struct Output {
+pub(super) struct Output {
     events: VecDeque<String>,
     screen: Option<Screen>,
 }
@@ -25,7 +25,7 @@ struct Screen {
 
 impl Output {
     /// On a terminal takes over the screen, until dropped.
-    pub fn open() -> Self {
+    pub(super) fn open() -> Self {
         let screen = io::stdout().is_terminal().then(Screen::open).flatten();
         Self {
             events: VecDeque::new(),
@@ -34,12 +34,12 @@ impl Output {
     }
 
     /// Whether it is redrawn in place.
-    pub fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.screen.is_some()
     }
 
     /// Tells what happened.
-    pub fn tell(&mut self, at: Duration, event: &str) {
+    pub(super) fn tell(&mut self, at: Duration, event: &str) {
         let line = format!("{:>9.3} s  {event}", at.as_secs_f64());
         if self.screen.is_none() {
             // Whoever closed standard output has read enough.
@@ -53,7 +53,7 @@ impl Output {
     }
 
     /// Redraws, on a terminal.
-    pub fn draw(&self, picture: &Picture<'_>) {
+    pub(super) fn draw(&self, picture: &Picture<'_>) {
         let Some(screen) = &self.screen else {
             return;
         };
