@@ -16,5 +16,4 @@ pub mod event_loop;
 pub mod observe;
 pub mod options;
 pub mod ports;
-pub mod sandbox;
 pub mod tls;

@@ -10,7 +10,7 @@ use stepdown::cli::{
     SandboxDataServerArgs, StatusFileArgs, TransferArgs,
 };
 use stepdown::coordinate;
-use stepdown::sandbox;
+use stepdown_sandbox::{cluster, server};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -139,13 +139,13 @@ fn run_sandbox(args: SandboxArgs) -> Result<(), Failure> {
 
 /// Returns only if it can't become what it is to be.
 fn sandbox_child(args: &SandboxChildArgs) -> Failure {
-    let error = sandbox::become_child(args.parent, &args.program, &args.words);
+    let error = cluster::become_child(args.parent, &args.program, &args.words);
     Failure::Told(format!("can't start as a child: {error}"))
 }
 
 fn sandbox_data_server(args: SandboxDataServerArgs) -> Result<(), Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
-    let served = runtime.block_on(sandbox::serve_data(args.into_options()));
+    let served = runtime.block_on(server::serve(args.into_options()));
     served.map_err(|error| Failure::Told(error.to_string()))
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use stepdown::sandbox::{Cluster, ClusterOptions, NamespaceOptions, SandboxError};
+use stepdown_sandbox::cluster::{Cluster, ClusterOptions, NamespaceOptions, SandboxError};
 
 fn sandbox(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_stepdown"))

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
+use stepdown_sandbox::cluster::{ClusterOptions, NamespaceOptions, SandboxError};
 use stepdown_sandbox::server::DataServerOptions;
+use stepdown_sandbox::show::{Place, Script, ShowOptions, Summary, run};
 
 use super::parse_go_duration;
-use crate::sandbox::{
-    ClusterOptions, NamespaceOptions, Place, SandboxError, Script, ShowOptions, Summary, run,
-};
 
 /// Flags of `stepdown sandbox`.
 #[derive(Clone, Debug, Args)]
@@ -75,8 +74,10 @@ Examples:
 impl SandboxArgs {
     /// Runs the sandbox.
     pub async fn run(self) -> Result<Summary, SandboxError> {
-        let program =
-            std::env::current_exe().map_err(SandboxError::os("find this program's file"))?;
+        let program = std::env::current_exe().map_err(|source| SandboxError::Os {
+            doing: "find this program's file".to_owned(),
+            source,
+        })?;
         let place = Place::find(self.dir, self.keep)?;
         let cluster = ClusterOptions {
             program,

@@ -65,13 +65,8 @@ impl Ghost {
     }
 
     /// What was committed of a shard.
-    pub fn committed(&self, shard: ShardId) -> Option<&Log> {
+    pub(crate) fn committed(&self, shard: ShardId) -> Option<&Log> {
         self.committed.get(&shard)
-    }
-
-    /// Forgets a shard that was deleted.
-    pub fn forget(&mut self, shard: ShardId) {
-        self.committed.remove(&shard);
     }
 
     fn is_deposed(&self, shard: ShardId, term: Term) -> bool {

@@ -38,7 +38,7 @@ impl Log {
     }
 
     /// The term of the entry at `offset`.
-    pub fn term_at(&self, offset: i64) -> Option<Term> {
+    pub(crate) fn term_at(&self, offset: i64) -> Option<Term> {
         if offset < 0 {
             return None;
         }
@@ -47,12 +47,12 @@ impl Log {
     }
 
     /// Whether this very entry is in the log; the place before the first one always is.
-    pub fn contains(&self, entry: EntryId) -> bool {
+    pub(crate) fn contains(&self, entry: EntryId) -> bool {
         entry == EntryId::NONE || self.term_at(entry.offset) == Some(entry.term)
     }
 
     /// The last entry whose term is at most `term`, or [`EntryId::NONE`].
-    pub fn last_at_most(&self, term: Term) -> EntryId {
+    pub(crate) fn last_at_most(&self, term: Term) -> EntryId {
         self.pieces
             .iter()
             .rev()
@@ -64,7 +64,7 @@ impl Log {
     }
 
     /// The entry at `offset`, or the head where there is none so far.
-    pub fn entry_at_most(&self, offset: i64) -> EntryId {
+    pub(crate) fn entry_at_most(&self, offset: i64) -> EntryId {
         match self.term_at(offset) {
             Some(term) => EntryId { term, offset },
             None if offset < 0 => EntryId::NONE,
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Whether `prefix` is how this log begins.
-    pub fn starts_with(&self, prefix: &Self) -> bool {
+    pub(crate) fn starts_with(&self, prefix: &Self) -> bool {
         let Some((last, whole)) = prefix.pieces.split_last() else {
             return true;
         };
@@ -85,7 +85,7 @@ impl Log {
     }
 
     /// Adds `count` entries of `term` at the end.
-    pub fn append(&mut self, term: Term, count: u32) {
+    pub(crate) fn append(&mut self, term: Term, count: u32) {
         if count == 0 {
             return;
         }
@@ -97,7 +97,7 @@ impl Log {
     }
 
     /// Drops every entry after `offset`.
-    pub fn truncate(&mut self, offset: i64) {
+    pub(crate) fn truncate(&mut self, offset: i64) {
         let keep = self.pieces.partition_point(|piece| piece.last <= offset);
         let cut = self.pieces.get(keep).copied();
         self.pieces.truncate(keep);
@@ -112,7 +112,7 @@ impl Log {
     }
 
     /// The entries after `offset`.
-    pub fn after(&self, offset: i64) -> Vec<Run> {
+    pub(crate) fn after(&self, offset: i64) -> Vec<Run> {
         let mut from = offset.max(-1);
         let first = self.pieces.partition_point(|piece| piece.last <= from);
         let mut runs = Vec::new();

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use stepdown_core::call::EntryId;
 use stepdown_core::{ShardId, Term};
 
-use super::Refusal;
 use super::log::Run;
+use super::request::Refusal;
 
 /// A message from one data server to another, about one shard of the receiver's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub enum Body {
 
 impl Body {
     /// Whether it answers another message: a follower says it to a leader.
-    pub fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         match self {
             Self::Append { .. } | Self::Truncate { .. } => false,
             Self::Appended { .. }

@@ -22,20 +22,30 @@
 //! In two places it is better than they are: a truncation ends only where the two logs agree, and
 //! a late `DeleteShard` of a lower term leaves a leader as it is.
 
-mod follower;
+mod context;
+mod cursor;
+mod durable;
+mod following;
 mod ghost;
+mod handling;
+mod lead;
 mod leader;
+mod leading;
 mod log;
 mod message;
 mod model;
+mod output;
 mod request;
 mod shard;
 #[cfg(test)]
 mod tests;
+mod unknown;
+mod unsynced;
 
+pub use durable::{Changes, Durability, DurableServer, DurableShard, Tail};
 pub use ghost::{Ghost, LostEntries};
 pub use log::{Log, Run};
 pub use message::{Body, Message};
-pub use model::{Changes, DataServerModel, Durability, DurableServer, Output, Tail};
+pub use model::DataServerModel;
+pub use output::Output;
 pub use request::{Refusal, Reply, Request, Token};
-pub use shard::DurableShard;

@@ -1,110 +1,32 @@
-//! The server: its binding, its shards, and what is not durable yet.
+//! The server: its binding and its shards.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use stepdown_core::call::{Binding, EntryId, Feature, ReplicaStatus};
 use stepdown_core::{ShardId, Term};
 
+use super::context::Context;
+use super::durable::{Changes, Durability, DurableServer, DurableShard, Tail};
 use super::log::Log;
 use super::message::{Body, Message};
+use super::output::Output;
 use super::request::{Refusal, Reply, Request, Token};
-use super::shard::{After, Context, DurableShard, Replica};
-
-/// What the model wants done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Output {
-    /// Answer a request.
-    Reply {
-        /// The request.
-        token: Token,
-        /// The answer.
-        result: Result<Reply, Refusal>,
-    },
-    /// Send a message to another data server.
-    Send {
-        /// Its internal address.
-        to: Arc<str>,
-        /// The message.
-        message: Message,
-    },
-}
-
-/// When outputs may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Whatever is handled is durable at once.
-    Immediate,
-    /// Outputs are held back until `sync` says that everything before is durable.
-    Deferred,
-}
-
-/// What a restart does to changes that were not synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
-    /// They happened to reach the disk.
-    Kept,
-    /// They are gone.
-    Lost,
-}
-
-/// All that a data server keeps on disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DurableServer {
-    /// The cluster it is bound to.
-    pub instance_id: Option<Arc<str>>,
-    /// Its shards.
-    pub shards: BTreeMap<ShardId, DurableShard>,
-}
-
-/// What has changed since the last sync.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changes {
-    /// The cluster it was bound to meanwhile.
-    pub instance_id: Option<Arc<str>>,
-    /// The changed shards; `None` where one was deleted.
-    pub shards: BTreeMap<ShardId, Option<DurableShard>>,
-}
-
-impl DurableServer {
-    /// Takes in what has changed.
-    pub fn apply(&mut self, changes: Changes) {
-        if let Some(instance_id) = changes.instance_id {
-            self.instance_id = Some(instance_id);
-        }
-        for (id, shard) in changes.shards {
-            match shard {
-                Some(shard) => self.shards.insert(id, shard),
-                None => self.shards.remove(&id),
-            };
-        }
-    }
-}
-
-impl Changes {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.instance_id.is_none() && self.shards.is_empty()
-    }
-}
+use super::shard::{After, Replica};
+use super::unknown::{answer_without_shard, opens};
+use super::unsynced::Unsynced;
 
 /// One data server.
 #[derive(Clone, Debug)]
 pub struct DataServerModel {
     address: Arc<str>,
     features: BTreeSet<Feature>,
-    durability: Durability,
     instance_id: Option<Arc<str>>,
-    newly_bound: bool,
     shards: BTreeMap<ShardId, Replica>,
     /// Shards with a message to a follower that has not been answered.
     unanswered: BTreeSet<ShardId>,
-    /// What the disk holds of the shards that changed since the last sync.
-    before: BTreeMap<ShardId, Option<DurableShard>>,
-    held: VecDeque<Output>,
-    ready: VecDeque<Output>,
+    unsynced: Unsynced,
 }
 
 impl DataServerModel {
@@ -127,24 +49,15 @@ impl DataServerModel {
         Self {
             address: address.into(),
             features,
-            durability,
             instance_id: disk.instance_id,
-            newly_bound: false,
             shards: disk
                 .shards
                 .into_iter()
                 .map(|(id, durable)| (id, Replica::closed(id, durable)))
                 .collect(),
             unanswered: BTreeSet::new(),
-            before: BTreeMap::new(),
-            held: VecDeque::new(),
-            ready: VecDeque::new(),
+            unsynced: Unsynced::new(durability),
         }
-    }
-
-    /// The internal address.
-    pub fn address(&self) -> &Arc<str> {
-        &self.address
     }
 
     /// What the server can do.
@@ -153,7 +66,7 @@ impl DataServerModel {
     }
 
     /// The cluster it is bound to.
-    pub fn instance_id(&self) -> Option<&Arc<str>> {
+    pub(crate) fn instance_id(&self) -> Option<&Arc<str>> {
         self.instance_id.as_ref()
     }
 
@@ -168,7 +81,7 @@ impl DataServerModel {
             Some(_) => Ok(Binding::Mismatch),
             None => {
                 self.instance_id = Some(instance_id.into());
-                self.newly_bound = self.durability == Durability::Deferred;
+                self.unsynced.bind();
                 Ok(Binding::Bound)
             }
         }
@@ -189,7 +102,7 @@ impl DataServerModel {
     /// it is cancelled or the server restarts first.
     pub fn handle_request(&mut self, token: Token, request: Request) {
         self.dispatch(VecDeque::from([(token, request)]));
-        self.settle();
+        self.unsynced.settle();
     }
 
     /// Handles a message of another data server.
@@ -215,7 +128,7 @@ impl DataServerModel {
             | Body::Truncated { .. }
             | Body::TruncateRefused { .. } => replica.lead_on(context, message),
         });
-        self.settle();
+        self.unsynced.settle();
     }
 
     /// Forgets a request whose caller has gone: its deadline passed, or its connection broke.
@@ -229,7 +142,7 @@ impl DataServerModel {
         for id in waiting {
             self.with_shard(id, |replica, _| replica.cancel(token));
         }
-        self.settle();
+        self.unsynced.settle();
     }
 
     /// Opens every stream to another data server again: it has been started, or can be reached
@@ -246,7 +159,7 @@ impl DataServerModel {
                 replica.resend(context, |name, _| name == peer)
             });
         }
-        self.settle();
+        self.unsynced.settle();
     }
 
     /// Whether a follower owes an answer, so that `resend` would do something.
@@ -260,55 +173,56 @@ impl DataServerModel {
     }
 
     /// The same, to those servers only that `choose` picks by their internal addresses.
-    pub fn resend_to(&mut self, choose: impl Fn(&str) -> bool) {
+    pub(crate) fn resend_to(&mut self, choose: impl Fn(&str) -> bool) {
         for id in self.unanswered.clone() {
             self.with_shard(id, |replica, context| {
                 replica.resend(context, |peer, waits| waits && choose(peer))
             });
         }
-        self.settle();
+        self.unsynced.settle();
     }
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.ready.pop_front()
+        self.unsynced.poll()
     }
 
     /// What must be made durable before `sync` may be called.
-    pub fn unsynced(&self) -> Changes {
+    pub(crate) fn unsynced(&self) -> Changes {
         Changes {
-            instance_id: self.instance_id.clone().filter(|_| self.newly_bound),
+            instance_id: self
+                .instance_id
+                .clone()
+                .filter(|_| self.unsynced.is_newly_bound()),
             shards: self
-                .before
-                .keys()
-                .map(|id| (*id, self.durable_shard(*id)))
+                .unsynced
+                .shards()
+                .map(|id| (id, self.durable_shard(id)))
                 .collect(),
         }
     }
 
     /// Everything so far is durable: lets the outputs go that waited for it.
     pub fn sync(&mut self) {
-        self.newly_bound = false;
-        self.before.clear();
-        self.ready.append(&mut self.held);
+        self.unsynced.sync();
     }
 
     /// Ends the process and starts it again: what is not durable is forgotten.
     pub fn restart(&mut self, tail: Tail) {
         let mut disk = self.durable();
         if tail == Tail::Lost {
-            if self.newly_bound {
+            if self.unsynced.is_newly_bound() {
                 disk.instance_id = None;
             }
             disk.apply(Changes {
                 instance_id: None,
-                shards: mem::take(&mut self.before),
+                shards: self.unsynced.take_before(),
             });
         }
         *self = Self::recover(
             self.address.clone(),
             mem::take(&mut self.features),
-            self.durability,
+            self.unsynced.durability(),
             disk,
         );
     }
@@ -383,11 +297,7 @@ impl DataServerModel {
         let Some(replica) = self.shards.get_mut(&id) else {
             return;
         };
-        let mut context = Context {
-            address: &self.address,
-            outputs: &mut self.held,
-            before: (self.durability == Durability::Deferred).then_some(&mut self.before),
-        };
+        let mut context = self.unsynced.context(&self.address);
         let after = work(replica, &mut context);
         let waiting = replica.take_ready();
         if replica.owed() {
@@ -405,58 +315,12 @@ impl DataServerModel {
     }
 
     fn reply(&mut self, token: Token, result: Result<Reply, Refusal>) {
-        self.held.push_back(Output::Reply { token, result });
+        self.unsynced.hold(Output::Reply { token, result });
     }
 
     fn refuse(&mut self, message: &Message, refusal: Refusal) {
-        let mut context = Context {
-            address: &self.address,
-            outputs: &mut self.held,
-            before: None,
-        };
+        let mut context = self.unsynced.context(&self.address);
         context.refuse(message, refusal, EntryId::NONE);
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        match self.durability {
-            Durability::Immediate => self.sync(),
-            // What depends on no change need not wait for one.
-            Durability::Deferred if self.before.is_empty() && !self.newly_bound => {
-                self.ready.append(&mut self.held);
-            }
-            Durability::Deferred => {}
-        }
-    }
-}
-
-/// The namespace of a request that makes an unknown shard known.
-fn opens(request: &Request) -> Option<Arc<str>> {
-    match request {
-        Request::BecomeLeader(request) => Some(request.namespace.clone()),
-        Request::NewTerm(request) => Some(request.namespace.clone()),
-        Request::AddFollower(_)
-        | Request::AddObserver { .. }
-        | Request::Append { .. }
-        | Request::DeleteShard { .. }
-        | Request::FreezeShard { .. }
-        | Request::GetInfo
-        | Request::GetStatus { .. }
-        | Request::RemoveObserver { .. } => None,
-    }
-}
-
-fn answer_without_shard(request: &Request) -> Result<Reply, Refusal> {
-    match request {
-        Request::DeleteShard { .. } => Ok(Reply::Deleted),
-        Request::GetStatus { .. } => Err(Refusal::NotMember),
-        Request::AddFollower(_)
-        | Request::AddObserver { .. }
-        | Request::Append { .. }
-        | Request::BecomeLeader(_)
-        | Request::FreezeShard { .. }
-        | Request::GetInfo
-        | Request::NewTerm(_)
-        | Request::RemoveObserver { .. } => Err(Refusal::NotLeader),
+        self.unsynced.settle();
     }
 }

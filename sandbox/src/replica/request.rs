@@ -169,7 +169,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// What it means to the coordinator.
-    pub fn kind(&self) -> CallErrorKind {
+    pub(crate) fn kind(&self) -> CallErrorKind {
         match self {
             Self::InvalidStatus => CallErrorKind::InvalidStatus,
             Self::InvalidTerm => CallErrorKind::InvalidTerm,

@@ -9,7 +9,8 @@ use stepdown_wire::replication::oxia_coordination_server::OxiaCoordination;
 use stepdown_wire::v1::ShardAssignments;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Node, convert};
+use super::convert;
+use super::node::{FEATURES, Node};
 use crate::replica::{Refusal, Reply, Request as Ask};
 
 /// The service, on the internal port.
@@ -126,7 +127,7 @@ impl OxiaCoordination for Coordination {
         };
         Ok(Response::new(wire::HandshakeResponse {
             status: status.into(),
-            features_supported: features_to_wire(&super::FEATURES),
+            features_supported: features_to_wire(&FEATURES),
         }))
     }
 

@@ -12,9 +12,10 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
-use super::INSTANCE_ID;
+use super::command::Command;
 use super::convert;
-use super::engine::{Command, Engine};
+use super::engine::Engine;
+use super::node::INSTANCE_ID;
 use crate::proto::replication_client::ReplicationClient;
 use crate::replica::Message;
 

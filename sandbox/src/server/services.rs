@@ -10,10 +10,11 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::engine::Command;
+use super::command::Command;
+use super::convert;
 use super::faults::{CallFault, FaultSet};
 use super::links::PEER;
-use super::{Node, convert};
+use super::node::Node;
 use crate::proto;
 use crate::replica::{Refusal, Reply, Request as Ask};
 

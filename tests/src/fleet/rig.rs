@@ -4,11 +4,12 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::json;
-use stepdown::sandbox::{
-    CoordinatorProcess, CoordinatorProcessOptions, DataServerProcess, DataServerProcessOptions,
-    NamespaceOptions, Process, SandboxError, Workload, configuration, leads,
-};
 use stepdown_core::Epoch;
+use stepdown_sandbox::cluster::{
+    CoordinatorProcess, CoordinatorProcessOptions, DataServerProcess, DataServerProcessOptions,
+    NamespaceOptions, Process, SandboxError, configuration, leads,
+};
+use stepdown_sandbox::workload::Workload;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 

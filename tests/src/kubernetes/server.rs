@@ -8,7 +8,7 @@ use std::{fs, thread};
 
 use http::Request;
 use kube::Client;
-use stepdown::sandbox::{Process, ProcessOptions, SandboxError, free_addresses};
+use stepdown_sandbox::cluster::{Process, ProcessOptions, SandboxError, free_addresses};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::json;
-use stepdown::sandbox::{Process, ProcessOptions, free_addresses, metrics};
+use stepdown_sandbox::cluster::{Process, ProcessOptions, free_addresses, scrape};
 
 use crate::processes::stepdown;
 
@@ -71,6 +71,6 @@ impl OxiaCoordinator {
 
     /// Whether it leads, and has brought its cluster up: it has metrics only then.
     pub async fn leads(&self) -> bool {
-        self.process.pid().is_some() && metrics::scrape(self.metrics).await.is_ok()
+        self.process.pid().is_some() && scrape(self.metrics).await.is_ok()
     }
 }

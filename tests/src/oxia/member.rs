@@ -1,6 +1,6 @@
 //! A coordinator of either kind.
 
-use stepdown::sandbox::{CoordinatorProcess, Process, leads};
+use stepdown_sandbox::cluster::{CoordinatorProcess, Process, leads};
 
 use super::OxiaCoordinator;
 

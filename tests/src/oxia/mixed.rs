@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use stepdown::sandbox::{CoordinatorProcess, CoordinatorProcessOptions, Process, SandboxError};
 use stepdown_core::cluster::ClusterStatus;
+use stepdown_sandbox::cluster::{
+    CoordinatorProcess, CoordinatorProcessOptions, Process, SandboxError,
+};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 

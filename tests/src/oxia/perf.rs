@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use stepdown::sandbox::{Process, ProcessOptions};
+use stepdown_sandbox::cluster::{Process, ProcessOptions};
 
 use super::OxiaServer;
 use crate::processes::stepdown;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use stepdown::sandbox::{Process, ProcessOptions, free_addresses};
 use stepdown_core::cluster::DataServerIdentity;
+use stepdown_sandbox::cluster::{Process, ProcessOptions, free_addresses};
 
 use crate::processes::stepdown;
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stepdown::sandbox::{
-    Cluster, ClusterOptions, LeaderAt, NamespaceOptions, SandboxError, Workload, leads,
-};
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use stepdown_sandbox::cluster::{
+    Cluster, ClusterOptions, NamespaceOptions, Process, SandboxError, leads,
+};
+use stepdown_sandbox::workload::{LeaderAt, Workload};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -213,7 +214,7 @@ impl Rig {
     }
 
     /// A coordinator's process.
-    pub fn coordinator(&mut self, index: usize) -> &mut stepdown::sandbox::Process {
+    pub fn coordinator(&mut self, index: usize) -> &mut Process {
         let coordinator = self.cluster.coordinators.get_mut(index);
         coordinator
             .expect("there is such a coordinator")

@@ -10,7 +10,7 @@ mod rules;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stepdown::sandbox::free_addresses;
+use stepdown_sandbox::cluster::free_addresses;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;

@@ -1,0 +1,190 @@
+//! Coordinators and data servers as processes around two files.
+
+mod configuration;
+mod coordinator;
+mod data_server;
+mod error;
+mod metrics;
+mod orphans;
+mod ports;
+mod process;
+pub(crate) mod status;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use stepdown_core::cluster::ClusterStatus;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use self::coordinator::in_files;
+
+pub use configuration::{NamespaceOptions, configuration};
+pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
+pub use data_server::{DataServerProcess, DataServerProcessOptions};
+pub use error::SandboxError;
+pub use metrics::{Samples, ScrapeError, leads, scrape};
+pub use orphans::become_child;
+pub use ports::free_addresses;
+pub use process::{Process, ProcessOptions};
+
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// The `stepdown` program.
+    pub program: PathBuf,
+    /// An existing directory for documents, data and logs.
+    pub dir: PathBuf,
+    /// How many coordinators.
+    pub coordinators: usize,
+    /// How many data servers.
+    pub data_servers: usize,
+    /// The namespaces.
+    pub namespaces: Vec<NamespaceOptions>,
+    /// Further flags for every coordinator.
+    pub coordinator_words: Vec<OsString>,
+}
+
+/// Processes that run. Dropping it kills them.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The coordinators, `coordinator-1` and on.
+    pub coordinators: Vec<CoordinatorProcess>,
+    /// The data servers, `server-1` and on.
+    pub data_servers: Vec<DataServerProcess>,
+    status: PathBuf,
+    configuration: PathBuf,
+}
+
+impl Cluster {
+    /// Starts every process; none needs to be ready yet.
+    pub fn start(options: &ClusterOptions) -> Result<Self, SandboxError> {
+        let dir =
+            fs::canonicalize(&options.dir).map_err(SandboxError::file("find", &options.dir))?;
+        let mut cluster = Self {
+            coordinators: Vec::new(),
+            data_servers: Vec::new(),
+            status: dir.join("cluster-status.yaml"),
+            configuration: dir.join("cluster.yaml"),
+        };
+        for number in 1..=options.data_servers {
+            cluster
+                .data_servers
+                .push(DataServerProcess::start(DataServerProcessOptions {
+                    name: format!("server-{number}"),
+                    program: options.program.clone(),
+                    dir: dir.clone(),
+                })?);
+        }
+        cluster.configure(&options.namespaces)?;
+        for number in 1..=options.coordinators {
+            let options = CoordinatorProcessOptions {
+                name: format!("coordinator-{number}"),
+                program: options.program.clone(),
+                dir: dir.clone(),
+                metadata: in_files(&cluster.status, &cluster.configuration),
+                words: options.coordinator_words.clone(),
+                environment: Vec::new(),
+            };
+            cluster
+                .coordinators
+                .push(CoordinatorProcess::start(options)?);
+        }
+        Ok(cluster)
+    }
+
+    /// Writes the configuration document, put in place whole: these namespaces, and all data
+    /// servers.
+    pub fn configure(&self, namespaces: &[NamespaceOptions]) -> Result<(), SandboxError> {
+        let document = configuration(namespaces, &self.data_servers);
+        let new = self.configuration.with_extension("new");
+        fs::write(&new, document).map_err(SandboxError::file("write", &new))?;
+        fs::rename(&new, &self.configuration)
+            .map_err(SandboxError::file("replace", &self.configuration))
+    }
+
+    /// The status document's file.
+    pub fn status_path(&self) -> &Path {
+        &self.status
+    }
+
+    /// The status document; `None` before the first leader has written it.
+    pub fn status(&self) -> Result<Option<ClusterStatus>, SandboxError> {
+        status::read(&self.status)
+    }
+
+    /// Waits until every coordinator answers at `/metrics` and every data server takes
+    /// connections.
+    pub async fn wait_until_ready(&mut self, within: Duration) -> Result<(), SandboxError> {
+        let deadline = Instant::now() + within;
+        loop {
+            self.check_alive()?;
+            let Some(missing) = self.not_ready().await else {
+                return Ok(());
+            };
+            if Instant::now() >= deadline {
+                let what = format!("{missing} to answer");
+                return Err(SandboxError::Timeout { what, within });
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Fails if a process has ended by itself.
+    pub fn check_alive(&mut self) -> Result<(), SandboxError> {
+        for process in self.processes_mut() {
+            if let Some(status) = process.ended()? {
+                return Err(SandboxError::Ended {
+                    name: process.name().to_owned(),
+                    status: status.to_string(),
+                    log: process.log().display().to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Every process.
+    pub fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        let coordinators = self.coordinators.iter_mut().map(|it| it.process_mut());
+        let data_servers = self.data_servers.iter_mut().map(|it| it.process_mut());
+        coordinators.chain(data_servers)
+    }
+
+    /// The index of the coordinator that says that it leads; none if two do, as may be while
+    /// leadership changes hands between two looks.
+    pub async fn leader(&self) -> Option<usize> {
+        let mut leaders = Vec::new();
+        for (index, coordinator) in self.coordinators.iter().enumerate() {
+            let runs = coordinator.process().pid().is_some() && !coordinator.process().is_paused();
+            if runs
+                && let Ok(samples) = coordinator.scrape().await
+                && leads(&samples)
+            {
+                leaders.push(index);
+            }
+        }
+        match leaders.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        }
+    }
+
+    async fn not_ready(&self) -> Option<String> {
+        for it in &self.data_servers {
+            if TcpStream::connect(it.public()).await.is_err() {
+                return Some(it.process().name().to_owned());
+            }
+        }
+        for it in &self.coordinators {
+            if it.scrape().await.is_err() {
+                return Some(it.process().name().to_owned());
+            }
+        }
+        None
+    }
+}

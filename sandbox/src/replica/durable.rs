@@ -1,0 +1,80 @@
+//! What a data server keeps on disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use stepdown_core::{ShardId, Term};
+
+use super::log::Log;
+
+/// All that a data server keeps on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurableServer {
+    /// The cluster it is bound to.
+    pub instance_id: Option<Arc<str>>,
+    /// Its shards.
+    pub shards: BTreeMap<ShardId, DurableShard>,
+}
+
+/// What a server keeps of a shard on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurableShard {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its term.
+    pub term: Term,
+    /// Its log.
+    pub log: Log,
+    /// How far the log is known to be committed. It alone is no reason to write.
+    pub commit_offset: i64,
+}
+
+/// What has changed since the last sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The cluster it was bound to meanwhile.
+    pub instance_id: Option<Arc<str>>,
+    /// The changed shards; `None` where one was deleted.
+    pub shards: BTreeMap<ShardId, Option<DurableShard>>,
+}
+
+impl DurableServer {
+    /// Takes in what has changed.
+    pub(crate) fn apply(&mut self, changes: Changes) {
+        if let Some(instance_id) = changes.instance_id {
+            self.instance_id = Some(instance_id);
+        }
+        for (id, shard) in changes.shards {
+            match shard {
+                Some(shard) => self.shards.insert(id, shard),
+                None => self.shards.remove(&id),
+            };
+        }
+    }
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.instance_id.is_none() && self.shards.is_empty()
+    }
+}
+
+/// When outputs may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Whatever is handled is durable at once.
+    Immediate,
+    /// Outputs are held back until `sync` says that everything before is durable.
+    Deferred,
+}
+
+/// What a restart does to changes that were not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// They happened to reach the disk.
+    Kept,
+    /// They are gone.
+    Lost,
+}

@@ -1,0 +1,98 @@
+//! What a leader knows of its followers, and how it feeds them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use stepdown_core::call::EntryId;
+
+use super::context::At;
+use super::cursor::{Cursor, CursorKey, CursorState};
+use super::log::Log;
+use super::message::Message;
+use super::request::Token;
+
+#[derive(Clone, Debug)]
+pub(super) struct Lead {
+    pub(super) replication_factor: u32,
+    /// The head of the log when the replica was made leader.
+    pub(super) election_head: EntryId,
+    pub(super) cursors: BTreeMap<CursorKey, Cursor>,
+    /// Clients' writes that are not committed, oldest first.
+    pub(super) appends: VecDeque<(Token, EntryId)>,
+}
+
+impl Lead {
+    /// Feeds a follower from where its log ends; one whose log goes another way is truncated
+    /// first.
+    pub(super) fn attach(&mut self, at: &mut At<'_, '_>, key: CursorKey, head: EntryId) {
+        let common = if head.term == self.election_head.term {
+            self.election_head
+        } else {
+            at.durable.log.last_at_most(head.term)
+        };
+        let mut cursor = Cursor {
+            acked: -1,
+            advertised: -1,
+            state: CursorState::Truncating(common),
+        };
+        if head.term == common.term && head.offset <= common.offset {
+            cursor.acked = head.offset;
+            cursor.state = CursorState::Sent;
+        }
+        cursor.send(at, &key);
+        self.cursors.insert(key, cursor);
+    }
+
+    /// How far a quorum, the leader included, has the log.
+    pub(super) fn quorum_offset(&self, log: &Log) -> i64 {
+        let needed = usize::try_from(self.replication_factor / 2).unwrap_or(usize::MAX);
+        let mut acked: Vec<i64> = self
+            .cursors
+            .iter()
+            .filter(|(key, _)| !key.observer)
+            .map(|(_, cursor)| cursor.acked)
+            .collect();
+        acked.sort_unstable_by(|a, b| b.cmp(a));
+        match needed.checked_sub(1) {
+            None => log.head().offset,
+            Some(at) => acked.get(at).copied().unwrap_or(-1),
+        }
+    }
+
+    pub(super) fn feed(&mut self, at: &mut At<'_, '_>) {
+        let head = at.durable.log.head().offset;
+        for (key, cursor) in &mut self.cursors {
+            let lags = cursor.acked < head
+                || (key.observer && cursor.advertised < at.durable.commit_offset);
+            if lags && cursor.state == CursorState::Idle {
+                cursor.send(at, key);
+            }
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let followers = self.cursors.keys().filter(|key| !key.observer).count();
+        let followers = u32::try_from(followers).unwrap_or(u32::MAX);
+        followers >= self.replication_factor.saturating_sub(1)
+    }
+
+    pub(super) fn is_complete(&self, committed: i64) -> bool {
+        committed >= self.election_head.offset
+            && !self.cursors.keys().any(|key| self.is_truncating(key))
+    }
+
+    pub(super) fn is_truncating(&self, key: &CursorKey) -> bool {
+        self.cursors
+            .get(key)
+            .is_some_and(|cursor| matches!(cursor.state, CursorState::Truncating(_)))
+    }
+
+    /// The cursor that a follower's answer is for.
+    pub(super) fn cursor_of(&mut self, message: &Message) -> Option<(CursorKey, &mut Cursor)> {
+        let mut key = CursorKey::follower(&message.from, message.target);
+        if !self.cursors.contains_key(&key) {
+            key.observer = true;
+        }
+        let cursor = self.cursors.get_mut(&key)?;
+        Some((key, cursor))
+    }
+}

@@ -1,0 +1,230 @@
+//! A shard that leads, or is about to: requests to its leader, and answers of its followers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use stepdown_core::call::{AddFollower, BecomeLeader, ReplicaRole};
+use stepdown_core::{ShardId, Term};
+
+use super::context::{At, Context};
+use super::cursor::{CursorKey, CursorState};
+use super::lead::Lead;
+use super::leader::{Busy, LeaderObject};
+use super::message::{Body, Message};
+use super::request::{Refusal, Reply, Token};
+use super::shard::{After, Object, Replica};
+
+impl Replica {
+    pub(super) fn become_leader(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Token,
+        request: &BecomeLeader,
+    ) -> Result<Option<Reply>, Refusal> {
+        if !matches!(self.object, Object::Leader(_)) {
+            self.object = Object::Leader(LeaderObject::new(self.role_when_opened()));
+        }
+        let Some((leader, mut at)) = self.as_leader(context) else {
+            return Err(Refusal::InvalidStatus);
+        };
+        if leader.role != ReplicaRole::Fenced {
+            return Err(Refusal::InvalidStatus);
+        }
+        if request.term != at.durable.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        let head = at.durable.log.head();
+        if request.follower_maps.values().any(|f| f.term > head.term) {
+            return Err(Refusal::InvalidTerm);
+        }
+        let lead = leader.lead.insert(Lead {
+            replication_factor: request.replication_factor,
+            election_head: head,
+            cursors: BTreeMap::new(),
+            appends: VecDeque::new(),
+        });
+        for (peer, follower_head) in &request.follower_maps {
+            let key = CursorKey::follower(peer, at.id);
+            lead.attach(&mut at, key, *follower_head);
+        }
+        leader.busy = Some(Busy::Becoming(token));
+        leader.advance(&mut at);
+        Ok(None)
+    }
+
+    pub(super) fn add_follower(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Token,
+        request: &AddFollower,
+    ) -> Result<Option<Reply>, Refusal> {
+        let key = CursorKey::follower(&request.follower, self.id);
+        self.add_cursor(context, token, request, key)
+    }
+
+    pub(super) fn add_observer(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Token,
+        request: &AddFollower,
+        target: Option<ShardId>,
+    ) -> Result<Option<Reply>, Refusal> {
+        let key = CursorKey {
+            peer: request.follower.clone(),
+            target: target.unwrap_or(self.id),
+            observer: true,
+        };
+        self.add_cursor(context, token, request, key)
+    }
+
+    fn add_cursor(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Token,
+        request: &AddFollower,
+        key: CursorKey,
+    ) -> Result<Option<Reply>, Refusal> {
+        let (leader, mut at) = self.as_leader(context).ok_or(Refusal::NotLeader)?;
+        if request.term != at.durable.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        let lead = leader.lead_as_leader().ok_or(Refusal::NotLeader)?;
+        if lead.cursors.contains_key(&key) {
+            return Ok(Some(Reply::FollowerAdded));
+        }
+        if !key.observer && lead.is_full() {
+            return Err(Refusal::AllFollowersAttached);
+        }
+        if request.head.term > lead.election_head.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        lead.attach(&mut at, key.clone(), request.head);
+        leader.busy = Some(Busy::Adding(token, key));
+        leader.advance(&mut at);
+        Ok(None)
+    }
+
+    pub(super) fn remove_observer(
+        &mut self,
+        term: Term,
+        follower: &Arc<str>,
+        target: ShardId,
+    ) -> Result<Reply, Refusal> {
+        let Object::Leader(leader) = &mut self.object else {
+            return Err(Refusal::NotLeader);
+        };
+        if term != self.durable.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        if let Some(lead) = &mut leader.lead {
+            lead.cursors.remove(&CursorKey {
+                peer: follower.clone(),
+                target,
+                observer: true,
+            });
+        }
+        Ok(Reply::ObserverRemoved)
+    }
+
+    pub(super) fn freeze(&mut self, term: Term, frozen: bool) -> Result<Reply, Refusal> {
+        let Object::Leader(leader) = &mut self.object else {
+            return Err(Refusal::NotLeader);
+        };
+        if term != self.durable.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        if leader.role != ReplicaRole::Leader {
+            return Err(Refusal::InvalidStatus);
+        }
+        leader.frozen = frozen;
+        Ok(Reply::Frozen {
+            head_offset: self.durable.log.head().offset,
+        })
+    }
+
+    pub(super) fn append(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Token,
+    ) -> Result<Option<Reply>, Refusal> {
+        let (leader, mut at) = self.as_leader(context).ok_or(Refusal::NotLeader)?;
+        if leader.frozen {
+            return Err(Refusal::NotLeader);
+        }
+        let lead = leader.lead_as_leader().ok_or(Refusal::NotLeader)?;
+        at.context.touch(at.id, at.durable);
+        at.durable.log.append(at.durable.term, 1);
+        lead.appends.push_back((token, at.durable.log.head()));
+        lead.feed(&mut at);
+        leader.advance(&mut at);
+        Ok(None)
+    }
+
+    /// Handles a follower's answer.
+    pub(super) fn lead_on(&mut self, context: &mut Context<'_>, message: Message) -> After {
+        let Some((leader, mut at)) = self.as_leader(context) else {
+            return After::Keep;
+        };
+        let (true, Some(lead)) = (message.term == at.durable.term, &mut leader.lead) else {
+            return After::Keep;
+        };
+        let Some((key, cursor)) = lead.cursor_of(&message) else {
+            return After::Keep;
+        };
+        match message.body {
+            Body::Appended { offset } => cursor.appended(offset, &at.durable.log),
+            Body::AppendRefused { refusal, head } => {
+                cursor.append_refused(&mut at, &key, &refusal, head);
+            }
+            Body::Truncated { head } => cursor.truncated(&mut at, &key, head),
+            Body::TruncateRefused { refusal } => {
+                if matches!(cursor.state, CursorState::Truncating(_)) {
+                    lead.cursors.remove(&key);
+                    leader.fail(&mut at, &key, refusal);
+                }
+            }
+            Body::Append { .. } | Body::Truncate { .. } => {}
+        }
+        leader.advance(&mut at);
+        After::Keep
+    }
+
+    /// Sends again to those followers that `choose` picks by address and by whether they owe an
+    /// answer.
+    pub(super) fn resend(
+        &mut self,
+        context: &mut Context<'_>,
+        choose: impl Fn(&str, bool) -> bool,
+    ) -> After {
+        let Some((leader, mut at)) = self.as_leader(context) else {
+            return After::Keep;
+        };
+        let cursors = leader.lead.iter_mut().flat_map(|lead| &mut lead.cursors);
+        for (key, cursor) in cursors {
+            if choose(&key.peer, cursor.state != CursorState::Idle) {
+                cursor.send(&mut at, key);
+            }
+        }
+        After::Keep
+    }
+
+    fn as_leader<'a, 'c, 'o>(
+        &'a mut self,
+        context: &'a mut Context<'o>,
+    ) -> Option<(&'a mut LeaderObject, At<'c, 'o>)>
+    where
+        'a: 'c,
+    {
+        match &mut self.object {
+            Object::Leader(leader) => Some((
+                leader,
+                At {
+                    id: self.id,
+                    durable: &mut self.durable,
+                    context,
+                },
+            )),
+            Object::Follower(_) | Object::Closed => None,
+        }
+    }
+}
