@@ -9,6 +9,7 @@
 )]
 
 pub mod bench;
+mod causes;
 pub mod cli;
 pub mod coordinate;
 pub mod data_servers;

@@ -20,12 +20,14 @@ mod address;
 mod convert;
 mod details;
 mod dial;
+mod dial_error;
 mod failure;
 mod limits;
 mod link;
 mod options;
 mod server;
 mod system_tls;
+mod tcp;
 mod watch;
 
 #[cfg(test)]
