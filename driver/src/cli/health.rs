@@ -8,7 +8,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{ParseDurationError, boolean, parse_go_duration};
+use super::boolean;
+use super::duration::parse_duration;
 
 /// Flags of `stepdown health`.
 #[derive(Clone, Debug, Args)]
@@ -20,7 +21,7 @@ pub struct HealthArgs {
     #[arg(long, default_value_t = 6649)]
     pub port: u16,
     /// How long to wait for the answer, as in 10s or 500ms
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     pub timeout: Duration,
     /// Name of the service to ask for; empty is the server as a whole
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -102,8 +103,4 @@ fn causes(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
-}
-
-fn timeout(text: &str) -> Result<Duration, ParseDurationError> {
-    parse_go_duration(text)
 }

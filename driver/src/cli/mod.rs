@@ -18,7 +18,6 @@ use std::path::Path;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs};
-pub use duration::{ParseDurationError, parse_go_duration};
 pub use exit::usage_error;
 pub use health::{HealthArgs, Unhealthy, check};
 pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 use stepdown_sandbox::server::DataServerOptions;
 
-use super::parse_go_duration;
+use super::duration::parse_duration;
 use crate::sandbox::{
     ClusterOptions, NamespaceOptions, Place, SandboxError, Script, ShowOptions, Summary, run,
 };
@@ -22,10 +22,10 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "STEPS", conflicts_with = "duration")]
     pub script: Option<Script>,
     /// End after this time; without it and without a script, when asked to
-    #[arg(long, value_name = "TIME", value_parser = parse_go_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
     /// How long to wait for the cluster to be steady again, before giving up
-    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_go_duration)]
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_duration)]
     pub timeout: Duration,
 
     /// How many shards

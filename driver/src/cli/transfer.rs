@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use stepdown_backends::configmap::{Transfer, TransferStep, transfer};
 
-use super::duration::parse_go_duration;
+use super::duration::parse_duration;
 use crate::options::DEFAULT_STATUS_NAME;
 
 /// Flags of `stepdown transfer`.
@@ -23,7 +23,7 @@ pub struct TransferArgs {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STATUS_NAME)]
     pub k8s_configmap_name: String,
     /// How long to wait until it leads
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_go_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub timeout: Duration,
 }
 

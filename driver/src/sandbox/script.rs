@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::cli::parse_go_duration;
+use stepdown_core::cluster::parse_duration;
 
 /// One thing to do to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,7 @@ impl FromStr for Step {
             "pause-leader" => Ok(Self::PauseLeader),
             _ => {
                 let time = word.strip_prefix("wait=").ok_or_else(unknown)?;
-                parse_go_duration(time)
-                    .map(Self::Wait)
-                    .map_err(|_| unknown())
+                parse_duration(time).map(Self::Wait).map_err(|_| unknown())
             }
         }
     }
