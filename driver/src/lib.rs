@@ -11,7 +11,7 @@
 pub mod bench;
 mod causes;
 pub mod cli;
-pub mod coordinate;
+pub mod coordinator;
 pub mod data_servers;
 pub mod event_loop;
 pub mod observe;

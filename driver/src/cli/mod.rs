@@ -7,11 +7,9 @@ mod duration;
 mod exit;
 mod health;
 mod sandbox;
-mod session;
 mod status_file;
 mod transfer;
 
-use crate::bench::BenchArgs;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -19,12 +17,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs};
 pub use exit::usage_error;
-pub use health::{HealthArgs, Unhealthy, check};
-pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs};
-pub use session::{Session, coordinate};
-pub use status_file::{StatusFileAction, StatusFileArgs, status_file};
+pub use health::{HealthArgs, NoAnswer, Unhealthy, check};
+pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, TooFewDataServers};
+pub use status_file::{StatusFileAction, StatusFileArgs, StatusFileError, status_file};
 pub use transfer::{TransferArgs, hand_over};
 
+use crate::bench::BenchArgs;
 use crate::options::{LogLevel, ParseLogLevelError};
 
 /// A coordinator for Oxia clusters that steps down instead of falling over.

@@ -99,15 +99,24 @@ impl SandboxArgs {
         run(place, cluster, options).await
     }
 
-    /// What can't be.
-    pub fn problem(&self) -> Option<String> {
-        (self.replication_factor > self.data_servers).then(|| {
-            format!(
-                "--replication-factor {} is more than --data-servers {}",
-                self.replication_factor, self.data_servers
-            )
+    /// Refuses what can't be.
+    pub fn check(&self) -> Result<(), TooFewDataServers> {
+        if self.replication_factor <= self.data_servers {
+            return Ok(());
+        }
+        Err(TooFewDataServers {
+            replication_factor: self.replication_factor,
+            data_servers: self.data_servers,
         })
     }
+}
+
+/// No shard can be replicated so often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--replication-factor {replication_factor} is more than --data-servers {data_servers}")]
+pub struct TooFewDataServers {
+    replication_factor: u32,
+    data_servers: u32,
 }
 
 fn count(number: u32) -> usize {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use stepdown_backends::configmap::{Transfer, TransferStep, transfer};
+use stepdown_backends::configmap::{Transfer, TransferError, TransferStep, transfer};
 
 use super::duration::parse_duration;
 use crate::options::DEFAULT_STATUS_NAME;
@@ -28,7 +28,10 @@ pub struct TransferArgs {
 }
 
 /// Asks the leader to hand over, and waits; `tell` gets a line for every step.
-pub async fn hand_over(args: TransferArgs, mut tell: impl FnMut(&str)) -> Result<(), String> {
+pub async fn hand_over(
+    args: TransferArgs,
+    mut tell: impl FnMut(&str),
+) -> Result<(), TransferError> {
     let TransferArgs {
         name,
         k8s_namespace,
@@ -49,6 +52,5 @@ pub async fn hand_over(args: TransferArgs, mut tell: impl FnMut(&str)) -> Result
         TransferStep::Done => tell(&format!("{name} leads")),
         TransferStep::LedAlready => tell(&format!("{name} leads already")),
     };
-    let done = transfer(&request, told).await;
-    done.map_err(|error| error.to_string())
+    transfer(&request, told).await
 }

@@ -5,7 +5,7 @@ pub mod metrics;
 mod reload;
 mod reports;
 
-pub use logs::{LogFormat, Logs, init_logs};
+pub use logs::{AlreadySet, LogFormat, Logs, init_logs};
 pub use metrics::Metrics;
 pub use reload::follow_log_level;
 pub use reports::log_report;
