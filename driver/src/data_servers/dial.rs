@@ -17,7 +17,7 @@ use super::address::Address;
 use super::dial_error::DialError;
 use super::system_tls::SystemTls;
 use super::tcp;
-use crate::tls::Connector;
+use crate::tls::{Connector, HTTP2};
 
 /// Data servers shut out whoever pings more often than every 5 s.
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Dialer {
 
 fn agreed(stream: TlsStream<TcpStream>) -> Result<TlsStream<TcpStream>, DialError> {
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Ok(stream),
+        Some(HTTP2) => Ok(stream),
         Some(_) | None => Err(DialError::NotHttp2),
     }
 }

@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 use super::address::Address;
 use super::dial_error::DialError;
 use super::tcp;
+use crate::tls::HTTP2;
 
 /// Reads the system's authorities once, when they are first needed.
 #[derive(Default)]
@@ -46,6 +47,6 @@ async fn read() -> Result<Arc<ClientConfig>, DialError> {
         .map_err(DialError::tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(Arc::new(config))
 }
