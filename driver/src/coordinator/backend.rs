@@ -9,7 +9,7 @@ use stepdown_core::lease::{FlapLimit, LeaseOptions, LeaseTiming};
 use tokio::sync::watch;
 
 use super::error::CoordinatorError;
-use crate::observe::Metrics;
+use crate::observe::metrics::Documents;
 use crate::options::{CoordinatorOptions, Provider};
 
 /// Opens it for the coordinator that `machine` is to be.
@@ -17,7 +17,7 @@ pub(super) async fn open(
     options: &CoordinatorOptions,
     machine: &Options,
     timing: LeaseTiming,
-    metrics: &Metrics,
+    metrics: &Documents,
 ) -> Result<Backend, CoordinatorError> {
     match &options.provider {
         Provider::File {
@@ -53,10 +53,10 @@ pub(super) async fn open(
 }
 
 /// Ends with the backend.
-async fn follow_size(mut sizes: watch::Receiver<Option<StatusSize>>, metrics: Metrics) {
+async fn follow_size(mut sizes: watch::Receiver<Option<StatusSize>>, metrics: Documents) {
     while sizes.changed().await.is_ok() {
         if let Some(size) = *sizes.borrow_and_update() {
-            metrics.status_size(size.bytes, size.limit);
+            metrics.room_taken(size.bytes, size.limit);
         }
     }
 }

@@ -8,21 +8,21 @@ use stepdown_backends::{Backend, StatusStore};
 use stepdown_core::Version;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 
-use crate::observe::Metrics;
+use crate::observe::metrics::Documents;
 
 /// The same backend, with a store that is measured. Stores are not: the machine reports them, with
 /// all their tries.
-pub(super) fn measured(backend: Backend, metrics: &Metrics) -> Backend {
+pub(super) fn measured(backend: Backend, documents: &Documents) -> Backend {
     let store = Arc::new(Measured {
         store: backend.store.clone(),
-        metrics: metrics.clone(),
+        documents: documents.clone(),
     });
     Backend { store, ..backend }
 }
 
 struct Measured {
     store: Arc<dyn StatusStore>,
-    metrics: Metrics,
+    documents: Documents,
 }
 
 #[async_trait]
@@ -30,9 +30,9 @@ impl StatusStore for Measured {
     async fn load(&self) -> LoadOutcome {
         let began = Instant::now();
         let outcome = self.store.load().await;
-        self.metrics.metadata_read(began.elapsed());
+        self.documents.document_read(began.elapsed());
         if let LoadOutcome::Found(loaded) = &outcome {
-            self.metrics.metadata_size(loaded.bytes);
+            self.documents.status_weighed(loaded.bytes);
         }
         outcome
     }
@@ -40,7 +40,7 @@ impl StatusStore for Measured {
     async fn head(&self) -> HeadOutcome {
         let began = Instant::now();
         let outcome = self.store.head().await;
-        self.metrics.metadata_read(began.elapsed());
+        self.documents.document_read(began.elapsed());
         outcome
     }
 

@@ -41,8 +41,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     } = session;
     let lease = lease_timing(lease_profile);
     let machine = machine::options(lease, &options.provider)?;
-    let backend = backend::open(&options, &machine, lease, &metrics).await?;
-    let backend = measured(backend, &metrics);
+    let backend = backend::open(&options, &machine, lease, &metrics.documents).await?;
+    let backend = measured(backend, &metrics.documents);
     let tls = options
         .controller_tls
         .as_ref()

@@ -2,6 +2,7 @@
 
 pub mod logs;
 pub mod metrics;
+mod names;
 mod reload;
 mod reports;
 

@@ -1,6 +1,7 @@
 //! The ports of a coordinator: health on each gRPC port, the admin API, `/metrics`.
 
 mod listen;
+mod scrape;
 mod serve;
 mod stream;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use stepdown_core::{Report, ServerId, ServerState, ShardId};
+use stepdown_core::{ServerId, ServerState, ShardId, Term};
 
 use super::family::{Family, Latency};
 
@@ -48,77 +49,59 @@ struct Server {
 }
 
 impl Series {
-    /// Takes note of what is about a shard or a data server.
-    pub fn report(&self, report: &Report) {
-        match report {
-            Report::Elected {
-                namespace,
-                shard,
-                took,
-                ..
-            } => {
-                let mut table = self.lock();
-                table.shard(namespace, *shard).blocked = false;
-                let latencies = table.latencies(namespace, *shard);
-                latencies.election.get_or_insert_default().add(*took);
-            }
-            Report::ElectionFailed {
-                namespace, shard, ..
-            } => {
-                self.lock().shard(namespace, *shard).failures += 1;
-            }
-            Report::FencingEnded {
-                namespace,
-                shard,
-                took,
-            } => {
-                let mut table = self.lock();
-                let latencies = table.latencies(namespace, *shard);
-                latencies.new_term.get_or_insert_default().add(*took);
-            }
-            Report::LeaderConfirmed {
-                namespace,
-                shard,
-                took,
-            } => {
-                let mut table = self.lock();
-                let latencies = table.latencies(namespace, *shard);
-                latencies.become_leader.get_or_insert_default().add(*took);
-            }
-            Report::ServerChanged { server, state, .. } => {
-                let mut table = self.lock();
-                let server = table.servers.entry(server.clone()).or_default();
-                server.running = *state == ServerState::Running;
-                server.failures += u64::from(*state == ServerState::Unavailable);
-            }
-            Report::ServerForgotten { server } => {
-                self.lock().servers.remove(server);
-            }
-            Report::ShardAccepted {
-                namespace,
-                shard,
-                term,
-                ..
-            } => {
-                self.lock().shard(namespace, *shard).term = Some(term.0);
-            }
-            Report::ShardBlocked {
-                namespace, shard, ..
-            } => {
-                self.lock().shard(namespace, *shard).blocked = true;
-            }
-            Report::ShardVerified { namespace, shard } => {
-                self.lock().shard(namespace, *shard).blocked = false;
-            }
-            Report::ConfigurationApplied { .. }
-            | Report::ConfigurationRejected { .. }
-            | Report::NamespaceCreated { .. }
-            | Report::NamespaceRefused { .. }
-            | Report::RoleChanged { .. }
-            | Report::StatusAdopted { .. }
-            | Report::StatusUnreadable { .. }
-            | Report::StoreConcluded { .. } => {}
-        }
+    /// A shard has a new leader.
+    pub fn elected(&self, namespace: &Arc<str>, shard: ShardId, took: Duration) {
+        let mut table = self.lock();
+        table.shard(namespace, shard).blocked = false;
+        let latencies = table.latencies(namespace, shard);
+        latencies.election.get_or_insert_default().add(took);
+    }
+
+    /// An attempt to elect a leader failed.
+    pub fn election_failed(&self, namespace: &Arc<str>, shard: ShardId) {
+        self.lock().shard(namespace, shard).failures += 1;
+    }
+
+    /// A quorum is fenced.
+    pub fn fenced(&self, namespace: &Arc<str>, shard: ShardId, took: Duration) {
+        let mut table = self.lock();
+        let latencies = table.latencies(namespace, shard);
+        latencies.new_term.get_or_insert_default().add(took);
+    }
+
+    /// A server became leader.
+    pub fn leader_confirmed(&self, namespace: &Arc<str>, shard: ShardId, took: Duration) {
+        let mut table = self.lock();
+        let latencies = table.latencies(namespace, shard);
+        latencies.become_leader.get_or_insert_default().add(took);
+    }
+
+    /// The store accepted the shard in this term.
+    pub fn accepted(&self, namespace: &Arc<str>, shard: ShardId, term: Term) {
+        self.lock().shard(namespace, shard).term = Some(term.0);
+    }
+
+    /// The shard can't go on by itself.
+    pub fn blocked(&self, namespace: &Arc<str>, shard: ShardId) {
+        self.lock().shard(namespace, shard).blocked = true;
+    }
+
+    /// The shard is led as it should be.
+    pub fn verified(&self, namespace: &Arc<str>, shard: ShardId) {
+        self.lock().shard(namespace, shard).blocked = false;
+    }
+
+    /// A data server's state changed.
+    pub fn server_changed(&self, server: &ServerId, state: ServerState) {
+        let mut table = self.lock();
+        let server = table.servers.entry(server.clone()).or_default();
+        server.running = state == ServerState::Running;
+        server.failures += u64::from(state == ServerState::Unavailable);
+    }
+
+    /// A data server is no longer known.
+    pub fn server_forgotten(&self, server: &ServerId) {
+        self.lock().servers.remove(server);
     }
 
     /// Out of office nothing is known of shards and servers; what was counted stays.
@@ -129,14 +112,6 @@ impl Series {
             shard.term = None;
             shard.blocked = false;
         }
-    }
-
-    /// Ends a shard's series.
-    pub fn forget_shard(&self, shard: ShardId) {
-        let mut table = self.lock();
-        let gone = table.shards.remove(&shard);
-        let detailed = gone.is_some_and(|shard| shard.latencies.is_some());
-        table.detailed -= usize::from(detailed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
