@@ -17,16 +17,16 @@ use crate::causes::with_causes;
 pub struct HealthArgs {
     /// Server host [default: localhost]
     #[arg(long, default_value = "", hide_default_value = true)]
-    pub host: String,
+    host: String,
     /// Server port
     #[arg(long, default_value_t = 6649)]
-    pub port: u16,
+    port: u16,
     /// How long to wait for the answer, as in 10s or 500ms
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
-    pub timeout: Duration,
+    timeout: Duration,
     /// Name of the service to ask for; empty is the server as a whole
     #[arg(long, default_value = "", hide_default_value = true)]
-    pub service: String,
+    service: String,
     /// Say why on standard error, also when that is no terminal
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true",
         hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]

@@ -11,12 +11,12 @@ use stepdown_backends::status_file::{self, AdoptError};
 pub struct StatusFileArgs {
     /// What to do with it.
     #[command(subcommand)]
-    pub action: StatusFileAction,
+    action: StatusFileAction,
 }
 
 /// What to do with a status file.
 #[derive(Clone, Debug, Subcommand)]
-pub enum StatusFileAction {
+enum StatusFileAction {
     /// Accept the file as it is, after an edit or a restored copy; no coordinator may be running
     Adopt {
         /// The status file

@@ -15,16 +15,16 @@ pub struct TransferArgs {
     /// The coordinator that is to lead: its metadata.name, which is its pod's name unless set. If
     /// there is none of that name, nobody leads for 5 s
     #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub name: String,
+    name: String,
     /// Kubernetes namespace of the Lease
     #[arg(long, value_name = "NAME")]
-    pub k8s_namespace: String,
+    k8s_namespace: String,
     /// ConfigMap of the cluster status, after which the Lease is named
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STATUS_NAME)]
-    pub k8s_configmap_name: String,
+    k8s_configmap_name: String,
     /// How long to wait until it leads
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
-    pub timeout: Duration,
+    timeout: Duration,
 }
 
 /// Asks the leader to hand over, and waits; `tell` gets a line for every step.

@@ -117,7 +117,7 @@ impl DataServers {
 
     /// Forgets an internal address. Its connection closes when the last call on it has ended; a
     /// later call opens a new one.
-    pub fn forget(&self, address: &str) {
+    pub(crate) fn forget(&self, address: &str) {
         self.servers().remove(address);
     }
 

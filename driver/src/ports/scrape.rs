@@ -1,4 +1,4 @@
-//! `GET /metrics`.
+//! `GET /metrics`, as Prometheus asks for it.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -26,7 +26,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves `/metrics` to the connections that come in, until `stop`.
-pub async fn serve_metrics<I>(
+pub(super) async fn serve_metrics<I>(
     metrics: Metrics,
     mut incoming: impl Stream<Item = I> + Unpin,
     stop: CancellationToken,

@@ -15,7 +15,7 @@ use prometheus::{Registry, TextEncoder};
 use stepdown_core::{Report, Role};
 
 pub(crate) use documents::Documents;
-pub use grpc::{CountRpcs, RpcCounter};
+pub(crate) use grpc::{CountRpcs, RpcCounter};
 
 use self::leadership::Leadership;
 use self::rpc::Rpcs;
