@@ -1,5 +1,5 @@
-//! The command line. It takes what `oxia coordinator` and `oxia health` take, and works under the
-//! name `oxia` as well.
+//! The command line, and the short commands that need no more than it. It takes what
+//! `oxia coordinator` and `oxia health` take, and works under the name `oxia` as well.
 
 mod boolean;
 mod coordinator;

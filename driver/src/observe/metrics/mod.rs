@@ -7,6 +7,7 @@ mod grpc;
 mod leadership;
 mod process;
 mod rpc;
+mod shard_families;
 mod shards;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub(crate) use grpc::{CountRpcs, RpcCounter};
 
 use self::leadership::Leadership;
 use self::rpc::Rpcs;
-use self::shards::{Collected, Series};
+use self::shard_families::Collected;
+use self::shards::Series;
 
 /// Every metric of the process. Clones share the same numbers.
 #[derive(Clone)]
