@@ -1,4 +1,7 @@
-//! The tokio driver of the coordinator machine.
+//! The coordinator's driver: the event loop around the machine of `stepdown-core`, and all that it
+//! needs to talk to the world. `main.rs` is the `stepdown` command.
+//!
+//! What is public is for that command and for tests.
 
 #![cfg_attr(
     test,
@@ -9,11 +12,12 @@
 )]
 
 pub mod bench;
+mod causes;
 pub mod cli;
-pub mod coordinate;
+pub mod coordinator;
 pub mod data_servers;
-pub mod event_loop;
+mod event_loop;
 pub mod observe;
 pub mod options;
 pub mod ports;
-pub mod tls;
+mod tls;

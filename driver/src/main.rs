@@ -4,13 +4,16 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use stepdown::bench::BenchArgs;
+use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
     self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, SandboxArgs, SandboxChildArgs,
-    SandboxDataServerArgs, StatusFileArgs, TransferArgs,
+    SandboxDataServerArgs, StatusFileArgs, StatusFileError, TooFewDataServers, TransferArgs,
+    Unhealthy,
 };
-use stepdown::coordinate;
-use stepdown_sandbox::{cluster, server};
+use stepdown::coordinator::{self, CoordinatorError};
+use stepdown_backends::configmap::TransferError;
+use stepdown_sandbox::cluster::{self, SandboxError};
+use stepdown_sandbox::server::{self, ServeError};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -28,19 +31,36 @@ fn main() -> ExitCode {
         Command::StatusFile(args) => status_file(&args),
         Command::Transfer(args) => transfer(args),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Silent) => ExitCode::FAILURE,
-        Err(Failure::Told(reason)) => {
-            tell(&format!("Error: {reason}\n"));
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|failure| {
+        tell(&format!("Error: {failure}\n"));
+        ExitCode::FAILURE
+    })
 }
 
+/// Why a command could not do what it was asked. What it was asked may end badly as well: that is
+/// an exit code.
+#[derive(Debug, thiserror::Error)]
 enum Failure {
-    Silent,
-    Told(String),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    #[error(transparent)]
+    Coordinator(#[from] CoordinatorError),
+    #[error(transparent)]
+    DataServer(#[from] ServeError),
+    #[error("can't start: {0}")]
+    Runtime(io::Error),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    SandboxArgs(#[from] TooFewDataServers),
+    #[error("can't start as a child: {0}")]
+    SandboxChild(io::Error),
+    #[error(transparent)]
+    StatusFile(#[from] StatusFileError),
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    #[error(transparent)]
+    Unhealthy(#[from] Unhealthy),
 }
 
 /// Help and the version end well; anything else is a usage error.
@@ -70,88 +90,85 @@ fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-fn coordinator(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Failure> {
+fn coordinator(global: GlobalArgs, args: CoordinatorArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_multi_thread())?;
-    let result = runtime.block_on(cli::coordinate(global, args, coordinate::run));
+    let result = runtime.block_on(coordinator::run(global, args));
     runtime.shutdown_background();
-    result.map_err(Failure::Told)
+    result?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn bench(args: BenchArgs) -> Result<(), Failure> {
+fn bench(args: BenchArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_multi_thread())?;
-    let result = runtime.block_on(stepdown::bench::run(args));
-    result.map_err(|error| Failure::Told(error.to_string()))
+    runtime.block_on(stepdown::bench::run(args))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Probes log what they see, so the reason is told only to people, or when asked for.
-fn health(args: &HealthArgs) -> Result<(), Failure> {
+fn health(args: &HealthArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
     let result = runtime.block_on(cli::check(args));
     // A name that is still being looked up must not hold up the probe.
     runtime.shutdown_background();
-    result.map_err(|unhealthy| {
-        if args.verbose || io::stderr().is_terminal() {
-            Failure::Told(unhealthy.to_string())
-        } else {
-            Failure::Silent
-        }
-    })
-}
-
-fn status_file(args: &StatusFileArgs) -> Result<(), Failure> {
-    let (report, is_usable) = cli::status_file(args).map_err(Failure::Told)?;
-    // Whoever closed standard output has read enough.
-    let _ = io::stdout().write_all(report.as_bytes());
-    if is_usable {
-        Ok(())
-    } else {
-        Err(Failure::Silent)
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(unhealthy) if args.verbose || io::stderr().is_terminal() => Err(unhealthy.into()),
+        Err(_) => Ok(ExitCode::FAILURE),
     }
 }
 
-fn transfer(args: TransferArgs) -> Result<(), Failure> {
+fn status_file(args: &StatusFileArgs) -> Result<ExitCode, Failure> {
+    let (report, is_usable) = cli::status_file(args)?;
+    // Whoever closed standard output has read enough.
+    let _ = io::stdout().write_all(report.as_bytes());
+    Ok(success_if(is_usable))
+}
+
+fn transfer(args: TransferArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
     let told = |line: &str| {
         // Whoever closed standard output wants only the exit code.
         let _ = writeln!(io::stdout(), "{line}");
     };
-    let handed_over = runtime.block_on(cli::hand_over(args, told));
-    handed_over.map_err(Failure::Told)
+    runtime.block_on(cli::hand_over(args, told))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn run_sandbox(args: SandboxArgs) -> Result<(), Failure> {
-    if let Some(problem) = args.problem() {
-        return Err(Failure::Told(problem));
-    }
+fn run_sandbox(args: SandboxArgs) -> Result<ExitCode, Failure> {
+    args.check()?;
     let runtime = runtime(Builder::new_multi_thread())?;
     let summary = runtime.block_on(args.run());
     // A thread may wait for a key.
     runtime.shutdown_background();
-    let summary = summary.map_err(|error| Failure::Told(error.to_string()))?;
+    let summary = summary?;
     // Whoever closed standard output has read enough.
     let _ = io::stdout().write_all(summary.to_string().as_bytes());
-    if summary.is_good() {
-        Ok(())
-    } else {
-        Err(Failure::Silent)
-    }
+    Ok(success_if(summary.is_good()))
 }
 
 /// Returns only if it can't become what it is to be.
 fn sandbox_child(args: &SandboxChildArgs) -> Failure {
-    let error = cluster::become_child(args.parent, &args.program, &args.words);
-    Failure::Told(format!("can't start as a child: {error}"))
+    Failure::SandboxChild(cluster::become_child(
+        args.parent,
+        &args.program,
+        &args.words,
+    ))
 }
 
-fn sandbox_data_server(args: SandboxDataServerArgs) -> Result<(), Failure> {
+fn sandbox_data_server(args: SandboxDataServerArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
-    let served = runtime.block_on(server::serve(args.into_options()));
-    served.map_err(|error| Failure::Told(error.to_string()))
+    runtime.block_on(server::serve(args.into_options()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime, Failure> {
-    builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Told(format!("can't start: {error}")))
+    builder.enable_all().build().map_err(Failure::Runtime)
+}
+
+fn success_if(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

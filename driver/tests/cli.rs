@@ -62,12 +62,12 @@ fn health_ends_with_0_only_if_the_service_serves() {
     ];
     let flags = CoordinatorArgs::from_words(&words).expect("flags");
     let options = CoordinatorOptions::load(flags.into_settings(), None).expect("valid");
-    let (port, servers) = runtime.block_on(async {
+    let (port, ports) = runtime.block_on(async {
         let listeners = Listeners::bind(&options).await.expect("free ports");
         let (internal, _, _) = listeners.addresses().expect("addresses");
         let metrics = Metrics::new().expect("unique names");
-        let servers = Ports::start(listeners, Routes::default(), &metrics);
-        (internal.port().to_string(), servers)
+        let ports = Ports::start(listeners, Routes::default(), &metrics);
+        (internal.port().to_string(), ports)
     });
     let health = |more: &[&str]| {
         let words = [&["health", "--host=127.0.0.1", "--port", &port], more].concat();
@@ -81,12 +81,12 @@ fn health_ends_with_0_only_if_the_service_serves() {
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stdout.is_empty() && unknown.stderr.is_empty());
 
-    runtime.block_on(servers.not_serving());
+    runtime.block_on(ports.not_serving());
     let leaving = health(&["--verbose"]);
     assert_eq!(leaving.status.code(), Some(1));
     assert!(text(&leaving.stderr).contains("NOT_SERVING"));
 
-    runtime.block_on(servers.close());
+    runtime.block_on(ports.close());
     assert_eq!(health(&[]).status.code(), Some(1));
 }
 

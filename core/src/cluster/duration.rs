@@ -1,6 +1,5 @@
 //! Durations as Go writes them.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 /// Units by their length in nanoseconds.
@@ -57,31 +56,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     Ok(Duration::from_nanos(nanos))
 }
 
-/// Writes Go's syntax: `1h30m0s`, `1.5s`, `300ms`.
-pub fn format_duration(duration: Duration) -> String {
-    let nanos = duration.as_nanos();
-    let small = [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")];
-    if nanos == 0 {
-        return "0s".to_owned();
-    }
-    if let Some((unit, name)) = small.into_iter().rfind(|(unit, _)| nanos >= *unit)
-        && nanos < 1_000_000_000
-    {
-        return format!("{}{name}", decimal(nanos, unit));
-    }
-    let minutes = nanos / 60_000_000_000;
-    let mut out = String::new();
-    // Writing to a string can't fail.
-    if minutes >= 60 {
-        let _ = write!(out, "{}h", minutes / 60);
-    }
-    if minutes > 0 {
-        let _ = write!(out, "{}m", minutes % 60);
-    }
-    let _ = write!(out, "{}s", decimal(nanos % 60_000_000_000, 1_000_000_000));
-    out
-}
-
 fn next_part(text: &str) -> Result<(u64, &str), ParseDurationError> {
     let is_number = |character: char| character.is_ascii_digit() || character == '.';
     let (number, rest) = split_at(text, |character| !is_number(character));
@@ -116,18 +90,10 @@ fn split_at(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-fn decimal(nanos: u128, unit: u128) -> String {
-    let width = unit.ilog10() as usize;
-    let fraction = format!("{:0width$}", nanos % unit);
-    let fraction = fraction.trim_end_matches('0');
-    match fraction {
-        "" => (nanos / unit).to_string(),
-        fraction => format!("{}.{fraction}", nanos / unit),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -136,16 +102,23 @@ mod tests {
     fn durations_are_read_as_go_reads_them() {
         for (text, nanos) in [
             ("0", 0),
+            ("+0", 0),
             ("+0s", 0),
             ("-0s", 0),
             ("30s", 30_000_000_000),
+            ("+10s", 10_000_000_000),
+            ("1m30s", 90_000_000_000),
+            ("1h", 3_600_000_000_000),
             ("1h30m", 5_400_000_000_000),
             ("1.5h", 5_400_000_000_000),
             (".5s", 500_000_000),
             ("1.s", 1_000_000_000),
+            ("1.5s", 1_500_000_000),
             ("300ms", 300_000_000),
+            ("5us", 5_000),
             ("7\u{b5}s", 7_000),
             ("7\u{3bc}s", 7_000),
+            ("7ns", 7),
             ("1.9ns", 1),
             ("1s1s", 2_000_000_000),
             ("2562047h47m16.854775807s", i64::MAX as u64),
@@ -161,7 +134,8 @@ mod tests {
     #[test]
     fn what_go_refuses_is_refused() {
         for text in [
-            "", "5", "s", "1d", "1 s", "1.2.3s", "+", "-", ".s", "1s5", " 1s", "1\u{b5}",
+            "", "5", "10", "s", "1d", "1 s", "1s 2s", "1.2.3s", "1..5s", "+", "-", ".s", "1s5",
+            " 1s", "1\u{b5}",
         ] {
             assert_eq!(
                 parse_duration(text),
@@ -172,6 +146,7 @@ mod tests {
         assert_eq!(parse_duration("-1s"), Err(ParseDurationError::Negative));
         for text in [
             "2562047h47m16.854775808s",
+            "99999999999999h",
             "99999999999999999999999999999999999999999h",
         ] {
             assert_eq!(
@@ -208,6 +183,41 @@ mod tests {
         #[test]
         fn any_text_is_a_duration_or_an_error(text in "[-+]?[0-9.smhunµ]{0,12}|.{0,8}") {
             let _ = parse_duration(&text);
+        }
+    }
+
+    /// Writes Go's syntax: `1h30m0s`, `1.5s`, `300ms`.
+    fn format_duration(duration: Duration) -> String {
+        let nanos = duration.as_nanos();
+        let small = [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")];
+        if nanos == 0 {
+            return "0s".to_owned();
+        }
+        if let Some((unit, name)) = small.into_iter().rfind(|(unit, _)| nanos >= *unit)
+            && nanos < 1_000_000_000
+        {
+            return format!("{}{name}", decimal(nanos, unit));
+        }
+        let minutes = nanos / 60_000_000_000;
+        let mut out = String::new();
+        // Writing to a string can't fail.
+        if minutes >= 60 {
+            let _ = write!(out, "{}h", minutes / 60);
+        }
+        if minutes > 0 {
+            let _ = write!(out, "{}m", minutes % 60);
+        }
+        let _ = write!(out, "{}s", decimal(nanos % 60_000_000_000, 1_000_000_000));
+        out
+    }
+
+    fn decimal(nanos: u128, unit: u128) -> String {
+        let width = unit.ilog10() as usize;
+        let fraction = format!("{:0width$}", nanos % unit);
+        let fraction = fraction.trim_end_matches('0');
+        match fraction {
+            "" => (nanos / unit).to_string(),
+            fraction => format!("{}.{fraction}", nanos / unit),
         }
     }
 }

@@ -11,7 +11,7 @@ pub use configuration::{
     AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, ConfigurationError,
     ConfigurationProblems, Coordinator, KeySorting, LoadBalancer, Namespace,
 };
-pub use duration::{ParseDurationError, format_duration, parse_duration};
+pub use duration::{ParseDurationError, parse_duration};
 pub use identity::DataServerIdentity;
 pub use status::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,

@@ -1,7 +1,7 @@
 //! How long a new cluster takes, and how often its document is written meanwhile.
 
-use super::BenchError;
 use super::cluster::Cluster;
+use super::error::BenchError;
 
 pub(super) async fn run(shards: u32) -> Result<(), BenchError> {
     let mut cluster = Cluster::start(shards).await?;

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::BenchError;
+use super::error::BenchError;
 use crate::data_servers::CallOptions;
 use crate::event_loop::{Coordinator, View};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use stepdown_backends::memory::Fault;
 use stepdown_core::Role;
 
-use super::BenchError;
 use super::cluster::Cluster;
+use super::error::BenchError;
 
 pub(super) async fn run(shards: u32, rounds: u32) -> Result<(), BenchError> {
     println!("shards: {shards}, conflicts of each kind: {rounds}");

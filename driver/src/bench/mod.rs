@@ -4,22 +4,23 @@
 mod bring_up;
 mod cluster;
 mod conflict;
-
-use std::time::Duration;
+mod error;
 
 use clap::{Args, Subcommand};
+
+pub use error::BenchError;
 
 /// Measure the coordinator against sandbox data servers, in one process
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
     /// What to measure
     #[command(subcommand)]
-    pub what: Bench,
+    what: Bench,
 }
 
 /// What can be measured.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Bench {
+enum Bench {
     /// From a new cluster until every shard is led and stored so
     BringUp {
         /// Shards of the one namespace
@@ -35,17 +36,6 @@ pub enum Bench {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         rounds: u32,
     },
-}
-
-/// Why nothing was measured.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchError {
-    /// A data server did not start.
-    #[error("a sandbox data server did not start: {0}")]
-    Server(#[from] stepdown_sandbox::server::StartError),
-    /// The cluster did not become what it should.
-    #[error("gave up after {0:?} waiting until {1}")]
-    Stuck(Duration, &'static str),
 }
 
 /// Measures, and prints the figures.

@@ -11,26 +11,22 @@ use crate::options::{
 
 /// Flags of `stepdown coordinator`. Where the `--sconfig` file speaks, it wins.
 #[derive(Clone, Debug, Args)]
-#[expect(
-    missing_docs,
-    reason = "each field is the flag of its name; its help follows"
-)]
 pub struct CoordinatorArgs {
     /// Options file (YAML); its keys win over flags
     #[arg(long, value_name = "FILE")]
-    pub sconfig: Option<PathBuf>,
+    pub(crate) sconfig: Option<PathBuf>,
     /// Internal service bind address
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0:6649")]
-    pub internal_addr: String,
+    pub(crate) internal_addr: String,
     /// Public service (admin API) bind address
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0:6651")]
-    pub public_addr: String,
+    pub(crate) public_addr: String,
     /// Metrics service bind address
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
-    pub metrics_addr: String,
+    pub(crate) metrics_addr: String,
     /// Metadata provider: file, configmap, raft or memory
     #[arg(long, value_name = "PROVIDER", default_value = "file")]
-    pub metadata: String,
+    pub(crate) metadata: String,
 
     /// Cluster status file
     #[arg(
@@ -39,15 +35,15 @@ pub struct CoordinatorArgs {
         default_value = "data/cluster-status.json",
         help_heading = "File provider"
     )]
-    pub file_clusters_status_path: String,
+    pub(crate) file_clusters_status_path: String,
     /// Take an empty status document for a new cluster; without it, an empty one is refused
     #[arg(long, help_heading = "File and configmap provider", num_args = 0..=1, require_equals = true, default_value = "false",
         default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
-    pub initialize_empty_status: bool,
+    pub(crate) initialize_empty_status: bool,
     /// Take files on NFS, SMB or FUSE, whose locks and renames may not hold what they promise
     #[arg(long, help_heading = "File provider", num_args = 0..=1, require_equals = true, default_value = "false",
         default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
-    pub allow_network_filesystem: bool,
+    pub(crate) allow_network_filesystem: bool,
 
     /// Kubernetes namespace of the ConfigMaps
     #[arg(
@@ -57,7 +53,7 @@ pub struct CoordinatorArgs {
         hide_default_value = true,
         help_heading = "Configmap provider"
     )]
-    pub k8s_namespace: String,
+    pub(crate) k8s_namespace: String,
     /// ConfigMap of the cluster status [default: oxia-cluster-status]
     #[arg(
         long,
@@ -66,7 +62,7 @@ pub struct CoordinatorArgs {
         hide_default_value = true,
         help_heading = "Configmap provider"
     )]
-    pub k8s_configmap_name: String,
+    pub(crate) k8s_configmap_name: String,
     /// How the cluster status is written: plain, as upstream does, or compressed, for more shards
     /// than fit into 1 MiB [default: plain]
     #[arg(
@@ -76,7 +72,7 @@ pub struct CoordinatorArgs {
         hide_default_value = true,
         help_heading = "Configmap provider"
     )]
-    pub k8s_status_layout: String,
+    pub(crate) k8s_status_layout: String,
 
     /// Raft address of this coordinator
     #[arg(
@@ -86,10 +82,10 @@ pub struct CoordinatorArgs {
         hide_default_value = true,
         help_heading = "Raft provider"
     )]
-    pub raft_address: String,
+    pub(crate) raft_address: String,
     /// Raft bootstrap nodes, comma-separated or repeated
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', action = clap::ArgAction::Append, help_heading = "Raft provider")]
-    pub raft_bootstrap_nodes: Vec<String>,
+    pub(crate) raft_bootstrap_nodes: Vec<String>,
     /// Raft data directory
     #[arg(
         long,
@@ -97,27 +93,27 @@ pub struct CoordinatorArgs {
         default_value = "data/raft",
         help_heading = "Raft provider"
     )]
-    pub raft_data_dir: String,
+    pub(crate) raft_data_dir: String,
 
     #[command(flatten)]
-    pub tls: ServerTlsArgs,
+    pub(super) tls: ServerTlsArgs,
     #[command(flatten)]
-    pub peer_tls: PeerTlsArgs,
+    pub(super) peer_tls: PeerTlsArgs,
 
     /// Deprecated: cluster configuration, a file or configmap:<namespace>/<name>
     #[arg(short = 'f', long, value_name = "PATH", hide = true)]
-    pub conf: Option<String>,
+    pub(crate) conf: Option<String>,
     /// Deprecated: as --conf
     #[arg(long, value_name = "PATH", hide = true)]
-    pub cconfig: Option<String>,
+    pub(crate) cconfig: Option<String>,
     /// Times of the lease: default, or short for tests
     #[arg(long, value_name = "PROFILE", default_value = "default", hide = true)]
-    pub lease_profile: LeaseProfile,
+    pub(crate) lease_profile: LeaseProfile,
 }
 
 /// Times of the lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum LeaseProfile {
+pub(crate) enum LeaseProfile {
     /// Those of upstream's Kubernetes client.
     #[default]
     Default,
@@ -128,55 +124,55 @@ pub enum LeaseProfile {
 /// TLS of the internal server.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "TLS of the internal service")]
-pub struct ServerTlsArgs {
+pub(super) struct ServerTlsArgs {
     /// Certificate file
     #[arg(long, value_name = "FILE")]
-    pub tls_cert_file: Option<String>,
+    pub(super) tls_cert_file: Option<String>,
     /// Key file
     #[arg(long, value_name = "FILE")]
-    pub tls_key_file: Option<String>,
+    pub(super) tls_key_file: Option<String>,
     /// Authorities of client certificates
     #[arg(long, value_name = "FILE")]
-    pub tls_trusted_ca_file: Option<String>,
+    pub(super) tls_trusted_ca_file: Option<String>,
     /// Least version: 771 is TLS 1.2, 772 is TLS 1.3
     #[arg(long, value_name = "NUMBER")]
-    pub tls_min_version: Option<u16>,
+    pub(super) tls_min_version: Option<u16>,
     /// Greatest version
     #[arg(long, value_name = "NUMBER")]
-    pub tls_max_version: Option<u16>,
+    pub(super) tls_max_version: Option<u16>,
     /// Has no meaning for a server
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = boolean::parse)]
-    pub tls_insecure_skip_verify: Option<bool>,
+    pub(super) tls_insecure_skip_verify: Option<bool>,
     /// Refuse clients without a certificate
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = boolean::parse)]
-    pub tls_client_auth: Option<bool>,
+    pub(super) tls_client_auth: Option<bool>,
 }
 
 /// TLS towards data servers.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "TLS towards data servers")]
-pub struct PeerTlsArgs {
+pub(super) struct PeerTlsArgs {
     /// Certificate file
     #[arg(long, value_name = "FILE")]
-    pub peer_tls_cert_file: Option<String>,
+    pub(super) peer_tls_cert_file: Option<String>,
     /// Key file
     #[arg(long, value_name = "FILE")]
-    pub peer_tls_key_file: Option<String>,
+    pub(super) peer_tls_key_file: Option<String>,
     /// Authorities of the servers' certificates
     #[arg(long, value_name = "FILE")]
-    pub peer_tls_trusted_ca_file: Option<String>,
+    pub(super) peer_tls_trusted_ca_file: Option<String>,
     /// Name to expect in the servers' certificates
     #[arg(long, value_name = "NAME")]
-    pub peer_tls_server_name: Option<String>,
+    pub(super) peer_tls_server_name: Option<String>,
     /// Least version: 771 is TLS 1.2, 772 is TLS 1.3
     #[arg(long, value_name = "NUMBER")]
-    pub peer_tls_min_version: Option<u16>,
+    pub(super) peer_tls_min_version: Option<u16>,
     /// Greatest version
     #[arg(long, value_name = "NUMBER")]
-    pub peer_tls_max_version: Option<u16>,
+    pub(super) peer_tls_max_version: Option<u16>,
     /// Don't check the servers' certificates
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = boolean::parse)]
-    pub peer_tls_insecure_skip_verify: Option<bool>,
+    pub(super) peer_tls_insecure_skip_verify: Option<bool>,
 }
 
 impl CoordinatorArgs {
@@ -193,7 +189,7 @@ impl CoordinatorArgs {
     }
 
     /// What to tell the operator about flags that still work but should go.
-    pub fn deprecations(&self) -> Vec<String> {
+    pub(crate) fn deprecations(&self) -> Vec<String> {
         let mut notices = Vec::new();
         for (flag, used) in [
             ("--conf", self.conf.is_some()),

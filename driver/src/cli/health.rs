@@ -8,23 +8,25 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{ParseDurationError, boolean, parse_go_duration};
+use super::boolean;
+use super::duration::parse_duration;
+use crate::causes::with_causes;
 
 /// Flags of `stepdown health`.
 #[derive(Clone, Debug, Args)]
 pub struct HealthArgs {
     /// Server host [default: localhost]
     #[arg(long, default_value = "", hide_default_value = true)]
-    pub host: String,
+    host: String,
     /// Server port
     #[arg(long, default_value_t = 6649)]
-    pub port: u16,
+    port: u16,
     /// How long to wait for the answer, as in 10s or 500ms
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
-    pub timeout: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    timeout: Duration,
     /// Name of the service to ask for; empty is the server as a whole
     #[arg(long, default_value = "", hide_default_value = true)]
-    pub service: String,
+    service: String,
     /// Say why on standard error, also when that is no terminal
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true",
         hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
@@ -32,7 +34,7 @@ pub struct HealthArgs {
 }
 
 /// Why a service is not healthy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Unhealthy {
     /// There was no answer.
     #[error("{target}: {reason}")]
@@ -40,7 +42,7 @@ pub enum Unhealthy {
         /// Who was asked.
         target: String,
         /// Why it did not answer.
-        reason: String,
+        reason: NoAnswer,
     },
     /// It answered something else than SERVING.
     #[error("{target}: the service is {status}")]
@@ -52,6 +54,23 @@ pub enum Unhealthy {
     },
 }
 
+/// Why a service did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// There is no such host or port.
+    #[error("not an address (--host, --port): {0}")]
+    Address(tonic::transport::Error),
+    /// It can't be reached.
+    #[error("{}", with_causes(.0))]
+    Connect(tonic::transport::Error),
+    /// The call failed.
+    #[error("{:?}: {}", .0.code(), .0.message())]
+    Status(Box<tonic::Status>),
+    /// It took too long.
+    #[error("no answer within {0:?} (--timeout)")]
+    TimedOut(Duration),
+}
+
 /// Asks the service; `Ok` only if it answers SERVING in time.
 pub async fn check(args: &HealthArgs) -> Result<(), Unhealthy> {
     let host = match args.host.as_str() {
@@ -60,50 +79,34 @@ pub async fn check(args: &HealthArgs) -> Result<(), Unhealthy> {
         host => host.to_owned(),
     };
     let target = format!("{host}:{}", args.port);
-    let no_answer = |reason: String| Unhealthy::NoAnswer {
-        target: target.clone(),
-        reason,
-    };
     let answer = tokio::time::timeout(args.timeout, ask(&target, &args.service))
         .await
-        .map_err(|_| no_answer(format!("no answer within {:?} (--timeout)", args.timeout)))?
-        .map_err(no_answer)?;
+        .unwrap_or(Err(NoAnswer::TimedOut(args.timeout)));
     match answer {
-        ServingStatus::Serving => Ok(()),
-        status @ (ServingStatus::NotServing
-        | ServingStatus::ServiceUnknown
-        | ServingStatus::Unknown) => Err(Unhealthy::NotServing {
+        Ok(ServingStatus::Serving) => Ok(()),
+        Ok(
+            status @ (ServingStatus::NotServing
+            | ServingStatus::ServiceUnknown
+            | ServingStatus::Unknown),
+        ) => Err(Unhealthy::NotServing {
             target,
             status: status.as_str_name(),
         }),
+        Err(reason) => Err(Unhealthy::NoAnswer { target, reason }),
     }
 }
 
-async fn ask(target: &str, service: &str) -> Result<ServingStatus, String> {
+async fn ask(target: &str, service: &str) -> Result<ServingStatus, NoAnswer> {
     let channel = Endpoint::from_shared(format!("http://{target}"))
-        .map_err(|error| format!("not an address (--host, --port): {error}"))?
+        .map_err(NoAnswer::Address)?
         .connect()
         .await
-        .map_err(|error| causes(&error))?;
+        .map_err(NoAnswer::Connect)?;
     let answer = HealthClient::new(channel)
         .check(HealthCheckRequest {
             service: service.to_owned(),
         })
         .await
-        .map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
+        .map_err(|status| NoAnswer::Status(Box::new(status)))?;
     Ok(answer.into_inner().status())
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}
-
-fn timeout(text: &str) -> Result<Duration, ParseDurationError> {
-    parse_go_duration(text)
 }

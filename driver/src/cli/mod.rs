@@ -1,5 +1,5 @@
-//! The command line. It takes what `oxia coordinator` and `oxia health` take, and works under the
-//! name `oxia` as well.
+//! The command line, and the short commands that need no more than it. It takes what
+//! `oxia coordinator` and `oxia health` take, and works under the name `oxia` as well.
 
 mod boolean;
 mod coordinator;
@@ -7,25 +7,23 @@ mod duration;
 mod exit;
 mod health;
 mod sandbox;
-mod session;
 mod status_file;
 mod transfer;
 
-use crate::bench::BenchArgs;
 use std::ffi::OsString;
 use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use coordinator::{CoordinatorArgs, LeaseProfile, PeerTlsArgs, ServerTlsArgs};
-pub use duration::{ParseDurationError, parse_go_duration};
+pub use coordinator::CoordinatorArgs;
+pub(crate) use coordinator::LeaseProfile;
 pub use exit::usage_error;
-pub use health::{HealthArgs, Unhealthy, check};
-pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs};
-pub use session::{Session, coordinate};
-pub use status_file::{StatusFileAction, StatusFileArgs, status_file};
+pub use health::{HealthArgs, NoAnswer, Unhealthy, check};
+pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, TooFewDataServers};
+pub use status_file::{StatusFileArgs, StatusFileError, status_file};
 pub use transfer::{TransferArgs, hand_over};
 
+use crate::bench::BenchArgs;
 use crate::options::{LogLevel, ParseLogLevelError};
 
 /// A coordinator for Oxia clusters that steps down instead of falling over.
@@ -51,18 +49,18 @@ pub struct Cli {
 pub struct GlobalArgs {
     /// Set logging level [debug|info|warn|error] [default: info]
     #[arg(short = 'l', long, global = true, value_name = "LEVEL", help_heading = "Global options", value_parser = parse_level)]
-    pub log_level: Option<LogLevel>,
+    pub(crate) log_level: Option<LogLevel>,
     /// Print logs in JSON format
     #[arg(short = 'j', long, global = true, help_heading = "Global options", num_args = 0..=1, require_equals = true,
         default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", hide_possible_values = true, value_parser = boolean::parse)]
-    pub log_json: bool,
+    pub(crate) log_json: bool,
     /// Accepted for compatibility; there is no pprof here
     #[arg(long, global = true, help_heading = "Global options", num_args = 0..=1, require_equals = true, hide = true,
         default_value = "false", default_missing_value = "true", value_parser = boolean::parse)]
-    pub profile: bool,
+    pub(crate) profile: bool,
     /// Accepted for compatibility; there is no pprof here
     #[arg(long, global = true, help_heading = "Global options", hide = true)]
-    pub profile_bind_address: Option<String>,
+    pub(crate) profile_bind_address: Option<String>,
 }
 
 /// What to do.

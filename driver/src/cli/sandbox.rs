@@ -10,7 +10,7 @@ use stepdown_sandbox::cluster::{ClusterOptions, NamespaceOptions, SandboxError};
 use stepdown_sandbox::server::DataServerOptions;
 use stepdown_sandbox::show::{Place, Script, ShowOptions, Summary, run};
 
-use super::parse_go_duration;
+use super::duration::parse_duration;
 
 /// Flags of `stepdown sandbox`.
 #[derive(Clone, Debug, Args)]
@@ -19,17 +19,17 @@ pub struct SandboxArgs {
     /// Do these things one after the other, then end: conflict, kill-leader, kill-data-server,
     /// pause-leader, wait=TIME
     #[arg(long, value_name = "STEPS", conflicts_with = "duration")]
-    pub script: Option<Script>,
+    script: Option<Script>,
     /// End after this time; without it and without a script, when asked to
-    #[arg(long, value_name = "TIME", value_parser = parse_go_duration)]
-    pub duration: Option<Duration>,
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
     /// How long to wait for the cluster to be steady again, before giving up
-    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_go_duration)]
-    pub timeout: Duration,
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_duration)]
+    timeout: Duration,
 
     /// How many shards
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = value_parser!(u32).range(1..=10_000), help_heading = "Cluster")]
-    pub shards: u32,
+    shards: u32,
     /// The namespace
     #[arg(
         long,
@@ -37,23 +37,23 @@ pub struct SandboxArgs {
         default_value = "default",
         help_heading = "Cluster"
     )]
-    pub namespace: String,
+    namespace: String,
     /// How many data servers replicate each shard
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
-    pub replication_factor: u32,
+    replication_factor: u32,
     /// How many coordinators
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
-    pub coordinators: u32,
+    coordinators: u32,
     /// How many data servers
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=30), help_heading = "Cluster")]
-    pub data_servers: u32,
+    data_servers: u32,
 
     /// Where to put documents, data and logs: an empty directory, which is kept [default: a temporary one]
     #[arg(long, value_name = "DIR", help_heading = "Files")]
-    pub dir: Option<PathBuf>,
+    dir: Option<PathBuf>,
     /// Keep the temporary directory; it is kept anyway if something went wrong
     #[arg(long, help_heading = "Files")]
-    pub keep: bool,
+    keep: bool,
 }
 
 const SANDBOX_HELP: &str = "\
@@ -100,15 +100,24 @@ impl SandboxArgs {
         run(place, cluster, options).await
     }
 
-    /// What can't be.
-    pub fn problem(&self) -> Option<String> {
-        (self.replication_factor > self.data_servers).then(|| {
-            format!(
-                "--replication-factor {} is more than --data-servers {}",
-                self.replication_factor, self.data_servers
-            )
+    /// Refuses what can't be.
+    pub fn check(&self) -> Result<(), TooFewDataServers> {
+        if self.replication_factor <= self.data_servers {
+            return Ok(());
+        }
+        Err(TooFewDataServers {
+            replication_factor: self.replication_factor,
+            data_servers: self.data_servers,
         })
     }
+}
+
+/// No shard can be replicated so often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--replication-factor {replication_factor} is more than --data-servers {data_servers}")]
+pub struct TooFewDataServers {
+    replication_factor: u32,
+    data_servers: u32,
 }
 
 fn count(number: u32) -> usize {
@@ -120,16 +129,16 @@ fn count(number: u32) -> usize {
 pub struct SandboxDataServerArgs {
     /// Its name
     #[arg(long)]
-    pub name: String,
+    name: String,
     /// Where coordinators and other data servers reach it
     #[arg(long, value_name = "ADDRESS")]
-    pub internal_addr: SocketAddr,
+    internal_addr: SocketAddr,
     /// Where clients reach it
     #[arg(long, value_name = "ADDRESS")]
-    pub public_addr: SocketAddr,
+    public_addr: SocketAddr,
     /// Where it keeps its state; in memory if absent
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
 }
 
 impl SandboxDataServerArgs {

@@ -1,21 +1,22 @@
 //! `stepdown status-file`: what an operator does with a status file by hand.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use stepdown_backends::status_file;
+use stepdown_backends::status_file::{self, AdoptError};
 
 /// Flags of `stepdown status-file`.
 #[derive(Clone, Debug, Args)]
 pub struct StatusFileArgs {
     /// What to do with it.
     #[command(subcommand)]
-    pub action: StatusFileAction,
+    action: StatusFileAction,
 }
 
 /// What to do with a status file.
 #[derive(Clone, Debug, Subcommand)]
-pub enum StatusFileAction {
+enum StatusFileAction {
     /// Accept the file as it is, after an edit or a restored copy; no coordinator may be running
     Adopt {
         /// The status file
@@ -28,14 +29,31 @@ pub enum StatusFileAction {
     },
 }
 
+/// Why nothing can be said about a status file.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusFileError {
+    /// It was not adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// It can't be read.
+    #[error("{}: {error}", .path.display())]
+    Check {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        error: io::Error,
+    },
+}
+
 /// Does it, and says what the file looks like then and whether a coordinator would go on from it.
-pub fn status_file(args: &StatusFileArgs) -> Result<(String, bool), String> {
+pub fn status_file(args: &StatusFileArgs) -> Result<(String, bool), StatusFileError> {
     let report = match &args.action {
-        StatusFileAction::Adopt { path } => {
-            status_file::adopt(path).map_err(|error| error.to_string())?
-        }
+        StatusFileAction::Adopt { path } => status_file::adopt(path)?,
         StatusFileAction::Check { path } => {
-            status_file::check(path).map_err(|error| format!("{}: {error}", path.display()))?
+            status_file::check(path).map_err(|error| StatusFileError::Check {
+                path: path.clone(),
+                error,
+            })?
         }
     };
     Ok((report.to_string(), report.is_usable()))

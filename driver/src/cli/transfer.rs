@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use stepdown_backends::configmap::{Transfer, TransferStep, transfer};
+use stepdown_backends::configmap::{Transfer, TransferError, TransferStep, transfer};
 
-use super::duration::parse_go_duration;
+use super::duration::parse_duration;
 use crate::options::DEFAULT_STATUS_NAME;
 
 /// Flags of `stepdown transfer`.
@@ -15,20 +15,23 @@ pub struct TransferArgs {
     /// The coordinator that is to lead: its metadata.name, which is its pod's name unless set. If
     /// there is none of that name, nobody leads for 5 s
     #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub name: String,
+    name: String,
     /// Kubernetes namespace of the Lease
     #[arg(long, value_name = "NAME")]
-    pub k8s_namespace: String,
+    k8s_namespace: String,
     /// ConfigMap of the cluster status, after which the Lease is named
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STATUS_NAME)]
-    pub k8s_configmap_name: String,
+    k8s_configmap_name: String,
     /// How long to wait until it leads
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_go_duration)]
-    pub timeout: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    timeout: Duration,
 }
 
 /// Asks the leader to hand over, and waits; `tell` gets a line for every step.
-pub async fn hand_over(args: TransferArgs, mut tell: impl FnMut(&str)) -> Result<(), String> {
+pub async fn hand_over(
+    args: TransferArgs,
+    mut tell: impl FnMut(&str),
+) -> Result<(), TransferError> {
     let TransferArgs {
         name,
         k8s_namespace,
@@ -49,6 +52,5 @@ pub async fn hand_over(args: TransferArgs, mut tell: impl FnMut(&str)) -> Result
         TransferStep::Done => tell(&format!("{name} leads")),
         TransferStep::LedAlready => tell(&format!("{name} leads already")),
     };
-    let done = transfer(&request, told).await;
-    done.map_err(|error| error.to_string())
+    transfer(&request, told).await
 }

@@ -1,7 +1,5 @@
 //! Opening one HTTP/2 connection: name, TCP, TLS, preface.
 
-use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +7,6 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinError;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tonic::body::Body;
@@ -17,37 +14,14 @@ use tower::Service;
 use tracing::debug;
 
 use super::address::Address;
+use super::dial_error::DialError;
 use super::system_tls::SystemTls;
-use crate::tls::Connector;
+use super::tcp;
+use crate::tls::{Connector, HTTP2};
 
 /// Data servers shut out whoever pings more often than every 5 s.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_DEADLINE: Duration = Duration::from_secs(3);
-
-/// Why there is no connection.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum DialError {
-    #[error("{0}")]
-    Tcp(Arc<io::Error>),
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
-    #[error("tls: {0}")]
-    Tls(Arc<dyn Error + Send + Sync>),
-    #[error(
-        "the system has no certificate authorities; name yours in controller.tls.trustedCaFile"
-    )]
-    NoAuthorities,
-    #[error("http/2 was not agreed upon in the tls handshake: is this a gRPC port?")]
-    NotHttp2,
-    #[error("http/2: {0}")]
-    Http(Arc<hyper::Error>),
-    #[error("the dial was given up: {0}")]
-    Dropped(Arc<JoinError>),
-}
-
-pub(super) fn tls(error: impl Error + Send + Sync + 'static) -> DialError {
-    DialError::Tls(Arc::new(error))
-}
 
 /// Opens connections.
 pub(super) struct Dialer {
@@ -82,27 +56,18 @@ impl Dialer {
         let stream = match &self.tls {
             Some(connector) => {
                 let dial = connector.clone().call(address.origin.clone());
-                dial.await.map_err(tls)?.into_inner()
+                dial.await.map_err(DialError::tls)?.into_inner()
             }
             None if address.tls => self.system_tls.connect(address).await?,
-            None => return speak_http2(tcp(address).await?, address).await,
+            None => return speak_http2(tcp::connect(address).await?, address).await,
         };
         speak_http2(agreed(stream)?, address).await
     }
 }
 
-pub(super) async fn tcp(address: &Address) -> Result<TcpStream, DialError> {
-    let failed = |error| DialError::Tcp(Arc::new(error));
-    let stream = TcpStream::connect(&*address.authority)
-        .await
-        .map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
-    Ok(stream)
-}
-
 fn agreed(stream: TlsStream<TcpStream>) -> Result<TlsStream<TcpStream>, DialError> {
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Ok(stream),
+        Some(HTTP2) => Ok(stream),
         Some(_) | None => Err(DialError::NotHttp2),
     }
 }

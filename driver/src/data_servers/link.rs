@@ -23,7 +23,9 @@ use tower::Service;
 
 use super::address::Address;
 use super::details;
-use super::dial::{DialError, Dialer};
+use super::dial::Dialer;
+use super::dial_error::DialError;
+use crate::causes::with_causes;
 
 const INSTANCE_ID: HeaderName = HeaderName::from_static("instance-id");
 const PRODUCT: HeaderValue =
@@ -77,13 +79,8 @@ impl Link {
     }
 
     fn status(&self, error: &(dyn Error + 'static)) -> Status {
-        let mut message = format!("{}: {error}", self.0.address.authority);
-        let mut source = error.source();
-        while let Some(error) = source {
-            message = format!("{message}: {error}");
-            source = error.source();
-        }
-        Status::unavailable(message)
+        let authority = &self.0.address.authority;
+        Status::unavailable(format!("{authority}: {}", with_causes(error)))
     }
 
     /// Everybody who waits for the same dial learns its end at the same time.

@@ -20,12 +20,14 @@ mod address;
 mod convert;
 mod details;
 mod dial;
+mod dial_error;
 mod failure;
 mod limits;
 mod link;
 mod options;
 mod server;
 mod system_tls;
+mod tcp;
 mod watch;
 
 #[cfg(test)]
@@ -115,7 +117,7 @@ impl DataServers {
 
     /// Forgets an internal address. Its connection closes when the last call on it has ended; a
     /// later call opens a new one.
-    pub fn forget(&self, address: &str) {
+    pub(crate) fn forget(&self, address: &str) {
         self.servers().remove(address);
     }
 

@@ -12,7 +12,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::Address;
-use super::dial::{DialError, tcp, tls};
+use super::dial_error::DialError;
+use super::tcp;
+use crate::tls::HTTP2;
 
 /// Reads the system's authorities once, when they are first needed.
 #[derive(Default)]
@@ -20,18 +22,21 @@ pub(super) struct SystemTls(OnceCell<Arc<ClientConfig>>);
 
 impl SystemTls {
     pub async fn connect(&self, address: &Address) -> Result<TlsStream<TcpStream>, DialError> {
-        let name = ServerName::try_from(address.host.to_string()).map_err(tls)?;
+        let name = ServerName::try_from(address.host.to_string()).map_err(DialError::tls)?;
         let config = self.0.get_or_try_init(read).await?;
-        let stream = tcp(address).await?;
+        let stream = tcp::connect(address).await?;
         let connector = TlsConnector::from(Arc::clone(config));
-        connector.connect(name, stream).await.map_err(tls)
+        connector
+            .connect(name, stream)
+            .await
+            .map_err(DialError::tls)
     }
 }
 
 async fn read() -> Result<Arc<ClientConfig>, DialError> {
     let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs)
         .await
-        .map_err(tls)?;
+        .map_err(DialError::tls)?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
@@ -39,9 +44,9 @@ async fn read() -> Result<Arc<ClientConfig>, DialError> {
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(tls)?
+        .map_err(DialError::tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(Arc::new(config))
 }

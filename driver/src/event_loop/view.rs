@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepdown_core::cluster::ClusterStatus;
-use stepdown_core::{CoordinatorState, Epoch, Role, Tenure};
+use stepdown_core::{CoordinatorState, Role, Tenure};
 
 /// A coordinator as it was a moment ago.
 #[derive(Clone, Debug)]
@@ -12,8 +12,6 @@ pub struct View {
     pub role: Role,
     /// Its tenure.
     pub tenure: Tenure,
-    /// Its epoch, while it leads.
-    pub epoch: Option<Epoch>,
     /// The status that the store accepted last, while it leads.
     pub status: Option<Arc<ClusterStatus>>,
 }
@@ -23,7 +21,6 @@ impl Default for View {
         Self {
             role: Role::Candidate,
             tenure: Tenure(0),
-            epoch: None,
             status: None,
         }
     }
@@ -40,12 +37,10 @@ impl View {
         let (role, tenure) = (machine.role(), machine.tenure());
         let same = same_status && (self.role, self.tenure) == (role, tenure);
         if !same {
-            let (epoch, status) = (machine.epoch(), machine.status().cloned());
             *self = Self {
                 role,
                 tenure,
-                epoch,
-                status,
+                status: machine.status().cloned(),
             };
         }
         !same

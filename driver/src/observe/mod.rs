@@ -1,11 +1,12 @@
 //! What operators see: logs and metrics.
 
-pub mod logs;
-pub mod metrics;
+mod logs;
+pub(crate) mod metrics;
+mod names;
 mod reload;
 mod reports;
 
-pub use logs::{LogFormat, Logs, init_logs};
+pub(crate) use logs::{AlreadySet, LogFormat, Logs, init_logs};
 pub use metrics::Metrics;
-pub use reload::follow_log_level;
-pub use reports::log_report;
+pub(crate) use reload::follow_log_level;
+pub(crate) use reports::log_report;

@@ -7,7 +7,7 @@ use tokio::fs;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Logs;
+use super::logs::Logs;
 use crate::options::{LogLevel, log_level_of};
 
 const EVERY: Duration = Duration::from_secs(2);

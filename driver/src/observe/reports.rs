@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use stepdown_core::{Report, Role, ServerState, StoreResult};
+use stepdown_core::{Report, ServerState, StoreResult};
 use tracing::{debug, error, info, warn};
+
+use super::names::{role, store_result};
 
 /// Logs a report. What comes once per shard and store is for debugging only.
 pub fn log_report(report: &Report) {
@@ -196,29 +198,6 @@ pub fn log_report(report: &Report) {
             error = reason.as_str(),
             "The status can't be loaded"
         ),
-    }
-}
-
-/// A role's name in logs and labels.
-pub fn role(role: Role) -> &'static str {
-    match role {
-        Role::Candidate => "candidate",
-        Role::Leader => "leader",
-        Role::SteppingDown => "stepping_down",
-    }
-}
-
-/// An outcome's name in logs and labels.
-pub fn store_result(outcome: StoreResult) -> &'static str {
-    match outcome {
-        StoreResult::Ambiguous => "ambiguous",
-        StoreResult::Conflict => "conflict",
-        StoreResult::Corrupt => "corrupt",
-        StoreResult::Forbidden => "forbidden",
-        StoreResult::Invalid => "invalid",
-        StoreResult::Stored => "stored",
-        StoreResult::TooLarge => "too_large",
-        StoreResult::Unavailable => "unavailable",
     }
 }
 

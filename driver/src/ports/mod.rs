@@ -1,9 +1,12 @@
-//! The ports of a coordinator: health on each gRPC port, the admin API, `/metrics`.
+//! The ports of a coordinator: health on both gRPC ports, whatever the admin API adds to the public
+//! one, and `/metrics` on a port of its own.
 
 mod listen;
+mod scrape;
 mod serve;
 mod stream;
 
 pub use listen::{ListenError, Listeners};
 pub use serve::Ports;
-pub use stream::{Connection, Connections};
+#[cfg(test)]
+pub(crate) use stream::Connection;

@@ -14,8 +14,9 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tracing::{error, info};
 
 use super::listen::{Listener, Listeners};
+use super::scrape::serve_metrics;
 use super::stream::Connections;
-use crate::observe::{Metrics, metrics::serve_metrics};
+use crate::observe::Metrics;
 
 /// How long calls that are under way may take when the ports close.
 const GRACE: Duration = Duration::from_secs(1);

@@ -24,10 +24,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// The connections of one port.
-pub struct Connections(mpsc::Receiver<Connection>);
+pub(super) struct Connections(mpsc::Receiver<Connection>);
 
 /// One connection.
-pub enum Connection {
+pub(crate) enum Connection {
     /// Plaintext.
     Plain(TcpStream),
     /// After its handshake.

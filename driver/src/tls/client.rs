@@ -18,7 +18,11 @@ use tokio_rustls::client::TlsStream;
 use tonic::codegen::BoxFuture;
 use tower::Service;
 
-use super::{Certificate, HTTP2, TlsError, authorities, provider, unfit, versions};
+use super::alpn::HTTP2;
+use super::certificate::Certificate;
+use super::error::TlsError;
+use super::pem::authorities;
+use super::suites::{provider, versions};
 use crate::options::TlsOptions;
 
 /// Connects to data servers over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
@@ -36,7 +40,7 @@ impl Connector {
         let certificate = Certificate::open(options, &provider)?;
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(options.versions))
-            .map_err(unfit)?;
+            .map_err(TlsError::unfit)?;
         let builder = if options.insecure_skip_verify {
             builder
                 .dangerous()
@@ -50,7 +54,7 @@ impl Connector {
         let mut config = builder.with_client_cert_resolver(Arc::new(certificate));
         config.alpn_protocols = vec![HTTP2.to_vec()];
         let server_name = match &options.server_name {
-            Some(name) => Some(ServerName::try_from(name.clone()).map_err(unfit)?),
+            Some(name) => Some(ServerName::try_from(name.clone()).map_err(TlsError::unfit)?),
             None => None,
         };
         Ok(Self {

@@ -1,11 +1,13 @@
 //! One event, taken apart.
 
 use std::error::Error;
-use std::fmt::{Debug, Write};
+use std::fmt::Debug;
 
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
+
+use crate::causes::with_causes;
 
 /// One event: its level, its message, and its attributes in the order in which they were given.
 pub struct Record {
@@ -71,13 +73,6 @@ impl Visit for Record {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut next = value.source();
-        while let Some(cause) = next {
-            // Writing to a string does not fail.
-            let _ = write!(text, ": {cause}");
-            next = cause.source();
-        }
-        self.add(field, Value::String(text));
+        self.add(field, Value::String(with_causes(value)));
     }
 }

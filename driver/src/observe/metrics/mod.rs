@@ -1,29 +1,37 @@
 //! Metrics: upstream's names in both of its spellings, so that its dashboards work, and our own.
 
+mod declare;
+mod documents;
 mod family;
 mod grpc;
-mod http;
-mod own;
+mod leadership;
+mod process;
 mod rpc;
+mod shard_families;
 mod shards;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
-use stepdown_core::{Report, Role, ShardId};
+use stepdown_core::{Report, Role};
 
-pub use grpc::{CountRpcs, RpcCounter};
-pub use http::serve_metrics;
+pub(crate) use documents::Documents;
+pub(crate) use grpc::{CountRpcs, RpcCounter};
+
+use self::leadership::Leadership;
+use self::rpc::Rpcs;
+use self::shard_families::Collected;
+use self::shards::Series;
 
 /// Every metric of the process. Clones share the same numbers.
 #[derive(Clone)]
 pub struct Metrics {
+    /// What is read and stored.
+    pub(crate) documents: Documents,
+    leadership: Leadership,
     registry: Registry,
-    own: own::Own,
-    rpcs: rpc::Rpcs,
-    shards: Arc<shards::Series>,
+    rpcs: Rpcs,
+    shards: Arc<Series>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -36,61 +44,97 @@ impl Metrics {
     /// All metrics, at rest. It fails only if two metrics have one name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
-        let shards = Arc::new(shards::Series::default());
-        registry.register(Box::new(shards::Collected::new(Arc::clone(&shards))?))?;
+        process::register(&registry)?;
+        let shards = Arc::new(Series::default());
+        registry.register(Box::new(Collected::new(Arc::clone(&shards))?))?;
         Ok(Self {
-            own: own::Own::register(&registry)?,
-            rpcs: rpc::Rpcs::register(&registry)?,
+            documents: Documents::new(&registry)?,
+            leadership: Leadership::new(&registry)?,
+            rpcs: Rpcs::register(&registry)?,
             registry,
             shards,
         })
     }
 
     /// Takes note of a report. It costs little: a lock, a look-up and an addition.
-    pub fn report(&self, report: &Report) {
-        self.own.report(report);
-        self.shards.report(report);
-        if let Report::RoleChanged {
-            from: Role::Leader, ..
-        } = report
-        {
-            self.shards.close_office();
+    pub(crate) fn report(&self, report: &Report) {
+        match report {
+            Report::ConfigurationApplied { .. } => self.documents.configuration_read(true),
+            Report::ConfigurationRejected { .. } => self.documents.configuration_read(false),
+            Report::Elected {
+                namespace,
+                shard,
+                took,
+                ..
+            } => self.shards.elected(namespace, *shard, *took),
+            Report::ElectionFailed {
+                namespace, shard, ..
+            } => self.shards.election_failed(namespace, *shard),
+            Report::FencingEnded {
+                namespace,
+                shard,
+                took,
+            } => self.shards.fenced(namespace, *shard, *took),
+            Report::LeaderConfirmed {
+                namespace,
+                shard,
+                took,
+            } => self.shards.leader_confirmed(namespace, *shard, *took),
+            Report::NamespaceCreated { .. } | Report::NamespaceRefused { .. } => {}
+            Report::RoleChanged {
+                from,
+                to,
+                cause,
+                took,
+                epoch,
+                ..
+            } => {
+                self.leadership
+                    .role_changed(*from, *to, *cause, *took, *epoch);
+                if *from == Role::Leader {
+                    self.shards.close_office();
+                }
+                if *to == Role::Leader {
+                    self.documents.status_loaded(true);
+                }
+            }
+            Report::ServerChanged { server, state, .. } => {
+                self.shards.server_changed(server, *state);
+            }
+            Report::ServerForgotten { server } => self.shards.server_forgotten(server),
+            Report::ShardAccepted {
+                namespace,
+                shard,
+                term,
+                ..
+            } => self.shards.accepted(namespace, *shard, *term),
+            Report::ShardBlocked {
+                namespace, shard, ..
+            } => self.shards.blocked(namespace, *shard),
+            Report::ShardVerified { namespace, shard } => self.shards.verified(namespace, *shard),
+            Report::StatusAdopted { .. } => self.documents.status_loaded(true),
+            Report::StatusUnreadable { .. } => self.documents.status_loaded(false),
+            Report::StoreConcluded {
+                outcome,
+                changes,
+                took,
+                ..
+            } => self.documents.store_concluded(*outcome, *changes, *took),
         }
     }
 
-    /// The shard is gone: its series end.
-    pub fn forget_shard(&self, shard: ShardId) {
-        self.shards.forget_shard(shard);
-    }
-
-    /// A document was read from the store.
-    pub fn metadata_read(&self, took: Duration) {
-        self.own.metadata_read(took);
-    }
-
-    /// The size of the status document that was stored or read last.
-    pub fn metadata_size(&self, bytes: u64) {
-        self.own.metadata_size(bytes);
-    }
-
-    /// How much of the room for the status document is taken, in bytes.
-    pub fn status_size(&self, bytes: usize, limit: usize) {
-        self.own.status_size(bytes, limit);
-    }
-
     /// Counts the calls that are served, as a layer of a tonic server.
-    pub fn count_served(&self) -> CountRpcs {
+    pub(crate) fn count_served(&self) -> CountRpcs {
         CountRpcs::new(self.rpcs.served.clone())
     }
 
     /// Counts the calls that are made, as a layer around a tonic channel.
-    pub fn count_made(&self) -> CountRpcs {
+    pub(crate) fn count_made(&self) -> CountRpcs {
         CountRpcs::new(self.rpcs.made.clone())
     }
 
     /// Everything, in Prometheus' text form.
-    pub fn text(&self) -> Result<String, prometheus::Error> {
+    pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

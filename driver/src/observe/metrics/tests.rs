@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use stepdown_core::{Cause, Epoch, ServerId, ServerState, StoreResult, Tenure, Term};
+use stepdown_core::{Cause, Epoch, ServerId, ServerState, ShardId, StoreResult, Tenure, Term};
 
 use super::*;
 
@@ -147,17 +148,12 @@ fn nothing_is_said_about_shards_and_servers_before_and_after_office() {
 }
 
 #[test]
-fn a_server_or_shard_that_is_gone_has_no_series() {
+fn a_server_that_is_gone_has_no_series() {
     let metrics = Metrics::new().expect("unique names");
-    metrics.report(&elected(7, 3));
-    metrics.report(&accepted(7, 4));
     metrics.report(&server(ServerState::Unavailable));
-    metrics.forget_shard(ShardId(7));
     metrics.report(&Report::ServerForgotten {
         server: ServerId("s1".into()),
     });
-    assert!(samples(&metrics, "oxia_coordinator_term").is_empty());
-    assert!(samples(&metrics, "oxia_coordinator_leader").is_empty());
     assert!(samples(&metrics, "oxia_coordinator_node").is_empty());
 }
 
@@ -241,8 +237,8 @@ fn stores_are_counted_by_outcome_and_timed_under_upstreams_name() {
         took: Duration::from_millis(7),
         reason: String::new(),
     });
-    metrics.metadata_read(Duration::from_millis(2));
-    metrics.metadata_size(123);
+    metrics.documents.document_read(Duration::from_millis(2));
+    metrics.documents.status_weighed(123);
     assert_eq!(
         samples(&metrics, "stepdown_stores_total"),
         [

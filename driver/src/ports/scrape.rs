@@ -1,4 +1,4 @@
-//! `GET /metrics`.
+//! `GET /metrics`, as Prometheus asks for it.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::codegen::Bytes;
 
-use super::Metrics;
+use crate::observe::Metrics;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 /// A client that sends its request no faster than this is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves `/metrics` to the connections that come in, until `stop`.
-pub async fn serve_metrics<I>(
+pub(super) async fn serve_metrics<I>(
     metrics: Metrics,
     mut incoming: impl Stream<Item = I> + Unpin,
     stop: CancellationToken,

@@ -1,0 +1,46 @@
+//! Why `stepdown coordinator` fails.
+
+use std::io;
+
+use stepdown_backends::configmap::ConfigMapError;
+use stepdown_backends::file::FileError;
+
+use crate::observe::AlreadySet;
+use crate::options::OptionsError;
+use crate::ports::ListenError;
+use crate::tls::TlsError;
+
+/// Why `stepdown coordinator` fails.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// There is no source of chance for the process' identity.
+    #[error("no random number: {0}")]
+    Chance(getrandom::Error),
+    /// The ConfigMaps and the Lease can't be used.
+    #[error(transparent)]
+    ConfigMap(#[from] ConfigMapError),
+    /// TLS towards data servers can't be set up.
+    #[error("controller.tls: {0}")]
+    ControllerTls(TlsError),
+    /// The files can't be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A second SIGINT came before everything was closed.
+    #[error("interrupted again while closing; ended at once")]
+    Interrupted,
+    /// A port can't be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The logs can't be set up.
+    #[error(transparent)]
+    Logs(#[from] AlreadySet),
+    /// The metrics can't be set up.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+    /// The options can't be used.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// Signals can't be listened to.
+    #[error("can't handle signals: {0}")]
+    Signals(io::Error),
+}

@@ -1,0 +1,12 @@
+//! `stepdown coordinator`: from the command line to a running event loop, and to its orderly end.
+
+mod backend;
+mod error;
+mod machine;
+mod measured;
+mod run;
+mod serve;
+mod signals;
+
+pub use error::CoordinatorError;
+pub use run::run;

@@ -1,0 +1,79 @@
+//! The event loop, with the backend, the ports and the metrics that were asked for.
+
+use std::sync::Arc;
+
+use stepdown_core::Report;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tracing::info;
+
+use super::backend;
+use super::error::CoordinatorError;
+use super::machine::{self, lease_timing};
+use super::measured::measured;
+use crate::cli::LeaseProfile;
+use crate::data_servers::CallOptions;
+use crate::event_loop::Coordinator;
+use crate::observe::{Metrics, log_report};
+use crate::options::CoordinatorOptions;
+use crate::ports::{Listeners, Ports};
+use crate::tls::Connector;
+
+/// What a coordinator is given to serve with.
+pub(super) struct Session {
+    pub(super) options: CoordinatorOptions,
+    pub(super) lease_profile: LeaseProfile,
+    /// The open ports; nobody is answered yet.
+    pub(super) listeners: Listeners,
+    pub(super) metrics: Metrics,
+    /// Cancelled when the process is to end: leave office, close, return.
+    pub(super) stop: CancellationToken,
+}
+
+/// Serves until it is told to stop.
+pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
+    let Session {
+        options,
+        lease_profile,
+        listeners,
+        metrics,
+        stop,
+    } = session;
+    let lease = lease_timing(lease_profile);
+    let machine = machine::options(lease, &options.provider)?;
+    let backend = backend::open(&options, &machine, lease, &metrics.documents).await?;
+    let backend = measured(backend, &metrics.documents);
+    let tls = options
+        .controller_tls
+        .as_ref()
+        .map(Connector::new)
+        .transpose();
+    let servers = CallOptions {
+        tls: tls.map_err(CoordinatorError::ControllerTls)?,
+        counters: Some(metrics.count_made()),
+        ..CallOptions::default()
+    };
+    let ports = Ports::start(listeners, Routes::default(), &metrics);
+
+    info!(name = options.name, process = %machine.process, "Campaigning");
+    let observed = metrics.clone();
+    let coordinator = Coordinator {
+        options: machine,
+        backend,
+        servers,
+        drain: lease.drain,
+        reports: Arc::new(move |report: &Report| {
+            log_report(report);
+            observed.report(report);
+        }),
+        stop: stop.clone(),
+    };
+    let (_view, run) = coordinator.run();
+    let not_serving = async {
+        stop.cancelled().await;
+        ports.not_serving().await;
+    };
+    tokio::join!(run, not_serving);
+    ports.close().await;
+    Ok(())
+}
