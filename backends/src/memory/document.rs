@@ -12,7 +12,6 @@ use stepdown_core::{Epoch, Version, WriteId};
 use tokio::sync::watch;
 
 use super::fault::Fault;
-use super::size::estimated_bytes;
 
 /// One coordinator, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +107,7 @@ impl Documents {
                 write_id: *write_id,
                 intact: *intact,
                 status: status.clone(),
-                bytes: estimated_bytes(status),
+                bytes: status.estimated_bytes(),
             }),
         }
     }
@@ -177,7 +176,7 @@ impl Documents {
 
     fn too_large(&self, status: &ClusterStatus) -> Option<String> {
         if let Some(limit) = self.byte_limit {
-            let bytes = estimated_bytes(status);
+            let bytes = status.estimated_bytes();
             if bytes > limit {
                 return Some(format!("{bytes} bytes are more than {limit}"));
             }

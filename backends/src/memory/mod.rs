@@ -5,7 +5,6 @@ mod configuration;
 mod document;
 mod fault;
 mod leadership;
-mod size;
 mod store;
 #[cfg(test)]
 mod tests;

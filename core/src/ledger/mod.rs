@@ -7,7 +7,6 @@
 
 mod flight;
 mod head_check;
-mod size;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +17,7 @@ use std::time::Duration;
 use self::flight::{Flight, Stage};
 use self::head_check::HeadCheck;
 use crate::backoff::Backoff;
-use crate::cluster::{ClusterStatus, NamespaceStatus, ShardMetadata};
+use crate::cluster::{ClusterStatus, NamespaceStatus, ShardMetadata, size};
 use crate::effect::Effect;
 use crate::id::{Epoch, ProcessId, ShardId, Term, Timestamp, Version, WriteId};
 use crate::options::Timing;
