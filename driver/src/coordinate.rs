@@ -2,14 +2,11 @@
 //! asked for.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use stepdown_backends::configmap::{ConfigMapBackend, ConfigMapOptions, StatusSize};
-use stepdown_backends::file::{FileBackend, FileOptions};
-use stepdown_backends::memory::MemoryCluster;
-use stepdown_backends::{Backend, StatusStore};
-use stepdown_core::lease::{FlapLimit, LeaseOptions, LeaseTiming};
+use stepdown_backends::{Backend, Candidate, StatusSize, StatusStore};
+use stepdown_core::lease::LeaseTiming;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Options, ProcessId, Report, Timing, Version};
 use tokio::sync::watch;
@@ -20,7 +17,6 @@ use crate::cli::{LeaseProfile, Session};
 use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, log_report};
-use crate::options::{CoordinatorOptions, Provider};
 use crate::ports::Ports;
 use crate::tls::Connector;
 
@@ -33,8 +29,12 @@ pub async fn run(session: Session) -> Result<(), StartError> {
         metrics,
         stop,
     } = session;
-    let machine = machine_options(timing(lease_profile, &options.provider))?;
-    let backend = backend(&options, &machine, lease(lease_profile), &metrics).await?;
+    let mut machine = machine_options(timing(lease_profile))?;
+    let candidate = candidate(&options.name, &machine, lease(lease_profile));
+    let backend = options.provider.open(&candidate).await;
+    let backend = backend.map_err(|error| StartError(error.to_string()))?;
+    machine.timing.head_check_every = backend.head_check_every;
+    tokio::spawn(follow_size(backend.sizes.clone(), metrics.clone()));
     let backend = measured(backend, &metrics);
     let tls = options
         .controller_tls
@@ -77,46 +77,6 @@ pub async fn run(session: Session) -> Result<(), StartError> {
 #[error("{0}")]
 pub struct StartError(String);
 
-async fn backend(
-    options: &CoordinatorOptions,
-    machine: &Options,
-    timing: LeaseTiming,
-    metrics: &Metrics,
-) -> Result<Backend, StartError> {
-    match &options.provider {
-        Provider::File {
-            status,
-            config,
-            initialize_empty_status,
-            allow_network_filesystem,
-        } => {
-            let file = FileOptions {
-                status: status.clone(),
-                configuration: config.clone(),
-                initialize_empty_status: *initialize_empty_status,
-                name: options.name.clone(),
-                allow_network_filesystem: *allow_network_filesystem,
-            };
-            FileBackend::open(file).map_err(|error| StartError(error.to_string()))
-        }
-        Provider::ConfigMap(kubernetes) => {
-            let lease = lease_options(&options.name, machine, timing, kubernetes.flap_limit);
-            let documents = ConfigMapOptions {
-                namespace: kubernetes.namespace.clone(),
-                status_name: kubernetes.status_name.clone(),
-                config_name: kubernetes.config_name.clone(),
-                layout: kubernetes.layout,
-                initialize_empty_status: kubernetes.initialize_empty_status,
-            };
-            let opened = ConfigMapBackend::open(documents, lease).await;
-            let (backend, sizes) = opened.map_err(|error| StartError(error.to_string()))?;
-            tokio::spawn(follow_size(sizes, metrics.clone()));
-            Ok(backend)
-        }
-        Provider::Memory => Ok(MemoryCluster::new().backend(&options.name)),
-    }
-}
-
 /// Ends with the backend.
 async fn follow_size(mut sizes: watch::Receiver<Option<StatusSize>>, metrics: Metrics) {
     while sizes.changed().await.is_ok() {
@@ -126,13 +86,8 @@ async fn follow_size(mut sizes: watch::Receiver<Option<StatusSize>>, metrics: Me
     }
 }
 
-fn lease_options(
-    name: &str,
-    machine: &Options,
-    timing: LeaseTiming,
-    flap_limit: u32,
-) -> LeaseOptions {
-    LeaseOptions {
+fn candidate(name: &str, machine: &Options, timing: LeaseTiming) -> Candidate {
+    Candidate {
         name: name.into(),
         process: machine.process,
         // By the downward API, where the manifest has it.
@@ -142,10 +97,6 @@ fn lease_options(
             .map(Into::into),
         seed: machine.seed,
         timing,
-        flaps: FlapLimit {
-            losses: flap_limit,
-            ..FlapLimit::default()
-        },
     }
 }
 
@@ -187,18 +138,11 @@ impl StatusStore for Measured {
     }
 }
 
-fn timing(profile: LeaseProfile, provider: &Provider) -> Timing {
-    let default = Timing::default();
+fn timing(profile: LeaseProfile) -> Timing {
     Timing {
         lease: lease(profile).lease,
         office_within: lease(profile).lease * 2,
-        head_check_every: match provider {
-            // Its hints come from a watch, or from looks of its own where it may not watch; this is
-            // for a watch that has died unnoticed.
-            Provider::ConfigMap(_) => Duration::from_secs(15),
-            Provider::File { .. } | Provider::Memory => default.head_check_every,
-        },
-        ..default
+        ..Timing::default()
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Documents {
     content: Content,
     /// The number of the version given last; none is ever given twice.
     last_version: u64,
-    pub(super) epoch: Epoch,
+    epoch: Epoch,
     pub(super) accepted: u64,
     pub(super) faults: VecDeque<Fault>,
     pub(super) failed_reads: u32,
@@ -145,16 +145,6 @@ impl Documents {
         };
         self.hint(None);
         version
-    }
-
-    pub(super) fn touch(&mut self) -> Option<Version> {
-        let next = self.next_version();
-        let Content::Found { version, .. } = &mut self.content else {
-            return None;
-        };
-        version.clone_from(&next);
-        self.hint(None);
-        Some(next)
     }
 
     pub(super) fn corrupt(&mut self, reason: &str) {

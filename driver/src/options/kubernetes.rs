@@ -1,23 +1,22 @@
 //! The `configmap` provider's settings, checked.
 
-use stepdown_backends::configmap::is_object_name;
+use stepdown_backends::configmap::{ConfigMapOptions, Layout, is_object_name};
+use stepdown_core::lease::FlapLimit;
 
 use super::resolve::said;
 use super::settings::KubernetesSettings;
-use super::{KubernetesOptions, Layout};
 
 /// Upstream's name for the status document, and for the Lease.
 pub const DEFAULT_STATUS_NAME: &str = "oxia-cluster-status";
 /// Upstream's name for the configuration document.
 const CONFIG: &str = "oxia-cluster-config";
-const FLAP_LIMIT: u32 = 3;
 
 /// Checks everything; what is wrong is added to `problems`.
 pub fn resolve(
     settings: KubernetesSettings,
     initialize_empty_status: bool,
     problems: &mut Vec<String>,
-) -> Option<KubernetesOptions> {
+) -> Option<ConfigMapOptions> {
     let before = problems.len();
     let Some(namespace) = said(settings.namespace) else {
         problems.push(
@@ -60,13 +59,18 @@ pub fn resolve(
             Layout::Plain
         }
     };
-    (problems.len() == before).then(|| KubernetesOptions {
+    let flaps = FlapLimit::default();
+    let flaps = FlapLimit {
+        losses: settings.flap_limit.unwrap_or(flaps.losses),
+        ..flaps
+    };
+    (problems.len() == before).then_some(ConfigMapOptions {
         namespace,
         status_name,
         config_name,
         layout,
         initialize_empty_status,
-        flap_limit: settings.flap_limit.unwrap_or(FLAP_LIMIT),
+        flaps,
     })
 }
 
@@ -87,7 +91,7 @@ mod tests {
         let options = resolve(settings(), false, &mut problems).unwrap();
         assert_eq!(options.status_name, "oxia-cluster-status");
         assert_eq!(options.config_name, "oxia-cluster-config");
-        assert_eq!((options.layout, options.flap_limit), (Layout::Plain, 3));
+        assert_eq!((options.layout, options.flaps.losses), (Layout::Plain, 3));
     }
 
     #[test]

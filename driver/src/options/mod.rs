@@ -10,7 +10,7 @@ mod tls;
 
 use std::path::PathBuf;
 
-pub use stepdown_backends::configmap::Layout;
+use stepdown_backends::Provider;
 
 pub use kubernetes::DEFAULT_STATUS_NAME;
 pub use level::{LogLevel, ParseLogLevelError};
@@ -53,44 +53,6 @@ pub struct PortOptions {
     pub tls: Option<TlsOptions>,
     /// The flag and key that set the address, for messages.
     pub setting: &'static str,
-}
-
-/// Where documents and leadership live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Provider {
-    /// Two files, and a lock.
-    File {
-        /// The status document.
-        status: PathBuf,
-        /// The configuration document.
-        config: PathBuf,
-        /// Take an empty status file for a new cluster.
-        initialize_empty_status: bool,
-        /// Take files on a network file system.
-        allow_network_filesystem: bool,
-    },
-    /// Two ConfigMaps, and a Lease.
-    ConfigMap(KubernetesOptions),
-    /// This process alone; nothing survives it.
-    Memory,
-}
-
-/// What lives in Kubernetes, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KubernetesOptions {
-    /// The namespace of everything.
-    pub namespace: String,
-    /// The ConfigMap of the status document, and the Lease.
-    pub status_name: String,
-    /// The ConfigMap of the configuration document.
-    pub config_name: String,
-    /// How the status document is written.
-    pub layout: Layout,
-    /// Take an empty status document for a new cluster.
-    pub initialize_empty_status: bool,
-    /// So many unplanned losses of leadership within five minutes are borne before others go
-    /// first; zero switches the limit off.
-    pub flap_limit: u32,
 }
 
 impl CoordinatorOptions {

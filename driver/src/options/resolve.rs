@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use stepdown_backends::Provider;
+use stepdown_backends::file::FileOptions;
+
 use super::settings::{AuthSettings, FileSettings, MetadataSettings, ServerSettings, Settings};
-use super::{CoordinatorOptions, OptionsError, PortOptions, Provider, kubernetes, legacy, tls};
+use super::{CoordinatorOptions, OptionsError, PortOptions, kubernetes, legacy, tls};
 
 /// Checks everything; the error names every problem, not only the first.
 pub fn resolve(
@@ -151,13 +154,13 @@ fn provider(
             if let Some(path) = config_path {
                 note(problems, legacy::config_path_for_file(&path, &mut file));
             }
-            let (status, config) = file_paths(file, problems);
-            Some(Provider::File {
+            let (status, configuration) = file_paths(file, problems);
+            Some(Provider::File(FileOptions {
                 status,
-                config,
+                configuration,
                 initialize_empty_status,
                 allow_network_filesystem,
-            })
+            }))
         }
         "memory" => Some(Provider::Memory),
         "configmap" => {
