@@ -1,11 +1,14 @@
 //! What a backend offers: the status document, leadership, the configuration document, and hints.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{ConfigurationText, Timestamp, Version};
 use tokio::sync::{mpsc, watch};
+
+use crate::status_size::StatusSize;
 
 /// Everything that one coordinator needs of a backend.
 #[derive(Clone)]
@@ -18,6 +21,11 @@ pub struct Backend {
     pub configuration: Arc<dyn ConfigurationSource>,
     /// Hints that the status document was changed.
     pub hints: Arc<dyn StatusHints>,
+    /// How full the status document's place is, once that is known. Ends with the backend, and at
+    /// once where there is no limit.
+    pub sizes: watch::Receiver<Option<StatusSize>>,
+    /// How often an idle leader has to look at the document's version by itself.
+    pub head_check_every: Duration,
 }
 
 /// The status document, guarded by its version.

@@ -2,14 +2,20 @@
 //! happened; what that means is decided in `stepdown-core`.
 
 mod backend;
+mod candidate;
 mod clock;
 pub mod configmap;
 pub mod file;
 pub mod memory;
+mod provider;
+mod status_size;
 mod under_way;
 
 pub use backend::{
     Backend, ConfigurationSource, Leadership, LeadershipReport, StatusHints, StatusStore,
 };
+pub use candidate::Candidate;
 pub use clock::boottime;
 pub use file::status_file;
+pub use provider::{OpenError, Provider};
+pub use status_size::StatusSize;

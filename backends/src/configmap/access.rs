@@ -9,9 +9,9 @@ use kube::core::PartialObjectMeta;
 use stepdown_core::Epoch;
 use tokio::sync::watch;
 
-use super::Layout;
 use super::content::Sight;
-use super::own::OwnStores;
+use super::layout::Layout;
+use super::own_stores::OwnStores;
 use super::request::{Failure, Place, ask, read};
 use super::size::Gauge;
 

@@ -24,7 +24,7 @@ pub(crate) enum Ask {
 
 /// What a failure means for whoever asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum FailureClass {
     /// There is no such object.
     Absent,
     /// The write was applied, or not.
@@ -44,7 +44,7 @@ pub(crate) enum Verdict {
     },
 }
 
-use Verdict::{Absent, Ambiguous, Expired, Forbidden, Invalid, TooLarge};
+use FailureClass::{Absent, Ambiguous, Expired, Forbidden, Invalid, TooLarge};
 
 /// How long to wait where the server does not say.
 const RETRY: Duration = Duration::from_millis(100);
@@ -54,16 +54,16 @@ const NEW_TOKEN: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const NOT_FOUND: u16 = 404;
-const LATER: Verdict = Verdict::Unavailable { after: RETRY };
-const WITH_A_NEW_TOKEN: Verdict = Verdict::Unavailable { after: NEW_TOKEN };
+const LATER: FailureClass = FailureClass::Unavailable { after: RETRY };
+const WITH_A_NEW_TOKEN: FailureClass = FailureClass::Unavailable { after: NEW_TOKEN };
 
 struct Row {
     reason: &'static str,
     code: u16,
-    read: Verdict,
-    create: Verdict,
-    write: Verdict,
-    watch: Verdict,
+    read: FailureClass,
+    create: FailureClass,
+    write: FailureClass,
+    watch: FailureClass,
 }
 
 #[rustfmt::skip]
@@ -94,8 +94,8 @@ const TABLE: &[Row] = &[
 /// Any other answer, and none.
 const UNKNOWN: Row = row("", 0, [LATER, Ambiguous, Ambiguous, LATER]);
 
-const fn row(reason: &'static str, code: u16, verdicts: [Verdict; 4]) -> Row {
-    let [read, create, write, watch] = verdicts;
+const fn row(reason: &'static str, code: u16, classes: [FailureClass; 4]) -> Row {
+    let [read, create, write, watch] = classes;
     Row {
         reason,
         code,
@@ -107,7 +107,7 @@ const fn row(reason: &'static str, code: u16, verdicts: [Verdict; 4]) -> Row {
 }
 
 /// What the failure means.
-pub(crate) fn classify(ask: Ask, failure: &Failure) -> Verdict {
+pub(crate) fn classify(ask: Ask, failure: &Failure) -> FailureClass {
     match failure {
         Failure::NotSent(_) => LATER,
         Failure::Unanswered(_) => UNKNOWN.of(ask),
@@ -115,7 +115,7 @@ pub(crate) fn classify(ask: Ask, failure: &Failure) -> Verdict {
     }
 }
 
-fn of_refusal(ask: Ask, refusal: &Refusal) -> Verdict {
+fn of_refusal(ask: Ask, refusal: &Refusal) -> FailureClass {
     let writes = matches!(ask, Ask::Create | Ask::Write);
     if writes && is_too_large(refusal) {
         return TooLarge;
@@ -133,10 +133,10 @@ fn of_refusal(ask: Ask, refusal: &Refusal) -> Verdict {
         TABLE.iter().find(is_it)
     };
     match by_reason.or_else(by_code).unwrap_or(&UNKNOWN).of(ask) {
-        Verdict::Unavailable { after } => Verdict::Unavailable {
+        FailureClass::Unavailable { after } => FailureClass::Unavailable {
             after: refusal.retry_after.unwrap_or(after).min(PATIENCE),
         },
-        verdict @ (Absent | Ambiguous | Expired | Forbidden | Invalid | TooLarge) => verdict,
+        class @ (Absent | Ambiguous | Expired | Forbidden | Invalid | TooLarge) => class,
     }
 }
 
@@ -156,7 +156,7 @@ fn is_too_large(refusal: &Refusal) -> bool {
 }
 
 impl Row {
-    fn of(&self, ask: Ask) -> Verdict {
+    fn of(&self, ask: Ask) -> FailureClass {
         match ask {
             Ask::Create => self.create,
             Ask::Read => self.read,

@@ -9,7 +9,7 @@ use http::header::USER_AGENT;
 use kube::config::{KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 
-use super::ConfigMapError;
+use super::error::ConfigMapError;
 
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("stepdown/", env!("CARGO_PKG_VERSION")));
@@ -20,17 +20,17 @@ const CONNECT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Clients {
     /// For the Lease.
-    pub lease: Client,
+    pub(crate) lease: Client,
     /// For the status document.
-    pub store: Client,
+    pub(crate) store: Client,
     /// For watches, and what is read beside them.
-    pub watch: Client,
+    pub(crate) watch: Client,
 }
 
 impl Clients {
     /// Finds the API server as upstream's coordinator does: by the kubeconfig file that
     /// `KUBECONFIG` names, or `~/.kube/config`, or else by the service account of the pod.
-    pub async fn infer() -> Result<Self, ConfigMapError> {
+    pub(crate) async fn infer() -> Result<Self, ConfigMapError> {
         Self::new(find().await?)
     }
 

@@ -11,11 +11,11 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::request;
 use stepdown_core::store::StatusDocument;
 
-use super::Layout;
-use super::body::{Body, Metadata};
 use super::classify::Ask;
 use super::compress::compress;
-use super::content::{COMPRESSED, PLAIN, Sight};
+use super::content::Sight;
+use super::layout::{COMPRESSED, Layout, PLAIN};
+use super::payload::{Metadata, Payload};
 use super::record::Record;
 use super::request::Place;
 use super::size::LIMIT;
@@ -96,8 +96,8 @@ pub(crate) fn annotate(
     value: String,
 ) -> Request {
     let annotations = BTreeMap::from([(key, value)]);
-    let body = Body::new(Metadata::new(&place.name, annotations, Some(version)));
-    merge(place, body)
+    let payload = Payload::new(Metadata::new(&place.name, annotations, Some(version)));
+    merge(place, payload)
 }
 
 /// A document in its layout.
@@ -161,47 +161,47 @@ fn request(place: &Place, value: Value, record: &Record, replaced: &Replaced) ->
     };
     let replaced = version.map(|version| version.resource_version.as_str());
     let annotations = record.annotations(replaced);
-    let mut body = Body::new(Metadata::new(&place.name, annotations, version));
+    let mut payload = Payload::new(Metadata::new(&place.name, annotations, version));
     let (plain, compressed) = match value {
         Value::Plain(text) => (Some(text), None),
         Value::Compressed(bytes) => (None, Some(ByteString(bytes))),
     };
     if plain.is_some() || !is_alone {
-        body.data.insert(PLAIN, plain);
+        payload.data.insert(PLAIN, plain);
     }
     if compressed.is_some() || !is_alone {
-        body.binary_data.insert(COMPRESSED, compressed);
+        payload.binary_data.insert(COMPRESSED, compressed);
     }
     match version {
-        None => (Ask::Create, create(place, &body)),
-        Some(_) if is_alone => (Ask::Write, apply(place, body)),
+        None => (Ask::Create, create(place, &payload)),
+        Some(_) if is_alone => (Ask::Write, apply(place, payload)),
         // What the creating request wrote would not be removed by applying without it.
-        Some(_) => (Ask::Write, merge(place, body)),
+        Some(_) => (Ask::Write, merge(place, payload)),
     }
 }
 
-fn create(place: &Place, body: &Body) -> Request {
+fn create(place: &Place, payload: &Payload) -> Request {
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
-    let body = serde_json::to_vec(body).map_err(request::Error::SerializeBody)?;
+    let body = serde_json::to_vec(payload).map_err(request::Error::SerializeBody)?;
     let mut request = place.requests::<ConfigMap>().create(&params, body)?;
     request.headers_mut().insert(ACCEPT, METADATA_ONLY);
     Ok(request)
 }
 
-fn apply(place: &Place, body: Body) -> Request {
+fn apply(place: &Place, payload: Payload) -> Request {
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let requests = place.requests::<ConfigMap>();
-    requests.patch_metadata(&place.name, &params, &Patch::Apply(body))
+    requests.patch_metadata(&place.name, &params, &Patch::Apply(payload))
 }
 
-fn merge(place: &Place, body: Body) -> Request {
+fn merge(place: &Place, payload: Payload) -> Request {
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
     let requests = place.requests::<ConfigMap>();
-    requests.patch_metadata(&place.name, &params, &Patch::Merge(body))
+    requests.patch_metadata(&place.name, &params, &Patch::Merge(payload))
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
+use stepdown_core::lease::FlapLimit;
 
+use super::documents::ConfigMapDocuments;
 use super::fake::{FakeServer, Received, Reply};
-use super::{Clients, ConfigMapDocuments, ConfigMapOptions, Layout};
+use super::{Clients, ConfigMapOptions, Layout};
 
 pub(super) struct FakeApi {
     server: FakeServer,
@@ -109,6 +111,7 @@ pub(super) fn options() -> ConfigMapOptions {
         config_name: "config".to_owned(),
         layout: Layout::Plain,
         initialize_empty_status: false,
+        flaps: FlapLimit::default(),
     }
 }
 

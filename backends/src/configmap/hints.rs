@@ -6,7 +6,7 @@ use stepdown_core::Version;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::own::OwnStores;
+use super::own_stores::OwnStores;
 use super::record::{HANDOVER, annotation};
 use super::version::ObjectVersion;
 use super::watch::{Follower, Seen};

@@ -6,7 +6,7 @@ use kube::api::GetParams;
 use kube::core::PartialObjectMeta;
 use stepdown_core::Epoch;
 
-use super::classify::{Ask, Verdict, classify};
+use super::classify::{Ask, FailureClass, classify};
 use super::record::epoch;
 use super::request::{Failure, Place, ask, read};
 
@@ -19,7 +19,9 @@ pub(crate) async fn remembered_epoch(client: &Client, place: &Place) -> Result<E
             let lease: PartialObjectMeta<Lease> = read(&body)?;
             Ok(epoch(&lease.metadata).unwrap_or_default())
         }
-        Err(failure) if classify(Ask::Read, &failure) == Verdict::Absent => Ok(Epoch::default()),
+        Err(failure) if classify(Ask::Read, &failure) == FailureClass::Absent => {
+            Ok(Epoch::default())
+        }
         Err(failure) => Err(failure),
     }
 }

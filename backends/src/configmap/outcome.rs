@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StoreOutcome};
 
-use super::classify::{Ask, Verdict, classify};
+use super::classify::{Ask, FailureClass, classify};
 use super::request::{Failure, Place};
 
 /// Asking more often helps nobody where a person has to do something.
@@ -15,27 +15,29 @@ const PERSON: Duration = Duration::from_secs(1);
 pub(crate) fn not_stored(place: &Place, ask: Ask, failure: &Failure) -> StoreOutcome {
     let reason = format!("configmap {place}: {failure}");
     match classify(ask, failure) {
-        Verdict::Absent | Verdict::Ambiguous | Verdict::Expired => StoreOutcome::Ambiguous(reason),
-        Verdict::Forbidden => StoreOutcome::Forbidden(format!(
+        FailureClass::Absent | FailureClass::Ambiguous | FailureClass::Expired => {
+            StoreOutcome::Ambiguous(reason)
+        }
+        FailureClass::Forbidden => StoreOutcome::Forbidden(format!(
             "{reason}; let the coordinator's role create and patch configmaps"
         )),
-        Verdict::Invalid => StoreOutcome::Invalid(reason),
-        Verdict::TooLarge => StoreOutcome::TooLarge(reason),
-        Verdict::Unavailable { after } => StoreOutcome::Unavailable { after, reason },
+        FailureClass::Invalid => StoreOutcome::Invalid(reason),
+        FailureClass::TooLarge => StoreOutcome::TooLarge(reason),
+        FailureClass::Unavailable { after } => StoreOutcome::Unavailable { after, reason },
     }
 }
 
 /// The answer where the object, or something that is read along with it, could not be read.
 pub(crate) fn not_loaded(object: impl Display, failure: &Failure) -> LoadOutcome {
     let reason = format!("{object}: {failure}");
-    let verdict = classify(Ask::Read, failure);
-    if verdict == Verdict::Forbidden {
+    let class = classify(Ask::Read, failure);
+    if class == FailureClass::Forbidden {
         return LoadOutcome::Forbidden(format!(
             "{reason}; let the coordinator's role get configmaps and leases"
         ));
     }
     LoadOutcome::Unavailable {
-        after: after(verdict),
+        after: after(class),
         reason,
     }
 }
@@ -47,14 +49,14 @@ pub(crate) fn no_head(place: &Place, failure: &Failure) -> HeadOutcome {
     }
 }
 
-fn after(verdict: Verdict) -> Duration {
-    match verdict {
-        Verdict::Unavailable { after } => after,
-        Verdict::Absent
-        | Verdict::Ambiguous
-        | Verdict::Expired
-        | Verdict::Forbidden
-        | Verdict::Invalid
-        | Verdict::TooLarge => PERSON,
+fn after(class: FailureClass) -> Duration {
+    match class {
+        FailureClass::Unavailable { after } => after,
+        FailureClass::Absent
+        | FailureClass::Ambiguous
+        | FailureClass::Expired
+        | FailureClass::Forbidden
+        | FailureClass::Invalid
+        | FailureClass::TooLarge => PERSON,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::classify::{Ask, Verdict, classify};
+use super::classify::{Ask, FailureClass, classify};
 use super::request::Failure;
 use crate::clock::boottime;
 
@@ -39,13 +39,13 @@ impl Default for Pace {
 }
 
 /// Waits that grow, and never are the same for two processes.
-pub(crate) struct Backoff {
+pub(crate) struct Delays {
     pace: Pace,
     next: Duration,
     rng: fastrand::Rng,
 }
 
-impl Backoff {
+impl Delays {
     pub(crate) fn new(pace: &Pace) -> Self {
         let seed = boottime().0 ^ (u64::from(std::process::id()) << 32);
         Self {
@@ -69,13 +69,13 @@ impl Backoff {
     /// How long to wait after this failure.
     pub(crate) fn after(&mut self, failure: &Failure) -> Duration {
         match classify(Ask::Read, failure) {
-            Verdict::Unavailable { after } => self.next().max(after),
-            Verdict::Absent
-            | Verdict::Ambiguous
-            | Verdict::Expired
-            | Verdict::Forbidden
-            | Verdict::Invalid
-            | Verdict::TooLarge => self.next(),
+            FailureClass::Unavailable { after } => self.next().max(after),
+            FailureClass::Absent
+            | FailureClass::Ambiguous
+            | FailureClass::Expired
+            | FailureClass::Forbidden
+            | FailureClass::Invalid
+            | FailureClass::TooLarge => self.next(),
         }
     }
 
@@ -97,28 +97,28 @@ mod tests {
 
     #[test]
     fn waits_grow_up_to_their_bound_and_start_anew() {
-        let mut backoff = Backoff::new(&Pace::default());
+        let mut delays = Delays::new(&Pace::default());
         for most in [1, 2, 4, 8, 16, 30, 30] {
-            let (wait, most) = (backoff.next(), Duration::from_secs(most));
+            let (wait, most) = (delays.next(), Duration::from_secs(most));
             assert!(most / 2 <= wait && wait <= most, "{wait:?}");
         }
-        backoff.reset();
-        assert!(backoff.next() <= Duration::from_secs(1));
+        delays.reset();
+        assert!(delays.next() <= Duration::from_secs(1));
     }
 
     #[test]
     fn a_server_that_says_when_to_come_back_is_obeyed() {
-        let mut backoff = Backoff::new(&Pace::default());
+        let mut delays = Delays::new(&Pace::default());
         let mut status = kube::core::Status::failure("", "TooManyRequests").with_code(429);
         status.details = serde_json::from_str(r#"{"retryAfterSeconds": 20}"#).unwrap();
-        assert!(backoff.after(&status.into()) >= Duration::from_secs(20));
+        assert!(delays.after(&status.into()) >= Duration::from_secs(20));
     }
 
     #[test]
     fn polls_are_spread() {
-        let mut backoff = Backoff::new(&Pace::default());
+        let mut delays = Delays::new(&Pace::default());
         for _ in 0..50 {
-            let wait = backoff.poll().as_secs_f64();
+            let wait = delays.poll().as_secs_f64();
             assert!((5.0..=10.0).contains(&wait), "{wait}");
         }
     }

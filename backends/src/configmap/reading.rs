@@ -10,8 +10,9 @@ use stepdown_core::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus};
 use tokio::task::spawn_blocking;
 
 use super::access::Access;
-use super::classify::{Ask, Verdict, classify};
-use super::content::{self, Content, Sight, judge};
+use super::classify::{Ask, FailureClass, classify};
+use super::content::{Content, Sight, decode, judge};
+use super::corrupt::Corrupt;
 use super::lease_epoch::remembered_epoch;
 use super::outcome::{no_head, not_loaded};
 use super::record::Record;
@@ -32,12 +33,14 @@ impl Access {
             Err(failure) => Err(failure),
         };
         match look {
-            Ok(Look::Corrupt(reason)) => LoadOutcome::Corrupt(reason),
+            Ok(Look::Corrupt(corrupt)) => LoadOutcome::Corrupt(corrupt.to_string()),
             Ok(Look::Found(found)) => LoadOutcome::Found(self.loaded(*found, remembered)),
             Err(failure) if !is_absent(&failure) => {
                 not_loaded(format_args!("configmap {place}"), &failure)
             }
-            Err(_) if remembered > Epoch::default() => LoadOutcome::Corrupt(content::gone(place)),
+            Err(_) if remembered > Epoch::default() => {
+                LoadOutcome::Corrupt(Corrupt::Gone(place.clone()).to_string())
+            }
             Err(_) => LoadOutcome::Absent { epoch: remembered },
         }
     }
@@ -68,7 +71,7 @@ impl Access {
             Err(failure) => Err(failure),
         };
         match look {
-            Ok(Look::Corrupt(reason)) => HeadOutcome::Corrupt(reason),
+            Ok(Look::Corrupt(corrupt)) => HeadOutcome::Corrupt(corrupt.to_string()),
             Ok(Look::Found(found)) => {
                 let head = head_of(&found.sight);
                 // A store whose answer was lost is known by its head alone.
@@ -113,8 +116,7 @@ impl Access {
 
 /// What there is.
 enum Look {
-    /// It can't be read; why, and what to do about it.
-    Corrupt(String),
+    Corrupt(Corrupt),
     Found(Box<Found>),
 }
 
@@ -149,17 +151,17 @@ impl Looking {
     fn at(&self, body: &[u8]) -> Result<Look, Failure> {
         let object: ConfigMap = read(body)?;
         Ok(match judge(&self.place, object) {
-            Content::Corrupt(reason) => Look::Corrupt(reason),
+            Content::Corrupt(corrupt) => Look::Corrupt(corrupt),
             Content::Empty(sight) => self.at_nothing(sight),
             Content::Document { sight, text } => {
                 let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
                 let status = if self.decodes || !sight.intact {
-                    content::decode(&self.place, &text)
+                    decode(&self.place, &text)
                 } else {
                     Ok(ClusterStatus::default())
                 };
                 match status {
-                    Err(reason) => Look::Corrupt(reason),
+                    Err(corrupt) => Look::Corrupt(corrupt),
                     Ok(status) => Look::found(sight, status, bytes),
                 }
             }
@@ -169,17 +171,17 @@ impl Looking {
     fn at_nothing(&self, sight: Sight) -> Look {
         let known = self.known.max(sight.record.epoch.unwrap_or_default());
         if known > Epoch::default() {
-            Look::Corrupt(content::gone(&self.place))
+            Look::Corrupt(Corrupt::Gone(self.place.clone()))
         } else if self.initialize_empty {
             Look::found(sight, ClusterStatus::default(), 0)
         } else {
-            Look::Corrupt(content::empty(&self.place))
+            Look::Corrupt(Corrupt::Empty(self.place.clone()))
         }
     }
 }
 
 fn is_absent(failure: &Failure) -> bool {
-    classify(Ask::Read, failure) == Verdict::Absent
+    classify(Ask::Read, failure) == FailureClass::Absent
 }
 
 fn head_of(sight: &Sight) -> HeadOutcome {

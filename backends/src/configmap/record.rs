@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use stepdown_core::store::StatusDocument;
 use stepdown_core::{Epoch, WriteId};
 
-use super::Layout;
+use super::layout::Layout;
 
 /// The writer's epoch; also on the Lease.
 pub(crate) const EPOCH: &str = "oxia.io/epoch";

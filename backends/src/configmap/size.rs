@@ -1,23 +1,13 @@
 //! How full the status ConfigMap is.
 
-use std::fmt;
-
 use tokio::sync::watch;
 
-use super::Layout;
+use super::layout::Layout;
 use super::request::Place;
+use crate::status_size::StatusSize;
 
 /// What an API server lets the values of a ConfigMap amount to, in bytes. Keys don't count.
 pub(crate) const LIMIT: usize = 1 << 20;
-
-/// The size of the status as it is stored, and what there is room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusSize {
-    /// The values of the ConfigMap, ours and others', in bytes.
-    pub bytes: usize,
-    /// The most that they may be, in bytes.
-    pub limit: usize,
-}
 
 /// Publishes the size, and says in the log when it becomes alarming.
 pub(crate) struct Gauge {
@@ -53,8 +43,8 @@ impl Gauge {
             limit: LIMIT,
         };
         let before = self.size.send_replace(Some(size));
-        let before = before.map_or(Alarm::None, StatusSize::alarm);
-        let (place, advice, alarm) = (&self.place, self.advice, size.alarm());
+        let before = before.map_or(Alarm::None, Alarm::at);
+        let (place, advice, alarm) = (&self.place, self.advice, Alarm::at(size));
         match alarm {
             Alarm::Warning if before < alarm => {
                 tracing::warn!(%place, %size, "The status fills more than 70 % of its ConfigMap: {advice}");
@@ -67,20 +57,14 @@ impl Gauge {
     }
 }
 
-impl StatusSize {
-    fn alarm(self) -> Alarm {
-        let percent = self.bytes.saturating_mul(100) / self.limit.max(1);
+impl Alarm {
+    fn at(size: StatusSize) -> Self {
+        let percent = size.bytes.saturating_mul(100) / size.limit.max(1);
         match percent {
-            90.. => Alarm::Error,
-            70.. => Alarm::Warning,
-            _ => Alarm::None,
+            90.. => Self::Error,
+            70.. => Self::Warning,
+            _ => Self::None,
         }
-    }
-}
-
-impl fmt::Display for StatusSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} bytes", self.bytes, self.limit)
     }
 }
 
@@ -91,11 +75,10 @@ mod tests {
     #[test]
     fn the_alarm_is_raised_at_70_and_at_90_percent() {
         let alarm = |bytes| {
-            StatusSize {
+            Alarm::at(StatusSize {
                 bytes,
                 limit: 1_000,
-            }
-            .alarm()
+            })
         };
         assert_eq!((alarm(0), alarm(699)), (Alarm::None, Alarm::None));
         assert_eq!((alarm(700), alarm(899)), (Alarm::Warning, Alarm::Warning));

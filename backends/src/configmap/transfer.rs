@@ -5,9 +5,10 @@ use std::time::Duration;
 use stepdown_core::lease::LeaseRecord;
 use tokio::time::{Instant, sleep};
 
+use super::clients::Clients;
+use super::error::ConfigMapError;
 use super::lease::{LeaseClient, TRANSFER_REQUESTED, decode};
 use super::request::{Failure, Place};
-use super::{Clients, ConfigMapError};
 
 const LOOK: Duration = Duration::from_millis(200);
 /// The Lease is renewed every few seconds, so a write of it may come second a few times.

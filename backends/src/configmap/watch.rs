@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::classify::{Ask, Verdict, classify};
-use super::pace::{Backoff, Pace};
+use super::classify::{Ask, FailureClass, classify};
+use super::pace::{Delays, Pace};
 use super::request::{Failure, LIMIT, Place, ask, read};
 
 /// An object as it was seen.
@@ -70,7 +70,7 @@ impl Follower {
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
     {
-        let mut backoff = Backoff::new(&self.pace);
+        let mut delays = Delays::new(&self.pace);
         let mut log = Log::default();
         let mut too_old = None;
         let mut watch_from = Instant::now();
@@ -80,13 +80,13 @@ impl Follower {
                 Err(failure) => {
                     self.alive.send_replace(false);
                     log.cannot::<K>("read", &self.place, &failure);
-                    sleep(backoff.after(&failure)).await;
+                    sleep(delays.after(&failure)).await;
                     continue;
                 }
             };
             if watch_from > Instant::now() {
                 self.alive.send_replace(false);
-                let wait = self.unwatched(watch_from, &mut backoff);
+                let wait = self.unwatched(watch_from, &mut delays);
                 sleep(wait).await;
                 continue;
             }
@@ -96,25 +96,25 @@ impl Follower {
             let end = self.watch(&from, &mut see, &mut log).await;
             let was_long = begun.elapsed() >= self.pace.least_watch;
             if was_long {
-                backoff.reset();
+                delays.reset();
             }
             let wait = match end {
                 // It goes on at once.
                 End::TimedOut if was_long => continue,
-                End::TimedOut => backoff.next(),
+                End::TimedOut => delays.next(),
                 End::Expired if from != NOW => {
                     too_old = Some(from);
                     continue;
                 }
-                End::Expired => backoff.next(),
+                End::Expired => delays.next(),
                 End::Forbidden(failure) => {
                     log.cannot::<K>("watch", &self.place, &failure);
                     watch_from = Instant::now() + self.pace.ask_again;
-                    self.unwatched(watch_from, &mut backoff)
+                    self.unwatched(watch_from, &mut delays)
                 }
                 End::Failed(failure) => {
                     log.cannot::<K>("watch", &self.place, &failure);
-                    backoff.after(&failure)
+                    delays.after(&failure)
                 }
             };
             self.alive.send_replace(false);
@@ -123,10 +123,10 @@ impl Follower {
     }
 
     /// When to look again where there is no watch.
-    fn unwatched(&self, watch_from: Instant, backoff: &mut Backoff) -> Duration {
+    fn unwatched(&self, watch_from: Instant, delays: &mut Delays) -> Duration {
         let forbidden = watch_from.saturating_duration_since(Instant::now());
         if self.polls || forbidden.is_zero() {
-            backoff.poll()
+            delays.poll()
         } else {
             forbidden
         }
@@ -139,7 +139,7 @@ impl Follower {
     {
         if self.looks == Looks::List {
             match self.list::<K>().await {
-                Err(failure) if classify(Ask::Read, &failure) == Verdict::Forbidden => {
+                Err(failure) if classify(Ask::Read, &failure) == FailureClass::Forbidden => {
                     self.looks = Looks::Get;
                 }
                 Err(failure) => return Err(failure),
@@ -156,7 +156,7 @@ impl Follower {
                 see(Seen::Present(object));
                 Ok(version)
             }
-            Err(failure) if classify(Ask::Read, &failure) == Verdict::Absent => {
+            Err(failure) if classify(Ask::Read, &failure) == FailureClass::Absent => {
                 see(Seen::Absent);
                 Ok(None)
             }
@@ -245,13 +245,13 @@ impl Follower {
 impl End {
     fn of(failure: Failure) -> Self {
         match classify(Ask::Watch, &failure) {
-            Verdict::Expired => Self::Expired,
-            Verdict::Forbidden => Self::Forbidden(failure),
-            Verdict::Absent
-            | Verdict::Ambiguous
-            | Verdict::Invalid
-            | Verdict::TooLarge
-            | Verdict::Unavailable { .. } => Self::Failed(failure),
+            FailureClass::Expired => Self::Expired,
+            FailureClass::Forbidden => Self::Forbidden(failure),
+            FailureClass::Absent
+            | FailureClass::Ambiguous
+            | FailureClass::Invalid
+            | FailureClass::TooLarge
+            | FailureClass::Unavailable { .. } => Self::Failed(failure),
         }
     }
 }

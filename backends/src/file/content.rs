@@ -6,6 +6,7 @@ use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::{Epoch, Version, WriteId};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::corrupt::Corrupt;
 use super::header::{Header, Seal, unseal};
 use super::sidecar::{Record, Sidecar};
 
@@ -13,8 +14,7 @@ use super::sidecar::{Record, Sidecar};
 #[derive(Debug)]
 pub(crate) enum Content {
     Absent,
-    /// It can't be read; why, and what to do about it.
-    Corrupt(String),
+    Corrupt(Corrupt),
     Document(Document),
 }
 
@@ -44,7 +44,9 @@ pub(crate) fn judge(
     if is_new {
         return match sidecar {
             Sidecar::Empty => Content::Absent,
-            Sidecar::Damaged | Sidecar::Committed(_) => Content::Corrupt(gone(path)),
+            Sidecar::Damaged | Sidecar::Committed(_) => {
+                Content::Corrupt(Corrupt::Gone(path.to_path_buf()))
+            }
         };
     }
     match read(path, bytes.unwrap_or_default(), sidecar) {
@@ -53,43 +55,39 @@ pub(crate) fn judge(
     }
 }
 
-fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, String> {
-    let shown = path.display();
+fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, Corrupt> {
+    let path = path.to_path_buf();
     if bytes.is_empty() {
-        return Err(format!(
-            "{shown} is empty: restore it, or give --initialize-empty-status for a new cluster"
-        ));
+        return Err(Corrupt::Empty(path));
     }
     let version = version(&bytes);
-    let text = String::from_utf8(bytes)
-        .map_err(|error| format!("{shown}: {error}; restore it from a copy"))?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(Corrupt::NotText { path, error }),
+    };
     let (header, intact) = match unseal(&text) {
         Seal::Intact(header) => (Some(header), true),
         Seal::Broken(header) => (header, false),
         Seal::Absent => (None, false),
-        Seal::Shortened(_) => return Err(format!("{shown} was cut short: {}", adopt(path))),
-        Seal::Newer => return Err(format!("{shown} was written by a newer release: use that")),
+        Seal::Shortened(_) => return Err(Corrupt::CutShort(path)),
+        Seal::Newer => return Err(Corrupt::Newer(path)),
     };
     let own = header.as_ref().map(Header::record);
     if let (Some(own), Some(committed)) = (own, sidecar.record())
         && own.version < committed.version
     {
-        return Err(format!(
-            "{shown} is an old copy, write {} where {} was committed: {}",
-            own.version,
-            committed.version,
-            adopt(path)
-        ));
+        return Err(Corrupt::OldCopy {
+            path,
+            found: own.version,
+            committed: committed.version,
+        });
     }
     if !intact {
         if sidecar == Sidecar::Damaged {
-            return Err(format!(
-                "{shown} was written by somebody else, and {shown}.lock is damaged: {}",
-                adopt(path)
-            ));
+            return Err(Corrupt::ForeignBesideDamage(path));
         }
         if let Err(error) = ClusterStatus::decode(&text) {
-            return Err(undecodable(path, &error.to_string()));
+            return Err(Corrupt::Undecodable { path, error });
         }
     }
     Ok(Document {
@@ -104,23 +102,6 @@ fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, Strin
 /// The version of a file with these bytes: any other bytes have another one.
 pub(crate) fn version(bytes: &[u8]) -> Version {
     Version::new(format!("{:032x}-{}", xxh3_128(bytes), bytes.len()))
-}
-
-pub(crate) fn undecodable(path: &Path, error: &str) -> String {
-    format!("{}: {error}; put it right: {}", path.display(), adopt(path))
-}
-
-fn adopt(path: &Path) -> String {
-    let path = path.display();
-    format!("to accept the file as it is then, run `stepdown status-file adopt {path}`")
-}
-
-fn gone(path: &Path) -> String {
-    let path = path.display();
-    format!(
-        "{path} is gone, though {path}.lock says that it was written: restore it, or remove \
-         {path}.lock for a new cluster"
-    )
 }
 
 impl Header {

@@ -119,7 +119,7 @@ impl Disk {
         let content = self.settle(Some(lock)).and_then(|()| self.read_unsettled());
         let committed = match content {
             Err(error) => return outcome::not_stored(&self.place.document, &error),
-            Ok(Content::Corrupt(reason)) => return StoreOutcome::Corrupt(reason),
+            Ok(Content::Corrupt(corrupt)) => return StoreOutcome::Corrupt(corrupt.to_string()),
             Ok(Content::Absent) if expected.is_none() => Record::default(),
             Ok(Content::Document(present)) if Some(&present.version) == expected => {
                 present.committed

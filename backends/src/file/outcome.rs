@@ -7,7 +7,8 @@ use std::time::Duration;
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StoreOutcome};
 
-use super::content::{Content, undecodable};
+use super::content::Content;
+use super::corrupt::Corrupt;
 use super::sidecar::Record;
 
 /// A local disk that fails needs a person, or room; asking more often helps neither.
@@ -33,9 +34,12 @@ pub(super) fn load(path: &Path, content: io::Result<Content>) -> LoadOutcome {
         Ok(Content::Absent) => LoadOutcome::Absent {
             epoch: Record::default().epoch,
         },
-        Ok(Content::Corrupt(reason)) => LoadOutcome::Corrupt(reason),
+        Ok(Content::Corrupt(corrupt)) => LoadOutcome::Corrupt(corrupt.to_string()),
         Ok(Content::Document(document)) => match ClusterStatus::decode(&document.text) {
-            Err(error) => LoadOutcome::Corrupt(undecodable(path, &error.to_string())),
+            Err(error) => {
+                let path = path.to_path_buf();
+                LoadOutcome::Corrupt(Corrupt::Undecodable { path, error }.to_string())
+            }
             Ok(status) => LoadOutcome::Found(LoadedStatus {
                 version: document.version,
                 epoch: document.committed.epoch,
@@ -58,7 +62,7 @@ pub(super) fn load(path: &Path, content: io::Result<Content>) -> LoadOutcome {
 pub(super) fn head(path: &Path, content: io::Result<Content>) -> HeadOutcome {
     match content {
         Ok(Content::Absent) => HeadOutcome::Absent,
-        Ok(Content::Corrupt(reason)) => HeadOutcome::Corrupt(reason),
+        Ok(Content::Corrupt(corrupt)) => HeadOutcome::Corrupt(corrupt.to_string()),
         Ok(Content::Document(document)) => HeadOutcome::Found(Head {
             version: document.version,
             write_id: document.write_id,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::lease::LeaseTiming;
 use stepdown_core::store::{LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
 use stepdown_core::{Epoch, ProcessId, RequestId, Version, WriteId};
 use tempfile::TempDir;
@@ -12,21 +13,29 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::status_file::{self, AdoptError, StatusFileContent};
-use super::{FileBackend, FileError, FileOptions};
+use super::{FileError, FileOptions, open};
 use crate::backend::{Backend, LeadershipReport};
+use crate::candidate::Candidate;
 
 const LIMIT: Duration = Duration::from_secs(20);
 const WON: LeadershipReport = LeadershipReport::Won { authority: None };
 
 fn backend(status: &Path) -> Result<Backend, FileError> {
-    FileBackend::open(FileOptions {
+    let options = FileOptions {
         status: status.to_path_buf(),
         configuration: status.with_file_name("cluster.yaml"),
         initialize_empty_status: false,
-        name: "tester".to_owned(),
         // Containers may have an unusual directory for temporary files.
         allow_network_filesystem: true,
-    })
+    };
+    let candidate = Candidate {
+        name: "tester".into(),
+        process: ProcessId(1),
+        pod: None,
+        seed: 1,
+        timing: LeaseTiming::SHORT,
+    };
+    open(&options, &candidate)
 }
 
 async fn leader(status: &Path) -> (Backend, mpsc::Receiver<LeadershipReport>) {

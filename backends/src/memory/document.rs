@@ -12,7 +12,6 @@ use stepdown_core::{Epoch, Version, WriteId};
 use tokio::sync::watch;
 
 use super::fault::Fault;
-use super::size::estimated_bytes;
 
 /// One coordinator, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub(super) struct Documents {
     content: Content,
     /// The number of the version given last; none is ever given twice.
     last_version: u64,
-    pub(super) epoch: Epoch,
+    epoch: Epoch,
     pub(super) accepted: u64,
     pub(super) faults: VecDeque<Fault>,
     pub(super) failed_reads: u32,
@@ -108,7 +107,7 @@ impl Documents {
                 write_id: *write_id,
                 intact: *intact,
                 status: status.clone(),
-                bytes: estimated_bytes(status),
+                bytes: status.estimated_bytes(),
             }),
         }
     }
@@ -148,16 +147,6 @@ impl Documents {
         version
     }
 
-    pub(super) fn touch(&mut self) -> Option<Version> {
-        let next = self.next_version();
-        let Content::Found { version, .. } = &mut self.content else {
-            return None;
-        };
-        version.clone_from(&next);
-        self.hint(None);
-        Some(next)
-    }
-
     pub(super) fn corrupt(&mut self, reason: &str) {
         self.content = Content::Corrupt(reason.to_owned());
         self.hint(None);
@@ -177,7 +166,7 @@ impl Documents {
 
     fn too_large(&self, status: &ClusterStatus) -> Option<String> {
         if let Some(limit) = self.byte_limit {
-            let bytes = estimated_bytes(status);
+            let bytes = status.estimated_bytes();
             if bytes > limit {
                 return Some(format!("{bytes} bytes are more than {limit}"));
             }

@@ -5,55 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
-use super::Shared;
 use super::document::Coordinator;
+use super::shared::Shared;
 use crate::backend::{Leadership, LeadershipReport};
 use crate::under_way::UnderWay;
-
-/// Who holds the lock.
-#[derive(Default)]
-pub(super) struct Office {
-    holder: Option<Holder>,
-    /// Names the time in office given last; none is given twice.
-    last_turn: u64,
-    /// How the last turn ended.
-    ended: String,
-}
-
-struct Holder {
-    coordinator: Coordinator,
-    name: Arc<str>,
-    turn: u64,
-}
-
-impl Office {
-    pub(super) fn leader(&self) -> Option<Arc<str>> {
-        self.holder.as_ref().map(|holder| holder.name.clone())
-    }
-
-    /// Ends the turn of whoever is in office; says whether anybody was.
-    pub(super) fn vacate(&mut self, reason: &str) -> bool {
-        self.ended = reason.to_owned();
-        self.holder.take().is_some()
-    }
-
-    fn enter(&mut self, coordinator: Coordinator, name: &Arc<str>) -> Option<u64> {
-        if let Some(holder) = &self.holder {
-            return (holder.coordinator == coordinator).then_some(holder.turn);
-        }
-        self.last_turn += 1;
-        self.holder = Some(Holder {
-            coordinator,
-            name: name.clone(),
-            turn: self.last_turn,
-        });
-        Some(self.last_turn)
-    }
-
-    fn turn(&self) -> Option<u64> {
-        self.holder.as_ref().map(|holder| holder.turn)
-    }
-}
 
 pub(super) struct MemoryLeadership {
     shared: Arc<Shared>,
@@ -81,12 +36,12 @@ impl MemoryLeadership {
     /// Campaigns until the turn is ours. Between that and the report nothing can be cancelled, so
     /// no turn is won without being reported.
     async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> Option<u64> {
-        let mut office = self.shared.office.subscribe();
+        let mut lock = self.shared.lock.subscribe();
         loop {
             let permit = reports.reserve().await.ok()?;
             let mut turn = None;
-            self.shared.office.send_if_modified(|office| {
-                turn = office.enter(self.coordinator, &self.name);
+            self.shared.lock.send_if_modified(|lock| {
+                turn = lock.acquire(self.coordinator, &self.name);
                 turn.is_some()
             });
             if turn.is_some() {
@@ -96,7 +51,7 @@ impl MemoryLeadership {
             drop(permit);
             tokio::select! {
                 () = reports.closed() => return None,
-                vacant = office.wait_for(|office| office.holder.is_none()) => vacant.ok()?,
+                free = lock.wait_for(|lock| lock.turn().is_none()) => free.ok()?,
             };
         }
     }
@@ -108,11 +63,11 @@ impl Leadership for MemoryLeadership {
         let Some(turn) = self.campaign(&reports).await else {
             return;
         };
-        let mut office = self.shared.office.subscribe();
+        let mut lock = self.shared.lock.subscribe();
         let reason = tokio::select! {
             () = reports.closed() => return,
-            lost = office.wait_for(|office| office.turn() != Some(turn)) => {
-                lost.map(|office| office.ended.clone()).unwrap_or_default()
+            lost = lock.wait_for(|lock| lock.turn() != Some(turn)) => {
+                lost.map(|lock| lock.ended().to_owned()).unwrap_or_default()
             }
         };
         // Nobody listens any more: then it needs no telling.
@@ -121,16 +76,12 @@ impl Leadership for MemoryLeadership {
 
     async fn release(&self) {
         UnderWay::none(&self.stores).await;
-        self.shared.office.send_if_modified(|office| {
-            let ours = office
-                .holder
-                .as_ref()
-                .is_some_and(|holder| holder.coordinator == self.coordinator);
-            ours && office.vacate("leadership was released")
+        self.shared.lock.send_if_modified(|lock| {
+            lock.is_held_by(self.coordinator) && lock.release("leadership was released")
         });
     }
 
     fn leader(&self) -> Option<Arc<str>> {
-        self.shared.office.borrow().leader()
+        self.shared.lock.borrow().leader()
     }
 }

@@ -7,9 +7,9 @@ use stepdown_core::Version;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use tokio::sync::watch;
 
-use super::Shared;
 use super::document::{Coordinator, INJECTED};
 use super::fault::Fault;
+use super::shared::Shared;
 use crate::backend::StatusStore;
 use crate::under_way::UnderWay;
 

@@ -13,6 +13,7 @@ pub use configuration::{
 };
 pub use duration::{ParseDurationError, parse_duration};
 pub use identity::DataServerIdentity;
+pub(crate) use status::size;
 pub use status::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
     SplitPhase, StatusProblem,

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Ledger, size};
-use crate::cluster::{NamespaceStatus, ShardMetadata};
+use super::Ledger;
+use crate::cluster::{NamespaceStatus, ShardMetadata, size};
 use crate::id::ShardId;
 
 /// Changes that are stored together.

@@ -9,7 +9,6 @@ mod changes;
 mod conclude;
 mod flight;
 mod head_check;
-mod size;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +20,7 @@ pub(crate) use self::conclude::{Acceptance, Conclusion, Durable};
 use self::flight::Flight;
 use self::head_check::HeadCheck;
 use crate::backoff::Backoff;
-use crate::cluster::{ClusterStatus, ShardMetadata};
+use crate::cluster::{ClusterStatus, ShardMetadata, size};
 use crate::context::Context;
 use crate::id::{Epoch, ProcessId, ShardId, Timestamp, Version, WriteId};
 use crate::options::Timing;

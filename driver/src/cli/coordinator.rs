@@ -28,14 +28,8 @@ pub struct CoordinatorArgs {
     #[arg(long, value_name = "PROVIDER", default_value = "file")]
     pub(crate) metadata: String,
 
-    /// Cluster status file
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "data/cluster-status.json",
-        help_heading = "File provider"
-    )]
-    pub(crate) file_clusters_status_path: String,
+    #[command(flatten)]
+    pub(crate) file: FileSettings,
     /// Take an empty status document for a new cluster; without it, an empty one is refused
     #[arg(long, help_heading = "File and configmap provider", num_args = 0..=1, require_equals = true, default_value = "false",
         default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
@@ -45,56 +39,10 @@ pub struct CoordinatorArgs {
         default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
     pub(crate) allow_network_filesystem: bool,
 
-    /// Kubernetes namespace of the ConfigMaps
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Configmap provider"
-    )]
-    pub(crate) k8s_namespace: String,
-    /// ConfigMap of the cluster status [default: oxia-cluster-status]
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Configmap provider"
-    )]
-    pub(crate) k8s_configmap_name: String,
-    /// How the cluster status is written: plain, as upstream does, or compressed, for more shards
-    /// than fit into 1 MiB [default: plain]
-    #[arg(
-        long,
-        value_name = "LAYOUT",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Configmap provider"
-    )]
-    pub(crate) k8s_status_layout: String,
-
-    /// Raft address of this coordinator
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Raft provider"
-    )]
-    pub(crate) raft_address: String,
-    /// Raft bootstrap nodes, comma-separated or repeated
-    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', action = clap::ArgAction::Append, help_heading = "Raft provider")]
-    pub(crate) raft_bootstrap_nodes: Vec<String>,
-    /// Raft data directory
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "data/raft",
-        help_heading = "Raft provider"
-    )]
-    pub(crate) raft_data_dir: String,
-
+    #[command(flatten)]
+    pub(crate) kubernetes: KubernetesSettings,
+    #[command(flatten)]
+    pub(crate) raft: RaftSettings,
     #[command(flatten)]
     pub(super) tls: ServerTlsArgs,
     #[command(flatten)]
@@ -219,23 +167,11 @@ impl CoordinatorArgs {
         });
         settings.controller.tls = self.peer_tls.into_settings();
         settings.metadata.provider_name = Some(self.metadata);
-        settings.metadata.kubernetes = Some(KubernetesSettings {
-            namespace: Some(self.k8s_namespace),
-            status_name: Some(self.k8s_configmap_name),
-            status_layout: Some(self.k8s_status_layout),
-            ..KubernetesSettings::default()
-        });
-        settings.metadata.file = Some(FileSettings {
-            status_name: Some(self.file_clusters_status_path),
-            ..FileSettings::default()
-        });
-        settings.metadata.raft = RaftSettings {
-            address: Some(self.raft_address),
-            bootstrap_nodes: Some(self.raft_bootstrap_nodes),
-            data_dir: Some(self.raft_data_dir),
-        };
-        settings.metadata.initialize_empty_status = self.initialize_empty_status;
-        settings.metadata.allow_network_filesystem = self.allow_network_filesystem;
+        settings.metadata.kubernetes = Some(self.kubernetes);
+        settings.metadata.file = Some(self.file);
+        settings.metadata.raft = self.raft;
+        settings.metadata.initialize_empty_status = Some(self.initialize_empty_status);
+        settings.metadata.allow_network_filesystem = Some(self.allow_network_filesystem);
         settings.observability.metric.bind_address = Some(self.metrics_addr);
         settings
     }

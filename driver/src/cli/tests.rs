@@ -74,7 +74,8 @@ fn short_flags_take_their_value_in_each_of_gos_ways() {
 #[test]
 fn raft_nodes_are_separated_by_commas_or_repeated() {
     let args = coordinator("oxia coordinator --raft-bootstrap-nodes a,b --raft-bootstrap-nodes=c");
-    assert_eq!(args.raft_bootstrap_nodes, ["a", "b", "c"]);
+    let nodes = args.raft.bootstrap_nodes.unwrap_or_default();
+    assert_eq!(nodes, ["a", "b", "c"]);
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use stepdown_backends::configmap::ConfigMapError;
-use stepdown_backends::file::FileError;
+use stepdown_backends::OpenError;
 
 use crate::observe::AlreadySet;
 use crate::options::OptionsError;
@@ -16,15 +15,12 @@ pub enum CoordinatorError {
     /// There is no source of chance for the process' identity.
     #[error("no random number: {0}")]
     Chance(getrandom::Error),
-    /// The ConfigMaps and the Lease can't be used.
+    /// The backend can't be used.
     #[error(transparent)]
-    ConfigMap(#[from] ConfigMapError),
+    Backend(#[from] OpenError),
     /// TLS towards data servers can't be set up.
     #[error("controller.tls: {0}")]
     ControllerTls(TlsError),
-    /// The files can't be used.
-    #[error(transparent)]
-    File(#[from] FileError),
     /// A second SIGINT came before everything was closed.
     #[error("interrupted again while closing; ended at once")]
     Interrupted,

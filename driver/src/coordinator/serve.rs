@@ -40,8 +40,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         stop,
     } = session;
     let lease = lease_timing(lease_profile);
-    let machine = machine::options(lease, &options.provider)?;
-    let backend = backend::open(&options, &machine, lease, &metrics.documents).await?;
+    let mut machine = machine::options(lease)?;
+    let backend = backend::open(&options, &mut machine, lease, &metrics.documents).await?;
     let backend = measured(backend, &metrics.documents);
     let tls = options
         .controller_tls

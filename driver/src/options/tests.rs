@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::Path;
 
+use stepdown_backends::Provider;
+
 use super::*;
 use crate::cli::CoordinatorArgs;
 
@@ -21,9 +23,10 @@ fn load(args: &[&str], yaml: Option<&str>) -> Result<CoordinatorOptions, Options
 
 fn paths(options: &CoordinatorOptions) -> (String, String) {
     match &options.provider {
-        Provider::File { status, config, .. } => {
-            (status.display().to_string(), config.display().to_string())
-        }
+        Provider::File(file) => (
+            file.status.display().to_string(),
+            file.configuration.display().to_string(),
+        ),
         Provider::ConfigMap(_) | Provider::Memory => panic!("not the file provider"),
     }
 }

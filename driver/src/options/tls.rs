@@ -40,7 +40,11 @@ const TLS12: u16 = 0x0303;
 const TLS13: u16 = 0x0304;
 
 /// Checks the settings at `key`; `None` when TLS is off.
-pub fn resolve(key: &str, settings: TlsSettings, problems: &mut Vec<String>) -> Option<TlsOptions> {
+pub(super) fn resolve(
+    key: &str,
+    settings: TlsSettings,
+    problems: &mut Vec<String>,
+) -> Option<TlsOptions> {
     let file = |value: Option<String>| value.filter(|v| !v.is_empty()).map(PathBuf::from);
     let cert_file = file(settings.cert_file);
     let key_file = file(settings.key_file);

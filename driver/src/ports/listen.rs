@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
-use crate::options::{CoordinatorOptions, PortOptions};
+use crate::options::{CoordinatorOptions, Key, PortOptions};
 use crate::tls::{self, TlsError};
 
 const BACKLOG: i32 = 1024;
@@ -36,7 +36,7 @@ pub enum ListenError {
         /// The address.
         address: String,
         /// The key and the flag that set it.
-        setting: &'static str,
+        setting: Key,
         /// The system's words.
         source: io::Error,
     },
@@ -46,7 +46,7 @@ pub enum ListenError {
         /// The address.
         address: String,
         /// The key and the flag that set it.
-        setting: &'static str,
+        setting: Key,
         /// What is wrong.
         source: TlsError,
     },

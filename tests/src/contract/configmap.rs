@@ -9,12 +9,12 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use stepdown_backends::Backend;
-use stepdown_backends::configmap::{Clients, ConfigMapBackend, ConfigMapOptions, Layout};
-use stepdown_core::ProcessId;
+use stepdown_backends::configmap::{self, Clients, ConfigMapOptions, Layout};
 use stepdown_core::cluster::ClusterStatus;
-use stepdown_core::lease::{FlapLimit, LeaseOptions, LeaseTiming};
+use stepdown_core::lease::FlapLimit;
 use tokio::sync::Mutex;
 
+use super::support::candidate;
 use super::{Cluster, Failure, NotApplicable, Outcome};
 use crate::kubernetes::proxy::{Answer, Fault, Injected, Kind, Requests, Verb};
 use crate::kubernetes::{ApiServer, FaultProxy, Grants, Namespace};
@@ -149,17 +149,10 @@ impl Cluster for ConfigMaps {
             config_name: CONFIG.to_owned(),
             layout: self.layout,
             initialize_empty_status: false,
-        };
-        let lease = LeaseOptions {
-            name: name.into(),
-            process: ProcessId(fastrand::u128(..)),
-            pod: None,
-            seed: fastrand::u64(..),
-            timing: LeaseTiming::SHORT,
             flaps: FlapLimit::default(),
         };
-        let opened = ConfigMapBackend::with_clients(&options, lease, &clients);
-        opened.expect("it can be opened").0
+        let opened = configmap::open_at(&options, &candidate(name), &clients);
+        opened.expect("it can be opened")
     }
 
     async fn overwrite(&self, status: ClusterStatus) {

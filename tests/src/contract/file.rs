@@ -5,11 +5,12 @@ use std::io;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use stepdown_backends::Backend;
-use stepdown_backends::file::{FileBackend, FileOptions};
+use stepdown_backends::file::FileOptions;
+use stepdown_backends::{Backend, Provider};
 use stepdown_core::cluster::ClusterStatus;
 use tempfile::TempDir;
 
+use super::support::candidate;
 use super::{Cluster, Outcome};
 
 /// Two files in a directory of their own.
@@ -57,15 +58,15 @@ fn delete(path: PathBuf) {
 #[async_trait]
 impl Cluster for Files {
     async fn coordinator(&self, name: &str) -> Backend {
-        FileBackend::open(FileOptions {
+        let options = FileOptions {
             status: self.status(),
             configuration: self.configuration(),
             initialize_empty_status: false,
-            name: name.to_owned(),
             // Wherever the tests run, all coordinators are on one machine.
             allow_network_filesystem: true,
-        })
-        .expect("the files can be opened")
+        };
+        let opened = Provider::File(options).open(&candidate(name)).await;
+        opened.expect("the files can be opened")
     }
 
     async fn overwrite(&self, status: ClusterStatus) {

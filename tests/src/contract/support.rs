@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stepdown_backends::{Backend, LeadershipReport};
+use stepdown_backends::{Backend, Candidate, LeadershipReport};
 use stepdown_core::cluster::{
     ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
     SplitMetadata, SplitPhase,
 };
+use stepdown_core::lease::LeaseTiming;
 use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
@@ -14,6 +15,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Cluster;
+
+/// One more coordinator of that name.
+pub(super) fn candidate(name: &str) -> Candidate {
+    Candidate {
+        name: name.into(),
+        process: ProcessId(fastrand::u128(..)),
+        pod: None,
+        seed: fastrand::u64(..),
+        timing: LeaseTiming::SHORT,
+    }
+}
 
 /// A coordinator's campaign, under way or won.
 pub(super) struct Campaign {

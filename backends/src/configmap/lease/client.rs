@@ -9,7 +9,7 @@ use kube::api::{GetParams, PostParams};
 use stepdown_core::lease::{LeaseReading, LeaseRecord, LeaseWriting, WallTime};
 
 use super::object::{decode, encode};
-use crate::configmap::classify::{Ask, Verdict, classify};
+use crate::configmap::classify::{Ask, FailureClass, classify};
 use crate::configmap::request::{Failure, Place, ask, read};
 
 /// The Lease of one namespace and name, which is also that of the status document.
@@ -36,7 +36,7 @@ impl LeaseClient {
         let request = request.get(&self.place.name, &parameters);
         match ask(&self.client, request).await {
             Ok(body) => read(&body).map(Some),
-            Err(failure) if classify(Ask::Read, &failure) == Verdict::Absent => Ok(None),
+            Err(failure) if classify(Ask::Read, &failure) == FailureClass::Absent => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -65,13 +65,15 @@ impl LeaseClient {
             Err(failure) => {
                 let reason = format!("{}: {failure}", self.lease());
                 let reading = match classify(Ask::Read, &failure) {
-                    Verdict::Forbidden => LeaseReading::Forbidden(reason),
-                    Verdict::Unavailable { after } => LeaseReading::Unavailable { after, reason },
-                    Verdict::Absent
-                    | Verdict::Ambiguous
-                    | Verdict::Expired
-                    | Verdict::Invalid
-                    | Verdict::TooLarge => LeaseReading::Unavailable {
+                    FailureClass::Forbidden => LeaseReading::Forbidden(reason),
+                    FailureClass::Unavailable { after } => {
+                        LeaseReading::Unavailable { after, reason }
+                    }
+                    FailureClass::Absent
+                    | FailureClass::Ambiguous
+                    | FailureClass::Expired
+                    | FailureClass::Invalid
+                    | FailureClass::TooLarge => LeaseReading::Unavailable {
                         after: Duration::ZERO,
                         reason,
                     },
@@ -103,11 +105,11 @@ impl LeaseClient {
             None => Ask::Create,
         };
         let writing = match classify(asked, &failure) {
-            Verdict::Forbidden | Verdict::Invalid | Verdict::TooLarge => {
+            FailureClass::Forbidden | FailureClass::Invalid | FailureClass::TooLarge => {
                 LeaseWriting::Refused(reason)
             }
-            Verdict::Unavailable { after } => LeaseWriting::Unavailable { after, reason },
-            Verdict::Absent | Verdict::Ambiguous | Verdict::Expired => {
+            FailureClass::Unavailable { after } => LeaseWriting::Unavailable { after, reason },
+            FailureClass::Absent | FailureClass::Ambiguous | FailureClass::Expired => {
                 LeaseWriting::Ambiguous(reason)
             }
         };
@@ -120,7 +122,7 @@ impl LeaseClient {
         let request = requests.get_metadata(&self.place.name, &GetParams::default());
         match ask(&self.client, request).await {
             Ok(_) => true,
-            Err(failure) => classify(Ask::Read, &failure) != Verdict::Absent,
+            Err(failure) => classify(Ask::Read, &failure) != FailureClass::Absent,
         }
     }
 }

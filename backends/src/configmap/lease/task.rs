@@ -34,18 +34,19 @@ pub(super) enum Order {
     Release(oneshot::Sender<()>),
 }
 
-/// How the election stands.
+/// What is known of the election.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct Election {
     /// The number of the last campaign, so that each knows what is its own.
     pub(super) campaign: u64,
-    pub(super) office: Office,
+    pub(super) standing: Standing,
     /// Who held the lease when it was seen last.
     pub(super) holder: Option<Arc<str>>,
 }
 
+/// How a campaign stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Office {
+pub(super) enum Standing {
     #[default]
     None,
     Held {
@@ -68,7 +69,7 @@ pub(super) struct Task {
     /// Changes when another coordinator tells that it has left.
     pub(super) hints: watch::Receiver<u64>,
     pub(super) epochs: watch::Receiver<Epoch>,
-    pub(super) standing: watch::Sender<Standing>,
+    pub(super) election: watch::Sender<Election>,
     pub(super) vacancy: Vacancy,
     pub(super) objects: VecDeque<Object>,
     pub(super) released: Vec<oneshot::Sender<()>>,
@@ -111,9 +112,9 @@ impl Task {
     fn obey(&mut self, order: Order) -> LeaseEvent {
         match order {
             Order::Campaign(number) => {
-                self.standing.send_modify(|standing| {
-                    standing.campaign = number;
-                    standing.office = Office::None;
+                self.election.send_modify(|election| {
+                    election.campaign = number;
+                    election.standing = Standing::None;
                 });
                 LeaseEvent::CampaignRequested
             }
@@ -167,7 +168,7 @@ impl Task {
             ),
             LeaseReport::Extended { authority } | LeaseReport::Won { authority } => {
                 self.complaint.clear();
-                self.stand(Office::Held { authority });
+                self.stand(Standing::Held { authority });
             }
             LeaseReport::HolderChanged { holder } => {
                 let holder = Some(holder).filter(|holder| !holder.is_empty());
@@ -175,12 +176,12 @@ impl Task {
                     Some(holder) => tracing::info!(%holder, "The lease is held"),
                     None => tracing::info!("The lease is held by nobody"),
                 }
-                self.standing
-                    .send_modify(|standing| standing.holder = holder);
+                self.election
+                    .send_modify(|election| election.holder = holder);
             }
             LeaseReport::Lost { reason } => {
                 let reason = format!("{}: {reason}", self.client.lease());
-                self.stand(Office::Lost { reason });
+                self.stand(Standing::Lost { reason });
             }
             LeaseReport::Refused { reason } => self.complain(reason),
             LeaseReport::Released { given_back } => {
@@ -196,9 +197,9 @@ impl Task {
         }
     }
 
-    fn stand(&self, office: Office) {
-        self.standing
-            .send_modify(|standing| standing.office = office);
+    fn stand(&self, standing: Standing) {
+        self.election
+            .send_modify(|election| election.standing = standing);
     }
 
     /// Says once what keeps coming back.
@@ -248,9 +249,10 @@ async fn read(
     request: RequestId,
     deadline: Timestamp,
 ) -> (LeaseEvent, Option<Object>) {
-    let (outcome, object) = within(&client, deadline, client.read())
+    let (outcome, object) = within(deadline, client.read())
         .await
-        .unwrap_or_else(|reason| {
+        .unwrap_or_else(|no_answer| {
+            let reason = format!("{}: {no_answer}", client.lease());
             let after = Duration::ZERO;
             (LeaseReading::Unavailable { after, reason }, None)
         });
@@ -266,9 +268,10 @@ async fn write(
 ) -> (LeaseEvent, Option<Object>) {
     let (sent, wall) = (boottime(), wall_clock());
     let write = client.write(before.as_ref(), &record, wall);
-    let (outcome, object) = within(&client, deadline, write)
-        .await
-        .unwrap_or_else(|reason| (LeaseWriting::Ambiguous(reason), None));
+    let (outcome, object) = within(deadline, write).await.unwrap_or_else(|no_answer| {
+        let reason = format!("{}: {no_answer}", client.lease());
+        (LeaseWriting::Ambiguous(reason), None)
+    });
     let event = LeaseEvent::LeaseWritten {
         request,
         sent,
@@ -278,19 +281,22 @@ async fn write(
     (event, object)
 }
 
-/// `Err` says what came instead of an answer.
-async fn within<T>(
-    client: &LeaseClient,
-    deadline: Timestamp,
-    answer: impl Future<Output = T>,
-) -> Result<T, String> {
+/// What came instead of an answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("the request has panicked")]
+    Panicked,
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+}
+
+async fn within<T>(deadline: Timestamp, answer: impl Future<Output = T>) -> Result<T, NoAnswer> {
     let limit = deadline.since(boottime());
-    let instead = match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
-        Ok(Ok(answer)) => return Ok(answer),
-        Ok(Err(_)) => "the request has panicked".to_owned(),
-        Err(_) => format!("no answer within {limit:?}"),
-    };
-    Err(format!("{}: {instead}", client.lease()))
+    match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(NoAnswer::Panicked),
+        Err(_) => Err(NoAnswer::TimedOut(limit)),
+    }
 }
 
 async fn wait(deadline: Option<Timestamp>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::configmap::ConfigMapDocuments;
+use crate::configmap::documents::ConfigMapDocuments;
 
 /// Tells the others.
 pub(super) struct Vacancy {

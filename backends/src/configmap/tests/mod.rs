@@ -6,8 +6,9 @@ use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
 
+use super::documents::ConfigMapDocuments;
 use super::fake_api::{FakeApi, options};
-use super::{ConfigMapDocuments, ConfigMapError, ConfigMapOptions};
+use super::{ConfigMapError, ConfigMapOptions};
 
 async fn store(
     documents: &ConfigMapDocuments,

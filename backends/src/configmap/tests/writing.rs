@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use stepdown_core::Version;
 use stepdown_core::store::StoreOutcome;
 
+use super::super::Layout;
 use super::super::fake::{Received, Reply};
 use super::super::fake_api::{FakeApi, Fault};
 use super::super::size::LIMIT;
 use super::super::testkit::{document, realistic_status};
-use super::super::{Layout, StatusSize};
 use super::{found, head, store};
 
 fn body(request: &Received) -> Value {
@@ -306,7 +306,7 @@ async fn ten_thousand_shards_fit_when_compressed_with_room_to_spare() {
     let api = FakeApi::new().await;
     let documents = api.documents(Layout::Compressed);
     store(&documents, None, large(10_000)).await;
-    let size: StatusSize = documents.sizes().borrow().unwrap();
+    let size = documents.sizes().borrow().unwrap();
     assert!(size.bytes < size.limit / 2, "{size}");
     let loaded = found(&documents).await;
     assert_eq!(*loaded.status, realistic_status(10_000));

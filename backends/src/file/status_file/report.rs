@@ -67,7 +67,7 @@ pub(super) fn report(path: &Path) -> io::Result<StatusFileReport> {
     let bytes = place.read_document(&RealVfs)?;
     let content = match judge(&place.document, bytes, sidecar, false) {
         Content::Absent => StatusFileContent::Absent,
-        Content::Corrupt(reason) => StatusFileContent::Corrupt(reason),
+        Content::Corrupt(corrupt) => StatusFileContent::Corrupt(corrupt.to_string()),
         Content::Document(document) => match ClusterStatus::decode(&document.text) {
             Err(error) => StatusFileContent::Corrupt(error.to_string()),
             Ok(status) => StatusFileContent::Document {

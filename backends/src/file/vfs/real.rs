@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Stat, Vfs, VfsFile};
+use super::operations::{Stat, Vfs, VfsFile};
 
 pub(crate) struct RealVfs;
 

@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod problems;
+pub(crate) mod size;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,43 +1,75 @@
-//! The `configmap` provider's settings, checked.
+//! The `configmap` provider's settings: how they are written, and checked.
 
-use stepdown_backends::configmap::is_object_name;
+use clap::Args;
+use serde::Deserialize;
+use stepdown_backends::configmap::{ConfigMapOptions, Layout, is_object_name};
+use stepdown_core::lease::FlapLimit;
 
-use super::resolve::said;
-use super::settings::KubernetesSettings;
-use super::{KubernetesOptions, Layout};
+use crate::options::key::Key;
+use crate::options::said::said;
+
+/// The `configmap` provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[command(next_help_heading = "Configmap provider")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
+pub struct KubernetesSettings {
+    /// Kubernetes namespace of the ConfigMaps
+    #[arg(id = "k8s-namespace", long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// ConfigMap of the cluster status [default: oxia-cluster-status]
+    #[arg(id = "k8s-configmap-name", long, value_name = "NAME")]
+    pub status_name: Option<String>,
+    #[arg(skip)]
+    pub config_name: Option<String>,
+    #[arg(skip)]
+    pub config_map_name: Option<String>,
+    /// How the cluster status is written: plain, as upstream does, or compressed, for more shards
+    /// than fit into 1 MiB [default: plain]
+    #[arg(id = "k8s-status-layout", long, value_name = "LAYOUT")]
+    pub status_layout: Option<String>,
+    #[arg(skip)]
+    pub flap_limit: Option<u32>,
+}
+
+impl KubernetesSettings {
+    pub(crate) const NAMESPACE: Key = Key::new("metadata.kubernetes.namespace", "--k8s-namespace");
+    pub(crate) const STATUS_NAME: Key =
+        Key::new("metadata.kubernetes.statusName", "--k8s-configmap-name");
+    pub(crate) const CONFIG_NAME: Key = Key::of_file("metadata.kubernetes.configName");
+    pub(crate) const CONFIG_MAP_NAME: Key = Key::of_file("metadata.kubernetes.configMapName");
+    pub(crate) const STATUS_LAYOUT: Key =
+        Key::new("metadata.kubernetes.statusLayout", "--k8s-status-layout");
+}
 
 /// Upstream's name for the status document, and for the Lease.
 pub const DEFAULT_STATUS_NAME: &str = "oxia-cluster-status";
 /// Upstream's name for the configuration document.
 const CONFIG: &str = "oxia-cluster-config";
-const FLAP_LIMIT: u32 = 3;
 
 /// Checks everything; what is wrong is added to `problems`.
-pub fn resolve(
+pub(super) fn resolve(
     settings: KubernetesSettings,
     initialize_empty_status: bool,
     problems: &mut Vec<String>,
-) -> Option<KubernetesOptions> {
+) -> Option<ConfigMapOptions> {
     let before = problems.len();
     let Some(namespace) = said(settings.namespace) else {
-        problems.push(
-            "metadata.kubernetes.namespace (--k8s-namespace) is missing; the configmap provider needs it"
-                .to_owned(),
-        );
+        problems.push(format!(
+            "{} is missing; the configmap provider needs it",
+            KubernetesSettings::NAMESPACE
+        ));
         return None;
     };
     let status_name = said(settings.status_name).unwrap_or_else(|| DEFAULT_STATUS_NAME.to_owned());
     let config_name = said(settings.config_name).unwrap_or_else(|| CONFIG.to_owned());
     for (key, name) in [
-        (
-            "metadata.kubernetes.namespace (--k8s-namespace)",
-            &namespace,
-        ),
-        (
-            "metadata.kubernetes.statusName (--k8s-configmap-name)",
-            &status_name,
-        ),
-        ("metadata.kubernetes.configName", &config_name),
+        (KubernetesSettings::NAMESPACE, &namespace),
+        (KubernetesSettings::STATUS_NAME, &status_name),
+        (KubernetesSettings::CONFIG_NAME, &config_name),
     ] {
         if !is_object_name(name) {
             problems.push(format!(
@@ -47,7 +79,9 @@ pub fn resolve(
     }
     if status_name == config_name {
         problems.push(format!(
-            "metadata.kubernetes.statusName (--k8s-configmap-name) and metadata.kubernetes.configName are both {status_name}; they must be two ConfigMaps"
+            "{} and {} are both {status_name}; they must be two ConfigMaps",
+            KubernetesSettings::STATUS_NAME,
+            KubernetesSettings::CONFIG_NAME
         ));
     }
     let layout = match said(settings.status_layout).as_deref() {
@@ -55,18 +89,24 @@ pub fn resolve(
         Some("compressed") => Layout::Compressed,
         Some(other) => {
             problems.push(format!(
-                "metadata.kubernetes.statusLayout (--k8s-status-layout) '{other}' must be plain or compressed"
+                "{} '{other}' must be plain or compressed",
+                KubernetesSettings::STATUS_LAYOUT
             ));
             Layout::Plain
         }
     };
-    (problems.len() == before).then(|| KubernetesOptions {
+    let flaps = FlapLimit::default();
+    let flaps = FlapLimit {
+        losses: settings.flap_limit.unwrap_or(flaps.losses),
+        ..flaps
+    };
+    (problems.len() == before).then_some(ConfigMapOptions {
         namespace,
         status_name,
         config_name,
         layout,
         initialize_empty_status,
-        flap_limit: settings.flap_limit.unwrap_or(FLAP_LIMIT),
+        flaps,
     })
 }
 
@@ -87,7 +127,7 @@ mod tests {
         let options = resolve(settings(), false, &mut problems).unwrap();
         assert_eq!(options.status_name, "oxia-cluster-status");
         assert_eq!(options.config_name, "oxia-cluster-config");
-        assert_eq!((options.layout, options.flap_limit), (Layout::Plain, 3));
+        assert_eq!((options.layout, options.flaps.losses), (Layout::Plain, 3));
     }
 
     #[test]

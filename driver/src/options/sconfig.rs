@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_saphyr::Error;
 
-use super::{OptionsError, Settings};
+use super::error::OptionsError;
+use super::settings::Settings;
 
 /// Reads the file. Each key that is not an option is told in `notices`.
-pub fn read(path: &Path, notices: &mut Vec<String>) -> Result<Settings, OptionsError> {
+pub(super) fn read(path: &Path, notices: &mut Vec<String>) -> Result<Settings, OptionsError> {
     let text = fs::read_to_string(path).map_err(|error| OptionsError::Unreadable {
         path: path.display().to_string(),
         reason: error.to_string(),

@@ -2,20 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::cluster::{ClusterStatus, DataServerIdentity, NamespaceStatus, ShardMetadata};
+use super::{ClusterStatus, NamespaceStatus, ShardMetadata};
+use crate::cluster::DataServerIdentity;
 
-pub(super) fn of_status(status: &ClusterStatus) -> u64 {
+impl ClusterStatus {
+    /// About how many bytes the document takes when it is written, without writing it.
+    pub fn estimated_bytes(&self) -> u64 {
+        of_status(self)
+    }
+}
+
+pub(crate) fn of_status(status: &ClusterStatus) -> u64 {
     let namespaces = status.namespaces.iter();
     200 + namespaces
         .map(|(name, namespace)| of_namespace(name, namespace))
         .sum::<u64>()
 }
 
-pub(super) fn of_namespace(name: &str, namespace: &NamespaceStatus) -> u64 {
+pub(crate) fn of_namespace(name: &str, namespace: &NamespaceStatus) -> u64 {
     60 + length(name) + namespace.shards.values().map(of_shard).sum::<u64>()
 }
 
-pub(super) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
+pub(crate) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
     let servers = shard
         .leader
         .iter()

@@ -9,7 +9,7 @@ use super::version::ObjectVersion;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Body {
+pub(crate) struct Payload {
     api_version: &'static str,
     kind: &'static str,
     metadata: Metadata,
@@ -33,7 +33,7 @@ pub(crate) struct Metadata {
     uid: Option<String>,
 }
 
-impl Body {
+impl Payload {
     pub(crate) fn new(metadata: Metadata) -> Self {
         Self {
             api_version: "v1",

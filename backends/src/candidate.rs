@@ -1,0 +1,22 @@
+//! Who stands for leadership.
+
+use std::sync::Arc;
+
+use stepdown_core::ProcessId;
+use stepdown_core::lease::LeaseTiming;
+
+/// One coordinator, as it stands for leadership. A backend takes of it what its kind of leadership
+/// needs: a lock is content with the name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name, for whoever asks who leads.
+    pub name: Arc<str>,
+    /// Its process.
+    pub process: ProcessId,
+    /// The UID of the pod that the process runs in, if it does.
+    pub pod: Option<Arc<str>>,
+    /// The only source of chance: jitter.
+    pub seed: u64,
+    /// The durations of an election by lease.
+    pub timing: LeaseTiming,
+}

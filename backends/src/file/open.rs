@@ -1,0 +1,73 @@
+//! Opens the files.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use stepdown_core::Timing;
+use tokio::sync::watch;
+
+use super::configuration::FileConfiguration;
+use super::disk::Disk;
+use super::error::FileError;
+use super::hints::FileHints;
+use super::leadership::FileLeadership;
+use super::options::FileOptions;
+use super::place::Place;
+use super::store::FileStore;
+use super::vfs::RealVfs;
+use crate::backend::Backend;
+use crate::candidate::Candidate;
+use crate::status_size::StatusSize;
+
+/// Opens the files; must be called within a runtime, where it leaves two tasks that watch them.
+/// They end with the backend.
+pub(crate) fn open(options: &FileOptions, candidate: &Candidate) -> Result<Backend, FileError> {
+    let disk = Arc::new(open_disk(
+        &options.status,
+        options.initialize_empty_status,
+        options.allow_network_filesystem,
+    )?);
+    let stores = watch::Sender::new(0);
+    Ok(Backend {
+        store: Arc::new(FileStore {
+            disk: disk.clone(),
+            stores: stores.clone(),
+        }),
+        leadership: Arc::new(FileLeadership::new(disk.clone(), &candidate.name, stores)),
+        configuration: Arc::new(FileConfiguration::new(options.configuration.clone())),
+        hints: Arc::new(FileHints::new(disk)),
+        sizes: StatusSize::unlimited(),
+        head_check_every: Timing::default().head_check_every,
+    })
+}
+
+fn open_disk(
+    status: &Path,
+    initialize_empty: bool,
+    allow_network_filesystem: bool,
+) -> Result<Disk, FileError> {
+    let path_error = |error| FileError::Path {
+        path: status.to_path_buf(),
+        error,
+    };
+    let place = Place::find(&RealVfs, status).map_err(path_error)?;
+    let directory = place.directory;
+    let directory_error = |error| FileError::Directory {
+        directory: directory.clone(),
+        error,
+    };
+    RealVfs::create_directories(&directory).map_err(directory_error)?;
+    let network = RealVfs::network_filesystem(&directory).map_err(directory_error)?;
+    if let Some(filesystem) = network.filter(|_| !allow_network_filesystem) {
+        return Err(FileError::NetworkFilesystem {
+            directory,
+            filesystem,
+        });
+    }
+    if place.document.is_dir() {
+        let error = Error::from(ErrorKind::IsADirectory);
+        return Err(path_error(error));
+    }
+    Disk::new(Arc::new(RealVfs), status, initialize_empty).map_err(path_error)
+}

@@ -1,0 +1,149 @@
+//! Everything that a coordinator is told: from what was written to what is meant.
+
+use std::path::{Path, PathBuf};
+
+use stepdown_backends::Provider;
+
+use super::error::OptionsError;
+use super::level::{LogLevel, ParseLogLevelError};
+use super::port::PortOptions;
+use super::provider::{ClusterSettings, FileSettings, KubernetesSettings, MetadataSettings};
+use super::said::{Overlay, said};
+use super::settings::{LogSettings, MetricSettings, ServerSettings, ServersSettings, Settings};
+use super::tls::TlsOptions;
+use super::{port, provider, sconfig, tls};
+
+/// Everything a coordinator needs to know before it starts. It is valid as a whole: only
+/// [`CoordinatorOptions::load`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoordinatorOptions {
+    /// The coordinator's stable name: its identity in elections and redirects.
+    pub name: String,
+    /// The health service for probes and data servers.
+    pub internal: PortOptions,
+    /// The admin API, and the same health service.
+    pub public: PortOptions,
+    /// How to reach data servers over TLS; `None` is plaintext.
+    pub controller_tls: Option<TlsOptions>,
+    /// Where `/metrics` is served; `None` when switched off.
+    pub metrics: Option<PortOptions>,
+    /// Where documents and leadership live.
+    pub provider: Provider,
+    /// The level that the `--sconfig` file asks for.
+    pub log_level: Option<LogLevel>,
+    /// The `--sconfig` file, which is watched for a new log level.
+    pub sconfig: Option<PathBuf>,
+    /// What was accepted but deserves a warning: deprecated spellings, unknown keys.
+    pub notices: Vec<String>,
+}
+
+impl CoordinatorOptions {
+    /// Joins the flags with the `--sconfig` file, which wins where both speak, and checks the whole.
+    pub fn load(flags: Settings, sconfig: Option<PathBuf>) -> Result<Self, OptionsError> {
+        let mut notices = Vec::new();
+        let settings = match &sconfig {
+            Some(path) => flags.overlaid_by(sconfig::read(path, &mut notices)?),
+            None => flags,
+        };
+        let mut options = resolve(settings, notices)?;
+        options.sconfig = sconfig;
+        Ok(options)
+    }
+}
+
+/// The log level that an `--sconfig` file asks for, on its own: what is looked at when it changes.
+pub fn log_level_of(path: &Path) -> Result<Option<LogLevel>, OptionsError> {
+    let file = sconfig::read(path, &mut Vec::new())?;
+    match file.observability.log.level.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => {
+            text.parse()
+                .map(Some)
+                .map_err(|error: ParseLogLevelError| OptionsError::Invalid {
+                    problems: vec![format!("{}: {error}", LogSettings::LEVEL)],
+                })
+        }
+    }
+}
+
+/// Checks everything; the error names every problem, not only the first.
+fn resolve(
+    settings: Settings,
+    mut notices: Vec<String>,
+) -> Result<CoordinatorOptions, OptionsError> {
+    let mut problems = Vec::new();
+    let name = name(&settings.metadata, &mut problems);
+    let internal = port::resolve(
+        "server.internal",
+        ServersSettings::INTERNAL,
+        "0.0.0.0:6649",
+        settings.server.internal,
+        &mut problems,
+    );
+    let public = port::resolve(
+        "server.public",
+        ServersSettings::PUBLIC,
+        "0.0.0.0:6651",
+        settings.server.public.unwrap_or_default(),
+        &mut problems,
+    );
+    let metric = settings.observability.metric;
+    let metrics = metric.enabled.unwrap_or(true).then(|| {
+        port::resolve(
+            "observability.metric",
+            MetricSettings::BIND_ADDRESS,
+            "0.0.0.0:8080",
+            ServerSettings {
+                bind_address: metric.bind_address,
+                tls: metric.tls,
+                ..ServerSettings::default()
+            },
+            &mut problems,
+        )
+    });
+    let controller_tls = tls::resolve("controller.tls", settings.controller.tls, &mut problems);
+    let config_path = said(settings.cluster.config_path);
+    if config_path.is_some() {
+        notices.push(format!(
+            "{} is deprecated; use {} or {}",
+            ClusterSettings::CONFIG_PATH,
+            FileSettings::CONFIG_NAME,
+            KubernetesSettings::CONFIG_NAME
+        ));
+    }
+    let log_level = said(settings.observability.log.level).and_then(|text| {
+        text.parse()
+            .map_err(|error| notices.push(format!("{}: {error}; ignored", LogSettings::LEVEL)))
+            .ok()
+    });
+    let provider = provider::resolve(settings.metadata, config_path, &mut notices, &mut problems);
+    match provider {
+        Some(provider) if problems.is_empty() => Ok(CoordinatorOptions {
+            name,
+            internal,
+            public,
+            controller_tls,
+            metrics,
+            provider,
+            log_level,
+            sconfig: None,
+            notices,
+        }),
+        Some(_) | None => Err(OptionsError::Invalid { problems }),
+    }
+}
+
+fn name(metadata: &MetadataSettings, problems: &mut Vec<String>) -> String {
+    let name = said(metadata.name.clone()).unwrap_or_else(|| {
+        hostname::get()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    });
+    if name.trim().is_empty() {
+        problems.push(format!(
+            "{} is blank, and so is the host's name; set it to a name that no other coordinator of the cluster has",
+            MetadataSettings::NAME
+        ));
+    }
+    name
+}
