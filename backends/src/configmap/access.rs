@@ -11,13 +11,14 @@ use tokio::sync::watch;
 
 use super::content::Sight;
 use super::layout::Layout;
+use super::object_name::ObjectName;
 use super::own_stores::OwnStores;
-use super::request::{Failure, Place, ask, read};
+use super::request::{Failure, ask, read};
 use super::size::Gauge;
 
 pub(crate) struct Access {
     pub(crate) client: Client,
-    pub(crate) place: Place,
+    pub(crate) place: ObjectName,
     /// How documents are written.
     pub(crate) layout: Layout,
     /// Whether a ConfigMap without a status is a new cluster.
@@ -33,7 +34,7 @@ pub(crate) struct Access {
 impl Access {
     pub(crate) fn new(
         client: Client,
-        place: Place,
+        place: ObjectName,
         layout: Layout,
         initialize_empty: bool,
         own: OwnStores,

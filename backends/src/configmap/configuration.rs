@@ -5,7 +5,7 @@ use stepdown_core::ConfigurationText;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::request::Place;
+use super::object_name::ObjectName;
 use super::watch::{Follower, Seen};
 use crate::backend::ConfigurationSource;
 
@@ -46,7 +46,7 @@ impl ConfigurationSource for ConfigMapConfiguration {
 }
 
 /// Where there is no such ConfigMap, or no such key in it, there is no document: not an empty one.
-fn read(place: &Place, seen: Seen<ConfigMap>) -> ConfigurationText {
+fn read(place: &ObjectName, seen: Seen<ConfigMap>) -> ConfigurationText {
     let text = match seen {
         Seen::Absent => None,
         Seen::Present(object) => object.data.and_then(|mut data| data.remove(KEY)),
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn text(object: Value) -> Option<String> {
-        let place = Place {
+        let place = ObjectName {
             namespace: "ns".to_owned(),
             name: "config".to_owned(),
         };

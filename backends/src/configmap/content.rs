@@ -7,8 +7,8 @@ use stepdown_core::cluster::ClusterStatus;
 use super::compress::decompress;
 use super::corrupt::Corrupt;
 use super::layout::{COMPRESSED, Layout, PLAIN};
+use super::object_name::ObjectName;
 use super::record::Record;
-use super::request::Place;
 use super::version::ObjectVersion;
 
 /// What a ConfigMap was read as.
@@ -45,14 +45,14 @@ impl Sight {
 }
 
 /// Judges an object that was read.
-pub(crate) fn judge(place: &Place, object: ConfigMap) -> Content {
+pub(crate) fn judge(place: &ObjectName, object: ConfigMap) -> Content {
     match read(place, object) {
         Ok(content) => content,
         Err(corrupt) => Content::Corrupt(corrupt),
     }
 }
 
-fn read(place: &Place, object: ConfigMap) -> Result<Content, Corrupt> {
+fn read(place: &ObjectName, object: ConfigMap) -> Result<Content, Corrupt> {
     let version =
         ObjectVersion::of(&object.metadata).ok_or_else(|| Corrupt::Unversioned(place.clone()))?;
     let record = Record::of(&object.metadata);
@@ -92,7 +92,7 @@ fn read(place: &Place, object: ConfigMap) -> Result<Content, Corrupt> {
     Ok(Content::Document { sight, text })
 }
 
-fn check_layout(place: &Place, record: &Record) -> Result<(), Corrupt> {
+fn check_layout(place: &ObjectName, record: &Record) -> Result<(), Corrupt> {
     match &record.layout {
         Some(name) if Layout::named(name).is_none() => Err(Corrupt::Newer {
             place: place.clone(),
@@ -103,7 +103,7 @@ fn check_layout(place: &Place, record: &Record) -> Result<(), Corrupt> {
 }
 
 /// Reads the status of a document.
-pub(crate) fn decode(place: &Place, text: &str) -> Result<ClusterStatus, Corrupt> {
+pub(crate) fn decode(place: &ObjectName, text: &str) -> Result<ClusterStatus, Corrupt> {
     ClusterStatus::decode(text).map_err(|error| {
         let place = place.clone();
         Corrupt::Undecodable { place, error }

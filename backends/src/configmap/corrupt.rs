@@ -5,36 +5,39 @@ use std::io;
 use stepdown_core::cluster::DecodeError;
 
 use super::layout::{COMPRESSED, PLAIN};
-use super::request::Place;
+use super::object_name::ObjectName;
 
 /// Why what is in the status ConfigMap can't be gone on from. Each names the ConfigMap.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Corrupt {
     #[error("configmap {place} key {COMPRESSED}: {error}; restore it from a copy")]
-    Compression { place: Place, error: io::Error },
+    Compression { place: ObjectName, error: io::Error },
     /// There is a ConfigMap, and no document in it.
     #[error(
         "configmap {0} has no status in it, neither as data.{PLAIN} nor as \
          binaryData[{COMPRESSED}]: restore it, or give --initialize-empty-status for a new cluster"
     )]
-    Empty(Place),
+    Empty(ObjectName),
     /// A document was written once.
     #[error(
         "the status in configmap {0} is gone, though it was written once: restore it from a \
          copy, or, for a new cluster, stop every coordinator, delete lease {0} too, and start \
          them again"
     )]
-    Gone(Place),
+    Gone(ObjectName),
     /// A layout that is not known is not guessed at.
     #[error("configmap {place} was written by a newer release, in the layout {layout}: use that")]
-    Newer { place: Place, layout: String },
+    Newer { place: ObjectName, layout: String },
     /// We never write both, so somebody else wrote one of them, and nobody knows which.
     #[error(
         "configmap {0} has two statuses, data.{PLAIN} and binaryData[{COMPRESSED}]: remove the one that is not meant"
     )]
-    TwoStatuses(Place),
+    TwoStatuses(ObjectName),
     #[error("configmap {place}: {error}; put it right, or restore it from a copy")]
-    Undecodable { place: Place, error: DecodeError },
+    Undecodable {
+        place: ObjectName,
+        error: DecodeError,
+    },
     #[error("configmap {0}: the API server names no version of it")]
-    Unversioned(Place),
+    Unversioned(ObjectName),
 }

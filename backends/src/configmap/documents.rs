@@ -11,11 +11,10 @@ use super::configuration::ConfigMapConfiguration;
 use super::error::ConfigMapError;
 use super::handover::touch;
 use super::hints::ConfigMapHints;
-use super::names::is_object_name;
+use super::object_name::{ObjectName, is_object_name};
 use super::options::ConfigMapOptions;
 use super::own_stores::OwnStores;
 use super::pace::Pace;
-use super::request::Place;
 use super::store::ConfigMapStore;
 use super::watch::{Follower, Looks};
 use crate::backend::{ConfigurationSource, StatusHints, StatusStore};
@@ -46,7 +45,7 @@ impl ConfigMapDocuments {
     ) -> Result<Self, ConfigMapError> {
         let namespace = checked("namespace", &options.namespace)?;
         let place = |option, name| {
-            Ok(Place {
+            Ok(ObjectName {
                 namespace: namespace.clone(),
                 name: checked(option, name)?,
             })
@@ -110,7 +109,7 @@ impl ConfigMapDocuments {
     }
 
     /// Where the status document is, and the Lease.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> ObjectName {
         self.access.place.clone()
     }
 

@@ -15,9 +15,9 @@ use super::classify::Ask;
 use super::compress::compress;
 use super::content::Sight;
 use super::layout::{COMPRESSED, Layout, PLAIN};
+use super::object_name::ObjectName;
 use super::payload::{Metadata, Payload};
 use super::record::Record;
-use super::request::Place;
 use super::size::LIMIT;
 use super::version::ObjectVersion;
 
@@ -60,7 +60,7 @@ pub(crate) struct TooLarge {
 
 /// Encodes a document and makes its request.
 pub(crate) fn draft(
-    place: &Place,
+    place: &ObjectName,
     layout: Layout,
     document: &StatusDocument,
     replaced: &Replaced,
@@ -90,7 +90,7 @@ pub(crate) fn draft(
 
 /// A request that changes one annotation of the object at this version.
 pub(crate) fn annotate(
-    place: &Place,
+    place: &ObjectName,
     version: &ObjectVersion,
     key: &'static str,
     value: String,
@@ -153,7 +153,12 @@ impl Replaced {
     }
 }
 
-fn request(place: &Place, value: Value, record: &Record, replaced: &Replaced) -> (Ask, Request) {
+fn request(
+    place: &ObjectName,
+    value: Value,
+    record: &Record,
+    replaced: &Replaced,
+) -> (Ask, Request) {
     let is_alone = replaced.has_only(value.layout());
     let version = match replaced {
         Replaced::Nothing => None,
@@ -180,7 +185,7 @@ fn request(place: &Place, value: Value, record: &Record, replaced: &Replaced) ->
     }
 }
 
-fn create(place: &Place, payload: &Payload) -> Request {
+fn create(place: &ObjectName, payload: &Payload) -> Request {
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
@@ -191,13 +196,13 @@ fn create(place: &Place, payload: &Payload) -> Request {
     Ok(request)
 }
 
-fn apply(place: &Place, payload: Payload) -> Request {
+fn apply(place: &ObjectName, payload: Payload) -> Request {
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let requests = place.requests::<ConfigMap>();
     requests.patch_metadata(&place.name, &params, &Patch::Apply(payload))
 }
 
-fn merge(place: &Place, payload: Payload) -> Request {
+fn merge(place: &ObjectName, payload: Payload) -> Request {
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()

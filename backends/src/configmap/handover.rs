@@ -7,14 +7,15 @@ use kube::Client;
 use stepdown_core::Version;
 
 use super::draft::annotate;
+use super::object_name::ObjectName;
 use super::record::HANDOVER;
-use super::request::{Place, ask_within};
+use super::request::ask_within;
 use super::version::ObjectVersion;
 
 /// Whoever leaves does not wait for long.
 const LIMIT: Duration = Duration::from_secs(1);
 
-pub(crate) async fn touch(client: &Client, place: &Place, expected: &Version, by: &str) {
+pub(crate) async fn touch(client: &Client, place: &ObjectName, expected: &Version, by: &str) {
     let Some(version) = ObjectVersion::parse(expected) else {
         return;
     };

@@ -7,11 +7,15 @@ use kube::core::PartialObjectMeta;
 use stepdown_core::Epoch;
 
 use super::classify::{Ask, FailureClass, classify};
+use super::object_name::ObjectName;
 use super::record::epoch;
-use super::request::{Failure, Place, ask, read};
+use super::request::{Failure, ask, read};
 
 /// The epoch on the Lease of the status ConfigMap's name; zero where there is none.
-pub(crate) async fn remembered_epoch(client: &Client, place: &Place) -> Result<Epoch, Failure> {
+pub(crate) async fn remembered_epoch(
+    client: &Client,
+    place: &ObjectName,
+) -> Result<Epoch, Failure> {
     let requests = place.requests::<Lease>();
     let request = requests.get_metadata(&place.name, &GetParams::default());
     match ask(client, request).await {

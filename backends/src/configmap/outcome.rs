@@ -6,13 +6,14 @@ use std::time::Duration;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StoreOutcome};
 
 use super::classify::{Ask, FailureClass, classify};
-use super::request::{Failure, Place};
+use super::object_name::ObjectName;
+use super::request::Failure;
 
 /// Asking more often helps nobody where a person has to do something.
 const PERSON: Duration = Duration::from_secs(1);
 
 /// The answer where a write failed.
-pub(crate) fn not_stored(place: &Place, ask: Ask, failure: &Failure) -> StoreOutcome {
+pub(crate) fn not_stored(place: &ObjectName, ask: Ask, failure: &Failure) -> StoreOutcome {
     let reason = format!("configmap {place}: {failure}");
     match classify(ask, failure) {
         FailureClass::Absent | FailureClass::Ambiguous | FailureClass::Expired => {
@@ -42,7 +43,7 @@ pub(crate) fn not_loaded(object: impl Display, failure: &Failure) -> LoadOutcome
     }
 }
 
-pub(crate) fn no_head(place: &Place, failure: &Failure) -> HeadOutcome {
+pub(crate) fn no_head(place: &ObjectName, failure: &Failure) -> HeadOutcome {
     HeadOutcome::Unavailable {
         after: after(classify(Ask::Read, failure)),
         reason: format!("configmap {place}: {failure}"),

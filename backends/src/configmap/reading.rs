@@ -14,9 +14,10 @@ use super::classify::{Ask, FailureClass, classify};
 use super::content::{Content, Sight, decode, judge};
 use super::corrupt::Corrupt;
 use super::lease_epoch::remembered_epoch;
+use super::object_name::ObjectName;
 use super::outcome::{no_head, not_loaded};
 use super::record::Record;
-use super::request::{Failure, Place, read};
+use super::request::{Failure, read};
 use super::version::ObjectVersion;
 
 impl Access {
@@ -139,7 +140,7 @@ impl Look {
 }
 
 struct Looking {
-    place: Place,
+    place: ObjectName,
     initialize_empty: bool,
     /// The greatest epoch known from elsewhere.
     known: Epoch,

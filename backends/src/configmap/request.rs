@@ -9,7 +9,7 @@ use http::header::{HeaderMap, RETRY_AFTER};
 use hyper_util::client::legacy;
 use kube::Client;
 use kube::client::{AuthError, Body};
-use kube::core::{Request, Resource, Status};
+use kube::core::Status;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -17,26 +17,6 @@ use tokio::time::timeout;
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 /// How much of an answer that is no `Status` is quoted.
 const QUOTED: usize = 200;
-
-/// The name of one object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-
-impl Place {
-    /// Builds requests for objects of this kind in the namespace.
-    pub(crate) fn requests<K: Resource<DynamicType = ()>>(&self) -> Request {
-        Request::new(K::url_path(&(), Some(&self.namespace)))
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// Why there is no answer to go by.
 #[derive(Debug)]

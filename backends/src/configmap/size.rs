@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::layout::Layout;
-use super::request::Place;
+use super::object_name::ObjectName;
 use crate::status_size::StatusSize;
 
 /// What an API server lets the values of a ConfigMap amount to, in bytes. Keys don't count.
@@ -11,7 +11,7 @@ pub(crate) const LIMIT: usize = 1 << 20;
 
 /// Publishes the size, and says in the log when it becomes alarming.
 pub(crate) struct Gauge {
-    place: Place,
+    place: ObjectName,
     advice: &'static str,
     size: watch::Sender<Option<StatusSize>>,
 }
@@ -24,7 +24,7 @@ enum Alarm {
 }
 
 impl Gauge {
-    pub(crate) fn new(place: Place, layout: Layout) -> Self {
+    pub(crate) fn new(place: ObjectName, layout: Layout) -> Self {
         Self {
             place,
             advice: layout.advice(),
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_size_measured_last_is_published() {
-        let place = Place {
+        let place = ObjectName {
             namespace: "ns".to_owned(),
             name: "status".to_owned(),
         };

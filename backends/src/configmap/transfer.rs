@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::clients::Clients;
 use super::error::ConfigMapError;
 use super::lease::{LeaseClient, TRANSFER_REQUESTED, decode};
-use super::request::{Failure, Place};
+use super::object_name::ObjectName;
+use super::request::Failure;
 
 const LOOK: Duration = Duration::from_millis(200);
 /// The Lease is renewed every few seconds, so a write of it may come second a few times.
@@ -94,7 +95,7 @@ pub async fn transfer(
     transfer: &Transfer,
     mut tell: impl FnMut(TransferStep),
 ) -> Result<(), TransferError> {
-    let place = Place {
+    let place = ObjectName {
         namespace: transfer.namespace.clone(),
         name: transfer.name.clone(),
     };

@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::classify::{Ask, FailureClass, classify};
+use super::object_name::ObjectName;
 use super::pace::{Delays, Pace};
-use super::request::{Failure, LIMIT, Place, ask, read};
+use super::request::{Failure, LIMIT, ask, read};
 
 /// An object as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ const NOW: &str = "";
 /// Follows one object for ever.
 pub(crate) struct Follower {
     pub(crate) client: Client,
-    pub(crate) place: Place,
+    pub(crate) place: ObjectName,
     pub(crate) looks: Looks,
     pub(crate) pace: Pace,
     /// Whether it is looked at now and then where watching is not allowed.
@@ -266,7 +267,7 @@ impl Log {
     fn cannot<K: Resource<DynamicType = ()>>(
         &mut self,
         what: &'static str,
-        place: &Place,
+        place: &ObjectName,
         failure: &Failure,
     ) {
         let failure = failure.to_string();
@@ -278,7 +279,7 @@ impl Log {
         }
     }
 
-    fn works(&mut self, place: &Place) {
+    fn works(&mut self, place: &ObjectName) {
         if self.said.take().is_some() {
             tracing::info!(%place, "Changes are noticed at once again");
         }

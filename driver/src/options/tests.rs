@@ -3,6 +3,8 @@ use std::path::Path;
 
 use stepdown_backends::Provider;
 
+use super::provider::{ClusterSettings, MetadataSettings};
+use super::settings::{MetricSettings, ServersSettings};
 use super::*;
 use crate::cli::CoordinatorArgs;
 
@@ -332,4 +334,27 @@ fn a_missing_options_file_is_told_by_name() {
     let error = CoordinatorOptions::load(flags(&[]), Some("/nowhere/c.yaml".into()))
         .expect_err("there is none");
     assert!(error.to_string().contains("/nowhere/c.yaml (--sconfig)"));
+}
+
+#[test]
+fn a_flag_that_messages_name_is_a_flag() {
+    for key in [
+        ClusterSettings::CONFIG_PATH,
+        FileSettings::STATUS_NAME,
+        KubernetesSettings::NAMESPACE,
+        KubernetesSettings::STATUS_LAYOUT,
+        KubernetesSettings::STATUS_NAME,
+        MetadataSettings::PROVIDER_NAME,
+        MetricSettings::BIND_ADDRESS,
+        RaftSettings::ADDRESS,
+        ServersSettings::INTERNAL,
+        ServersSettings::PUBLIC,
+    ] {
+        let name = key.to_string();
+        let (_, listed) = name.split_once(" (").expect("it has a flag");
+        for flag in listed.trim_end_matches(')').split(", ") {
+            let word = format!("{flag}=x");
+            assert!(CoordinatorArgs::from_words(&[&word]).is_ok(), "{name}");
+        }
+    }
 }

@@ -7,14 +7,15 @@ use kube::{Client, Config};
 
 use super::super::Clients;
 use super::super::fake::{FakeServer, Reply};
-use super::super::request::{Place, ask_within, read};
+use super::super::object_name::ObjectName;
+use super::super::request::{ask_within, read};
 use super::*;
 
 const ASKS: [Ask; 4] = [Ask::Read, Ask::Create, Ask::Write, Ask::Watch];
 const LIMIT: Duration = Duration::from_secs(20);
 
 async fn failure_at(client: &Client, limit: Duration) -> Failure {
-    let place = Place {
+    let place = ObjectName {
         namespace: "ns".to_owned(),
         name: "status".to_owned(),
     };

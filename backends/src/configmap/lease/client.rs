@@ -10,17 +10,18 @@ use stepdown_core::lease::{LeaseReading, LeaseRecord, LeaseWriting, WallTime};
 
 use super::object::{decode, encode};
 use crate::configmap::classify::{Ask, FailureClass, classify};
-use crate::configmap::request::{Failure, Place, ask, read};
+use crate::configmap::object_name::ObjectName;
+use crate::configmap::request::{Failure, ask, read};
 
 /// The Lease of one namespace and name, which is also that of the status document.
 #[derive(Clone)]
 pub(crate) struct LeaseClient {
     client: Client,
-    place: Place,
+    place: ObjectName,
 }
 
 impl LeaseClient {
-    pub(crate) fn new(client: Client, place: Place) -> Self {
+    pub(crate) fn new(client: Client, place: ObjectName) -> Self {
         Self { client, place }
     }
 
@@ -90,7 +91,7 @@ impl LeaseClient {
         record: &LeaseRecord,
         wall: WallTime,
     ) -> (LeaseWriting, Option<Object>) {
-        let Place { namespace, name } = &self.place;
+        let ObjectName { namespace, name } = &self.place;
         let object = encode(before, name, namespace, record, wall);
         let failure = match self.put(&object).await {
             Ok(object) => {

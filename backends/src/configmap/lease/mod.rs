@@ -3,6 +3,7 @@
 mod client;
 mod leadership;
 mod object;
+mod request;
 mod task;
 mod vacancy;
 

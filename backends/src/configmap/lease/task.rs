@@ -2,21 +2,17 @@
 //! tells of what became of it.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease as Object;
-use stepdown_core::lease::{
-    LeaseEffect, LeaseEvent, LeaseReading, LeaseRecord, LeaseReport, LeaseState, LeaseWriting,
-};
-use stepdown_core::{Epoch, RequestId, Timestamp, Version};
+use stepdown_core::lease::{LeaseEffect, LeaseEvent, LeaseReport, LeaseState};
+use stepdown_core::{Epoch, Timestamp, Version};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::client::LeaseClient;
-use super::object::{decode, wall_clock};
+use super::object::decode;
+use super::request::{answer, read, write};
 use super::vacancy::Vacancy;
 use crate::clock::boottime;
 use crate::configmap::watch::Seen;
@@ -228,74 +224,6 @@ impl Task {
             object.metadata.resource_version = Some(version.to_string());
             object
         }))
-    }
-}
-
-/// Runs one request, whose answer comes even if it panics.
-fn answer(
-    answers: &mpsc::Sender<(LeaseEvent, Option<Object>)>,
-    request: impl Future<Output = (LeaseEvent, Option<Object>)> + Send + 'static,
-) {
-    let answers = answers.clone();
-    tokio::spawn(async move {
-        let answer = request.await;
-        // Nobody listens only when the task has ended.
-        let _ = answers.send(answer).await;
-    });
-}
-
-async fn read(
-    client: LeaseClient,
-    request: RequestId,
-    deadline: Timestamp,
-) -> (LeaseEvent, Option<Object>) {
-    let (outcome, object) = within(deadline, client.read())
-        .await
-        .unwrap_or_else(|no_answer| {
-            let reason = format!("{}: {no_answer}", client.lease());
-            let after = Duration::ZERO;
-            (LeaseReading::Unavailable { after, reason }, None)
-        });
-    (LeaseEvent::LeaseRead { request, outcome }, object)
-}
-
-async fn write(
-    client: LeaseClient,
-    request: RequestId,
-    before: Option<Object>,
-    record: LeaseRecord,
-    deadline: Timestamp,
-) -> (LeaseEvent, Option<Object>) {
-    let (sent, wall) = (boottime(), wall_clock());
-    let write = client.write(before.as_ref(), &record, wall);
-    let (outcome, object) = within(deadline, write).await.unwrap_or_else(|no_answer| {
-        let reason = format!("{}: {no_answer}", client.lease());
-        (LeaseWriting::Ambiguous(reason), None)
-    });
-    let event = LeaseEvent::LeaseWritten {
-        request,
-        sent,
-        wall,
-        outcome,
-    };
-    (event, object)
-}
-
-/// What came instead of an answer.
-#[derive(Debug, thiserror::Error)]
-enum NoAnswer {
-    #[error("the request has panicked")]
-    Panicked,
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-}
-
-async fn within<T>(deadline: Timestamp, answer: impl Future<Output = T>) -> Result<T, NoAnswer> {
-    let limit = deadline.since(boottime());
-    match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) => Err(NoAnswer::Panicked),
-        Err(_) => Err(NoAnswer::TimedOut(limit)),
     }
 }
 

@@ -101,7 +101,7 @@ impl Drop for Following {
 fn follower(server: &FakeServer, looks: Looks) -> Follower {
     Follower {
         client: server.clients().watch,
-        place: Place {
+        place: ObjectName {
             namespace: "ns".to_owned(),
             name: "config".to_owned(),
         },
@@ -484,7 +484,7 @@ async fn metadata_alone_is_asked_for_where_that_is_enough() {
     .await;
     let follower = Follower {
         client: server.clients().watch,
-        place: Place {
+        place: ObjectName {
             namespace: "ns".to_owned(),
             name: "config".to_owned(),
         },

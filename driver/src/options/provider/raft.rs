@@ -28,7 +28,7 @@ pub struct RaftSettings {
 }
 
 impl RaftSettings {
-    pub(super) const ADDRESS: Key = Key::new("metadata.raft.address", "--raft-address");
+    pub(crate) const ADDRESS: Key = Key::new("metadata.raft.address", "--raft-address");
 }
 
 field_by_field! {
