@@ -103,6 +103,7 @@ mod report;
 mod server;
 mod shard;
 pub mod store;
+pub mod tenancy;
 #[cfg(test)]
 mod testkit;
 mod timers;
