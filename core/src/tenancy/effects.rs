@@ -147,14 +147,12 @@ impl Tenancy {
         Order::Begin(request, task)
     }
 
-    /// Why it can't begin, if it can't. Reads may always: what they say is only looked at under
-    /// authority.
+    /// Why it can't begin, if it can't.
     fn refusal(&self, now: Timestamp, tenure: Tenure, kind: Kind) -> Option<Failure> {
         if tenure != self.tenure {
             return Some(Failure::no_such_tenure(tenure));
         }
-        let reads = matches!(kind, Kind::Load | Kind::ReadHead);
-        if !reads && !self.gate.is_open(now) {
+        if !kind.reads() && !self.gate.is_open(now) {
             return Some(Failure::no_authority());
         }
         match &self.servers {

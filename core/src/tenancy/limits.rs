@@ -11,7 +11,7 @@ pub const CALL_LIMIT: Duration = Duration::from_secs(30);
 pub const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// The longest that a load, a head read or a store may take where authority ends by time. No store
 /// gets more than is left of it.
-pub const STORE_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const STORE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that this call may take.
 #[must_use]

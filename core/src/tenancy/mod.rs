@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::limits::{CALL_LIMIT, PROBE_LIMIT, STORE_LIMIT, call_limit};
+pub use self::limits::{CALL_LIMIT, PROBE_LIMIT, call_limit};
 pub use self::order::{End, Kind, Order, Task};
 
 use self::answer::{Failure, concludes, failed};

@@ -143,11 +143,19 @@ impl Task {
 impl Kind {
     /// Whether it asks a data server. The others ask the store: they are not given up one by one,
     /// as they may be half done.
-    #[must_use]
-    pub fn asks_a_server(self) -> bool {
+    pub(super) fn asks_a_server(self) -> bool {
         match self {
             Self::Call | Self::Stream | Self::Watch => true,
             Self::Load | Self::ReadHead | Self::Store => false,
+        }
+    }
+
+    /// Whether it only reads. What a read says is looked at under authority, so it may begin without.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        match self {
+            Self::Load | Self::ReadHead => true,
+            Self::Call | Self::Store | Self::Stream | Self::Watch => false,
         }
     }
 

@@ -82,7 +82,7 @@ impl Driver {
             Order::Answer(event) => self.told(Some(event)),
             Order::Begin(request, task) => {
                 assert!(!self.closed.contains(&self.tenure), "begun after the close");
-                let reads = matches!(task.kind(), Kind::Load | Kind::ReadHead);
+                let reads = task.kind().reads();
                 assert!(reads || self.has_authority(), "begun without authority");
                 assert!(self.tasks.insert(request), "begun twice");
             }

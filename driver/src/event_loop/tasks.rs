@@ -1,6 +1,9 @@
 //! The tasks: one for each request that is under way. A task puts its answer into the queue of
 //! events, or ends without one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use tokio_stream::StreamExt;
 use super::gate::Gate;
 use crate::data_servers::{CallOptions, DataServers, InvalidInstanceId};
 
-/// Whatever runs for the present tenure.
+/// Whatever runs for the present tenure. Dropping it ends all.
 pub(super) struct Tasks {
     store: Arc<dyn StatusStore>,
     options: CallOptions,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use stepdown_core::call::{Call, CallErrorKind};
-use stepdown_core::tenancy::{End, Kind, Order, Task, call_limit};
+use stepdown_core::tenancy::{End, Order, Task, call_limit};
 use stepdown_core::{Effect, Event, RequestId, Tenure};
 
 use super::check::Check;
@@ -58,7 +58,7 @@ impl World<'_> {
 
     fn begin(&mut self, host: usize, request: RequestId, task: Task) -> Check {
         let caller = self.caller(host, request);
-        if !matches!(task.kind(), Kind::Load | Kind::ReadHead) {
+        if !task.kind().reads() {
             self.check_leaves(host)?;
         }
         match task {
