@@ -3,7 +3,8 @@
 //!
 //! It has no tokio, no I/O, no clock, no random source and no unordered iteration: `now` and the
 //! seed are arguments, so the same events give the same effects anywhere. It knows nothing of any
-//! wire: [`call`] says in plain types what is asked of a data server.
+//! wire: [`call`] says in plain types what is asked of a data server. The rules for whoever drives it
+//! are a machine as well: [`tenancy`].
 //!
 //! Two candidates and a conflict, driven by hand:
 //!
@@ -106,6 +107,7 @@ mod scripted;
 mod server;
 mod shard;
 pub mod store;
+pub mod tenancy;
 mod timers;
 
 pub use coordinator::{CoordinatorState, Reason};

@@ -56,6 +56,7 @@ const REACHED: &[&str] = &[
     "not_serving",
     "other_cluster",
     "paused",
+    "read_timed_out",
     "released_lease_taken_in_time",
     "server_away",
     "server_crashed",

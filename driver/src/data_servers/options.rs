@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stepdown_core::tenancy::{CALL_LIMIT, PROBE_LIMIT};
+
 use crate::observe::metrics::CountRpcs;
 use crate::tls::Connector;
 
@@ -29,8 +31,8 @@ impl Default for CallOptions {
         Self {
             tls: None,
             counters: None,
-            deadline: Duration::from_secs(30),
-            health_deadline: Duration::from_secs(5),
+            deadline: CALL_LIMIT,
+            health_deadline: PROBE_LIMIT,
             dial_deadline: Duration::from_secs(5),
             ordinary_calls: 256,
             lasting_calls: 1024,

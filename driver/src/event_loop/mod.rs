@@ -1,5 +1,6 @@
 //! The event loop: one owner of the machine, which feeds it what happened and hands its effects to
-//! tasks. A task does one thing and reports back as an event; it never touches the machine.
+//! tasks, by the rules of [`Tenancy`]. A task does one thing and reports back as an event; it never
+//! touches the machine.
 //!
 //! Every queue is bounded. Tasks wait while the queue of events is full, so a burst of answers
 //! slows the tasks down and loses nothing. The number of tasks is bounded by what the machine has
@@ -7,24 +8,27 @@
 
 mod gate;
 mod leadership;
-mod tenure;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod view;
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use stepdown_backends::{Backend, boottime};
+use stepdown_core::tenancy::{Order, Tenancy};
 use stepdown_core::{CoordinatorState, Effect, Event, Options, Report};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use self::leadership::LeadershipTask;
-use self::tenure::Tenancy;
+use self::tasks::Tasks;
 pub use self::view::View;
 use crate::data_servers::CallOptions;
 
@@ -69,14 +73,17 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
         reports,
         stop,
     } = coordinator;
-    let (events, mut queue) = mpsc::channel(QUEUE);
+    let (events, queue) = mpsc::channel(QUEUE);
     let mut machine = CoordinatorState::new(options, boottime());
-    let mut body = Body {
+    let mut driver = Driver {
+        tenancy: Tenancy::new(drain),
+        answers: VecDeque::new(),
+        queue,
         leadership: LeadershipTask::start(backend.leadership.clone(), events.clone()),
-        tenancy: Tenancy::new(backend.store.clone(), servers, drain, events),
+        tasks: Tasks::new(backend.store.clone(), servers, events),
         reports,
     };
-    body.carry_out_all(&mut machine);
+    driver.carry_out_all(&mut machine);
     let mut configuration = backend.configuration.watch();
     configuration.mark_changed();
     let mut hints = backend.hints.watch();
@@ -84,8 +91,12 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
     let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
         view.send_if_modified(|view| view.update(&machine));
-        let deadline = machine.poll_deadline();
-        if let Some((at, _)) = deadline {
+        let deadlines = [
+            machine.poll_deadline().map(|(at, _)| at),
+            driver.tenancy.deadline(),
+        ];
+        let deadline = deadlines.into_iter().flatten().min();
+        if let Some(at) = deadline {
             let wait = at.since(boottime());
             sleep.as_mut().reset(Instant::now() + wait);
         }
@@ -96,7 +107,7 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
                 Event::ShutdownRequested
             }
             () = &mut sleep, if deadline.is_some() => Event::TimePassed,
-            Some(event) = queue.recv() => event,
+            event = driver.next() => event,
             Ok(()) = configuration.changed() => {
                 match configuration.borrow_and_update().clone() {
                     Some(text) => Event::ConfigurationRead(text),
@@ -105,46 +116,57 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
             }
             Ok(()) = hints.changed() => Event::StatusHinted,
         };
-        let mut ended = body.handle(&mut machine, event);
+        let mut ended = driver.handle(&mut machine, event);
         for _ in 0..BURST {
-            let Ok(event) = queue.try_recv() else { break };
-            ended |= body.handle(&mut machine, event);
+            let Some(event) = driver.next().now_or_never() else {
+                break;
+            };
+            ended |= driver.handle(&mut machine, event);
         }
         if ended {
-            body.leadership.close().await;
+            driver.leadership.close().await;
             return;
         }
     }
 }
 
 /// Everything that carries out effects.
-struct Body {
-    leadership: LeadershipTask,
+struct Driver {
     tenancy: Tenancy,
+    /// Answers that need no task.
+    answers: VecDeque<Event>,
+    queue: mpsc::Receiver<Event>,
+    leadership: LeadershipTask,
+    tasks: Tasks,
     reports: Arc<dyn Fn(&Report) + Send + Sync>,
 }
 
-impl Body {
+impl Driver {
+    /// The next event that the machine is to be told. It may be dropped: nothing is lost.
+    async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.answers.pop_front() {
+                return event;
+            }
+            let event = tokio::select! {
+                Some(event) = self.queue.recv() => self.tenancy.heard(event),
+                Some((request, end)) = self.tasks.next() => self.tenancy.ended(request, end),
+            };
+            // What extends authority opens the gate for longer, before anything else leaves.
+            self.tasks.set_gate(self.tenancy.gate());
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
     /// Feeds one event and carries out what follows; returns whether that was the end.
     fn handle(&mut self, machine: &mut CoordinatorState, event: Event) -> bool {
-        // What extends authority opens the gate for longer, before anything else leaves.
-        if let Event::LeadershipWon { tenure, authority } = &event {
-            self.tenancy.won(*tenure, *authority);
-        } else if let Event::AuthorityExtended { tenure, authority } = &event {
-            self.tenancy.extended(*tenure, *authority);
-        } else if let Event::CallAnswered {
-            tenure, request, ..
+        let now = boottime();
+        for request in self.tenancy.time_passed(now) {
+            self.tasks.abort(request);
         }
-        | Event::HealthWatchEnded {
-            tenure, request, ..
-        }
-        | Event::PushEnded {
-            tenure, request, ..
-        } = &event
-        {
-            self.tenancy.ended(*tenure, *request);
-        }
-        machine.handle(boottime(), event);
+        machine.handle(now, event);
         self.carry_out_all(machine)
     }
 
@@ -159,66 +181,36 @@ impl Body {
 
     /// Carries out one effect; returns whether it was the last.
     fn carry_out(&mut self, effect: Effect) -> bool {
-        match effect {
-            Effect::Call {
-                tenure,
-                request,
-                server,
-                call,
-            } => {
-                self.tenancy.call(tenure, request, server, call);
-            }
-            Effect::Campaign { tenure } => {
-                self.tenancy.begin(tenure);
+        match self.tenancy.handle(boottime(), effect) {
+            Order::Abort(request) => self.tasks.abort(request),
+            Order::Answer(event) => self.answers.push_back(event),
+            Order::Begin(request, task) => self.tasks.begin(request, task),
+            Order::Campaign(tenure) => {
+                self.tasks.enter(tenure);
                 self.leadership.campaign(tenure);
             }
-            Effect::Cancel { tenure, request } => self.tenancy.cancel(tenure, request),
-            Effect::CloseOffice { tenure } => {
+            Order::Close { abort, drained } => {
                 self.leadership.close_office();
-                self.tenancy.close(tenure);
+                self.tasks.close(&abort);
+                self.answers.extend(drained);
             }
-            Effect::Exit => return true,
-            Effect::ForgetServer { tenure, server } => self.tenancy.forget(tenure, &server),
-            Effect::Load { tenure, request } => self.tenancy.load(tenure, request),
-            Effect::PushAssignments {
-                tenure,
-                request,
-                server,
-                assignments,
-            } => {
-                self.tenancy.push(tenure, request, server, assignments);
+            Order::Exit => return true,
+            Order::Forget(address) => self.tasks.forget(&address),
+            Order::Nothing => {}
+            Order::OpenOffice { instance_id, .. } => {
+                if let Err(error) = self.tasks.open(instance_id) {
+                    // Every call then fails, and says so; the document has to be mended.
+                    error!(%error, "No data server can be called");
+                    self.tenancy.no_server_can_be_called(error.to_string());
+                }
             }
-            Effect::ReadHead { tenure, request } => self.tenancy.read_head(tenure, request),
-            Effect::Release { .. } => self.leadership.release(),
-            Effect::Report(report) => (self.reports)(&report),
-            Effect::OpenOffice {
-                tenure,
-                instance_id,
-                ..
-            } => {
-                self.tenancy.open(tenure, instance_id);
-            }
-            Effect::Store {
-                tenure,
-                request,
-                expected,
-                document,
-            } => {
-                self.tenancy.store(tenure, request, expected, document);
-            }
-            Effect::WatchHealth {
-                tenure,
-                request,
-                server,
-            } => {
-                self.tenancy.watch(tenure, request, server);
+            Order::Push(request, assignments) => self.tasks.push(request, assignments),
+            Order::Release => self.leadership.release(),
+            Order::Report(report) => (self.reports)(&report),
+            Order::Stale(effect) => {
+                warn!(effect, "An effect of an older tenure was not carried out");
             }
         }
         false
     }
-}
-
-/// Said when an effect names a tenure that is over; the machine never asks for that.
-fn stale(effect: &'static str) {
-    warn!(effect, "An effect of an older tenure was not carried out");
 }

@@ -1,12 +1,12 @@
 //! The event loop over the memory backend and sandbox data servers, on real sockets.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_backends::memory::{Fault, MemoryCluster};
-use stepdown_core::cluster::ShardStatus;
-use stepdown_core::{Options, ProcessId, Report, Role, Tenure, Timing};
+use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use stepdown_core::{Options, ProcessId, Report, Role, ServerState, Tenure, Timing};
 use stepdown_sandbox::server::{DataServer, DataServerOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ struct World {
 
 struct Running {
     view: watch::Receiver<View>,
-    reports: Arc<Mutex<Vec<Report>>>,
+    reports: watch::Receiver<Vec<Report>>,
     metrics: Metrics,
     stop: CancellationToken,
     run: JoinHandle<()>,
@@ -80,8 +80,8 @@ impl World {
     }
 
     fn start(&self, name: &str, process: u128) -> Running {
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let (stop, log) = (CancellationToken::new(), reports.clone());
+        let (log, reports) = watch::channel(Vec::new());
+        let stop = CancellationToken::new();
         let metrics = Metrics::new().unwrap();
         let counted = metrics.clone();
         let coordinator = Coordinator {
@@ -95,7 +95,7 @@ impl World {
             drain: Duration::from_secs(3),
             reports: Arc::new(move |report: &Report| {
                 counted.report(report);
-                log.lock().unwrap().push(report.clone());
+                log.send_modify(|log| log.push(report.clone()));
             }),
             stop: stop.clone(),
         };
@@ -115,7 +115,7 @@ impl Running {
         let waited = tokio::time::timeout(LIMIT, self.view.wait_for(|view| is_so(view))).await;
         match waited {
             Ok(Ok(view)) => view.clone(),
-            Ok(Err(_)) | Err(_) => panic!("never {what}: {:?}", self.reports.lock().unwrap()),
+            Ok(Err(_)) | Err(_) => panic!("never {what}: {:?}", self.reports.borrow()),
         }
     }
 
@@ -249,5 +249,28 @@ async fn a_data_server_that_is_killed_loses_its_shards_to_the_others() {
         })
     })
     .await;
+    one.stop().await;
+}
+
+/// The leader does not wait for ever for answers that nobody gives.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_an_instance_id_can_not_be_sent_every_call_is_answered_with_the_reason() {
+    let world = World::new(1).await;
+    world.memory.overwrite(Arc::new(ClusterStatus {
+        instance_id: Arc::from("two\nlines"),
+        ..ClusterStatus::default()
+    }));
+    let mut one = world.start("one", 1);
+    let unreachable = |reports: &Vec<Report>| {
+        let told = reports.iter().filter(|report| match report {
+            Report::ServerChanged { state, reason, .. } => {
+                *state == ServerState::Unavailable && reason.contains("can't be a header")
+            }
+            _ => false,
+        });
+        told.count() == world.servers.len()
+    };
+    let waited = tokio::time::timeout(LIMIT, one.reports.wait_for(unreachable)).await;
+    assert!(waited.is_ok_and(|heard| heard.is_ok()), "never told");
     one.stop().await;
 }

@@ -1,6 +1,5 @@
-//! The driver's loop, as it is to be: one event in, all effects polled, then carried out in order.
-
-use std::time::Duration;
+//! The driver's loop: one event in, all effects polled, then carried out in order, with room for a
+//! crash or a pause between any two.
 
 use stepdown_core::{Event, Options, ProcessId, Role, Tenure, Timing};
 
@@ -74,7 +73,7 @@ impl World<'_> {
         self.trace
             .note(self.queue.now(), || format!("c{host} crashes"));
         self.sometimes.hit("crashed");
-        if self.hosts[host].office.store.is_some() {
+        if self.hosts[host].is_storing() {
             self.sometimes.hit("crashed_with_store_in_flight");
         }
         self.drop_tasks(host);
@@ -190,6 +189,10 @@ impl World<'_> {
         self.trace.note(now, || format!("c{host} <- {event:?}"));
         let before = (machine.role(), machine.tenure());
         self.heard(host, &event)?;
+        if let Event::LeadershipWon { .. } | Event::AuthorityExtended { .. } = &event {
+            // What answers a task was looked at when it came.
+            let _ = self.hosts[host].tenancy.heard(event.clone());
+        }
         if let Some(machine) = &mut self.hosts[host].machine {
             machine.handle(local, event);
         }
@@ -232,7 +235,7 @@ impl World<'_> {
         }
         if before.0 == Role::Leader && after.0 == Role::SteppingDown {
             self.sometimes.hit("stepped_down");
-            if self.hosts[host].office.store.is_some() {
+            if self.hosts[host].is_storing() {
                 self.sometimes.hit("stepped_down_with_store_in_flight");
             }
         }
@@ -240,21 +243,5 @@ impl World<'_> {
             self.sometimes.hit("took_office");
         }
         Ok(())
-    }
-
-    pub(super) fn drain_budget_spent(&mut self, host: usize, boot: u32, tenure: Tenure) {
-        let now = self.queue.now();
-        let place = &mut self.hosts[host];
-        if place.boot != boot || place.office.tenure != tenure || place.office.drained {
-            return;
-        }
-        if let Some(until) = place.paused {
-            self.queue
-                .at(until.max(now), What::DrainBudgetSpent(host, boot, tenure));
-            return;
-        }
-        place.office.store = None;
-        self.sometimes.hit("store_dropped_at_the_end_of_the_drain");
-        self.drained(host, Duration::ZERO);
     }
 }

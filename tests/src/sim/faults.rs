@@ -97,7 +97,7 @@ impl World<'_> {
             FaultKind::ForeignElection => return self.elect_by_hand(),
             FaultKind::Lease(trouble) => self.strike_lease(trouble, until),
             FaultKind::LossReported => {
-                let tenure = self.hosts[host].office.tenure;
+                let tenure = self.hosts[host].tenancy.tenure();
                 let reason = "the backend is not sure any more".to_owned();
                 return self.deliver(host, Event::LeadershipLost { tenure, reason });
             }
@@ -222,7 +222,7 @@ impl World<'_> {
 
     /// Answers to nothing, which must change nothing and break nothing.
     fn feed_junk(&mut self, host: usize) -> Check {
-        let tenure = self.hosts[host].office.tenure;
+        let tenure = self.hosts[host].tenancy.tenure();
         let request = RequestId(u64::MAX);
         let result = Err(failure(CallErrorKind::Other, "junk"));
         self.sometimes.hit("junk");

@@ -8,6 +8,7 @@ use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::{CallError, CallErrorKind};
 
 use super::check::Check;
+use super::host::Stream;
 use super::server::{Caller, Token, failure};
 use super::world::{What, World};
 
@@ -16,10 +17,8 @@ const KEEPALIVE: Duration = Duration::from_secs(13);
 
 impl World<'_> {
     pub(super) fn open_watch(&mut self, caller: Caller, place: Option<usize>) {
-        self.hosts[caller.host]
-            .office
-            .watches
-            .insert(caller.request, place);
+        let connections = &mut self.hosts[caller.host].connections;
+        connections.watches.insert(caller.request, place);
         let now = self.queue.now();
         let Some(server) = place.filter(|server| self.servers[*server].up) else {
             let error = failure(CallErrorKind::Unreachable, "connection refused");
@@ -68,14 +67,8 @@ impl World<'_> {
     }
 
     pub(super) fn watch_said(&mut self, caller: Caller, serving: bool) -> Check {
-        let open = self
-            .desk(caller)
-            .is_some_and(|desk| desk.watches.contains_key(&caller.request));
-        if !open {
-            return Ok(());
-        }
-        self.deliver(
-            caller.host,
+        self.answered(
+            caller,
             Event::HealthObserved {
                 tenure: caller.tenure,
                 request: caller.request,
@@ -85,23 +78,56 @@ impl World<'_> {
     }
 
     pub(super) fn watch_ended(&mut self, caller: Caller, error: CallError) -> Check {
-        let open = self
-            .desk(caller)
-            .and_then(|desk| desk.watches.remove(&caller.request));
+        if let Some(connections) = self.connections(caller) {
+            connections.watches.remove(&caller.request);
+        }
         for server in &mut self.servers {
             server.watchers.retain(|_, other| *other != caller);
         }
-        if open.is_none() {
-            return Ok(());
-        }
-        self.deliver(
-            caller.host,
+        self.answered(
+            caller,
             Event::HealthWatchEnded {
                 tenure: caller.tenure,
                 request: caller.request,
                 error,
             },
         )
+    }
+
+    pub(super) fn push(
+        &mut self,
+        caller: Caller,
+        place: Option<usize>,
+        assignments: Arc<ShardAssignments>,
+    ) {
+        let now = self.queue.now();
+        let Some(server) = place.filter(|server| self.servers[*server].up) else {
+            self.hosts[caller.host].connections.streams.insert(
+                caller.request,
+                Stream {
+                    server: place,
+                    last: now,
+                },
+            );
+            let error = failure(CallErrorKind::Unreachable, "connection refused");
+            let delay = self.chance.network.millis(1, 100);
+            self.queue.after(delay, What::PushEnds(caller, error));
+            return;
+        };
+        let cut = self.network.link(caller.host, server).requests_cut;
+        let delay = self.chance.network.micros(100, 2_000);
+        let connections = &mut self.hosts[caller.host].connections;
+        let stream = connections.streams.entry(caller.request).or_insert(Stream {
+            server: Some(server),
+            last: now,
+        });
+        stream.last = stream.last.max(cut).max(now).plus(delay);
+        let (at, boot) = (stream.last, self.servers[server].boot);
+        let instance_id = connections.instance_id.clone();
+        self.queue.at(
+            at,
+            What::PushArrives(server, boot, caller, instance_id, assignments),
+        );
     }
 
     pub(super) fn push_arrived(
@@ -127,14 +153,11 @@ impl World<'_> {
     }
 
     pub(super) fn push_ended(&mut self, caller: Caller, error: CallError) -> Check {
-        let open = self
-            .desk(caller)
-            .and_then(|desk| desk.streams.remove(&caller.request));
-        if open.is_none() {
-            return Ok(());
+        if let Some(connections) = self.connections(caller) {
+            connections.streams.remove(&caller.request);
         }
-        self.deliver(
-            caller.host,
+        self.answered(
+            caller,
             Event::PushEnded {
                 tenure: caller.tenure,
                 request: caller.request,
@@ -168,22 +191,22 @@ impl World<'_> {
         let caller = |request| Caller {
             host,
             boot: place.boot,
-            tenure: place.office.tenure,
+            tenure: place.tenancy.tenure(),
             request,
         };
         let error = || failure(CallErrorKind::Unreachable, "connection reset");
         let mut ends = Vec::new();
-        for (request, outgoing) in &place.office.calls {
+        for (request, outgoing) in &place.connections.calls {
             if outgoing.server == Some(server) {
                 ends.push(What::CallAnswered(caller(*request), Err(error())));
             }
         }
-        for (request, to) in &place.office.watches {
+        for (request, to) in &place.connections.watches {
             if *to == Some(server) {
                 ends.push(What::WatchEnds(caller(*request), error()));
             }
         }
-        for (request, stream) in &place.office.streams {
+        for (request, stream) in &place.connections.streams {
             if stream.server == Some(server) {
                 ends.push(What::PushEnds(caller(*request), error()));
             }

@@ -1,14 +1,15 @@
-//! A coordinator's process: its machine, its clock, and what its driver keeps.
+//! A coordinator's process: its machines, its clock, and what it has open on the network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use stepdown_core::lease::LeaseRecord;
-use stepdown_core::{Effect, Event, ProcessId, RequestId, Tenure};
+use stepdown_core::tenancy::{Kind, Tenancy};
+use stepdown_core::{Effect, Event, ProcessId, RequestId};
 
 use super::check::Facts;
 use super::clock::{At, Clock};
-use super::lease::Client;
+use super::lease::{Client, DRAIN};
 use super::machine::Machine;
 use super::server::Token;
 
@@ -26,7 +27,8 @@ pub struct Host {
     pub todo: VecDeque<Effect>,
     /// What strikes after so many effects.
     pub armed: Option<(u32, Strike)>,
-    pub office: Desk,
+    pub tenancy: Tenancy,
+    pub connections: Connections,
     /// Whether it ends as soon as the lease is given back.
     pub exits: bool,
     pub client: Client,
@@ -45,18 +47,13 @@ pub enum Strike {
     Pause { until: At },
 }
 
-/// What the driver keeps of one tenure.
+/// What a coordinator has open on the network in one tenure.
 #[derive(Debug, Default)]
-pub struct Desk {
-    pub tenure: Tenure,
+pub struct Connections {
     pub instance_id: Option<Arc<str>>,
     pub calls: BTreeMap<RequestId, Outgoing>,
     pub watches: BTreeMap<RequestId, Option<usize>>,
     pub streams: BTreeMap<RequestId, Stream>,
-    pub store: Option<RequestId>,
-    pub reads: BTreeMap<RequestId, Read>,
-    pub closed: bool,
-    pub drained: bool,
 }
 
 /// A call under way: where it went, and its name there once it has arrived.
@@ -73,13 +70,6 @@ pub struct Stream {
     pub last: At,
 }
 
-/// What a read asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read {
-    Document,
-    Head,
-}
-
 impl Host {
     pub fn new(clock: Clock) -> Self {
         Self {
@@ -91,7 +81,8 @@ impl Host {
             inbox: VecDeque::new(),
             todo: VecDeque::new(),
             armed: None,
-            office: Desk::default(),
+            tenancy: Tenancy::new(DRAIN),
+            connections: Connections::default(),
             exits: false,
             client: Client::default(),
             wake: None,
@@ -118,15 +109,9 @@ impl Host {
     pub fn is_up(&self) -> bool {
         self.machine.is_some()
     }
-}
 
-impl Desk {
-    /// Whether nothing of the tenure is under way.
-    pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
-            && self.watches.is_empty()
-            && self.streams.is_empty()
-            && self.store.is_none()
-            && self.reads.is_empty()
+    pub fn is_storing(&self) -> bool {
+        let mut under_way = self.tenancy.under_way();
+        under_way.any(|(_, kind)| kind == Kind::Store)
     }
 }

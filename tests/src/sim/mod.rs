@@ -16,6 +16,7 @@ mod chance;
 mod check;
 mod clock;
 mod configuration;
+mod documents;
 mod driver;
 mod effects;
 mod faults;

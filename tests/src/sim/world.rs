@@ -14,7 +14,8 @@ use super::chance::Chance;
 use super::check::{Check, History, Violation};
 use super::clock::{At, Clock};
 use super::configuration::{Address, Configured};
-use super::host::{Host, Read};
+use super::documents::Read;
+use super::host::Host;
 use super::lease::{Ask, Object};
 use super::machine::Factory;
 use super::network::Network;
@@ -70,8 +71,9 @@ pub enum What {
     SuccessorDue(u64, At),
     StoreArrives(Caller, Option<Version>, StatusDocument, bool),
     StoreEnds(Caller, StoreOutcome),
-    ReadArrives(Caller, Read),
+    ReadArrives(Caller, Read, At),
     ReadAnswers(Caller, Event),
+    TimedOut(Caller),
     CallArrives(usize, Packet),
     AnswerLeaves(usize, Caller, CallResult),
     CallAnswered(Caller, CallResult),
@@ -183,8 +185,11 @@ impl<'a> World<'a> {
                 return self.store_arrived(caller, expected, &document, heard);
             }
             What::StoreEnds(caller, outcome) => return self.store_ended(caller, outcome),
-            What::ReadArrives(caller, read) => self.read_arrived(caller, read),
-            What::ReadAnswers(caller, event) => return self.read_answered(caller, event),
+            What::ReadArrives(caller, read, gives_up) => {
+                self.read_arrived(caller, read, gives_up);
+            }
+            What::ReadAnswers(caller, event) => return self.answered(caller, event),
+            What::TimedOut(caller) => return self.timed_out(caller),
             What::CallArrives(server, packet) => return self.call_arrived(server, packet),
             What::AnswerLeaves(server, caller, answer) => self.send_answer(server, caller, answer),
             What::CallAnswered(caller, answer) => return self.call_answered(caller, answer),

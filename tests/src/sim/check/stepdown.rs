@@ -1,5 +1,7 @@
 //! D: leaving office, and acting only while in it.
 
+use std::time::Duration;
+
 use stepdown_core::{Role, Tenure};
 
 use super::{Check, Facts};
@@ -32,6 +34,12 @@ impl World<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// D5, B1: what the gate has let through.
+    pub(in crate::sim) fn check_leaves(&mut self, host: usize) -> Check {
+        self.check_authority(host)?;
+        self.check_exclusive(host)
     }
 
     /// D1, D5, S3 and that the office is open.
@@ -70,7 +78,7 @@ impl World<'_> {
     /// D3: the next campaign begins only when the last tenure has drained.
     pub(super) fn check_campaign(&mut self, host: usize, tenure: Tenure) -> Check {
         let place = &self.hosts[host];
-        if place.facts.closing && !(place.facts.drained && place.office.is_empty()) {
+        if place.facts.closing && !(place.facts.drained && place.tenancy.is_drained()) {
             return Err(self.violation("D3", format!("c{host} campaigns before it has drained")));
         }
         if tenure <= place.facts.tenure && place.facts.tenure != Tenure(0) {
@@ -123,7 +131,7 @@ impl World<'_> {
                 format!("c{host} is a candidate without stepping down"),
             ));
         }
-        if before == Role::SteppingDown && after != before && !place.office.drained {
+        if before == Role::SteppingDown && after != before && !place.tenancy.is_drained() {
             return Err(self.violation(
                 "D3",
                 format!("c{host} is a candidate before it has drained"),
@@ -132,8 +140,8 @@ impl World<'_> {
         // L9, D6: a lease holder closes within its drain budget.
         if let (Some(since), true, None) = (place.closing_since, self.is_lease(), place.paused)
             && after == Role::SteppingDown
-            && !place.office.drained
-            && now.since(since) > DRAIN * 12 / 10 + std::time::Duration::from_secs(1)
+            && !place.tenancy.is_drained()
+            && now.since(since) > place.clock.stretch(DRAIN) * 12 / 10 + Duration::from_secs(1)
             && !self.sometimes_paused(host)
         {
             return Err(self.violation(
