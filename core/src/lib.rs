@@ -105,7 +105,7 @@
 
 pub mod assign;
 mod backoff;
-pub mod balance;
+mod balance;
 pub mod call;
 pub mod cluster;
 mod context;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::{ClusterConfiguration, ClusterStatus, HashRange};
 use crate::id::ShardId;
 
-pub use ranges::{MAX_SHARDS, hash_ranges};
+pub(crate) use ranges::hash_ranges;
 
 /// A full snapshot of who leads what. Each one takes the place of the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

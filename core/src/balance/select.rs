@@ -6,7 +6,7 @@ mod search;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use error::SelectionError;
+pub(crate) use error::SelectionError;
 use search::Search;
 
 use super::affinity::{Constraints, Values};
@@ -27,7 +27,7 @@ const EARNED_BACK: usize = 200;
 /// what that leaves, servers that break the fewest relaxed rules come first, then those with the
 /// fewest shards, then by a hash of shard and server, so that ties don't always go the same way.
 #[derive(Clone, Debug)]
-pub struct EnsembleSelector {
+pub(crate) struct EnsembleSelector {
     namespace: Arc<str>,
     replication_factor: usize,
     constraints: Constraints,
@@ -47,7 +47,7 @@ struct Candidate {
 
 impl EnsembleSelector {
     /// A selector for `namespace` among `servers`, of which those with the same id count once.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         servers: impl IntoIterator<Item = &'a DataServerIdentity>,
         labels: &BTreeMap<ServerId, BTreeMap<Arc<str>, Arc<str>>>,
         namespace: &Namespace,
@@ -75,7 +75,10 @@ impl EnsembleSelector {
     }
 
     /// The ensemble of a new shard, which counts as load from then on. Names are filled in.
-    pub fn select(&mut self, shard: ShardId) -> Result<Vec<DataServerIdentity>, SelectionError> {
+    pub(crate) fn select(
+        &mut self,
+        shard: ShardId,
+    ) -> Result<Vec<DataServerIdentity>, SelectionError> {
         let chosen = self.search(shard, &[], self.replication_factor)?;
         let mut ensemble = Vec::with_capacity(chosen.len());
         for index in chosen {
@@ -89,7 +92,7 @@ impl EnsembleSelector {
 
     /// The server that best completes the ensemble of `shard` beside the members that stay. It
     /// does not count as load until [`EnsembleSelector::moved`] says so.
-    pub fn replacement(
+    pub(crate) fn replacement(
         &mut self,
         shard: ShardId,
         stay: &[DataServerIdentity],
@@ -106,7 +109,7 @@ impl EnsembleSelector {
     }
 
     /// Counts a shard as gone from one server to another.
-    pub fn moved(&mut self, from: &ServerId, to: &ServerId) {
+    pub(crate) fn moved(&mut self, from: &ServerId, to: &ServerId) {
         for candidate in &mut self.candidates {
             let id = candidate.identity.id();
             if id == *from {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use validate::MAX_SHARDS;
 pub use validate::{ConfigurationError, ConfigurationProblems};
 
 use super::DataServerIdentity;

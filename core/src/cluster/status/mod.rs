@@ -1,5 +1,6 @@
 //! The status document: which shard lives where, in which term, led by whom.
 
+mod checks;
 mod decode;
 mod encode;
 mod problems;
