@@ -73,7 +73,7 @@ impl ApiServer {
     }
 
     /// The certificate that it has signed for itself.
-    pub fn ca_pem(&self) -> String {
+    pub(crate) fn ca_pem(&self) -> String {
         fs::read_to_string(&self.admin.ca).expect("it has written its certificate")
     }
 
@@ -121,12 +121,12 @@ impl ApiServer {
     }
 
     /// Stops etcd where it is (SIGSTOP): the API server answers with time-outs.
-    pub fn pause_etcd(&mut self) {
+    pub(crate) fn pause_etcd(&mut self) {
         done(self.etcd.pause());
     }
 
     /// Lets etcd go on (SIGCONT).
-    pub fn resume_etcd(&mut self) {
+    pub(crate) fn resume_etcd(&mut self) {
         done(self.etcd.resume());
     }
 
