@@ -1,6 +1,8 @@
 //! The one request under way.
 
-use super::{LeaseEffect, LeaseRecord, LeaseState, Phase};
+use super::message::LeaseEffect;
+use super::record::LeaseRecord;
+use super::{LeaseState, Phase};
 use crate::id::{RequestId, Timestamp};
 
 /// The request under way.

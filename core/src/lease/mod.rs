@@ -37,7 +37,7 @@ pub use self::timing::{LeaseTiming, LeaseTimingError};
 
 use self::candidate::Seen;
 use self::flaps::Flaps;
-use self::flight::{Flight, Purpose};
+use self::flight::Flight;
 use crate::backoff::Backoff;
 use crate::id::{Epoch, ProcessId, RequestId, Timestamp};
 

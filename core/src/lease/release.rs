@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{LeaseRecord, LeaseReport, LeaseState, Phase, Purpose};
+use super::flight::Purpose;
+use super::message::LeaseReport;
+use super::record::LeaseRecord;
+use super::{LeaseState, Phase};
 
 impl LeaseState {
     pub(super) fn begin_release(&mut self) {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ClusterConfiguration, Namespace};
-use crate::cluster::DecodeError;
+use super::document::{ClusterConfiguration, Namespace};
+use crate::cluster::yaml::DecodeError;
 
 /// The most shards that a namespace is created with: beyond it, the ranges that Oxia's formula
 /// gives them overlap.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, StatusProblem};
+use super::document::{ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus};
+use super::problems::StatusProblem;
 use crate::id::ShardId;
 
 impl ClusterStatus {

@@ -1,9 +1,9 @@
 //! Writes the status document as Oxia writes it, so that either can go on from the other's file.
 
-use super::{
+use super::document::{
     ClusterStatus, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata, SplitPhase,
 };
-use crate::cluster::DataServerIdentity;
+use crate::cluster::identity::DataServerIdentity;
 use crate::cluster::yaml::Emitter;
 
 /// Bytes of a shard with three replicas and short addresses.

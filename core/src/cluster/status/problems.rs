@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::HashRange;
+use super::document::HashRange;
 use crate::id::ShardId;
 
 /// Something in a status document that ought not to be there. All but fatal ones can be led on:
