@@ -36,6 +36,7 @@ impl ShardAssignments {
     /// The assignments that follow from a status document: every shard but those being deleted
     /// and the children of unfinished splits. Authorities are complete: every address of every
     /// server that the configuration or any ensemble names, and the extra ones.
+    #[must_use]
     pub fn of(status: &ClusterStatus, configuration: Option<&ClusterConfiguration>) -> Self {
         let mut assignments = Self::default();
         for (name, namespace) in &status.namespaces {

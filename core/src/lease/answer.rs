@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::flight::{Purpose, Write};
 use super::message::{LeaseReading, LeaseReport, LeaseWriting};
 use super::record::{Lease, LeaseRecord, WallTime};
+use super::request::{Purpose, Write};
 use super::{Attempt, LeaseState, Phase};
 use crate::id::Timestamp;
 

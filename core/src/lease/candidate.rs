@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::flight::Purpose;
 use super::message::LeaseReport;
 use super::record::{Lease, LeaseRecord};
+use super::request::Purpose;
 use super::{LeaseState, Phase};
 use crate::id::Timestamp;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::flight::Purpose;
 use super::message::LeaseReport;
 use super::record::{Lease, LeaseRecord};
+use super::request::Purpose;
 use super::{LeaseState, Phase};
 use crate::id::Timestamp;
 

@@ -9,6 +9,7 @@ use crate::id::ShardId;
 
 impl ClusterStatus {
     /// Everything in the document that can't be so; empty for a sound one.
+    #[must_use]
     pub fn problems(&self) -> Vec<StatusProblem> {
         let mut problems = Vec::new();
         self.check_ids(&mut problems);

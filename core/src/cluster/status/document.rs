@@ -65,17 +65,20 @@ pub struct ShardMetadata {
 
 impl ShardMetadata {
     /// Whether a server is in the ensemble, by its id.
+    #[must_use]
     pub fn is_member(&self, server: &DataServerIdentity) -> bool {
         let id = server.id();
         self.ensemble.iter().any(|member| member.id() == id)
     }
 
     /// Whether clients are told of it: not one being deleted, nor the child of an unfinished split.
+    #[must_use]
     pub fn is_assignable(&self) -> bool {
         self.status != ShardStatus::Deleting && !self.is_split_child()
     }
 
     /// Whether it is the child of a split that has not finished.
+    #[must_use]
     pub fn is_split_child(&self) -> bool {
         self.split
             .as_ref()

@@ -12,6 +12,7 @@ const TYPICAL_SHARD: usize = 800;
 impl ClusterStatus {
     /// The document's YAML, which Oxia reads too. Namespaces are sorted by bytes, where Oxia sorts
     /// digits by their value.
+    #[must_use]
     pub fn encode(&self) -> String {
         let shards: usize = self.namespaces.values().map(|it| it.shards.len()).sum();
         let mut yaml = Emitter::with_capacity(shards.saturating_mul(TYPICAL_SHARD));

@@ -95,6 +95,7 @@ pub enum StatusProblem {
 
 impl StatusProblem {
     /// Whether to lead on such a document would do harm.
+    #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::SharedShardId { .. } => true,
