@@ -193,10 +193,10 @@ fn request_of(effect: &Effect) -> Option<RequestId> {
         | Effect::Exit
         | Effect::ForgetServer { .. }
         | Effect::Load { .. }
+        | Effect::OpenOffice { .. }
         | Effect::ReadHead { .. }
         | Effect::Release { .. }
         | Effect::Report(_)
-        | Effect::OpenOffice { .. }
         | Effect::Store { .. } => None,
     }
 }

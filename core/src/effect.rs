@@ -46,12 +46,28 @@ pub enum Effect {
     },
     /// End the process, in order and with success. Nothing comes after it.
     Exit,
+    /// The server is no longer needed: its connection may be closed.
+    ForgetServer {
+        /// The tenure that knew it.
+        tenure: Tenure,
+        /// The server.
+        server: ServerId,
+    },
     /// Read the status document. Answered by `Loaded`.
     Load {
         /// The tenure that asks.
         tenure: Tenure,
         /// The request.
         request: RequestId,
+    },
+    /// The office is open: the fencing write is durable, and calls may begin.
+    OpenOffice {
+        /// The tenure that leads.
+        tenure: Tenure,
+        /// Its epoch.
+        epoch: Epoch,
+        /// The id that every call to a data server carries.
+        instance_id: Arc<str>,
     },
     /// Send these assignments on the server's stream, opening it if need be. The newest ones take
     /// the place of older ones not yet sent. Answered only by `PushEnded`, when the stream ends.
@@ -79,15 +95,6 @@ pub enum Effect {
     },
     /// Tell people and metrics.
     Report(Report),
-    /// The office is open: the fencing write is durable, and calls may begin.
-    OpenOffice {
-        /// The tenure that leads.
-        tenure: Tenure,
-        /// Its epoch.
-        epoch: Epoch,
-        /// The id that every call to a data server carries.
-        instance_id: Arc<str>,
-    },
     /// Write the status document, if its version is still `expected`. Answered by `StoreEnded`.
     Store {
         /// The tenure that stores.
@@ -108,12 +115,5 @@ pub enum Effect {
         request: RequestId,
         /// Whom.
         server: DataServerIdentity,
-    },
-    /// The server is no longer needed: its connection may be closed.
-    ForgetServer {
-        /// The tenure that knew it.
-        tenure: Tenure,
-        /// The server.
-        server: ServerId,
     },
 }

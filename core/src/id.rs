@@ -14,12 +14,14 @@ pub struct Timestamp(pub u64);
 
 impl Timestamp {
     /// This instant plus `delay`, saturating at the end of time.
+    #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))
     }
 
     /// How long after `earlier` this is; zero when it is before.
+    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

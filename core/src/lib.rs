@@ -1,83 +1,101 @@
 //! The pure, synchronous machine of a coordinator that steps down instead of falling over; the
 //! clock, the network and the disk belong to whoever drives it.
 //!
-//! It has no tokio, no I/O, no clock, no random source and no unordered iteration: `now` and the
-//! seed are arguments, so the same events give the same effects anywhere. It knows nothing of any
-//! wire: [`call`] says in plain types what is asked of a data server. The rules for whoever drives it
-//! are a machine as well: [`tenancy`].
+//! ```text
+//!           whoever drives it                                    CoordinatorState
+//!  ┌──────────────────────────────────┐  handle(now, Event)  ┌────────────────────────┐
+//!  │ answers of store and servers,    │─────────────────────▶│ Candidate ───▶ Leader  │
+//!  │ leadership, signals, the time    │                      │     ▲            │     │
+//!  │                                  │◀─────────────────────│     │            ▼     │
+//!  │ calls, watches, stores: tasks    │  poll_effect()       │     └─── SteppingDown  │
+//!  │                                  │                      │                        │
+//!  │ one timer                        │◀─────────────────────│ no task, no I/O,       │
+//!  └──────────────────────────────────┘  poll_deadline()     │ no clock               │
+//!                                                            └────────────────────────┘
+//! ```
 //!
-//! Two candidates and a conflict, driven by hand:
+//! # To drive it
+//!
+//! 1. Drain [`poll_effect`](CoordinatorState::poll_effect) until it is empty, and carry the effects
+//!    out in order.
+//! 2. Feed every answer, and everything else that happens, to
+//!    [`handle`](CoordinatorState::handle), each with the time; then drain again.
+//! 3. Feed [`Event::TimePassed`] at [`poll_deadline`](CoordinatorState::poll_deadline). Earlier,
+//!    later or repeated ones are harmless.
+//!
+//! | effect | what answers it |
+//! |---|---|
+//! | [`Campaign`](Effect::Campaign) | [`LeadershipWon`](Event::LeadershipWon), in its own time; where leadership ends by time, [`AuthorityExtended`](Event::AuthorityExtended) from then on |
+//! | [`Load`](Effect::Load) | [`Loaded`](Event::Loaded) |
+//! | [`Store`](Effect::Store) | [`StoreEnded`](Event::StoreEnded) |
+//! | [`ReadHead`](Effect::ReadHead) | [`HeadRead`](Event::HeadRead) |
+//! | [`Call`](Effect::Call) | [`CallAnswered`](Event::CallAnswered) |
+//! | [`WatchHealth`](Effect::WatchHealth) | [`HealthObserved`](Event::HealthObserved), again and again; [`HealthWatchEnded`](Event::HealthWatchEnded) at last |
+//! | [`PushAssignments`](Effect::PushAssignments) | [`PushEnded`](Event::PushEnded), when the stream ends |
+//! | [`CloseOffice`](Effect::CloseOffice) | [`Drained`](Event::Drained) |
+//! | `Cancel`, `Exit`, `ForgetServer`, `OpenOffice`, `Release`, `Report` | nothing |
+//!
+//! The other events come unasked: [`ConfigurationRead`](Event::ConfigurationRead),
+//! [`LeadershipLost`](Event::LeadershipLost), [`ShutdownRequested`](Event::ShutdownRequested),
+//! [`StatusHinted`](Event::StatusHinted), [`TimePassed`](Event::TimePassed). Events and effects name
+//! their [`Tenure`]; what belongs to an older one changes nothing, so a late answer does no harm.
+//!
+//! What a driver on a network has to see to (what is under way, what answers where a task can't, how
+//! a tenure ends) is a machine as well: [`tenancy`]. `examples/two_candidates.rs` is a small driver
+//! that does without, with a real clock, two machines and a conflict.
+//! By hand, one conflict looks like this:
 //!
 //! ```
-//! use stepdown_core::store::{
-//!     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
-//! };
+//! use stepdown_core::store::{LoadOutcome, StoreOutcome};
 //! use stepdown_core::{
 //!     CoordinatorState, Effect, Epoch, Event, Options, ProcessId, Role, Timestamp, Timing, Version,
 //! };
 //!
-//! // A store that holds one document and its version, and says no to any other version.
-//! let mut stored: Option<(u64, StatusDocument)> = None;
-//! let name = |version: u64| Version::new(version.to_string());
+//! let options = Options { process: ProcessId(1), seed: 7, timing: Timing::default() };
+//! let now = Timestamp(0);
+//! let mut machine = CoordinatorState::new(options, now);
 //!
-//! // Carries out effects until there are none. Both are told that they lead: an old leader that
-//! // was asleep does not know better, either.
-//! let mut drive = |machine: &mut CoordinatorState, now: Timestamp| {
-//!     while let Some(effect) = machine.poll_effect() {
-//!         let event = match effect {
-//!             Effect::Campaign { tenure } => Event::LeadershipWon { tenure, authority: None },
-//!             Effect::Load { tenure, request } => Event::Loaded {
-//!                 tenure,
-//!                 request,
-//!                 outcome: match &stored {
-//!                     None => LoadOutcome::Absent { epoch: Epoch(0) },
-//!                     Some((version, document)) => LoadOutcome::Found(LoadedStatus {
-//!                         version: name(*version),
-//!                         epoch: document.epoch,
-//!                         write_id: Some(document.write_id),
-//!                         intact: true,
-//!                         status: document.status.clone(),
-//!                         bytes: 100,
-//!                     }),
-//!                 },
-//!             },
-//!             Effect::Store { tenure, request, expected, document } => {
-//!                 let version = stored.as_ref().map(|(version, _)| *version);
-//!                 let outcome = if expected == version.map(name) {
-//!                     stored = Some((version.unwrap_or(0) + 1, document));
-//!                     StoreOutcome::Stored(name(version.unwrap_or(0) + 1))
-//!                 } else {
-//!                     StoreOutcome::Conflict("somebody else has written".to_owned())
-//!                 };
-//!                 Event::StoreEnded { tenure, request, outcome }
-//!             }
-//!             Effect::CloseOffice { tenure } => Event::Drained { tenure },
-//!             _ => continue,
-//!         };
-//!         machine.handle(now, event);
-//!     }
-//! };
+//! // It wants to lead, and is let.
+//! let Some(Effect::Campaign { tenure }) = machine.poll_effect() else { panic!() };
+//! machine.handle(now, Event::LeadershipWon { tenure, authority: None });
 //!
-//! let candidate = |process| {
-//!     let options = Options { process: ProcessId(process), seed: 7, timing: Timing::default() };
-//!     CoordinatorState::new(options, Timestamp(0))
-//! };
-//! let (mut first, mut second) = (candidate(1), candidate(2));
-//! drive(&mut first, Timestamp(0));
-//! assert_eq!((first.role(), first.epoch()), (Role::Leader, Some(Epoch(1))));
-//! drive(&mut second, Timestamp(1)); // its fencing write raises the epoch
-//! assert_eq!((second.role(), second.epoch()), (Role::Leader, Some(Epoch(2))));
+//! // It reads the document, of which there is none yet.
+//! let Some(Effect::Load { request, .. }) = machine.poll_effect() else { panic!() };
+//! let outcome = LoadOutcome::Absent { epoch: Epoch(0) };
+//! machine.handle(now, Event::Loaded { tenure, request, outcome });
 //!
-//! // The first one looks at the document, and finds the second one's version: a conflict.
-//! let (now, tenure) = (Timestamp(2), first.tenure());
-//! first.handle(now, Event::StatusHinted);
-//! let Some(Effect::ReadHead { request, .. }) = first.poll_effect() else { panic!() };
-//! let head = Head { version: name(2), write_id: None, intact: true };
-//! first.handle(now, Event::HeadRead { tenure, request, outcome: HeadOutcome::Found(head) });
-//! assert_eq!(first.role(), Role::SteppingDown);
-//! drive(&mut first, now); // everything is closed, and it may campaign again
-//! assert_eq!((first.role(), first.tenure()), (Role::Candidate, tenure.next()));
+//! // It writes the document in an epoch of its own. When that is durable, it leads.
+//! let Some(Effect::Store { request, .. }) = machine.poll_effect() else { panic!() };
+//! let outcome = StoreOutcome::Stored(Version::new("1"));
+//! machine.handle(now, Event::StoreEnded { tenure, request, outcome });
+//! assert_eq!((machine.role(), machine.epoch()), (Role::Leader, Some(Epoch(1))));
+//!
+//! // Somebody else has written. It closes its office, and campaigns again in a new tenure.
+//! machine.handle(now, Event::StatusHinted);
+//! let read = std::iter::from_fn(|| machine.poll_effect()).find_map(|effect| match effect {
+//!     Effect::ReadHead { request, .. } => Some(request),
+//!     _ => None,
+//! });
+//! let outcome = stepdown_core::store::HeadOutcome::Absent;
+//! machine.handle(now, Event::HeadRead { tenure, request: read.unwrap(), outcome });
+//! assert_eq!(machine.role(), Role::SteppingDown);
+//! machine.handle(now, Event::Drained { tenure });
+//! assert_eq!((machine.role(), machine.tenure()), (Role::Candidate, tenure.next()));
 //! ```
+//!
+//! # What is promised
+//!
+//! It is pure: there is no tokio, no I/O, no clock, no random source and no unordered iteration in
+//! it. `now` and the seed are arguments, so the same options and the same events at the same times
+//! give the same effects anywhere. It knows nothing of any wire: [`call`] says in plain types what
+//! is asked of a data server. It does not panic, whatever it is told.
+//!
+//! The public enums are exhaustive on purpose, so that a driver which forgets an effect does not
+//! compile. They grow: a new event, effect, report or outcome is a breaking change, and there will
+//! be some. The texts in reports are for people, and the [`fingerprint`]
+//! holds within one build only.
+//!
+//! [`fingerprint`]: CoordinatorState::fingerprint
 
 #![cfg_attr(
     test,
@@ -89,7 +107,7 @@
 
 pub mod assign;
 mod backoff;
-pub mod balance;
+mod balance;
 pub mod call;
 pub mod cluster;
 mod context;

@@ -167,18 +167,6 @@ pub enum Report {
         /// The shard.
         shard: ShardId,
     },
-    /// A store was concluded.
-    StoreConcluded {
-        /// How: `stored`, `conflict`, `ambiguous`, `unavailable`, `too_large`, `forbidden`,
-        /// `invalid`, `corrupt`.
-        outcome: StoreResult,
-        /// How many changes were in it.
-        changes: u32,
-        /// From the first send to the conclusion.
-        took: Duration,
-        /// The store's words, where it refused.
-        reason: String,
-    },
     /// The status document, at take-over, was last written by somebody else, and was adopted.
     StatusAdopted {
         /// What was seen.
@@ -187,6 +175,17 @@ pub enum Report {
     /// The status document can't be loaded.
     StatusUnreadable {
         /// Why, and what to do.
+        reason: String,
+    },
+    /// A store was concluded.
+    StoreConcluded {
+        /// How.
+        outcome: StoreResult,
+        /// How many changes were in it.
+        changes: u32,
+        /// From the first send to the conclusion.
+        took: Duration,
+        /// The store's words, where it refused.
         reason: String,
     },
 }

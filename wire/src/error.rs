@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use crate::google_rpc;
 
 /// The domain of every [`Reason`] on the wire.
-pub const DOMAIN: &str = "oxia.io";
+const DOMAIN: &str = "oxia.io";
 /// Metadata of [`Reason::NodeIsNotLeader`] from a data server: the shard in question.
 pub const SHARD: &str = "shard";
 /// Metadata of [`Reason::NodeIsNotLeader`] from a data server: the shard's leader.
@@ -28,7 +28,7 @@ macro_rules! reasons {
 
         impl Reason {
             /// Every reason.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
+            const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Its name on the wire.
             pub fn as_str(self) -> &'static str {

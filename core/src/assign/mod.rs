@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::{ClusterConfiguration, ClusterStatus, HashRange};
 use crate::id::ShardId;
 
-pub use ranges::{MAX_SHARDS, hash_ranges};
+pub(crate) use ranges::hash_ranges;
 
 /// A full snapshot of who leads what. Each one takes the place of the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,7 @@ impl ShardAssignments {
     /// The assignments that follow from a status document: every shard but those being deleted
     /// and the children of unfinished splits. Authorities are complete: every address of every
     /// server that the configuration or any ensemble names, and the extra ones.
+    #[must_use]
     pub fn of(status: &ClusterStatus, configuration: Option<&ClusterConfiguration>) -> Self {
         let mut assignments = Self::default();
         for (name, namespace) in &status.namespaces {

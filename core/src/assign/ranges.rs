@@ -1,14 +1,10 @@
 //! The hash ranges of a new namespace's shards.
 
-use crate::cluster::HashRange;
-
-/// The most shards that a namespace is created with. Oxia's formula, which clients and tests of
-/// its rely on, gives ranges that overlap beyond it.
-pub const MAX_SHARDS: u32 = 65_536;
+use crate::cluster::{HashRange, MAX_SHARDS};
 
 /// The ranges of `shards` shards, in order: together they are every hash, once. None for 0 or for
-/// more than [`MAX_SHARDS`].
-pub fn hash_ranges(shards: u32) -> Option<Vec<HashRange>> {
+/// more than [`MAX_SHARDS`]. Oxia's formula, which clients and tests of its rely on.
+pub(crate) fn hash_ranges(shards: u32) -> Option<Vec<HashRange>> {
     if !(1..=MAX_SHARDS).contains(&shards) {
         return None;
     }

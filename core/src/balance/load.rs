@@ -7,12 +7,12 @@ use crate::id::ServerId;
 
 /// The number of shards in whose ensembles each server is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Load(BTreeMap<ServerId, u64>);
+pub(crate) struct Load(BTreeMap<ServerId, u64>);
 
 impl Load {
     /// The load by a status document: of shards being deleted or taking part in a split, nothing
     /// counts.
-    pub fn of(status: &ClusterStatus) -> Self {
+    pub(crate) fn of(status: &ClusterStatus) -> Self {
         let mut load = Self::default();
         for (_, _, shard) in status.shards() {
             if shard.status != ShardStatus::Deleting && shard.split.is_none() {
@@ -23,7 +23,7 @@ impl Load {
     }
 
     /// Counts one more shard for each of these.
-    pub fn add(&mut self, ensemble: &[DataServerIdentity]) {
+    pub(crate) fn add(&mut self, ensemble: &[DataServerIdentity]) {
         for member in ensemble {
             let shards = self.0.entry(member.id()).or_default();
             *shards = shards.saturating_add(1);
@@ -31,7 +31,7 @@ impl Load {
     }
 
     /// Counts one shard less for each of these.
-    pub fn subtract(&mut self, ensemble: &[DataServerIdentity]) {
+    pub(crate) fn subtract(&mut self, ensemble: &[DataServerIdentity]) {
         for member in ensemble {
             if let Some(shards) = self.0.get_mut(&member.id()) {
                 *shards = shards.saturating_sub(1);
@@ -40,12 +40,12 @@ impl Load {
     }
 
     /// The shards that this server replicates.
-    pub fn shards(&self, server: &ServerId) -> u64 {
+    pub(crate) fn shards(&self, server: &ServerId) -> u64 {
         self.0.get(server).copied().unwrap_or_default()
     }
 
     /// Every server that has been counted, by id.
-    pub fn servers(&self) -> impl Iterator<Item = (&ServerId, u64)> {
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&ServerId, u64)> {
         self.0.iter().map(|(server, shards)| (server, *shards))
     }
 }

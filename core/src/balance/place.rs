@@ -8,14 +8,14 @@ use crate::id::ShardId;
 /// Where the shards of a new namespace go: on the servers of a configuration, by the load that a
 /// status puts on them.
 #[derive(Clone, Debug)]
-pub struct Placement<'a> {
+pub(crate) struct Placement<'a> {
     configuration: &'a ClusterConfiguration,
     load: Load,
 }
 
 impl<'a> Placement<'a> {
     /// Counts the load once, however many shards are placed then.
-    pub fn new(configuration: &'a ClusterConfiguration, status: &ClusterStatus) -> Self {
+    pub(crate) fn new(configuration: &'a ClusterConfiguration, status: &ClusterStatus) -> Self {
         Self {
             configuration,
             load: Load::of(status),
@@ -24,7 +24,7 @@ impl<'a> Placement<'a> {
 
     /// An ensemble for each of `shards`, in their order, names filled in. Each shard sees the load
     /// of those before it; if one can't be placed, none is.
-    pub fn place_namespace(
+    pub(crate) fn place_namespace(
         self,
         namespace: &Namespace,
         shards: &[ShardId],

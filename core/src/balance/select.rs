@@ -6,7 +6,7 @@ mod search;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use error::SelectionError;
+pub(crate) use error::SelectionError;
 use search::Search;
 
 use super::affinity::{Constraints, Values};
@@ -27,18 +27,19 @@ const EARNED_BACK: usize = 200;
 /// what that leaves, servers that break the fewest relaxed rules come first, then those with the
 /// fewest shards, then by a hash of shard and server, so that ties don't always go the same way.
 #[derive(Clone, Debug)]
-pub struct EnsembleSelector {
+pub(crate) struct EnsembleSelector {
     namespace: Arc<str>,
     replication_factor: usize,
     constraints: Constraints,
-    candidates: Vec<Candidate>,
+    servers: Vec<Server>,
     labels: BTreeMap<ServerId, BTreeMap<Arc<str>, Arc<str>>>,
     /// Blind alleys that the next search may meet.
     patience: usize,
 }
 
+/// A server that may be chosen.
 #[derive(Clone, Debug)]
-struct Candidate {
+struct Server {
     identity: DataServerIdentity,
     values: Values,
     hash: u64,
@@ -47,7 +48,7 @@ struct Candidate {
 
 impl EnsembleSelector {
     /// A selector for `namespace` among `servers`, of which those with the same id count once.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         servers: impl IntoIterator<Item = &'a DataServerIdentity>,
         labels: &BTreeMap<ServerId, BTreeMap<Arc<str>, Arc<str>>>,
         namespace: &Namespace,
@@ -55,9 +56,9 @@ impl EnsembleSelector {
     ) -> Self {
         let mut constraints = Constraints::new(&namespace.anti_affinities);
         let by_id: BTreeMap<_, _> = servers.into_iter().map(|it| (it.id(), it)).collect();
-        let candidates = by_id
+        let servers = by_id
             .into_iter()
-            .map(|(id, server)| Candidate {
+            .map(|(id, server)| Server {
                 identity: server.named(),
                 values: constraints.values(labels.get(&id)),
                 hash: fnv_1a(FNV_START, id.0.as_bytes()),
@@ -68,20 +69,23 @@ impl EnsembleSelector {
             namespace: namespace.name.clone(),
             replication_factor: usize::try_from(namespace.replication_factor).unwrap_or(usize::MAX),
             constraints,
-            candidates,
+            servers,
             labels: labels.clone(),
             patience: MAX_FAILURES,
         }
     }
 
     /// The ensemble of a new shard, which counts as load from then on. Names are filled in.
-    pub fn select(&mut self, shard: ShardId) -> Result<Vec<DataServerIdentity>, SelectionError> {
+    pub(crate) fn select(
+        &mut self,
+        shard: ShardId,
+    ) -> Result<Vec<DataServerIdentity>, SelectionError> {
         let chosen = self.search(shard, &[], self.replication_factor)?;
         let mut ensemble = Vec::with_capacity(chosen.len());
         for index in chosen {
-            if let Some(candidate) = self.candidates.get_mut(index) {
-                candidate.shards = candidate.shards.saturating_add(1);
-                ensemble.push(candidate.identity.clone());
+            if let Some(server) = self.servers.get_mut(index) {
+                server.shards = server.shards.saturating_add(1);
+                ensemble.push(server.identity.clone());
             }
         }
         Ok(ensemble)
@@ -89,7 +93,7 @@ impl EnsembleSelector {
 
     /// The server that best completes the ensemble of `shard` beside the members that stay. It
     /// does not count as load until [`EnsembleSelector::moved`] says so.
-    pub fn replacement(
+    pub(crate) fn replacement(
         &mut self,
         shard: ShardId,
         stay: &[DataServerIdentity],
@@ -97,8 +101,8 @@ impl EnsembleSelector {
         let chosen = self.search(shard, stay, 1)?;
         chosen
             .first()
-            .and_then(|index| self.candidates.get(*index))
-            .map(|candidate| candidate.identity.clone())
+            .and_then(|index| self.servers.get(*index))
+            .map(|server| server.identity.clone())
             .ok_or(SelectionError::TooFewServers {
                 needed: 1,
                 servers: 0,
@@ -106,14 +110,14 @@ impl EnsembleSelector {
     }
 
     /// Counts a shard as gone from one server to another.
-    pub fn moved(&mut self, from: &ServerId, to: &ServerId) {
-        for candidate in &mut self.candidates {
-            let id = candidate.identity.id();
+    pub(crate) fn moved(&mut self, from: &ServerId, to: &ServerId) {
+        for server in &mut self.servers {
+            let id = server.identity.id();
             if id == *from {
-                candidate.shards = candidate.shards.saturating_sub(1);
+                server.shards = server.shards.saturating_sub(1);
             }
             if id == *to {
-                candidate.shards = candidate.shards.saturating_add(1);
+                server.shards = server.shards.saturating_add(1);
             }
         }
     }

@@ -20,6 +20,7 @@ pub struct DataServerIdentity {
 
 impl DataServerIdentity {
     /// The server's id: its name, or its internal address where it has none.
+    #[must_use]
     pub fn id(&self) -> ServerId {
         match &self.name {
             Some(name) if !name.is_empty() => ServerId(name.clone()),
@@ -37,6 +38,7 @@ impl DataServerIdentity {
     }
 
     /// Whether both addresses are the same as `other`'s.
+    #[must_use]
     pub fn same_addresses(&self, other: &Self) -> bool {
         self.public == other.public && self.internal == other.internal
     }

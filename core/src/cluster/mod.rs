@@ -7,6 +7,7 @@ mod identity;
 mod status;
 mod yaml;
 
+pub(crate) use configuration::MAX_SHARDS;
 pub use configuration::{
     AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, ConfigurationError,
     ConfigurationProblems, Coordinator, KeySorting, LoadBalancer, Namespace,

@@ -1,7 +1,7 @@
 //! Authority: the right to act, for a time where leadership is a lease, without end where it is a
 //! lock.
 
-use super::Reason;
+use super::reason::Reason;
 use crate::event::Event;
 use crate::id::{Tenure, Timestamp};
 use crate::report::Cause;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Reason;
+use super::reason::Reason;
 use crate::backoff::Backoff;
 use crate::cluster::StatusProblem;
 use crate::context::Context;

@@ -4,6 +4,7 @@ mod authority;
 mod candidate;
 mod leader;
 mod machine;
+mod reason;
 mod stepping_down;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 
 use self::machine::{Core, State};
+pub use self::reason::Reason;
 use crate::cluster::ClusterStatus;
 use crate::context::Context;
 use crate::effect::Effect;
@@ -40,23 +42,6 @@ use crate::report::Role;
 pub struct CoordinatorState {
     machine: InitializedStateMachine<Core>,
     context: Context,
-}
-
-/// Why the machine wants to be woken; for people who debug.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// Authority ends.
-    Authority,
-    /// The next campaign begins.
-    Campaign,
-    /// A server, a shard, a push or a sweep is due.
-    Controllers,
-    /// The document is loaded again.
-    Load,
-    /// The office should have been opened by now.
-    Office,
-    /// A store, a read-back or a look at the version is due.
-    Store,
 }
 
 impl CoordinatorState {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::flight::{Purpose, Write};
-use super::{
-    Attempt, Lease, LeaseReading, LeaseRecord, LeaseReport, LeaseState, LeaseWriting, Phase,
-    WallTime,
-};
+use super::message::{LeaseReading, LeaseReport, LeaseWriting};
+use super::record::{Lease, LeaseRecord, WallTime};
+use super::request::{Purpose, Write};
+use super::{Attempt, LeaseState, Phase};
 use crate::id::Timestamp;
 
 impl LeaseState {

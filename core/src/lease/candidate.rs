@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Lease, LeaseRecord, LeaseReport, LeaseState, Phase, Purpose};
+use super::message::LeaseReport;
+use super::record::{Lease, LeaseRecord};
+use super::request::Purpose;
+use super::{LeaseState, Phase};
 use crate::id::Timestamp;
 
 /// The lease as it was seen last, on our own clock.

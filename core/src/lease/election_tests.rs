@@ -105,7 +105,7 @@ struct Candidate {
     term: u32,
 }
 
-struct World {
+struct Election {
     plan: Plan,
     rng: fastrand::Rng,
     now: At,
@@ -119,9 +119,9 @@ struct World {
     wins: u32,
 }
 
-impl World {
+impl Election {
     fn new(plan: Plan) -> Self {
-        let mut world = Self {
+        let mut election = Self {
             rng: fastrand::Rng::with_seed(plan.seed),
             now: 0,
             sequence: 0,
@@ -134,32 +134,32 @@ impl World {
             wins: 0,
             plan,
         };
-        for index in 0..world.plan.candidates {
+        for index in 0..election.plan.candidates {
             let options = LeaseOptions {
                 name: Arc::from(format!("c{index}")),
                 process: ProcessId(index as u128 + 1),
                 pod: None,
-                seed: world.rng.u64(..),
+                seed: election.rng.u64(..),
                 timing: TIMING,
                 flaps: FlapLimit {
                     losses: 0,
                     ..FlapLimit::default()
                 },
             };
-            world.candidates.push(Candidate {
+            election.candidates.push(Candidate {
                 machine: LeaseState::new(options, Timestamp(0)),
-                rate: world.plan.rates[index],
+                rate: election.plan.rates[index],
                 paused: 0,
                 alarm: 0,
                 office: None,
                 term: 0,
             });
-            world.tell(index, LeaseEvent::CampaignRequested);
+            election.tell(index, LeaseEvent::CampaignRequested);
         }
-        for (at, fault) in world.plan.faults.clone() {
-            world.at(at, What::Strikes(fault));
+        for (at, fault) in election.plan.faults.clone() {
+            election.at(at, What::Strikes(fault));
         }
-        world
+        election
     }
 
     fn at(&mut self, at: At, what: What) {
@@ -475,6 +475,6 @@ proptest! {
 
     #[test]
     fn at_most_one_candidate_leads_and_in_the_end_one_does(plan in plan()) {
-        World::new(plan).run();
+        Election::new(plan).run();
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Lease, LeaseRecord, LeaseReport, LeaseState, Phase, Purpose};
+use super::message::LeaseReport;
+use super::record::{Lease, LeaseRecord};
+use super::request::Purpose;
+use super::{LeaseState, Phase};
 use crate::id::Timestamp;
 
 impl LeaseState {

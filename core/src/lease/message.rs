@@ -56,10 +56,10 @@ pub enum LeaseReading {
         /// Whether there is a status document, or may be one.
         beside_a_document: bool,
     },
-    /// This is it.
-    Found(Lease),
     /// We may not read it.
     Forbidden(String),
+    /// This is it.
+    Found(Lease),
     /// No answer, or none that helps.
     Unavailable {
         /// How long to wait at least.

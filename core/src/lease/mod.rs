@@ -15,11 +15,11 @@
 mod answer;
 mod candidate;
 mod flaps;
-mod flight;
 mod holder;
 mod message;
 mod record;
 mod release;
+mod request;
 mod timing;
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub use self::timing::{LeaseTiming, LeaseTimingError};
 
 use self::candidate::Seen;
 use self::flaps::Flaps;
-use self::flight::{Flight, Purpose};
+use self::request::Request;
 use crate::backoff::Backoff;
 use crate::id::{Epoch, ProcessId, RequestId, Timestamp};
 
@@ -72,7 +72,7 @@ pub struct LeaseState {
     now: Timestamp,
     outbox: VecDeque<LeaseEffect>,
     last_request: RequestId,
-    flight: Option<Flight>,
+    under_way: Option<Request>,
     phase: Phase,
     seen: Option<Seen>,
     /// A write of ours whose fate is unknown.
@@ -141,6 +141,7 @@ pub enum LeaseReason {
 
 impl LeaseState {
     /// A candidate that does nothing yet.
+    #[must_use]
     pub fn new(options: LeaseOptions, now: Timestamp) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(options.seed),
@@ -149,7 +150,7 @@ impl LeaseState {
             now,
             outbox: VecDeque::new(),
             last_request: RequestId(0),
-            flight: None,
+            under_way: None,
             phase: Phase::Resting,
             seen: None,
             doubt: None,
@@ -176,7 +177,7 @@ impl LeaseState {
             LeaseEvent::LeaseHinted => self.look |= self.phase != Phase::Resting,
             LeaseEvent::LeaseObserved(lease) => self.observed(lease),
             LeaseEvent::LeaseRead { request, outcome } => {
-                if self.land(request).is_some() {
+                if self.ended(request).is_some() {
                     self.read(outcome);
                 }
             }
@@ -186,7 +187,7 @@ impl LeaseState {
                 wall,
                 outcome,
             } => {
-                if let Some(Some(write)) = self.land(request) {
+                if let Some(Some(write)) = self.ended(request) {
                     self.written(write, sent, wall, outcome);
                 }
             }
@@ -198,6 +199,7 @@ impl LeaseState {
     }
 
     /// The next thing to do, in order; `None` when there is nothing left to do now.
+    #[must_use]
     pub fn poll_effect(&mut self) -> Option<LeaseEffect> {
         self.outbox.pop_front()
     }
@@ -205,7 +207,7 @@ impl LeaseState {
     /// When to feed [`LeaseEvent::TimePassed`] next, if nothing happens before, and why.
     #[must_use]
     pub fn poll_deadline(&self) -> Option<(Timestamp, LeaseReason)> {
-        let idle = self.flight.is_none();
+        let idle = self.under_way.is_none();
         let due = |at: Timestamp| Some(at.max(self.not_before)).filter(|_| idle);
         match self.phase {
             Phase::Resting => None,
@@ -239,6 +241,7 @@ impl LeaseState {
     }
 
     /// Until when we lead, if we do.
+    #[must_use]
     pub fn authority(&self) -> Option<Timestamp> {
         match self.phase {
             Phase::Holding { authority, .. } => Some(authority),
@@ -247,12 +250,14 @@ impl LeaseState {
     }
 
     /// Who held the lease when it was seen last, if anybody did.
+    #[must_use]
     pub fn holder(&self) -> Option<&Arc<str>> {
         let lease = self.seen.as_ref()?.lease.as_ref()?;
         Some(&lease.record.holder).filter(|holder| !holder.is_empty())
     }
 
     /// The greatest epoch that the lease has told of.
+    #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -265,7 +270,7 @@ impl LeaseState {
             // Even if an answer is still to come: it ends by itself.
             self.finish_release(false);
         }
-        if self.flight.is_some() {
+        if self.under_way.is_some() {
             return;
         }
         match self.phase {

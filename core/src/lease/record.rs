@@ -51,6 +51,7 @@ pub struct LeaseRecord {
 
 impl LeaseRecord {
     /// Whether somebody holds it.
+    #[must_use]
     pub fn is_held(&self) -> bool {
         !self.holder.is_empty()
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{LeaseRecord, LeaseReport, LeaseState, Phase, Purpose};
+use super::message::LeaseReport;
+use super::record::LeaseRecord;
+use super::request::Purpose;
+use super::{LeaseState, Phase};
 
 impl LeaseState {
     pub(super) fn begin_release(&mut self) {
@@ -54,7 +57,7 @@ impl LeaseState {
     /// Whether the lease is ours, or may be.
     pub(super) fn may_hold(&self) -> bool {
         let seen = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
-        let flies = self.flight.as_ref().is_some_and(|it| it.write.is_some());
+        let flies = self.under_way.as_ref().is_some_and(|it| it.write.is_some());
         seen.is_some_and(|lease| self.is_ours(&lease.record)) || self.doubt.is_some() || flies
     }
 

@@ -72,11 +72,6 @@ impl ApiServer {
         &self.admin.server
     }
 
-    /// The certificate that it has signed for itself.
-    pub fn ca_pem(&self) -> String {
-        fs::read_to_string(&self.admin.ca).expect("it has written its certificate")
-    }
-
     /// Access for someone who may do anything.
     pub fn admin_access(&self) -> &Access {
         &self.admin
@@ -121,12 +116,12 @@ impl ApiServer {
     }
 
     /// Stops etcd where it is (SIGSTOP): the API server answers with time-outs.
-    pub fn pause_etcd(&mut self) {
+    pub(crate) fn pause_etcd(&mut self) {
         done(self.etcd.pause());
     }
 
     /// Lets etcd go on (SIGCONT).
-    pub fn resume_etcd(&mut self) {
+    pub(crate) fn resume_etcd(&mut self) {
         done(self.etcd.resume());
     }
 

@@ -163,7 +163,7 @@ impl Mixed {
     }
 
     /// Waits until every replica does what the document says; returns the document.
-    pub async fn in_place(&mut self) -> ClusterStatus {
+    pub(crate) async fn in_place(&mut self) -> ClusterStatus {
         self.until("every replica to be in its place", async |mixed| {
             let status = mixed.documents.status().await?;
             mixed.probe().is_in_place(&status).then_some(status)

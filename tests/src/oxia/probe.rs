@@ -67,14 +67,14 @@ impl Probe {
     }
 
     /// Whether a data server has not answered lately.
-    pub fn is_silent(&self, server: &DataServerIdentity) -> bool {
+    pub(crate) fn is_silent(&self, server: &DataServerIdentity) -> bool {
         let seen = locked(&self.seen);
         !seen.newest.keys().any(|(it, _)| *it == server.internal)
     }
 
     /// Whether, of each shard that is probed, every member of the ensemble does what the document
     /// says: it leads or follows, in that term.
-    pub fn is_in_place(&self, status: &ClusterStatus) -> bool {
+    pub(crate) fn is_in_place(&self, status: &ClusterStatus) -> bool {
         let seen = locked(&self.seen);
         let mut probed = status.shards().filter(|it| self.shards.contains(&it.1));
         probed.all(|(_, id, shard)| {

@@ -52,7 +52,7 @@ pub struct History {
 impl History {
     /// For a document that upstream's coordinator may write: it raises the generator in one write,
     /// and adds the shards in the next.
-    pub fn with_reserved_ids() -> Self {
+    pub(crate) fn with_reserved_ids() -> Self {
         Self {
             reserves_ids: true,
             ..Self::default()

@@ -198,7 +198,7 @@ impl Rig {
     }
 
     /// Kills a coordinator (SIGKILL).
-    pub fn kill_coordinator(&mut self, index: usize) {
+    pub(crate) fn kill_coordinator(&mut self, index: usize) {
         let killed = self.coordinator(index).kill();
         self.done(killed);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// No ensemble can be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SelectionError {
+pub(crate) enum SelectionError {
     /// There are fewer servers than replicas.
     #[error("{needed} servers are needed and there are {servers}; add servers")]
     TooFewServers {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::{Candidate, EnsembleSelector, SelectionError, fnv_1a};
+use super::{EnsembleSelector, SelectionError, Server, fnv_1a};
 use crate::balance::affinity::{Values, distinct};
 use crate::id::ServerId;
 
@@ -37,7 +37,7 @@ struct Preference {
 impl Search<'_> {
     /// The reasons that can be told without a search.
     pub(super) fn check(&self) -> Result<(), SelectionError> {
-        let free: Vec<_> = self.free().map(|(_, candidate)| candidate).collect();
+        let free: Vec<_> = self.free().map(|(_, server)| server).collect();
         if free.len() < self.needed {
             return Err(SelectionError::TooFewServers {
                 needed: self.needed,
@@ -48,9 +48,9 @@ impl Search<'_> {
         let constraints = &self.selector.constraints;
         let eligible = free
             .iter()
-            .filter(|candidate| constraints.broken_by(&candidate.values, &stay).is_some());
+            .filter(|server| constraints.broken_by(&server.values, &stay).is_some());
         for (index, constraint) in constraints.strict() {
-            let values = distinct(index, eligible.clone().map(|candidate| &candidate.values));
+            let values = distinct(index, eligible.clone().map(|server| &server.values));
             if values < self.needed {
                 return Err(SelectionError::TooFewValues {
                     rule: constraint.rule,
@@ -103,29 +103,29 @@ impl Search<'_> {
         if left == 0 {
             return Level::default();
         }
-        let candidates = &self.selector.candidates;
-        let chosen_values = chosen.iter().filter_map(|index| candidates.get(*index));
+        let servers = &self.selector.servers;
+        let chosen_values = chosen.iter().filter_map(|index| servers.get(*index));
         let members: Vec<_> = chosen_values
-            .map(|candidate| &candidate.values)
+            .map(|server| &server.values)
             .chain(self.stay.iter().map(|(_, values)| values))
             .collect();
         let position = u64::try_from(chosen.len()).unwrap_or(u64::MAX);
         let seed = fnv_1a(self.seed, &position.to_le_bytes());
         let mut eligible = Vec::new();
         let mut options = Vec::new();
-        for (index, candidate) in self.free() {
+        for (index, server) in self.free() {
             if chosen.contains(&index) || above.iter().any(|level| level.failed.contains(&index)) {
                 continue;
             }
-            let values = &candidate.values;
+            let values = &server.values;
             let Some(broken) = self.selector.constraints.broken_by(values, &members) else {
                 continue;
             };
             eligible.push(values);
             options.push(Reverse(Preference {
                 broken,
-                shards: candidate.shards,
-                hash: fnv_1a(seed, &candidate.hash.to_le_bytes()),
+                shards: server.shards,
+                hash: fnv_1a(seed, &server.hash.to_le_bytes()),
                 index,
             }));
         }
@@ -144,11 +144,10 @@ impl Search<'_> {
         }
     }
 
-    fn free(&self) -> impl Iterator<Item = (usize, &Candidate)> {
+    fn free(&self) -> impl Iterator<Item = (usize, &Server)> {
         let stays = |id: ServerId| self.stay.iter().any(|(stay, _)| *stay == id);
-        let candidates = self.selector.candidates.iter().enumerate();
-        candidates
-            .filter(move |(_, candidate)| self.stay.is_empty() || !stays(candidate.identity.id()))
+        let servers = self.selector.servers.iter().enumerate();
+        servers.filter(move |(_, server)| self.stay.is_empty() || !stays(server.identity.id()))
     }
 
     fn strict_labels(&self) -> Vec<Arc<str>> {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{
+use super::document::{
     AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, Coordinator, KeySorting,
     LoadBalancer, Namespace,
 };
+use crate::cluster::duration::parse_duration;
+use crate::cluster::identity::DataServerIdentity;
 use crate::cluster::yaml::{self, Cursor, DecodeError, Strings};
-use crate::cluster::{DataServerIdentity, parse_duration};
 use crate::id::ServerId;
 
 impl ClusterConfiguration {

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ClusterConfiguration, Namespace};
-use crate::assign::MAX_SHARDS;
-use crate::cluster::DecodeError;
+use super::document::{ClusterConfiguration, Namespace};
+use crate::cluster::yaml::DecodeError;
+
+/// The most shards that a namespace is created with: beyond it, the ranges that Oxia's formula
+/// gives them overlap.
+pub(crate) const MAX_SHARDS: u32 = 65_536;
 
 /// A configuration that is not put in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

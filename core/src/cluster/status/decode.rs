@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{
+use super::document::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
     SplitPhase,
 };
-use crate::cluster::DataServerIdentity;
+use crate::cluster::identity::DataServerIdentity;
 use crate::cluster::yaml::{self, Cursor, DecodeError, Strings};
 use crate::id::{ShardId, Term};
 

@@ -1,9 +1,9 @@
 //! Writes the status document as Oxia writes it, so that either can go on from the other's file.
 
-use super::{
+use super::document::{
     ClusterStatus, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata, SplitPhase,
 };
-use crate::cluster::DataServerIdentity;
+use crate::cluster::identity::DataServerIdentity;
 use crate::cluster::yaml::Emitter;
 
 /// Bytes of a shard with three replicas and short addresses.
@@ -12,6 +12,7 @@ const TYPICAL_SHARD: usize = 800;
 impl ClusterStatus {
     /// The document's YAML, which Oxia reads too. Namespaces are sorted by bytes, where Oxia sorts
     /// digits by their value.
+    #[must_use]
     pub fn encode(&self) -> String {
         let shards: usize = self.namespaces.values().map(|it| it.shards.len()).sum();
         let mut yaml = Emitter::with_capacity(shards.saturating_mul(TYPICAL_SHARD));

@@ -6,6 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cluster::DataServerIdentity;
+use crate::id::{ShardId, Term};
 
 /// Names, addresses, and texts that YAML makes hard.
 fn text() -> impl Strategy<Value = Arc<str>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::parse::Document;
 use super::scalar::{Plain, is_float};
 use super::tree::{Node, Scalar, Value};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::scalar::Plain;
 use super::tree::{Entry, Node, Scalar, Value};
 

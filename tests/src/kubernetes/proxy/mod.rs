@@ -43,7 +43,7 @@ impl FaultProxy {
     }
 
     /// Starts one for ConfigMaps with these names.
-    pub async fn start_for(server: &ApiServer, names: Names) -> Self {
+    pub(crate) async fn start_for(server: &ApiServer, names: Names) -> Self {
         let nobody = Access {
             token: None,
             ..server.admin_access().clone()

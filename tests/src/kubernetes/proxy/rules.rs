@@ -41,7 +41,7 @@ pub struct Delivered {
 
 impl Injected {
     /// How many requests it has struck.
-    pub fn strikes(&self) -> u64 {
+    pub(crate) fn strikes(&self) -> u64 {
         *self.strikes.borrow()
     }
 
@@ -51,7 +51,7 @@ impl Injected {
     }
 
     /// Waits until it has struck so many requests.
-    pub async fn hits(&self, times: u64) {
+    pub(crate) async fn hits(&self, times: u64) {
         let mut strikes = self.strikes.clone();
         let struck = strikes.wait_for(|&strikes| strikes >= times);
         let struck = within(struck, "a fault did not strike").await;

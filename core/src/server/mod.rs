@@ -1,18 +1,20 @@
 //! One data server: health, handshake, features, and the assignments stream.
 
+mod health;
+mod probe;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::probe::Probe;
 use crate::assign::ShardAssignments;
-use crate::backoff::Backoff;
 use crate::call::{Answer, Binding, Call, CallError, CallErrorKind, Feature};
 use crate::cluster::DataServerIdentity;
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, Timestamp};
 use crate::report::{Report, ServerState};
-
-#[cfg(test)]
-mod tests;
 
 /// One data server as a tenure sees it.
 #[derive(Clone, Debug)]
@@ -59,49 +61,6 @@ pub(crate) enum News {
     Unavailable(String),
     /// It answers, but nobody watched it for a while: it may have been restarted.
     Restarted,
-}
-
-/// A request that is either in flight, or due at some time, or neither.
-#[derive(Clone, Debug, Default)]
-struct Probe {
-    request: Option<RequestId>,
-    due: Option<Timestamp>,
-    backoff: Backoff,
-}
-
-impl Probe {
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.request.is_none() && self.due.is_some_and(|due| due <= now)
-    }
-
-    fn sent(&mut self, request: RequestId) {
-        self.request = Some(request);
-        self.due = None;
-    }
-
-    /// Whether `request` is the one in flight; it no longer is.
-    fn ended(&mut self, request: RequestId) -> bool {
-        let ours = self.request == Some(request);
-        if ours {
-            self.request = None;
-        }
-        ours
-    }
-
-    fn stop(&mut self, context: &mut Context) {
-        self.due = None;
-        if let Some(request) = self.request.take() {
-            context.cancel(request);
-        }
-    }
-
-    fn retry(&mut self, context: &mut Context) {
-        let (first, most) = (
-            context.timing.reconnect_first,
-            context.timing.reconnect_most,
-        );
-        self.due = Some(context.wait(&mut self.backoff, first, most));
-    }
 }
 
 impl ServerController {
@@ -226,97 +185,9 @@ impl ServerController {
         News::None
     }
 
-    pub(crate) fn observed(
-        &mut self,
-        request: RequestId,
-        serving: bool,
-        context: &mut Context,
-    ) -> News {
-        if self.watch.request != Some(request) {
-            return News::None;
-        }
-        self.watch.backoff.reset();
-        if !serving {
-            return self.lost("it answers NOT_SERVING", context);
-        }
-        self.alive(context);
-        // What the break before may have hidden is looked for now; another breaks this watch.
-        self.suspicious = false;
-        if std::mem::replace(&mut self.watched, true) {
-            News::None
-        } else {
-            News::Restarted
-        }
-    }
-
-    pub(crate) fn watch_ended(
-        &mut self,
-        request: RequestId,
-        error: &CallError,
-        context: &mut Context,
-    ) -> News {
-        if !self.watch.ended(request) {
-            return News::None;
-        }
-        self.watch.retry(context);
-        if error.kind != CallErrorKind::Unimplemented && self.reach == Reach::Running {
-            self.suspicious = true;
-            self.check.stop(context);
-            self.check.due = Some(context.now);
-            self.time_passed(context);
-        }
-        News::None
-    }
-
     pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
         if self.stream.ended(request) {
             self.stream.retry(context);
-        }
-    }
-
-    fn checked(&mut self, result: Result<Answer, CallError>, context: &mut Context) -> News {
-        let suspicious = self.suspicious;
-        let news = match result {
-            Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
-            Ok(_) => self.alive_after(suspicious, context),
-            Err(error) if error.kind == CallErrorKind::Unimplemented => {
-                self.alive_after(suspicious, context)
-            }
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                let hard = suspicious && error.kind != CallErrorKind::TimedOut;
-                if hard || self.failures >= context.timing.probe_failures {
-                    self.lost(&error.message, context)
-                } else {
-                    News::None
-                }
-            }
-        };
-        let every = match self.reach {
-            Reach::Running => context.timing.probe_every,
-            Reach::Unknown | Reach::Unavailable => context.timing.reprobe_every,
-        };
-        self.check.due = Some(context.now.after(every));
-        news
-    }
-
-    fn alive_after(&mut self, suspicious: bool, context: &mut Context) -> News {
-        self.alive(context);
-        self.suspicious = false;
-        if suspicious {
-            News::Restarted
-        } else {
-            News::None
-        }
-    }
-
-    /// It serves: shake hands, unless that is done or under way.
-    fn alive(&mut self, context: &mut Context) {
-        self.failures = 0;
-        let idle = self.handshake.request.is_none() && self.handshake.due.is_none();
-        if self.reach != Reach::Running && idle {
-            self.handshake.due = Some(context.now);
-            self.time_passed(context);
         }
     }
 

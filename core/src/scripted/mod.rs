@@ -1,17 +1,17 @@
 //! A scripted world for tests: it answers every effect as a healthy cluster would, unless told
 //! otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod servers;
+mod store;
 
-use crate::call::{
-    Answer, Binding, Call, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
-};
-use crate::cluster::{ClusterStatus, DataServerIdentity, ShardMetadata};
-use crate::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use self::servers::{error, name};
+use crate::call::{CallErrorKind, EntryId, ReplicaStatus};
+use crate::store::{LoadOutcome, StatusDocument, StoreOutcome};
 use crate::{
-    ConfigurationText, CoordinatorState, Effect, Epoch, Event, Options, ProcessId, RequestId,
-    ShardId, Tenure, Timestamp, Timing, Version,
+    ConfigurationText, CoordinatorState, Effect, Event, Options, ProcessId, RequestId, Tenure,
+    Timestamp, Timing,
 };
 
 pub(crate) const CONFIGURATION: &str = "
@@ -48,9 +48,11 @@ pub(crate) struct World {
     pub(crate) replicas: BTreeMap<String, ReplicaStatus>,
     /// Everything that was asked for, in order.
     pub(crate) log: Vec<Effect>,
-    /// Effects that are not answered until [`World::release`].
+    /// Whether stores are held.
     pub(crate) hold_stores: bool,
+    /// Effects that are not answered until [`World::release`].
     pub(crate) held: Vec<Effect>,
+    /// The health watches, by internal address.
     pub(crate) watches: BTreeMap<String, RequestId>,
 }
 
@@ -153,43 +155,6 @@ impl World {
         self.settle();
     }
 
-    /// Somebody edits a shard of the stored document.
-    pub(crate) fn edit(&mut self, id: ShardId, edit: impl FnOnce(&mut ShardMetadata)) {
-        let (_, document) = self.stored.as_mut().unwrap();
-        let mut namespaces = Arc::make_mut(&mut document.status).namespaces.values_mut();
-        let shard = namespaces.find_map(|namespace| namespace.shards.get_mut(&id));
-        edit(Arc::make_mut(shard.unwrap()));
-    }
-
-    /// A server's health watch breaks.
-    pub(crate) fn break_watch(&mut self, server: &str) {
-        let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
-        self.feed(Event::HealthWatchEnded {
-            tenure,
-            request,
-            error: error(CallErrorKind::Unreachable),
-        });
-    }
-
-    /// A server says that it does not serve, and fails these calls from now on.
-    pub(crate) fn lose(&mut self, server: &str, failing: &[&'static str]) {
-        for call in failing {
-            self.failing
-                .insert((server.to_owned(), call), CallErrorKind::Unreachable);
-        }
-        self.observe(server, false);
-    }
-
-    /// A server's health watch says whether it serves.
-    pub(crate) fn observe(&mut self, server: &str, serving: bool) {
-        let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
-        self.feed(Event::HealthObserved {
-            tenure,
-            request,
-            serving,
-        });
-    }
-
     /// Lets time pass, a deadline at a time.
     pub(crate) fn run_for(&mut self, millis: u64) {
         let end = Timestamp(self.now.0 + millis * 1_000_000);
@@ -208,29 +173,6 @@ impl World {
 
     pub(crate) fn tenure(&self) -> Tenure {
         self.machine.tenure()
-    }
-
-    pub(crate) fn status(&self) -> &ClusterStatus {
-        &self.stored.as_ref().unwrap().1.status
-    }
-
-    /// Somebody else writes the document.
-    pub(crate) fn overwrite(&mut self) {
-        self.stored.as_mut().unwrap().0 += 1;
-    }
-
-    pub(crate) fn calls(&self, kind: &str) -> usize {
-        self.log
-            .iter()
-            .filter(|effect| matches!(effect, Effect::Call { call, .. } if name(call) == kind))
-            .count()
-    }
-
-    pub(crate) fn stores(&self) -> usize {
-        self.log
-            .iter()
-            .filter(|effect| matches!(effect, Effect::Store { .. }))
-            .count()
     }
 
     pub(crate) fn answer(&mut self, effect: Effect) {
@@ -298,144 +240,11 @@ impl World {
             Effect::Cancel { .. }
             | Effect::Exit
             | Effect::ForgetServer { .. }
+            | Effect::OpenOffice { .. }
             | Effect::PushAssignments { .. }
             | Effect::Release { .. }
-            | Effect::Report(_)
-            | Effect::OpenOffice { .. } => return,
+            | Effect::Report(_) => return,
         };
         self.machine.handle(self.now, event);
-    }
-
-    fn load(&self) -> LoadOutcome {
-        if let Some(outcome) = &self.unreadable {
-            return outcome.clone();
-        }
-        match &self.stored {
-            None => LoadOutcome::Absent { epoch: Epoch(0) },
-            Some((version, document)) => LoadOutcome::Found(LoadedStatus {
-                version: Version::new(version.to_string()),
-                epoch: document.epoch,
-                write_id: Some(document.write_id),
-                intact: true,
-                status: document.status.clone(),
-                bytes: 1_000,
-            }),
-        }
-    }
-
-    pub(crate) fn head(&self) -> HeadOutcome {
-        match &self.stored {
-            None => HeadOutcome::Absent,
-            Some((version, document)) => HeadOutcome::Found(Head {
-                version: Version::new(version.to_string()),
-                write_id: Some(document.write_id),
-                intact: true,
-            }),
-        }
-    }
-
-    pub(crate) fn store(
-        &mut self,
-        expected: Option<Version>,
-        document: StatusDocument,
-    ) -> StoreOutcome {
-        if !self.script.is_empty() {
-            return self.script.remove(0);
-        }
-        self.apply(expected, document)
-    }
-
-    pub(crate) fn apply(
-        &mut self,
-        expected: Option<Version>,
-        document: StatusDocument,
-    ) -> StoreOutcome {
-        let version = self.stored.as_ref().map(|(version, _)| *version);
-        if expected != version.map(|version| Version::new(version.to_string())) {
-            return StoreOutcome::Conflict("another version".to_owned());
-        }
-        let next = version.unwrap_or(0) + 1;
-        self.stored = Some((next, document));
-        StoreOutcome::Stored(Version::new(next.to_string()))
-    }
-
-    fn call(&mut self, server: &DataServerIdentity, call: &Call) -> Result<Answer, CallError> {
-        if let Some(kind) = self.failing.get(&(server.internal.to_string(), name(call))) {
-            return Err(error(*kind));
-        }
-        Ok(match call {
-            Call::AddFollower(_) => Answer::FollowerAdded,
-            Call::BecomeLeader(_) => Answer::BecameLeader,
-            Call::CheckHealth => Answer::Health { serving: true },
-            Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)?),
-            Call::Handshake => {
-                let ours = !self.mismatched.contains(&*server.internal);
-                let binding = if ours {
-                    Binding::Bound
-                } else {
-                    Binding::Mismatch
-                };
-                Answer::Handshaken {
-                    binding,
-                    features: BTreeSet::new(),
-                }
-            }
-            Call::NewTerm(_) => {
-                let head = self.heads.get(&*server.internal).copied();
-                Answer::Fenced(head.unwrap_or(EntryId::NONE))
-            }
-        })
-    }
-}
-
-impl World {
-    /// A replica that is what the document says; followers are idle.
-    fn replica(
-        &self,
-        server: &DataServerIdentity,
-        id: ShardId,
-    ) -> Result<ReplicaStatus, CallError> {
-        if let Some(status) = self.replicas.get(&*server.internal) {
-            return Ok(*status);
-        }
-        let shard = self
-            .stored
-            .iter()
-            .flat_map(|(_, document)| document.status.shards());
-        let shard = shard.into_iter().find(|(_, found, _)| *found == id);
-        let (_, _, shard) = shard.ok_or_else(|| error(CallErrorKind::NotMember))?;
-        let leads = shard
-            .leader
-            .as_ref()
-            .is_some_and(|leader| leader.internal == server.internal);
-        let role = if leads {
-            ReplicaRole::Leader
-        } else {
-            ReplicaRole::Fenced
-        };
-        Ok(ReplicaStatus {
-            term: shard.term,
-            role,
-            head_offset: -1,
-            commit_offset: -1,
-        })
-    }
-}
-
-pub(crate) fn error(kind: CallErrorKind) -> CallError {
-    CallError {
-        kind,
-        message: "told to fail".to_owned(),
-    }
-}
-
-pub(crate) fn name(call: &Call) -> &'static str {
-    match call {
-        Call::AddFollower(_) => "AddFollower",
-        Call::BecomeLeader(_) => "BecomeLeader",
-        Call::CheckHealth => "CheckHealth",
-        Call::GetStatus { .. } => "GetStatus",
-        Call::Handshake => "Handshake",
-        Call::NewTerm(_) => "NewTerm",
     }
 }

@@ -1,12 +1,14 @@
 //! The one request under way.
 
-use super::{LeaseEffect, LeaseRecord, LeaseState, Phase};
+use super::message::LeaseEffect;
+use super::record::LeaseRecord;
+use super::{LeaseState, Phase};
 use crate::id::{RequestId, Timestamp};
 
 /// The request under way.
 #[derive(Clone, Debug)]
-pub(super) struct Flight {
-    pub(super) request: RequestId,
+pub(super) struct Request {
+    pub(super) id: RequestId,
     /// What is being written; `None` for a read.
     pub(super) write: Option<Write>,
 }
@@ -28,13 +30,13 @@ pub(super) enum Purpose {
 
 impl LeaseState {
     /// The request that has ended, if it is the one under way.
-    pub(super) fn land(&mut self, request: RequestId) -> Option<Option<Write>> {
-        let flight = self.flight.take_if(|flight| flight.request == request)?;
-        Some(flight.write)
+    pub(super) fn ended(&mut self, id: RequestId) -> Option<Option<Write>> {
+        let request = self.under_way.take_if(|request| request.id == id)?;
+        Some(request.write)
     }
 
     pub(super) fn send_read(&mut self) {
-        let request = self.take_off(None);
+        let request = self.begin(None);
         let deadline = self.request_deadline();
         self.outbox
             .push_back(LeaseEffect::Read { request, deadline });
@@ -43,7 +45,7 @@ impl LeaseState {
     pub(super) fn send_write(&mut self, purpose: Purpose, record: LeaseRecord) {
         let lease = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
         let expected = lease.map(|lease| lease.version.clone());
-        let request = self.take_off(Some(Write {
+        let request = self.begin(Some(Write {
             purpose,
             is_creation: expected.is_none(),
             record: record.clone(),
@@ -57,11 +59,11 @@ impl LeaseState {
         });
     }
 
-    fn take_off(&mut self, write: Option<Write>) -> RequestId {
+    fn begin(&mut self, write: Option<Write>) -> RequestId {
         self.last_request = self.last_request.next();
-        let request = self.last_request;
-        self.flight = Some(Flight { request, write });
-        request
+        let id = self.last_request;
+        self.under_way = Some(Request { id, write });
+        id
     }
 
     fn request_deadline(&self) -> Timestamp {

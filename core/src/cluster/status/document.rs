@@ -1,0 +1,162 @@
+//! What is in the status document.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::identity::DataServerIdentity;
+use crate::id::{ShardId, Term};
+
+/// The whole status document. Shards are shared, so that a copy of it costs little.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterStatus {
+    /// The namespaces by name.
+    pub namespaces: BTreeMap<Arc<str>, NamespaceStatus>,
+    /// The next free shard id, cluster-wide; ids are never used twice.
+    pub shard_id_generator: i64,
+    /// A field of old releases, kept and not used.
+    pub server_idx: u32,
+    /// The cluster's id, which data servers bind to for ever; empty before the first leader.
+    pub instance_id: Arc<str>,
+}
+
+impl ClusterStatus {
+    /// Every shard of every namespace, by namespace and then by id.
+    pub fn shards(&self) -> impl Iterator<Item = (&Arc<str>, ShardId, &Arc<ShardMetadata>)> {
+        self.namespaces.iter().flat_map(|(name, namespace)| {
+            namespace
+                .shards
+                .iter()
+                .map(move |(id, shard)| (name, *id, shard))
+        })
+    }
+}
+
+/// One namespace of the status document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceStatus {
+    /// The replication factor that its ensembles were made with.
+    pub replication_factor: u32,
+    /// Its shards by id.
+    pub shards: BTreeMap<ShardId, Arc<ShardMetadata>>,
+}
+
+/// One shard of the status document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardMetadata {
+    /// Where the shard is in its life.
+    pub status: ShardStatus,
+    /// The term of its last election; -1 before the first.
+    pub term: Term,
+    /// Its leader, once elected in `term`.
+    pub leader: Option<DataServerIdentity>,
+    /// The servers that replicate it.
+    pub ensemble: Vec<DataServerIdentity>,
+    /// Servers swapped out, which still vote until the swap is complete.
+    pub removed_nodes: Vec<DataServerIdentity>,
+    /// Servers swapped out whose data is still to be deleted.
+    pub pending_delete_shard_nodes: Vec<DataServerIdentity>,
+    /// The hashes that it serves; absent only in broken documents.
+    pub int32_hash_range: Option<HashRange>,
+    /// The split that it takes part in.
+    pub split: Option<SplitMetadata>,
+}
+
+impl ShardMetadata {
+    /// Whether a server is in the ensemble, by its id.
+    #[must_use]
+    pub fn is_member(&self, server: &DataServerIdentity) -> bool {
+        let id = server.id();
+        self.ensemble.iter().any(|member| member.id() == id)
+    }
+
+    /// Whether clients are told of it: not one being deleted, nor the child of an unfinished split.
+    #[must_use]
+    pub fn is_assignable(&self) -> bool {
+        self.status != ShardStatus::Deleting && !self.is_split_child()
+    }
+
+    /// Whether it is the child of a split that has not finished.
+    #[must_use]
+    pub fn is_split_child(&self) -> bool {
+        self.split
+            .as_ref()
+            .is_some_and(|split| split.child_shard_ids.is_empty())
+    }
+}
+
+impl Default for ShardMetadata {
+    fn default() -> Self {
+        Self {
+            status: ShardStatus::Unknown,
+            term: Term::NEVER,
+            leader: None,
+            ensemble: Vec::new(),
+            removed_nodes: Vec::new(),
+            pending_delete_shard_nodes: Vec::new(),
+            int32_hash_range: None,
+            split: None,
+        }
+    }
+}
+
+/// A shard's persisted state; the numbers are those of the document.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum ShardStatus {
+    /// Never elected (0).
+    #[default]
+    Unknown,
+    /// It has a leader (1).
+    SteadyState,
+    /// It is being elected (2).
+    Election,
+    /// Its data is being deleted (3).
+    Deleting,
+}
+
+/// Hash range, both ends inclusive.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct HashRange {
+    /// The least hash of the range.
+    pub min: u32,
+    /// The greatest hash of the range.
+    pub max: u32,
+}
+
+/// A split in progress, as recorded on the parent and on both children.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitMetadata {
+    /// How far it is.
+    pub phase: SplitPhase,
+    /// The shard being split.
+    pub parent_shard_id: ShardId,
+    /// `[left, right]`, on the parent only.
+    pub child_shard_ids: Vec<ShardId>,
+    /// The last hash of the left child.
+    pub split_point: u32,
+    /// Unused by every release, kept.
+    pub snapshot_offset: i64,
+    /// The parent's term when its children were fenced.
+    pub parent_term_at_bootstrap: i64,
+    /// The internal address of each child's leader at bootstrap.
+    pub child_leaders_at_bootstrap: BTreeMap<ShardId, Arc<str>>,
+}
+
+/// The phases of a split, in order; the numbers are those of the document.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum SplitPhase {
+    /// Children are fenced and led, and observe the parent (0).
+    #[default]
+    Bootstrap,
+    /// Children read the parent's log (1).
+    CatchUp,
+    /// The parent is frozen and fenced (2).
+    Cutover,
+}

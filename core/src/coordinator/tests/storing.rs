@@ -1,0 +1,144 @@
+//! What a store that does not succeed costs.
+
+use std::time::Duration;
+
+use super::steps::{fail_leader, kinds, last_store, start_election};
+use crate::scripted::{CONFIGURATION, World};
+use crate::store::StoreOutcome;
+use crate::{Effect, Event, Role};
+
+#[test]
+fn an_ambiguous_store_holds_every_call_back_until_the_head_was_read() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    let store = start_election(&mut world);
+    let (expected, document) = last_store(&world);
+    world.apply(expected, document);
+    let outcome = StoreOutcome::Ambiguous("timed out".to_owned());
+    let effects = world.raw(Event::StoreEnded {
+        tenure,
+        request: store,
+        outcome,
+    });
+    assert_eq!(kinds(&effects), ["Report(StoreConcluded)", "ReadHead"]);
+    let Some(Effect::ReadHead { request, .. }) = effects.last() else {
+        panic!()
+    };
+    let request = *request;
+
+    world.now = world.now.after(Duration::from_secs(2));
+    assert_eq!(kinds(&world.raw(Event::TimePassed)), Vec::<String>::new());
+    let outcome = world.head();
+    let effects = kinds(&world.raw(Event::HeadRead {
+        tenure,
+        request,
+        outcome,
+    }));
+    assert!(effects.contains(&"Call(NewTerm)".to_owned()), "{effects:?}");
+    assert!(
+        effects.contains(&"Call(CheckHealth)".to_owned()),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn an_ambiguous_store_that_was_not_applied_is_sent_again_with_the_same_write_id() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    let store = start_election(&mut world);
+    let before = last_store(&world);
+    world
+        .script
+        .push(StoreOutcome::Ambiguous("timed out".to_owned()));
+    world.script.push(StoreOutcome::Conflict(
+        "an earlier try came first".to_owned(),
+    ));
+    world.hold_stores = false;
+    world.log.clear();
+    let (expected, document) = before.clone();
+    let outcome = world.store(expected, document);
+    world.feed(Event::StoreEnded {
+        tenure,
+        request: store,
+        outcome,
+    });
+    let again = last_store(&world);
+    assert_eq!(before, again);
+    assert_eq!(
+        world.machine.role(),
+        Role::Leader,
+        "a false conflict costs no leadership"
+    );
+    world.run_for(1_000);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_store_that_stays_ambiguous_is_not_sent_again_without_a_pause() {
+    let mut world = World::steady();
+    world.script = vec![StoreOutcome::Ambiguous("500".to_owned()); 50];
+    fail_leader(&mut world);
+    world.run_for(1_000);
+    assert!(
+        (2..20).contains(&world.stores()),
+        "{} stores",
+        world.stores()
+    );
+}
+
+#[test]
+fn an_ambiguous_store_that_somebody_else_overtook_is_a_conflict() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    let store = start_election(&mut world);
+    world.overwrite();
+    world.hold_stores = false;
+    let outcome = StoreOutcome::Ambiguous("409".to_owned());
+    world.feed(Event::StoreEnded {
+        tenure,
+        request: store,
+        outcome,
+    });
+    assert!(world.tenure() > tenure);
+    assert_eq!(
+        world.calls("NewTerm"),
+        0,
+        "no term was fenced that is not stored"
+    );
+}
+
+#[test]
+fn a_new_namespace_that_is_too_large_after_a_doubtful_try_costs_the_office_and_not_the_gate() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world
+        .script
+        .push(StoreOutcome::Ambiguous("timed out".to_owned()));
+    world
+        .script
+        .push(StoreOutcome::TooLarge("1 MiB".to_owned()));
+    let more = "namespaces:\n  - {name: more, initialShardCount: 1, replicationFactor: 3}\n";
+    world.configure(Some(&CONFIGURATION.replace("\nnamespaces:\n", more)));
+    assert!(world.tenure() > tenure);
+    world.run_for(10_000);
+    assert_eq!(world.machine.role(), Role::Leader);
+}
+
+#[test]
+fn a_store_that_is_not_available_is_tried_again_and_leadership_stays() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    let after = Duration::from_millis(10);
+    for _ in 0..5 {
+        world.script.push(StoreOutcome::Unavailable {
+            after,
+            reason: "503".to_owned(),
+        });
+    }
+    fail_leader(&mut world);
+    world.run_for(20_000);
+    assert_eq!(
+        (world.tenure(), world.machine.steady_shards()),
+        (tenure, Some((2, 2)))
+    );
+}

@@ -1,0 +1,130 @@
+//! The data servers: they do what they are asked, unless they are told to fail.
+
+use std::collections::BTreeSet;
+
+use super::World;
+use crate::call::{
+    Answer, Binding, Call, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
+};
+use crate::cluster::DataServerIdentity;
+use crate::{Effect, Event, ShardId};
+
+impl World {
+    pub(crate) fn calls(&self, kind: &str) -> usize {
+        self.log
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Call { call, .. } if name(call) == kind))
+            .count()
+    }
+
+    /// A server's health watch breaks.
+    pub(crate) fn break_watch(&mut self, server: &str) {
+        let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
+        self.feed(Event::HealthWatchEnded {
+            tenure,
+            request,
+            error: error(CallErrorKind::Unreachable),
+        });
+    }
+
+    /// A server says that it does not serve, and fails these calls from now on.
+    pub(crate) fn lose(&mut self, server: &str, failing: &[&'static str]) {
+        for call in failing {
+            self.failing
+                .insert((server.to_owned(), call), CallErrorKind::Unreachable);
+        }
+        self.observe(server, false);
+    }
+
+    /// A server's health watch says whether it serves.
+    pub(crate) fn observe(&mut self, server: &str, serving: bool) {
+        let (tenure, request) = (self.tenure(), *self.watches.get(server).unwrap());
+        self.feed(Event::HealthObserved {
+            tenure,
+            request,
+            serving,
+        });
+    }
+
+    pub(super) fn call(
+        &mut self,
+        server: &DataServerIdentity,
+        call: &Call,
+    ) -> Result<Answer, CallError> {
+        if let Some(kind) = self.failing.get(&(server.internal.to_string(), name(call))) {
+            return Err(error(*kind));
+        }
+        Ok(match call {
+            Call::AddFollower(_) => Answer::FollowerAdded,
+            Call::BecomeLeader(_) => Answer::BecameLeader,
+            Call::CheckHealth => Answer::Health { serving: true },
+            Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)?),
+            Call::Handshake => {
+                let ours = !self.mismatched.contains(&*server.internal);
+                let binding = if ours {
+                    Binding::Bound
+                } else {
+                    Binding::Mismatch
+                };
+                Answer::Handshaken {
+                    binding,
+                    features: BTreeSet::new(),
+                }
+            }
+            Call::NewTerm(_) => {
+                let head = self.heads.get(&*server.internal).copied();
+                Answer::Fenced(head.unwrap_or(EntryId::NONE))
+            }
+        })
+    }
+
+    /// A replica that is what the document says; followers are idle.
+    fn replica(
+        &self,
+        server: &DataServerIdentity,
+        id: ShardId,
+    ) -> Result<ReplicaStatus, CallError> {
+        if let Some(status) = self.replicas.get(&*server.internal) {
+            return Ok(*status);
+        }
+        let shard = self
+            .stored
+            .iter()
+            .flat_map(|(_, document)| document.status.shards());
+        let shard = shard.into_iter().find(|(_, found, _)| *found == id);
+        let (_, _, shard) = shard.ok_or_else(|| error(CallErrorKind::NotMember))?;
+        let leads = shard
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.internal == server.internal);
+        let role = if leads {
+            ReplicaRole::Leader
+        } else {
+            ReplicaRole::Fenced
+        };
+        Ok(ReplicaStatus {
+            term: shard.term,
+            role,
+            head_offset: -1,
+            commit_offset: -1,
+        })
+    }
+}
+
+pub(crate) fn error(kind: CallErrorKind) -> CallError {
+    CallError {
+        kind,
+        message: "told to fail".to_owned(),
+    }
+}
+
+pub(crate) fn name(call: &Call) -> &'static str {
+    match call {
+        Call::AddFollower(_) => "AddFollower",
+        Call::BecomeLeader(_) => "BecomeLeader",
+        Call::CheckHealth => "CheckHealth",
+        Call::GetStatus { .. } => "GetStatus",
+        Call::Handshake => "Handshake",
+        Call::NewTerm(_) => "NewTerm",
+    }
+}

@@ -1,0 +1,100 @@
+//! A server's health: what the watch and the checks say of it.
+
+use super::{News, Reach, ServerController};
+use crate::call::{Answer, CallError, CallErrorKind};
+use crate::context::Context;
+use crate::id::RequestId;
+
+impl ServerController {
+    pub(crate) fn observed(
+        &mut self,
+        request: RequestId,
+        serving: bool,
+        context: &mut Context,
+    ) -> News {
+        if self.watch.request != Some(request) {
+            return News::None;
+        }
+        self.watch.backoff.reset();
+        if !serving {
+            return self.lost("it answers NOT_SERVING", context);
+        }
+        self.alive(context);
+        // What the break before may have hidden is looked for now; another breaks this watch.
+        self.suspicious = false;
+        if std::mem::replace(&mut self.watched, true) {
+            News::None
+        } else {
+            News::Restarted
+        }
+    }
+
+    pub(crate) fn watch_ended(
+        &mut self,
+        request: RequestId,
+        error: &CallError,
+        context: &mut Context,
+    ) -> News {
+        if !self.watch.ended(request) {
+            return News::None;
+        }
+        self.watch.retry(context);
+        if error.kind != CallErrorKind::Unimplemented && self.reach == Reach::Running {
+            self.suspicious = true;
+            self.check.stop(context);
+            self.check.due = Some(context.now);
+            self.time_passed(context);
+        }
+        News::None
+    }
+
+    pub(super) fn checked(
+        &mut self,
+        result: Result<Answer, CallError>,
+        context: &mut Context,
+    ) -> News {
+        let suspicious = self.suspicious;
+        let news = match result {
+            Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
+            Ok(_) => self.alive_after(suspicious, context),
+            Err(error) if error.kind == CallErrorKind::Unimplemented => {
+                self.alive_after(suspicious, context)
+            }
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                let hard = suspicious && error.kind != CallErrorKind::TimedOut;
+                if hard || self.failures >= context.timing.probe_failures {
+                    self.lost(&error.message, context)
+                } else {
+                    News::None
+                }
+            }
+        };
+        let every = match self.reach {
+            Reach::Running => context.timing.probe_every,
+            Reach::Unknown | Reach::Unavailable => context.timing.reprobe_every,
+        };
+        self.check.due = Some(context.now.after(every));
+        news
+    }
+
+    fn alive_after(&mut self, suspicious: bool, context: &mut Context) -> News {
+        self.alive(context);
+        self.suspicious = false;
+        if suspicious {
+            News::Restarted
+        } else {
+            News::None
+        }
+    }
+
+    /// It serves: shake hands, unless that is done or under way.
+    fn alive(&mut self, context: &mut Context) {
+        self.failures = 0;
+        let idle = self.handshake.request.is_none() && self.handshake.due.is_none();
+        if self.reach != Reach::Running && idle {
+            self.handshake.due = Some(context.now);
+            self.time_passed(context);
+        }
+    }
+}
