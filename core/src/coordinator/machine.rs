@@ -1,45 +1,32 @@
-//! The machine of the roles. Each state owns what exists only in it; [`Core`] keeps what lasts.
+//! The machine of the roles. Each state owns what exists only in it; [`Lasting`] keeps what lasts.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "what a state leaves to its superstate ends in the exhaustive match of `anywhere`"
 )]
 
-use std::sync::Arc;
-
 use statig::prelude::*;
 
 use super::authority::Authority;
 use super::candidate::{Approach, Fenced, Load};
+use super::lasting::Lasting;
 use super::leader::{Led, lead};
 use super::stepping_down::Leaving;
-use crate::backoff::Backoff;
-use crate::cluster::ClusterConfiguration;
 use crate::context::Context;
 use crate::effect::Effect;
-use crate::event::{ConfigurationText, Event};
-use crate::id::{Epoch, ProcessId, Timestamp};
+use crate::event::Event;
+use crate::id::{Epoch, Timestamp};
 use crate::ledger::Ledger;
 use crate::office::Office;
 use crate::report::{Cause, Report, Role};
 use crate::shard::Intent;
-
-/// What lasts from role to role.
-#[derive(Clone, Debug)]
-pub(super) struct Core {
-    process: ProcessId,
-    configuration: Option<Arc<ClusterConfiguration>>,
-    /// Between campaigns.
-    backoff: Backoff,
-    stopping: bool,
-}
 
 #[state_machine(
     initial = "State::campaigning(Some(Timestamp::default()))",
     state(derive(Clone, Debug)),
     visibility = "pub(super)"
 )]
-impl Core {
+impl Lasting {
     /// A candidate that does not lead yet; its campaign begins at `due`, and has begun if that is
     /// not set.
     #[state(superstate = "anywhere", entry_action = "campaign")]
@@ -279,87 +266,6 @@ impl Core {
     #[action]
     fn exit(context: &mut Context) {
         context.emit(Effect::Exit);
-    }
-}
-
-impl Core {
-    pub(super) fn new(process: ProcessId) -> Self {
-        Self {
-            process,
-            configuration: None,
-            backoff: Backoff::default(),
-            stopping: false,
-        }
-    }
-
-    /// Why whoever campaigns or leads has to leave, if the event says so.
-    fn asked_to_leave(&mut self, event: &Event, context: &Context) -> Option<(Cause, String)> {
-        match event {
-            Event::LeadershipLost { tenure, reason } if *tenure == context.tenure => {
-                Some((Cause::LeadershipLost, reason.clone()))
-            }
-            Event::ShutdownRequested => {
-                self.stopping = true;
-                let reason = "the process was asked to stop".to_owned();
-                Some((Cause::Shutdown, reason))
-            }
-            _ => None,
-        }
-    }
-
-    /// Why whoever has won a campaign can't go on, if it can't: by the time alone, which comes
-    /// before anything that the event says, or as the event says so.
-    fn must_leave(
-        &mut self,
-        authority: &mut Authority,
-        approach: Option<&Approach>,
-        event: &Event,
-        context: &mut Context,
-    ) -> Option<(Cause, String)> {
-        authority.hear(event, context.tenure);
-        let by_time = authority
-            .ended(context.now)
-            .or_else(|| approach?.overdue(context));
-        let Some(why) = by_time else {
-            return self.asked_to_leave(event, context);
-        };
-        // These come once, and what they say lasts beyond the office.
-        match event {
-            Event::ConfigurationRead(text) => {
-                self.configure(text, context);
-            }
-            Event::ShutdownRequested => self.stopping = true,
-            _ => {}
-        }
-        Some(why)
-    }
-
-    /// Puts a configuration into force, unless it is a bad one: then the last good one stays.
-    /// Returns whether it is in force.
-    fn configure(&mut self, text: &ConfigurationText, context: &mut Context) -> bool {
-        let source = text.source.clone();
-        match ClusterConfiguration::read(text.text.as_deref()) {
-            Ok(configuration) => {
-                self.configuration = Some(Arc::new(configuration));
-                context.report(Report::ConfigurationApplied { source });
-                true
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                context.report(Report::ConfigurationRejected { source, reason });
-                false
-            }
-        }
-    }
-
-    fn next_campaign(&mut self, leaving: &Leaving, context: &mut Context) -> Timestamp {
-        let (first, most) = (context.timing.campaign_first, context.timing.campaign_most);
-        let wait = if leaving.gives_way() {
-            most
-        } else {
-            self.backoff.full_jitter(first, most, &mut context.rng)
-        };
-        context.now.after(wait)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authority;
 mod candidate;
+mod lasting;
 mod leader;
 mod machine;
 mod reason;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 
 use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 
-use self::machine::{Core, State};
+use self::lasting::Lasting;
+use self::machine::State;
 pub use self::reason::Reason;
 use crate::cluster::ClusterStatus;
 use crate::context::Context;
@@ -40,7 +42,7 @@ use crate::report::Role;
 /// closed first. The same options and the same events at the same times give the same effects.
 #[derive(Clone, Debug)]
 pub struct CoordinatorState {
-    machine: InitializedStateMachine<Core>,
+    machine: InitializedStateMachine<Lasting>,
     context: Context,
 }
 
@@ -49,7 +51,7 @@ impl CoordinatorState {
     #[must_use]
     pub fn new(options: Options, now: Timestamp) -> Self {
         let mut context = Context::new(options.timing, options.seed, now);
-        let machine = Core::new(options.process)
+        let machine = Lasting::new(options.process)
             .uninitialized_state_machine()
             .init_with_context(&mut context);
         Self { machine, context }
