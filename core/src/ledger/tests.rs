@@ -27,6 +27,7 @@ use crate::store::{Head, HeadOutcome, LoadedStatus, StatusDocument, StoreOutcome
 const START: Timestamp = Timestamp(1_000_000_000);
 
 /// A ledger and the context that it works with. What waits is a word.
+#[derive(Clone)]
 struct Desk {
     ledger: Ledger<&'static str>,
     context: Context,

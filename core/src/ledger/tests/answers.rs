@@ -7,32 +7,34 @@ use crate::store::StoreOutcome;
 
 /// The flight holds a change of the shards 0 and 1, and one that grows the namespace `new` with
 /// the shard 9. A doubtful one was tried before, and may have been applied then; what was asked of
-/// a data server meanwhile is `early`. A later change of shard 0 waits.
+/// a data server meanwhile is `early`. A later change of shard 0 waits. What comes out: at once,
+/// of what is asked of a data server next, of the ledger's work then, and of that at its deadline.
+/// `over` is the tenure.
 const TABLE: &str = "
-outcome          | doubtful | later | grows | conclusion                           | at once            | calls | then                  | deadline | at deadline | accepted
-stored           | no       | no    | no    | accepted 0=first 1=second            | tell Stored        | sent  | -                     | 3s       | read        | sent at v3
-stored           | no       | no    | yes   | accepted 0=first 1=second 9=created  | tell Stored        | sent  | -                     | 3s       | read        | sent at v3
-stored           | no       | yes   | no    | accepted 0= 1=second                 | tell Stored        | sent  | store [n] over v3     | -        | -           | sent at v3
-stored           | no       | yes   | yes   | accepted 0= 1=second 9=created       | tell Stored        | sent  | store [n new] over v3 | -        | -           | sent at v3
-stored           | yes      | no    | no    | accepted 0=first 1=second            | tell Stored, early | sent  | -                     | 3s       | read        | sent at v3
-stored           | yes      | no    | yes   | accepted 0=first 1=second 9=created  | tell Stored, early | sent  | -                     | 3s       | read        | sent at v3
-stored           | yes      | yes   | no    | accepted 0= 1=second                 | tell Stored, early | sent  | store [n] over v3     | -        | -           | sent at v3
-stored           | yes      | yes   | yes   | accepted 0= 1=second 9=created       | tell Stored, early | sent  | store [n new] over v3 | -        | -           | sent at v3
-ambiguous        | *        | *     | *     | -                                    | tell Ambiguous, read | held | -                    | -        | -           | before
-conflict         | no       | *     | *     | conflict: v8                         | tell Conflict      | over  | over                  | over     | over        | before
-conflict         | yes      | *     | *     | -                                    | tell Ambiguous, read | held | -                    | -        | -           | before
-corrupt          | *        | *     | *     | refused: no YAML                     | tell Corrupt       | over  | over                  | over     | over        | before
-invalid          | *        | *     | *     | refused: bad name                    | tell Invalid       | over  | over                  | over     | over        | before
-forbidden        | no       | *     | *     | -                                    | tell Forbidden     | sent  | -                     | 5s       | store same  | before
-forbidden        | yes      | *     | *     | -                                    | tell Forbidden     | held  | -                     | 5s       | store same  | before
-too large        | no       | *     | no    | -                                    | tell TooLarge      | sent  | -                     | 5s       | store same  | before
-too large        | no       | *     | yes   | rejected new: 2 MiB                  | tell TooLarge      | sent  | store [n] over v2     | -        | -           | before
-too large        | yes      | *     | no    | -                                    | tell TooLarge      | held  | -                     | 5s       | store same  | before
-too large        | yes      | *     | yes   | refused: 2 MiB                       | tell TooLarge      | over  | over                  | over     | over        | before
-unavailable      | no       | *     | *     | -                                    | tell Unavailable   | sent  | -                     | 100ms±50 | store same  | before
-unavailable      | yes      | *     | *     | -                                    | tell Unavailable   | held  | -                     | 100ms±50 | store same  | before
-unavailable long | no       | *     | *     | -                                    | tell Unavailable   | sent  | -                     | 30s      | store same  | before
-unavailable long | yes      | *     | *     | -                                    | tell Unavailable   | held  | -                     | 30s      | store same  | before
+outcome          | doubtful | later | grows | conclusion                          | at once              | calls | then                  | deadline | at deadline | accepted
+stored           | no       | no    | no    | accepted 0=first 1=second           | tell Stored          | sent  | -                     | 3s       | read        | sent at v3
+stored           | no       | no    | yes   | accepted 0=first 1=second 9=created | tell Stored          | sent  | -                     | 3s       | read        | sent at v3
+stored           | no       | yes   | no    | accepted 0= 1=second                | tell Stored          | sent  | store [n] over v3     | -        | -           | sent at v3
+stored           | no       | yes   | yes   | accepted 0= 1=second 9=created      | tell Stored          | sent  | store [n new] over v3 | -        | -           | sent at v3
+stored           | yes      | no    | no    | accepted 0=first 1=second           | tell Stored, early   | sent  | -                     | 3s       | read        | sent at v3
+stored           | yes      | no    | yes   | accepted 0=first 1=second 9=created | tell Stored, early   | sent  | -                     | 3s       | read        | sent at v3
+stored           | yes      | yes   | no    | accepted 0= 1=second                | tell Stored, early   | sent  | store [n] over v3     | -        | -           | sent at v3
+stored           | yes      | yes   | yes   | accepted 0= 1=second 9=created      | tell Stored, early   | sent  | store [n new] over v3 | -        | -           | sent at v3
+ambiguous        | *        | *     | *     | -                                   | tell Ambiguous, read | held  | -                     | -        | -           | before
+conflict         | no       | *     | *     | conflict: v8                        | tell Conflict        | over  | over                  | over     | over        | before
+conflict         | yes      | *     | *     | -                                   | tell Ambiguous, read | held  | -                     | -        | -           | before
+corrupt          | *        | *     | *     | refused: no YAML                    | tell Corrupt         | over  | over                  | over     | over        | before
+invalid          | *        | *     | *     | refused: bad name                   | tell Invalid         | over  | over                  | over     | over        | before
+forbidden        | no       | *     | *     | -                                   | tell Forbidden       | sent  | -                     | 5s       | store same  | before
+forbidden        | yes      | *     | *     | -                                   | tell Forbidden       | held  | -                     | 5s       | store same  | before
+too large        | no       | *     | no    | -                                   | tell TooLarge        | sent  | -                     | 5s       | store same  | before
+too large        | no       | *     | yes   | rejected new: 2 MiB                 | tell TooLarge        | sent  | store [n] over v2     | -        | -           | before
+too large        | yes      | *     | no    | -                                   | tell TooLarge        | held  | -                     | 5s       | store same  | before
+too large        | yes      | *     | yes   | refused: 2 MiB                      | tell TooLarge        | over  | over                  | over     | over        | before
+unavailable      | no       | *     | *     | -                                   | tell Unavailable     | sent  | -                     | 100ms±50 | store same  | before
+unavailable      | yes      | *     | *     | -                                   | tell Unavailable     | held  | -                     | 100ms±50 | store same  | before
+unavailable long | no       | *     | *     | -                                   | tell Unavailable     | sent  | -                     | 30s      | store same  | before
+unavailable long | yes      | *     | *     | -                                   | tell Unavailable     | held  | -                     | 30s      | store same  | before
 ";
 
 const OUTCOMES: [&str; 9] = [

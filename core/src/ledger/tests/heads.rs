@@ -9,20 +9,20 @@ use crate::store::{Head, HeadOutcome};
 /// The flight holds a change of the shards 0 and 1, over `v2` or over nothing, and was tried once
 /// or twice. What was asked of a data server meanwhile is `early`. A later change of shard 0 waits.
 const IN_DOUBT: &str = "
-head             | over    | tried | later | conclusion                               | at once              | calls | then              | deadline | at deadline | accepted
-ours             | *       | *     | no    | accepted 0=first 1=second                | tell Stored, early   | sent  | -                 | 3s       | read        | v3
-ours             | *       | *     | yes   | accepted 0= 1=second                     | tell Stored, early   | sent  | store [n] over v3 | -        | -           | v3
-ours, damaged    | *       | *     | *     | conflict: the document is at version v3  | tell Conflict        | over  | over              | over     | over        | before
-at v2            | v2      | once  | *     | -                                        | store same           | held  | -                 | -        | -           | before
-at v2            | v2      | twice | *     | -                                        | -                    | held  | -                 | 100ms±50 | store same  | before
-at v2            | nothing | *     | *     | conflict: the document is at version v2  | tell Conflict        | over  | over              | over     | over        | before
-at v9            | *       | *     | *     | conflict: the document is at version v9  | tell Conflict        | over  | over              | over     | over        | before
-absent           | v2      | *     | *     | conflict: the document was deleted       | tell Conflict        | over  | over              | over     | over        | before
-absent           | nothing | once  | *     | -                                        | store same           | held  | -                 | -        | -           | before
-absent           | nothing | twice | *     | -                                        | -                    | held  | -                 | 100ms±50 | store same  | before
-corrupt          | *       | *     | *     | refused: no YAML                         | tell Corrupt         | over  | over              | over     | over        | before
-unavailable      | *       | *     | *     | -                                        | -                    | held  | -                 | 100ms±50 | read        | before
-unavailable long | *       | *     | *     | -                                        | -                    | held  | -                 | 30s      | read        | before
+head             | over    | tried | later | conclusion                              | at once            | calls | then              | deadline | at deadline | accepted
+ours             | *       | *     | no    | accepted 0=first 1=second               | tell Stored, early | sent  | -                 | 3s       | read        | v3
+ours             | *       | *     | yes   | accepted 0= 1=second                    | tell Stored, early | sent  | store [n] over v3 | -        | -           | v3
+ours, damaged    | *       | *     | *     | conflict: the document is at version v3 | tell Conflict      | over  | over              | over     | over        | before
+at v2            | v2      | once  | *     | -                                       | store same         | held  | -                 | -        | -           | before
+at v2            | v2      | twice | *     | -                                       | -                  | held  | -                 | 100ms±50 | store same  | before
+at v2            | nothing | *     | *     | conflict: the document is at version v2 | tell Conflict      | over  | over              | over     | over        | before
+at v9            | *       | *     | *     | conflict: the document is at version v9 | tell Conflict      | over  | over              | over     | over        | before
+absent           | v2      | *     | *     | conflict: the document was deleted      | tell Conflict      | over  | over              | over     | over        | before
+absent           | nothing | once  | *     | -                                       | store same         | held  | -                 | -        | -           | before
+absent           | nothing | twice | *     | -                                       | -                  | held  | -                 | 100ms±50 | store same  | before
+corrupt          | *       | *     | *     | refused: no YAML                        | tell Corrupt       | over  | over              | over     | over        | before
+unavailable      | *       | *     | *     | -                                       | -                  | held  | -                 | 100ms±50 | read        | before
+unavailable long | *       | *     | *     | -                                       | -                  | held  | -                 | 30s      | read        | before
 ";
 
 /// Nothing is in flight, and the document is at `v2`. The look was sent a second ago.
@@ -143,7 +143,7 @@ fn settle(outcome: &str, over_v2: bool, twice: bool, later: bool) -> Vec<String>
     found
 }
 
-fn found(outcome: &str, ours: Option<WriteId>) -> HeadOutcome {
+pub(super) fn found(outcome: &str, ours: Option<WriteId>) -> HeadOutcome {
     let unavailable = |seconds| HeadOutcome::Unavailable {
         after: Duration::from_secs(seconds),
         reason: "busy".to_owned(),

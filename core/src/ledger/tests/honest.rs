@@ -1,19 +1,22 @@
 //! Any sequence of changes, over an honest store whose answers are lost or come late.
 
+mod store;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use self::store::{Fate, Store};
 use super::{START, namespace, size};
+use crate::cluster::ShardMetadata;
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::id::{Epoch, ProcessId, RequestId, ShardId, Term, Version};
+use crate::id::{Epoch, ProcessId, ShardId, Term};
 use crate::ledger::{Conclusion, Ledger};
 use crate::options::Timing;
-use crate::store::{Head, HeadOutcome, StatusDocument, StoreOutcome};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -36,23 +39,6 @@ enum Step {
     Remove(usize),
     /// A shard is removed.
     RemoveShard(usize),
-}
-
-/// What becomes of a store; a read is answered, or not in time.
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    /// It is carried out, and answered.
-    Answered,
-    /// It is carried out, and the answer is lost.
-    AnswerLost,
-    /// It is under way for long, and given up.
-    Delayed,
-    /// It is lost.
-    Lost,
-    /// It does not fit.
-    TooLarge,
-    /// It is refused for now.
-    Unavailable,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -83,11 +69,9 @@ type Newest = BTreeMap<(Arc<str>, ShardId), i64>;
 struct World {
     ledger: Ledger<i64>,
     context: Context,
-    stored: Option<(u64, StatusDocument)>,
-    /// The one store or read that a store waits for, and the last idle look.
+    store: Store,
+    /// The one store or read that is waited for.
     under_way: Option<Effect>,
-    /// Writes that may still arrive.
-    delayed: Vec<(Option<Version>, StatusDocument)>,
     newest: Newest,
     durable: BTreeSet<i64>,
     last: i64,
@@ -103,9 +87,8 @@ impl World {
         Self {
             ledger,
             context,
-            stored: None,
+            store: Store::default(),
             under_way: None,
-            delayed: Vec::new(),
             newest: BTreeMap::new(),
             durable: BTreeSet::new(),
             last: 0,
@@ -124,8 +107,7 @@ impl World {
         self.rest();
         let accepted = self.ledger.accepted();
         assert_eq!(&**accepted, self.ledger.working(), "a change was lost");
-        let stored = self.stored.as_ref().map(|(_, document)| &document.status);
-        assert_eq!(stored, Some(accepted));
+        assert_eq!(self.store.status(), Some(accepted));
         for (shard, change) in &self.newest {
             assert!(self.durable.contains(change), "{shard:?} still waits");
         }
@@ -146,11 +128,7 @@ impl World {
             Step::Answer(fate) => self.answer(*fate),
             Step::Change(index) => self.change(*index),
             Step::Hint => self.ledger.hint(&self.context),
-            Step::Late => {
-                if let Some((expected, document)) = self.delayed.pop() {
-                    self.apply(expected.as_ref(), document);
-                }
-            }
+            Step::Late => self.store.apply_delayed(),
             Step::Pass(millis) => {
                 self.context.now = self.context.now.after(Duration::from_millis(*millis));
             }
@@ -207,7 +185,7 @@ impl World {
             Arc::make_mut(shard).term = Term(self.last);
             self.newest.insert((name.into(), *id), self.last);
         }
-        let waits = |shard: &crate::cluster::ShardMetadata| shard.term.0;
+        let waits = |shard: &ShardMetadata| shard.term.0;
         self.ledger
             .admit(&name.into(), admitted, first + shards, waits);
     }
@@ -245,7 +223,7 @@ impl World {
                 document,
                 ..
             }) => {
-                let outcome = self.fate_of_store(fate, request, expected, document);
+                let outcome = self.store.store(fate, request, expected, document);
                 Event::StoreEnded {
                     tenure,
                     request,
@@ -253,7 +231,7 @@ impl World {
                 }
             }
             Some(Effect::ReadHead { request, .. }) => {
-                let outcome = self.fate_of_read(fate);
+                let outcome = self.store.read_head(fate);
                 Event::HeadRead {
                     tenure,
                     request,
@@ -272,8 +250,7 @@ impl World {
                         self.durable(shard, *durable.fact());
                     }
                 }
-                let stored = self.stored.as_ref().map(|(_, document)| &document.status);
-                assert_eq!(stored, Some(self.ledger.accepted()));
+                assert_eq!(self.store.status(), Some(self.ledger.accepted()));
             }
             Conclusion::Nothing => assert_eq!(accepted, *self.ledger.accepted()),
             Conclusion::Rejected { namespaces, .. } => {
@@ -301,63 +278,6 @@ impl World {
             self.durable.insert(change),
             "{shard:?}: {change} came back twice"
         );
-    }
-
-    fn fate_of_store(
-        &mut self,
-        fate: Fate,
-        request: RequestId,
-        expected: Option<Version>,
-        document: StatusDocument,
-    ) -> StoreOutcome {
-        let reason = request.to_string();
-        match fate {
-            Fate::Answered => self.apply(expected.as_ref(), document),
-            Fate::AnswerLost => {
-                self.apply(expected.as_ref(), document);
-                StoreOutcome::Ambiguous(reason)
-            }
-            Fate::Delayed => {
-                self.delayed.push((expected, document));
-                StoreOutcome::Ambiguous(reason)
-            }
-            Fate::Lost => StoreOutcome::Ambiguous(reason),
-            Fate::TooLarge => StoreOutcome::TooLarge(reason),
-            Fate::Unavailable => StoreOutcome::Unavailable {
-                after: Duration::ZERO,
-                reason,
-            },
-        }
-    }
-
-    fn fate_of_read(&self, fate: Fate) -> HeadOutcome {
-        match (fate, &self.stored) {
-            (Fate::Answered | Fate::AnswerLost, None) => HeadOutcome::Absent,
-            (Fate::Answered | Fate::AnswerLost, Some((version, document))) => {
-                HeadOutcome::Found(Head {
-                    version: Version::new(version.to_string()),
-                    write_id: Some(document.write_id),
-                    intact: true,
-                })
-            }
-            (Fate::Delayed | Fate::Lost | Fate::TooLarge | Fate::Unavailable, _) => {
-                HeadOutcome::Unavailable {
-                    after: Duration::ZERO,
-                    reason: String::new(),
-                }
-            }
-        }
-    }
-
-    fn apply(&mut self, expected: Option<&Version>, document: StatusDocument) -> StoreOutcome {
-        let version = self.stored.as_ref().map(|(version, _)| *version);
-        let name = |version: u64| Version::new(version.to_string());
-        if expected != version.map(name).as_ref() {
-            return StoreOutcome::Conflict("another version".to_owned());
-        }
-        let next = version.unwrap_or(0) + 1;
-        self.stored = Some((next, document));
-        StoreOutcome::Stored(name(next))
     }
 }
 
