@@ -7,6 +7,8 @@ mod namespaces;
 mod publish;
 mod reconcile;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
