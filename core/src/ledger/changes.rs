@@ -1,7 +1,7 @@
 //! What changes the status: changes of shards, admission and removal. All of it goes into the next
 //! store together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Ledger;
@@ -83,7 +83,8 @@ impl<W> Ledger<W> {
         true
     }
 
-    /// Adds a namespace with all its shards; `waits` says what waits for each.
+    /// Adds a namespace with all its shards, in place of one of its name; `waits` says what waits
+    /// for each.
     pub(crate) fn admit(
         &mut self,
         name: &Arc<str>,
@@ -91,6 +92,7 @@ impl<W> Ledger<W> {
         shard_id_generator: i64,
         waits: impl Fn(&ShardMetadata) -> W,
     ) {
+        self.remove(name);
         for (id, shard) in &namespace.shards {
             self.pending.touch(name, *id, Some(waits(shard)));
         }
@@ -137,20 +139,36 @@ impl<W> Ledger<W> {
     }
 
     /// Takes back the admissions of a batch that the store has no room for, and puts its other
-    /// changes before the later ones that wait for the next store.
+    /// changes before the later ones that wait for the next store. Returns which are taken back:
+    /// not one that was removed meanwhile, even if another of its name is there by now.
     pub(super) fn take_back(&mut self, batch: Batch<W>) -> Vec<Arc<str>> {
         let Batch {
             changes,
             mut touched,
-            admitted,
+            mut admitted,
         } = batch;
         let before = self.pending.changes;
-        for name in &admitted {
-            self.remove(name);
-        }
+        let mut taken: BTreeSet<ShardId> = BTreeSet::new();
+        admitted.retain(|name| {
+            let Some(namespace) = self.working.namespaces.get(name) else {
+                return false;
+            };
+            let is_of_batch = namespace.shards.keys().all(|id| touched.contains_key(id));
+            if is_of_batch {
+                let of_name = touched.iter().filter(|(_, it)| it.namespace == *name);
+                // What waits for nothing was there before, and was removed.
+                taken.extend(
+                    of_name
+                        .filter(|(_, it)| it.waits.is_some())
+                        .map(|(id, _)| *id),
+                );
+                self.remove(name);
+            }
+            is_of_batch
+        });
         touched.append(&mut self.pending.touched);
         // Nobody knows of the shards that were taken back.
-        touched.retain(|_, touched| !admitted.contains(&touched.namespace));
+        touched.retain(|id, _| !taken.contains(id));
         self.pending.touched = touched;
         self.pending.changes = before.saturating_add(changes);
         admitted

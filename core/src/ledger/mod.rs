@@ -152,10 +152,8 @@ impl<W> Ledger<W> {
     fn next_store(&self, timing: &Timing) -> Option<Timestamp> {
         let seconds = self.bytes as f64 / timing.store_bytes_per_second.max(1) as f64;
         let window = Duration::try_from_secs_f64(seconds).unwrap_or(timing.window_most);
-        Some(
-            self.last_sent?
-                .after(window.clamp(timing.window_least, timing.window_most)),
-        )
+        let window = window.max(timing.window_least).min(timing.window_most);
+        Some(self.last_sent?.after(window))
     }
 
     fn take_off(&mut self, context: &mut Context) {

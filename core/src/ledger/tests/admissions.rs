@@ -173,17 +173,41 @@ fn an_admission_that_is_removed_before_it_was_sent_is_never_taken_back() {
 }
 
 #[test]
-fn an_admission_removed_in_flight_and_made_again_is_taken_back_whole() {
+fn an_admission_made_again_while_the_first_one_is_in_flight_is_not_taken_back_with_it() {
     let mut desk = Desk::quiet();
-    let before = desk.ledger.working().clone();
     desk.admit("big", &[(3, "third")]);
     desk.work();
     desk.ledger.remove(&"big".into());
     desk.admit("big", &[(4, "fourth")]);
-    assert_eq!(words(&desk.answer(too_large())), "rejected big: 2 MiB");
-    assert_eq!(desk.ledger.working().namespaces, before.namespaces);
-    assert_eq!(
-        next_store(&mut desk, "v3"),
-        pair("store [n] over v2", "accepted")
+    assert_eq!(words(&desk.answer(too_large())), "rejected : 2 MiB");
+    let accepted = next_store(&mut desk, "v3");
+    assert_eq!(accepted.0, "store [big n] over v2");
+    assert!(accepted.1.contains("fourth"), "{accepted:?}");
+    assert!(!accepted.1.contains("third"), "{accepted:?}");
+}
+
+#[test]
+fn a_replacement_that_is_too_large_is_taken_back_and_the_removal_before_it_is_stored() {
+    let mut desk = Desk::quiet();
+    desk.ledger.remove(&"n".into());
+    desk.admit("n", &[(7, "seventh")]);
+    desk.work();
+    assert_eq!(words(&desk.answer(too_large())), "rejected n: 2 MiB");
+    let (store, concluded) = next_store(&mut desk, "v3");
+    assert_eq!(store, "store [] over v2");
+    assert_ne!(
+        concluded, "accepted",
+        "the removed shards have to be told of"
     );
+}
+
+#[test]
+fn an_admission_takes_the_place_of_one_of_its_name() {
+    let mut desk = Desk::quiet();
+    desk.admit("big", &[(3, "third")]);
+    desk.admit("big", &[(4, "fourth")]);
+    let measured = crate::cluster::size::of_status(desk.ledger.working());
+    assert_eq!(desk.ledger.bytes, measured);
+    let (_, concluded) = next_store(&mut desk, "v3");
+    assert!(!concluded.contains("third"), "{concluded}");
 }

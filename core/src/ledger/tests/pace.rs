@@ -43,6 +43,19 @@ fn the_window_between_stores_grows_with_the_document_between_its_bounds() {
 }
 
 #[test]
+fn bounds_that_contradict_each_other_give_the_longest_window_allowed() {
+    let mut desk = Desk::quiet();
+    desk.context.timing.window_least = Duration::from_millis(300);
+    desk.change(0, "first");
+    desk.work();
+    let sent = desk.context.now;
+    desk.answer(stored("v3"));
+    desk.change(0, "second");
+    let at = desk.ledger.deadline(&desk.context.timing).unwrap();
+    assert_eq!(at.since(sent), desk.context.timing.window_most);
+}
+
+#[test]
 fn a_window_of_the_document_as_it_will_be_is_waited_for() {
     let mut desk = Desk::quiet();
     desk.context.timing.store_bytes_per_second = desk.ledger.bytes * 100;
