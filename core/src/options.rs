@@ -35,6 +35,9 @@ pub struct Timing {
     pub patience: Duration,
     /// After the majority: how long to wait for each further member's answer to `NewTerm`.
     pub grace: Duration,
+    /// A reported term that is further ahead than this is taken for a replica's fault, not for a
+    /// term that was used.
+    pub term_jump: i64,
     /// Between two election attempts of a shard: the first wait.
     pub election_first: Duration,
     /// The longest such wait.
@@ -43,6 +46,9 @@ pub struct Timing {
     pub follower_first: Duration,
     /// The longest such wait.
     pub follower_most: Duration,
+    /// How long a follower may stay behind its leader without coming any nearer. A leader tries to
+    /// reach it again after up to 60 s.
+    pub catch_up: Duration,
     /// Bytes of document written per second at most, on average, while changes pour in.
     pub store_bytes_per_second: u64,
     /// The shortest time between two stores.
@@ -91,10 +97,12 @@ impl Default for Timing {
             reconnect_most: Duration::from_secs(5),
             patience: Duration::from_secs(5),
             grace: Duration::from_millis(100),
+            term_jump: 1 << 32,
             election_first: Duration::from_millis(100),
             election_most: Duration::from_secs(10),
             follower_first: Duration::from_secs(1),
             follower_most: Duration::from_secs(30),
+            catch_up: Duration::from_secs(90),
             store_bytes_per_second: 4_000_000,
             window_least: Duration::from_millis(5),
             window_most: Duration::from_millis(200),

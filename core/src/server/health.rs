@@ -54,6 +54,7 @@ impl ServerController {
         context: &mut Context,
     ) -> News {
         let suspicious = self.suspicious;
+        self.silent = matches!(&result, Err(error) if error.kind != CallErrorKind::Unimplemented);
         let news = match result {
             Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
             Ok(_) => self.alive_after(suspicious, context),

@@ -37,6 +37,8 @@ pub(crate) struct ServerController {
     suspicious: bool,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,
+    /// Its last check was not answered.
+    silent: bool,
 }
 
 /// Whether the server can be worked with.
@@ -84,6 +86,7 @@ impl ServerController {
             watched: false,
             suspicious: false,
             foreign: false,
+            silent: false,
         }
     }
 
@@ -93,6 +96,11 @@ impl ServerController {
 
     pub(crate) fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// Whether it is known to be away, not only to say that it does not serve.
+    pub(crate) fn is_away(&self) -> bool {
+        self.reach == Reach::Unavailable && self.silent
     }
 
     /// Whether it belongs to another cluster: then it gets handshakes and checks only.

@@ -24,36 +24,28 @@ impl Election {
         let timing = &cx.context.timing;
         let (first, most) = (timing.election_first, timing.election_most);
         let earliest = cx.context.wait(&mut memory.backoff, first, most);
-        self.wait(earliest, cx);
+        self.wait(earliest);
         earliest
     }
 
-    pub(super) fn wait(&mut self, earliest: Timestamp, cx: &ShardContext<'_>) {
-        let latest = earliest.after(cx.context.timing.patience);
-        self.step = Step::Waiting {
-            earliest,
-            latest,
-            ripe: false,
-        };
+    pub(super) fn wait(&mut self, earliest: Timestamp) {
+        let ripe = false;
+        self.step = Step::Waiting { earliest, ripe };
     }
 
     /// Goes on from a wait, if there is no more cause to wait.
     pub(super) fn go_on(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
         let now = cx.context.now;
         match &mut self.step {
-            Step::Waiting {
-                earliest,
-                latest,
-                ripe,
-            } if *earliest <= now => {
+            Step::Waiting { earliest, ripe } if *earliest <= now => {
                 *ripe = true;
-                if *latest <= now || majority_runs(memory, cx) {
+                if majority_runs(memory, cx) {
                     return self.persist(memory, cx);
                 }
             }
-            Step::Persisted { term, latest } => {
+            Step::Persisted { term } => {
                 let term = *term;
-                if *latest <= now || majority_runs(memory, cx) {
+                if majority_runs(memory, cx) {
                     return self.fence(term, memory, cx);
                 }
             }
@@ -112,11 +104,7 @@ impl Election {
             return Next::Stay;
         }
         if patient {
-            let latest = memory.began.after(cx.context.timing.patience);
-            self.step = Step::Persisted {
-                term: durable,
-                latest,
-            };
+            self.step = Step::Persisted { term: durable };
             return self.go_on(memory, cx);
         }
         self.fence(durable, memory, cx)

@@ -26,6 +26,13 @@ impl ShardContext<'_> {
             .map_or(Reach::Unknown, ServerController::reach)
     }
 
+    /// Whether the server is known to be away: it would not answer.
+    pub(super) fn is_away(&self, server: &DataServerIdentity) -> bool {
+        self.servers
+            .get(&server.id())
+            .is_some_and(ServerController::is_away)
+    }
+
     /// Whether the server belongs to another cluster.
     pub(super) fn is_foreign(&self, server: &DataServerIdentity) -> bool {
         self.servers

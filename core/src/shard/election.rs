@@ -23,20 +23,13 @@ pub(super) struct Election {
 pub(super) enum Step {
     /// It is to begin.
     Beginning(Start),
-    /// It begins once a majority runs, from `earliest` on, or else at `latest`. It is ripe once
-    /// `earliest` has passed.
-    Waiting {
-        earliest: Timestamp,
-        latest: Timestamp,
-        ripe: bool,
-    },
+    /// It begins once a majority runs, from `earliest` on. It is ripe once that has passed. Before,
+    /// nothing is stored and no term rises: nobody could be elected.
+    Waiting { earliest: Timestamp, ripe: bool },
     /// The term is on its way to the store. A patient one then waits for a majority.
     Persisting { term: Term, patient: bool },
-    /// The term is stored; fencing begins once a majority runs, or else at `latest`.
-    Persisted {
-        term: Durable<Term>,
-        latest: Timestamp,
-    },
+    /// The term is stored; fencing begins once a majority runs.
+    Persisted { term: Durable<Term> },
     /// The ensemble is being fenced.
     Fencing(Fencing),
     /// The chosen one is told to lead.
@@ -59,6 +52,14 @@ impl Election {
             step: Step::Persisting { term, patient },
         }
     }
+
+    /// Whether it only waits for a majority to run.
+    pub(super) fn awaits_majority(&self) -> bool {
+        matches!(
+            self.step,
+            Step::Waiting { ripe: true, .. } | Step::Persisted { .. }
+        )
+    }
 }
 
 impl Perform for Election {
@@ -70,7 +71,7 @@ impl Perform for Election {
         cx.leaders.set(memory.id, None);
         match start {
             Start::AtOnce => {
-                self.wait(cx.context.now, cx);
+                self.wait(cx.context.now);
                 return self.go_on(memory, cx);
             }
             Start::Later => {
@@ -156,13 +157,14 @@ impl Perform for Election {
     fn deadline(&self) -> Option<Timestamp> {
         match &self.step {
             Step::Waiting {
-                latest, ripe: true, ..
-            } => Some(*latest),
-            Step::Waiting { earliest, .. } => Some(*earliest),
-            Step::Persisted { latest, .. } => Some(*latest),
+                earliest,
+                ripe: false,
+            } => Some(*earliest),
             Step::Fencing(fencing) => fencing.deadline(),
             Step::Beginning(_)
+            | Step::Waiting { .. }
             | Step::Persisting { .. }
+            | Step::Persisted { .. }
             | Step::Promoting(_)
             | Step::Recording(_) => None,
         }
@@ -170,10 +172,14 @@ impl Perform for Election {
 
     fn server_running(
         &mut self,
-        _: &ServerId,
+        server: &ServerId,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        if let Step::Fencing(fencing) = &mut self.step {
+            fencing.ask_too(server, memory, cx);
+            return Next::Stay;
+        }
         self.go_on(memory, cx)
     }
 
@@ -197,11 +203,14 @@ impl Perform for Election {
                 let reason = format!("its new leader {server} is unavailable: {reason}");
                 Next::Elect(Start::AfterFailure(reason))
             }
+            Step::Promoting(promotion) => match promotion.without(server) {
+                Ok(()) => Next::Stay,
+                Err(reason) => Next::Elect(Start::AfterFailure(reason)),
+            },
             Step::Beginning(_)
             | Step::Waiting { .. }
             | Step::Persisting { .. }
             | Step::Persisted { .. }
-            | Step::Promoting(_)
             | Step::Recording(_) => Next::Stay,
         }
     }

@@ -35,7 +35,7 @@ pub(super) enum Round {
 }
 
 impl Fencing {
-    /// Asks everybody who votes, but servers of another cluster.
+    /// Asks everybody who votes, but servers of another cluster and those that are away.
     pub(super) fn begin(
         term: Durable<Term>,
         shard: &ShardMetadata,
@@ -53,14 +53,41 @@ impl Fencing {
             last_failure: String::new(),
         };
         for server in voters {
-            if cx.is_foreign(server) {
-                fencing.last_failure = format!("{} belongs to another cluster", server.id());
-                continue;
-            }
-            let request = memory.send_new_term(fencing.term, server, cx);
-            fencing.asked.insert(request, server.clone());
+            fencing.ask(server, memory, cx);
         }
         fencing
+    }
+
+    fn ask(&mut self, server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) {
+        if cx.is_foreign(server) {
+            self.last_failure = format!("{} belongs to another cluster", server.id());
+        } else if cx.is_away(server) {
+            self.last_failure = format!("{} is unavailable", server.id());
+        } else {
+            let request = memory.send_new_term(self.term, server, cx);
+            self.asked.insert(request, server.clone());
+        }
+    }
+
+    /// A server is back: it is asked, if it votes and has not been asked or has not answered.
+    pub(super) fn ask_too(
+        &mut self,
+        server: &ServerId,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) {
+        let Some(shard) = memory.metadata(cx) else {
+            return;
+        };
+        let is_heard = self.heads.iter().any(|(it, _)| it.id() == *server);
+        let is_asked = self.asked.values().any(|it| it.id() == *server);
+        let voter = voters(&shard).into_iter().find(|it| it.id() == *server);
+        if let Some(voter) = voter
+            && !is_heard
+            && !is_asked
+        {
+            self.ask(voter, memory, cx);
+        }
     }
 
     pub(super) fn grace_is_over(&self, now: Timestamp) -> bool {
@@ -94,6 +121,16 @@ impl Fencing {
                 self.last_failure = format!("{}: {error}", server.id());
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(&server, cx);
+                }
+                if error.kind == CallErrorKind::InvalidStatus {
+                    // Somebody leads in this very term already.
+                    memory.learn(&server, cx);
+                    self.report_end(memory, cx);
+                    return Round::Failed(format!(
+                        "{} leads in term {} already",
+                        server.id(),
+                        self.term
+                    ));
                 }
             }
         }

@@ -3,37 +3,52 @@
 use super::context::ShardContext;
 use super::follower::{Follower, Meaning};
 use super::memory::Memory;
-use crate::call::{Answer, CallError};
+use crate::call::{Answer, CallError, EntryId};
 use crate::cluster::ShardMetadata;
 use crate::id::{RequestId, ServerId, Timestamp};
 
-#[derive(Clone, Debug, Default)]
+/// All of one leader's.
+#[derive(Clone, Debug)]
 pub(super) struct Followers {
     all: Vec<Follower>,
+    /// Up to where the leader had committed, when that was asked last.
+    committed: i64,
 }
 
-impl FromIterator<Follower> for Followers {
-    fn from_iter<I: IntoIterator<Item = Follower>>(followers: I) -> Self {
-        Self {
-            all: followers.into_iter().collect(),
-        }
+impl Default for Followers {
+    fn default() -> Self {
+        Self::new(Vec::new(), EntryId::NONE.offset)
     }
 }
 
 impl Followers {
+    /// Those of a leader that had committed up to `committed`.
+    pub(super) fn new(all: Vec<Follower>, committed: i64) -> Self {
+        Self { all, committed }
+    }
+
     /// Of a leader of which nothing is known but what is stored.
-    pub(super) fn lost(shard: &ShardMetadata) -> Self {
+    pub(super) fn found(shard: &ShardMetadata) -> Self {
         let Some(leader) = &shard.leader else {
             return Self::default();
         };
         let members = shard.ensemble.iter();
-        members
-            .filter(|member| member.internal != leader.internal)
-            .map(|member| Follower::lost(member.clone()))
-            .collect()
+        let followers = members.filter(|member| member.internal != leader.internal);
+        let all = followers.map(|member| Follower::found(member.clone()));
+        Self::new(all.collect(), EntryId::NONE.offset)
     }
 
-    /// Look again, even at those that have joined.
+    /// The leader has committed up to here.
+    pub(super) fn committed(&mut self, offset: i64) {
+        self.committed = self.committed.max(offset);
+    }
+
+    /// How many are in sync.
+    pub(super) fn in_sync(&self) -> usize {
+        self.all.iter().filter(|it| it.is_in_sync()).count()
+    }
+
+    /// Look again, even at those that were in sync.
     pub(super) fn doubt(&mut self) {
         for follower in &mut self.all {
             follower.doubt();
@@ -71,10 +86,11 @@ impl Followers {
         cx: &mut ShardContext<'_>,
     ) -> Option<Meaning> {
         let shard = memory.metadata(cx)?;
+        let committed = self.committed;
         self.all
             .iter_mut()
             .find(|follower| follower.request() == Some(request))
-            .map(|follower| follower.answered(result, &shard, memory, cx))
+            .map(|follower| follower.answered(result, &shard, committed, memory, cx))
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {

@@ -47,7 +47,7 @@ impl Perform for Leadership {
             Some(Meaning::GoOn) => self.followers.drive(memory, cx),
             Some(Meaning::VerifyLeader) => return self.verify(),
             Some(Meaning::Elect(term)) => {
-                memory.note(term);
+                memory.note(term, cx);
                 return Next::Elect(Start::Later);
             }
         }

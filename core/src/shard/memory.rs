@@ -7,7 +7,7 @@ use super::context::ShardContext;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
-use crate::context::Owner;
+use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
 use crate::report::Report;
 
@@ -118,18 +118,24 @@ impl Memory {
         cx: &ShardContext<'_>,
     ) -> bool {
         if let Ok(Answer::Status(status)) = result {
-            self.note(status.term);
+            self.note(status.term, cx);
         }
         self.metadata(cx)
             .is_some_and(|shard| self.seen > shard.term)
     }
 
-    /// Notes a term that a replica has reported, unless no term could exceed it: that replica is
+    /// Notes a term that a replica has reported, unless it is not plausible: that replica is
     /// broken, and must not keep the shard from ever being elected.
-    pub(super) fn note(&mut self, term: Term) {
-        if term < term.next() {
+    pub(super) fn note(&mut self, term: Term, cx: &ShardContext<'_>) {
+        let stored = self.metadata(cx).map_or(Term::NEVER, |shard| shard.term);
+        if self.is_plausible(term, stored, cx.context) {
             self.seen = self.seen.max(term);
         }
+    }
+
+    /// Whether a replica may really be in this term.
+    pub(super) fn is_plausible(&self, term: Term, stored: Term, context: &Context) -> bool {
+        term.0.saturating_sub(stored.0) <= context.timing.term_jump
     }
 
     /// Says that somebody should look.

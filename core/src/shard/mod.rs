@@ -59,7 +59,7 @@ fn found(shard: &ShardMetadata) -> Next {
     }
     match (&shard.leader, shard.status) {
         (Some(leader), ShardStatus::SteadyState) if shard.is_member(leader) => {
-            Next::Verify(Followers::lost(shard), None)
+            Next::Verify(Followers::found(shard), None)
         }
         (
             _,
@@ -135,6 +135,11 @@ impl ShardController {
     /// Whether it is led, as stored, and nothing is under way but followers.
     pub(crate) fn is_steady(&self) -> bool {
         matches!(self.duty, Duty::Leadership(_))
+    }
+
+    /// Whether it could be elected, but for a majority of its ensemble that runs.
+    pub(crate) fn awaits_majority(&self) -> bool {
+        matches!(&self.duty, Duty::Election(election) if election.awaits_majority())
     }
 
     pub(crate) fn start(&mut self, cx: &mut ShardContext<'_>) {

@@ -8,9 +8,9 @@ use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
-use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, Feature};
+use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
-use crate::id::{RequestId, Term, Timestamp};
+use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
 use crate::server::ServerController;
 
@@ -22,6 +22,10 @@ pub(super) struct Promotion {
     request: RequestId,
     since: Timestamp,
     pub(super) followers: Followers,
+    /// How many replicas have to have the whole log.
+    quorum: usize,
+    /// The followers that it was told of and that are not known to be away.
+    reachable: BTreeSet<ServerId>,
 }
 
 /// The leader is on its way to the store.
@@ -52,18 +56,26 @@ impl Promotion {
             .filter(|(server, _)| is_follower(server))
             .map(|(server, head)| (server.internal.clone(), *head))
             .collect();
+        let reachable = fencing
+            .heads
+            .iter()
+            .filter(|(server, _)| is_follower(server))
+            .map(|(server, _)| server.id())
+            .collect();
         let members = shard.ensemble.iter().filter(|member| is_follower(member));
         let followers = members.map(|member| {
             let fenced = fencing.heads.iter().any(|(server, _)| server == member);
             let asked = fencing.asked.iter().find(|(_, server)| *server == member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
-                _ if fenced => Follower::joined(member.clone()),
+                _ if fenced => Follower::mapped(member.clone()),
                 Some((request, _)) => Follower::fencing(member.clone(), *request),
-                None => Follower::lost(member.clone()),
+                None => Follower::left_out(member.clone()),
             }
         });
-        let followers = followers.collect();
+        let head = fencing.heads.iter().find(|(server, _)| *server == leader);
+        let committed = head.map_or(EntryId::NONE.offset, |(_, head)| head.offset);
+        let followers = Followers::new(followers.collect(), committed);
         for (request, server) in &fencing.asked {
             if !is_follower(server) {
                 cx.context.cancel(*request);
@@ -85,7 +97,21 @@ impl Promotion {
             request,
             since: cx.context.now,
             followers,
+            quorum: shard.ensemble.len() / 2 + 1,
+            reachable,
         }
+    }
+
+    /// Goes on without a follower that is away, unless too few are left to have the whole log.
+    pub(super) fn without(&mut self, server: &ServerId) -> Result<(), String> {
+        let was_told_of = self.reachable.remove(server);
+        if was_told_of && self.reachable.len() + 1 < self.quorum {
+            return Err(format!(
+                "{} waits for {server}, which is unavailable",
+                self.leader.id()
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn is_asked(&self, request: RequestId) -> bool {

@@ -1,5 +1,7 @@
 //! A shard's life, seen from outside: which calls it makes, and when.
 
+mod unkind;
+
 use std::collections::BTreeSet;
 
 use crate::call::{BecomeLeader, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
@@ -332,18 +334,19 @@ fn a_leader_that_becomes_unavailable_is_replaced_and_a_follower_is_not() {
 
 #[test]
 fn a_follower_that_its_leader_refuses_for_its_term_is_elected_with() {
-    let mut world = World::steady();
-    let led_by = leader(&world);
-    let follower = ["s1:6649", "s2:6649", "s3:6649"]
-        .into_iter()
-        .find(|server| **server != led_by)
-        .unwrap();
-    // It has lost its replica, and its leader refuses it.
-    let lost = replica(-1, ReplicaRole::NotMember);
-    world.replicas.insert(follower.to_owned(), lost);
+    // Its leader was elected without it, and refuses it.
+    let mut world = new_cluster();
     world
         .failing
-        .insert((led_by.clone(), "AddFollower"), CallErrorKind::InvalidTerm);
+        .insert(("s3:6649".to_owned(), "NewTerm"), CallErrorKind::Other);
+    world.settle();
+    world.run_for(400);
+    let led_by = leader(&world);
+    world.failing.clear();
+    world
+        .failing
+        .insert((led_by, "AddFollower"), CallErrorKind::InvalidTerm);
+    world.log.clear();
     world.run_for(25_000);
     assert_eq!(count(&world, "BecomeLeader"), 1);
 }

@@ -7,6 +7,7 @@ use super::intent::Intent;
 use super::memory::Memory;
 use crate::backoff::Backoff;
 use crate::call::{Answer, CallError, CallErrorKind, ReplicaRole};
+use crate::context::Context;
 use crate::id::{RequestId, ServerId, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
@@ -17,6 +18,8 @@ use crate::server::Reach;
 pub(super) struct Verification {
     request: Option<RequestId>,
     due: Option<Timestamp>,
+    /// Since when no answer has come.
+    failing: Option<Timestamp>,
     backoff: Backoff,
     followers: Followers,
 }
@@ -26,9 +29,19 @@ impl Verification {
         Self {
             request: None,
             due,
+            failing: None,
             backoff: Backoff::default(),
             followers,
         }
+    }
+
+    /// Whether it has failed for as long as makes a server unavailable, though its health says
+    /// otherwise.
+    fn fails_for_too_long(&mut self, context: &Context) -> bool {
+        let now = context.now;
+        let since = *self.failing.get_or_insert(now);
+        let limit = context.timing.probe_every * context.timing.probe_failures;
+        now.since(since) >= limit
     }
 
     fn ask(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Next {
@@ -55,7 +68,7 @@ impl Verification {
         };
         match result {
             Ok(Answer::Status(status)) => {
-                memory.note(status.term);
+                memory.note(status.term, cx);
                 if status.role != ReplicaRole::Leader || status.term != shard.term {
                     return Next::Elect(Start::AtOnce);
                 }
@@ -63,11 +76,23 @@ impl Verification {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,
                 });
+                self.followers.committed(status.commit_offset);
                 Next::Lead(std::mem::take(&mut self.followers))
             }
-            Err(error) if error.kind == CallErrorKind::NotMember => Next::Elect(Start::AtOnce),
-            // One lost packet is no cause: the server's health decides.
+            // It does not lead what it does not have.
+            Err(error)
+                if matches!(
+                    error.kind,
+                    CallErrorKind::NotMember | CallErrorKind::NotInitialized
+                ) =>
+            {
+                Next::Elect(Start::AtOnce)
+            }
+            // One lost packet is no cause.
             Ok(_) | Err(_) => {
+                if self.fails_for_too_long(cx.context) {
+                    return Next::Elect(Start::Later);
+                }
                 let timing = &cx.context.timing;
                 let (first, most) = (timing.reconnect_first, timing.reconnect_most);
                 self.due = Some(cx.context.wait(&mut self.backoff, first, most));

@@ -1,0 +1,270 @@
+//! Faults of data servers, one after the other: emptied disks, lost answers, nonsense, silence.
+
+use super::{SHARD, replica};
+use crate::call::{Call, CallErrorKind, ReplicaRole};
+use crate::scripted::{CONFIGURATION, World, name};
+use crate::{Effect, Term};
+
+const ALL: [&str; 3] = ["s1:6649", "s2:6649", "s3:6649"];
+const EVERY_CALL: [&str; 5] = [
+    "CheckHealth",
+    "Handshake",
+    "GetStatus",
+    "NewTerm",
+    "BecomeLeader",
+];
+
+fn leader(world: &World) -> String {
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    shard.leader.as_ref().unwrap().internal.to_string()
+}
+
+fn follower(world: &World) -> String {
+    let led_by = leader(world);
+    (*ALL.iter().find(|it| **it != led_by).unwrap()).to_owned()
+}
+
+fn count(world: &World, kind: &str, server: &str) -> usize {
+    let asked = |effect: &&Effect| {
+        matches!(effect, Effect::Call { call, server: to, .. }
+            if name(call) == kind && &*to.internal == server && about(call))
+    };
+    world.log.iter().filter(asked).count()
+}
+
+fn about(call: &Call) -> bool {
+    match call {
+        Call::AddFollower(call) => call.shard == SHARD,
+        Call::BecomeLeader(call) => call.shard == SHARD,
+        Call::GetStatus { shard } => *shard == SHARD,
+        Call::NewTerm(call) => call.shard == SHARD,
+        Call::CheckHealth | Call::Handshake => false,
+    }
+}
+
+#[test]
+fn a_follower_without_the_shard_is_not_fenced_in_a_term_in_which_its_leader_feeds_it_already() {
+    let mut world = World::steady();
+    let leads: Vec<String> = world
+        .status()
+        .shards()
+        .map(|(_, _, it)| it.leader.as_ref().unwrap().internal.to_string())
+        .collect();
+    let lost = (*ALL
+        .iter()
+        .find(|it| !leads.contains(&(**it).to_owned()))
+        .unwrap())
+    .to_owned();
+    world
+        .failing
+        .insert((lost.clone(), "GetStatus"), CallErrorKind::NotMember);
+    world.run_for(20_000); // the sweep, one lease after taking office
+    let (new_terms, elections) = (count(&world, "NewTerm", &lost), world.calls("BecomeLeader"));
+    assert!(
+        new_terms == 0 || elections > 0,
+        "NewTerm in the leader's own term: {new_terms}, elections: {elections}"
+    );
+}
+
+#[test]
+fn a_follower_that_its_leader_did_not_take_is_added_again() {
+    let mut world = World::new();
+    world.configure(Some(CONFIGURATION));
+    world.failing.insert(
+        ("s3:6649".to_owned(), "NewTerm"),
+        CallErrorKind::Unreachable,
+    );
+    world.failing.insert(
+        ("s3:6649".to_owned(), "GetStatus"),
+        CallErrorKind::NotMember,
+    );
+    world.settle();
+    world.run_for(2_000);
+    let led_by = leader(&world);
+    // It is back; the leader truncates it, but does not hear that it did.
+    world.failing.clear();
+    world
+        .failing
+        .insert((led_by.clone(), "AddFollower"), CallErrorKind::Other);
+    world.run_for(3_000);
+    world
+        .replicas
+        .insert("s3:6649".to_owned(), replica(0, ReplicaRole::Follower));
+    let tried = count(&world, "AddFollower", &led_by);
+    assert!(tried > 0);
+    world.failing.clear();
+    world.run_for(20 * 60_000);
+    assert!(
+        count(&world, "AddFollower", &led_by) > tried,
+        "not tried again in 20 minutes, nor elected: {}",
+        world.calls("BecomeLeader")
+    );
+}
+
+#[test]
+fn a_term_in_which_somebody_leads_already_is_not_led_in_twice() {
+    let world = World::steady();
+    let mut world = world.restarted();
+    // An older copy of the document comes back, from the middle of an election (term -1 -> 0 here);
+    // the data servers are in term 5 already, led by s1.
+    world.edit(SHARD, |shard| {
+        shard.status = crate::cluster::ShardStatus::Election;
+        shard.leader = None;
+        shard.term = Term(4);
+    });
+    world.failing.insert(
+        ("s1:6649".to_owned(), "NewTerm"),
+        CallErrorKind::InvalidStatus,
+    );
+    world
+        .replicas
+        .insert("s1:6649".to_owned(), replica(5, ReplicaRole::Leader));
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(10_000);
+    let second = world.log.iter().find_map(|effect| match effect {
+        Effect::Call {
+            call: Call::BecomeLeader(call),
+            server,
+            ..
+        } if call.shard == SHARD && call.term == Term(5) => Some(server.internal.to_string()),
+        _ => None,
+    });
+    assert_eq!(second, None, "a second leader in term 5, beside s1");
+}
+
+#[test]
+fn a_leader_that_can_not_be_verified_is_replaced_though_its_server_is_healthy() {
+    for kind in [
+        CallErrorKind::TimedOut,
+        CallErrorKind::Other,
+        CallErrorKind::NotInitialized,
+    ] {
+        let world = World::steady();
+        let led_by = leader(&world);
+        let mut world = world.restarted();
+        world.failing.insert((led_by.clone(), "GetStatus"), kind);
+        if kind == CallErrorKind::NotInitialized {
+            for call in ["NewTerm", "BecomeLeader", "AddFollower"] {
+                world.failing.insert((led_by.clone(), call), kind);
+            }
+        }
+        world.configure(Some(CONFIGURATION));
+        world.settle();
+        world.run_for(60 * 60_000);
+        let (steady, all) = world.machine.steady_shards().unwrap();
+        assert_eq!(steady, all, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_majority_that_is_back_is_not_kept_waiting_by_a_member_known_to_be_away() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let others: Vec<&str> = ALL.into_iter().filter(|it| **it != *led_by).collect();
+    let down = others[0];
+    // The leader's machine is gone without a word; another member is being restarted.
+    for call in EVERY_CALL {
+        world.silent.insert((led_by.clone(), call));
+        world
+            .failing
+            .insert((down.to_owned(), call), CallErrorKind::Unreachable);
+    }
+    world.observe(down, false);
+    world.observe(&led_by, false);
+    world.run_for(6_000);
+    world.failing.clear();
+    world.log.clear();
+    let back = world.now;
+    world.run_for(2_000);
+    assert!(
+        elected,
+        "no leader {:?} after a majority was back",
+        world.now.since(back)
+    );
+}
+
+#[test]
+fn one_replica_with_a_nonsense_term_does_not_end_its_shard() {
+    let mut world = World::steady();
+    let broken = follower(&world);
+    world
+        .replicas
+        .insert(broken, replica(i64::MAX - 1, ReplicaRole::Fenced));
+    world.run_for(20_000);
+    world.replicas.clear();
+    // Later the leader dies.
+    let led_by = leader(&world);
+    for call in EVERY_CALL {
+        world
+            .failing
+            .insert((led_by.clone(), call), CallErrorKind::Unreachable);
+    }
+    world.observe(&led_by, false);
+    world.run_for(60_000);
+    let shard = world
+        .status()
+        .shards()
+        .find(|(_, id, _)| *id == SHARD)
+        .unwrap()
+        .2
+        .clone();
+    assert!(
+        shard
+            .leader
+            .clone()
+            .is_some_and(|it| *it.internal != *led_by)
+    );
+}
+
+#[test]
+fn a_promotion_that_can_not_reach_a_quorum_is_given_up() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let others: Vec<&str> = ALL.into_iter().filter(|it| **it != *led_by).collect();
+    for server in ALL {
+        world.silent.insert((server.to_owned(), "BecomeLeader"));
+    }
+    for call in ["CheckHealth", "Handshake", "GetStatus", "NewTerm"] {
+        world
+            .failing
+            .insert((led_by.clone(), call), CallErrorKind::Unreachable);
+    }
+    world.observe(&led_by, false);
+    world.run_for(1_000);
+    let chosen = world
+        .log
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::Call {
+                call: Call::BecomeLeader(call),
+                server,
+                ..
+            } if call.shard == SHARD => Some(server.internal.to_string()),
+            _ => None,
+        })
+        .unwrap();
+    let fed = others.iter().find(|it| ***it != *chosen).unwrap();
+    // The only follower dies; the old leader is back.
+    world.failing.clear();
+    for call in ["CheckHealth", "Handshake", "GetStatus", "NewTerm"] {
+        world
+            .failing
+            .insert(((*fed).to_owned(), call), CallErrorKind::Unreachable);
+    }
+    world.observe(fed, false);
+    world.observe(&led_by, true);
+    world.silent.clear();
+    world.run_for(25_000);
+    let shard = world
+        .status()
+        .shards()
+        .find(|(_, id, _)| *id == SHARD)
+        .unwrap()
+        .2
+        .clone();
+    assert!(
+        shard.leader.is_some(),
+        "waits for a quorum of one dead follower: {shard:?}"
+    );
+}
