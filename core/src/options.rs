@@ -30,6 +30,9 @@ pub struct Timing {
     pub reconnect_first: Duration,
     /// The longest such wait.
     pub reconnect_most: Duration,
+    /// What has worked for so long, a stream or a binding, has worked: when it breaks after that,
+    /// the wait before the next try is the first one again.
+    pub lasting: Duration,
     /// How long an election, or the first push of assignments, waits for a majority of the
     /// ensemble to have shaken hands.
     pub patience: Duration,
@@ -89,6 +92,7 @@ impl Default for Timing {
             probe_failures: 3,
             reconnect_first: Duration::from_millis(200),
             reconnect_most: Duration::from_secs(5),
+            lasting: Duration::from_secs(30),
             patience: Duration::from_secs(5),
             grace: Duration::from_millis(100),
             election_first: Duration::from_millis(100),

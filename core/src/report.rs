@@ -135,6 +135,14 @@ pub enum Report {
         /// Why.
         reason: String,
     },
+    /// A data server has been bound to the cluster only now, although shards that are led have a
+    /// replica on it: it is new, or it has lost its data.
+    ServerEmptied {
+        /// The server.
+        server: ServerId,
+        /// How many such shards there are.
+        shards: u32,
+    },
     /// A data server is no longer known.
     ServerForgotten {
         /// The server.

@@ -57,9 +57,11 @@ pub(super) fn lead(office: &mut Office, event: &Event, context: &mut Context) ->
             office.watch_ended(*request, error, context);
         }
         Event::PushEnded {
-            tenure, request, ..
+            tenure,
+            request,
+            error,
         } if *tenure == context.tenure => {
-            office.push_ended(*request, context);
+            office.push_ended(*request, error, context);
         }
         Event::StatusHinted => office.ledger.hint(context),
         Event::TimePassed => office.time_passed(context),

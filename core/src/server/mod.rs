@@ -1,5 +1,6 @@
 //! One data server: health, handshake, features, and the assignments stream.
 
+mod binding;
 mod health;
 mod probe;
 #[cfg(test)]
@@ -8,9 +9,10 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::binding::Bound;
 use self::probe::Probe;
 use crate::assign::ShardAssignments;
-use crate::call::{Answer, Binding, Call, CallError, CallErrorKind, Feature};
+use crate::call::{Answer, Call, CallError, Feature};
 use crate::cluster::DataServerIdentity;
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, Timestamp};
@@ -37,6 +39,7 @@ pub(crate) struct ServerController {
     suspicious: bool,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,
+    binding: Bound,
 }
 
 /// Whether the server can be worked with.
@@ -56,7 +59,10 @@ pub(crate) enum News {
     /// Nothing.
     None,
     /// It can be worked with (again).
-    Running,
+    Running {
+        /// Whether it was bound only now: it has no data yet, or none any more.
+        emptied: bool,
+    },
     /// It can't be worked with (any more).
     Unavailable(String),
     /// It answers, but nobody watched it for a while: it may have been restarted.
@@ -84,6 +90,7 @@ impl ServerController {
             watched: false,
             suspicious: false,
             foreign: false,
+            binding: Bound::default(),
         }
     }
 
@@ -180,7 +187,7 @@ impl ServerController {
             return self.checked(result, context);
         }
         if self.handshake.ended(request) {
-            return self.shaken(result, context);
+            return self.shaken(request, result, context);
         }
         News::None
     }
@@ -188,47 +195,6 @@ impl ServerController {
     pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
         if self.stream.ended(request) {
             self.stream.retry(context);
-        }
-    }
-
-    fn shaken(&mut self, result: Result<Answer, CallError>, context: &mut Context) -> News {
-        match result {
-            Ok(Answer::Handshaken {
-                binding: Binding::Bound | Binding::AlreadyBound,
-                features,
-            }) => {
-                self.features = Some(features);
-                self.handshake.backoff.reset();
-                self.failures = 0;
-                self.foreign = false;
-                self.reach = Reach::Running;
-                self.report("it has shaken hands".to_owned(), context);
-                self.stream.stop(context);
-                if let Some(latest) = self.latest.clone() {
-                    self.publish(&latest, context);
-                }
-                News::Running
-            }
-            Ok(Answer::Handshaken {
-                binding: Binding::Mismatch,
-                ..
-            }) => {
-                self.handshake.retry(context);
-                self.foreign = true;
-                self.refused(
-                    "it is bound to another cluster: wipe its data to use it here",
-                    context,
-                )
-            }
-            Err(error) if error.kind == CallErrorKind::Refused => {
-                self.handshake.retry(context);
-                self.foreign = true;
-                self.refused(&error.message, context)
-            }
-            Ok(_) | Err(_) => {
-                self.handshake.retry(context);
-                News::None
-            }
         }
     }
 
