@@ -297,7 +297,14 @@ fn data_that_servers_have_lost_is_counted_and_stays_counted_out_of_office() {
             shards: 3,
         });
     }
-    metrics.report(&role(Role::Leader, Role::SteppingDown, Some(Cause::Conflict)));
+    metrics.report(&role(
+        Role::Leader,
+        Role::SteppingDown,
+        Some(Cause::Conflict),
+    ));
     let samples = samples(&metrics, "stepdown_data_server_emptied_total");
-    assert_eq!(samples, [r#"stepdown_data_server_emptied_total{data_server="s1"} 2"#]);
+    assert_eq!(
+        samples,
+        [r#"stepdown_data_server_emptied_total{data_server="s1"} 2"#]
+    );
 }
