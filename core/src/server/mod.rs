@@ -138,7 +138,7 @@ impl ServerController {
         self.latest = Some(assignments.clone());
         if self.reach == Reach::Running && self.stream.due.is_none() {
             let request = context.push(self.stream.request, &self.identity, assignments.clone());
-            self.stream.sent(request);
+            self.stream.sent(request, context.now);
         }
     }
 
@@ -158,16 +158,16 @@ impl ServerController {
         let now = context.now;
         let owner = || Owner::Server(self.identity.id());
         if self.check.is_due(now) {
-            self.check
-                .sent(context.call(owner(), &self.identity, Call::CheckHealth));
+            let request = context.call(owner(), &self.identity, Call::CheckHealth);
+            self.check.sent(request, now);
         }
         if self.watch.is_due(now) {
-            self.watch.sent(context.watch(&self.identity));
+            self.watch.sent(context.watch(&self.identity), now);
             self.watched = false;
         }
         if self.handshake.is_due(now) {
-            self.handshake
-                .sent(context.call(owner(), &self.identity, Call::Handshake));
+            let request = context.call(owner(), &self.identity, Call::Handshake);
+            self.handshake.sent(request, now);
         }
         if self.stream.is_due(now) {
             self.stream.due = None;
@@ -194,7 +194,7 @@ impl ServerController {
 
     pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
         if self.stream.ended(request) {
-            self.stream.retry(context);
+            self.stream.broke(context);
         }
     }
 

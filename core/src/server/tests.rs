@@ -569,3 +569,43 @@ fn a_new_server_that_no_led_shard_is_on_is_not_said_to_be_empty() {
     assert_eq!(shakes(&world, "s4:2"), 1);
     assert_eq!(emptied(&world), []);
 }
+
+/// Breaks the assignments stream of the server; how long it takes until it is opened again.
+fn break_stream(world: &mut World) -> Duration {
+    let is_push = |effect: &&Effect| matches!(effect, Effect::PushAssignments { server, .. } if &*server.internal == SERVER);
+    while !world.log.iter().any(|effect| is_push(&effect)) {
+        world.run_for(50);
+    }
+    let Some(Effect::PushAssignments {
+        tenure, request, ..
+    }) = world.log.iter().rev().find(is_push).cloned()
+    else {
+        panic!()
+    };
+    world.log.clear();
+    world.feed(Event::PushEnded {
+        tenure,
+        request,
+        error: error(CallErrorKind::Unreachable),
+    });
+    let broke = world.now;
+    while !world.log.iter().any(|effect| is_push(&effect)) {
+        world.run_for(50);
+    }
+    world.now.since(broke)
+}
+
+#[test]
+fn the_wait_before_a_stream_is_opened_again_starts_over_once_one_has_lasted() {
+    let mut world = World::steady();
+    for _ in 0..12 {
+        break_stream(&mut world);
+    }
+    assert!(break_stream(&mut world) > Duration::from_secs(2));
+    world.run_for(600_000);
+    for _ in 0..12 {
+        let wait = break_stream(&mut world);
+        assert!(wait < Duration::from_millis(500), "{wait:?}");
+        world.run_for(600_000);
+    }
+}
