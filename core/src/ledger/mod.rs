@@ -167,6 +167,7 @@ impl<W> Ledger<W> {
             epoch: self.epoch,
             write_id,
             status: Arc::new(self.working.clone()),
+            admits: !self.pending.admitted.is_empty(),
         };
         let batch = std::mem::take(&mut self.pending);
         let expected = self.version.clone();
