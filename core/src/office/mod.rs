@@ -41,6 +41,9 @@ pub(crate) struct Office {
     sweep: Sweep,
     /// Namespaces on their way to the store.
     created: Vec<Arc<str>>,
+    /// Groups of namespaces that are still to be tried, each in a store of its own, the next one
+    /// last.
+    groups: Vec<Vec<Arc<str>>>,
     /// Namespaces that can't be created, and why, so that it is said once.
     refused: BTreeMap<Arc<str>, String>,
 }
@@ -59,6 +62,7 @@ impl Office {
             publisher: Publisher::new(context),
             sweep: Sweep::new(context),
             created: Vec::new(),
+            groups: Vec::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -105,6 +109,7 @@ impl Office {
         }
         if moved {
             self.report_created(context);
+            self.create_next(context);
             self.publish(context);
         }
     }

@@ -185,3 +185,16 @@ fn a_namespace_that_would_not_fit_with_its_leaders_is_refused_and_ends_no_fail_o
     world.run_refusing(10_000, with_room_for(10));
     assert_eq!(world.machine.steady_shards(), Some((2, 2)));
 }
+
+#[test]
+fn a_namespace_that_fits_is_created_whatever_does_not_fit_beside_it() {
+    let mut world = World::steady();
+    world.hold_stores = true;
+    let more = [("a", 3), ("huge", 20), ("b", 3), ("large", 9), ("c", 1)];
+    world.configure(Some(&with_more(&more)));
+    world.run_refusing(10_000, with_room_for(10));
+    let names: Vec<&str> = world.status().namespaces.keys().map(|it| &**it).collect();
+    assert_eq!(names, ["a", "b", "c", "default"]);
+    assert_eq!(refused(&world), ["huge", "large"]);
+    assert_eq!(world.machine.steady_shards(), Some((9, 9)));
+}
