@@ -198,3 +198,27 @@ fn a_namespace_that_fits_is_created_whatever_does_not_fit_beside_it() {
     assert_eq!(refused(&world), ["huge", "large"]);
     assert_eq!(world.machine.steady_shards(), Some((9, 9)));
 }
+
+#[test]
+fn a_namespace_that_the_store_calls_malformed_is_refused_and_costs_no_office() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world.hold_stores = true;
+    world.configure(Some(&with_more(&[("good", 1), ("bad", 1)])));
+    world.run_refusing(10_000, |document| {
+        let is_bad = document.status.namespaces.contains_key("bad");
+        is_bad.then(|| StoreOutcome::Invalid("no".to_owned()))
+    });
+    assert_eq!(world.tenure(), tenure);
+    assert_eq!(refused(&world), ["bad"]);
+    assert_eq!(world.machine.steady_shards(), Some((3, 3)));
+}
+
+#[test]
+fn a_change_that_the_store_calls_malformed_costs_the_office() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world.script.push(StoreOutcome::Invalid("no".to_owned()));
+    fail_leader(&mut world);
+    assert!(world.tenure() > tenure);
+}
