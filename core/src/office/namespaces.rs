@@ -90,6 +90,8 @@ impl Office {
             self.groups.extend([second.to_vec(), first.to_vec()]);
         }
         self.create_next(context);
+        // Where nothing is left to be created, there may be nothing to wait for any more.
+        self.publish(context);
     }
 
     /// Says which namespaces have become durable.
