@@ -98,6 +98,11 @@ impl ServerController {
         &self.identity
     }
 
+    /// How it is written now. Its id and its addresses stay the same.
+    pub(crate) fn set_identity(&mut self, identity: DataServerIdentity) {
+        self.identity = identity;
+    }
+
     pub(crate) fn reach(&self) -> Reach {
         self.reach
     }
