@@ -34,6 +34,8 @@ pub enum Cause {
     Shutdown,
     /// The store refused for a reason that waiting does not mend.
     StoreRefused,
+    /// Nothing could be stored for so long that another candidate should try.
+    StoreStalled,
 }
 
 /// Everything that people and metrics are told.

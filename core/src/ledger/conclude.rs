@@ -84,11 +84,11 @@ impl<W> Ledger<W> {
         outcome: StoreOutcome,
         context: &mut Context,
     ) -> Conclusion<W> {
-        let Some(flight) = &self.flight else {
+        let Some(flight) = self.flight.as_mut().filter(|it| it.is_storing(request)) else {
             return Conclusion::Nothing;
         };
-        if !flight.is_storing(request) {
-            return Conclusion::Nothing;
+        if let Some(reason) = outcome.reason() {
+            flight.problem = Some(reason.to_owned());
         }
         match outcome {
             StoreOutcome::Stored(version) => self.accept(version, context),
@@ -150,9 +150,10 @@ impl<W> Ledger<W> {
             HeadOutcome::Found(head) => self.conflict(moved(&head.version), context),
             HeadOutcome::Absent => self.conflict(DELETED.to_owned(), context),
             HeadOutcome::Corrupt(reason) => self.refused(StoreResult::Corrupt, reason, context),
-            HeadOutcome::Unavailable { after, .. } => {
+            HeadOutcome::Unavailable { after, reason } => {
                 let at = self.retry_time(context).max(context.now.after(after));
                 if let Some(flight) = &mut self.flight {
+                    flight.problem = Some(reason);
                     flight.read_at(at);
                 }
                 Conclusion::Nothing
