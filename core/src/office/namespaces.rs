@@ -1,7 +1,10 @@
 //! Creation of namespaces: all of a namespace's shards, or none.
 //!
 //! All that are missing go into one store. If that is refused, they are tried in halves, and those
-//! in halves again, each in a store of its own: so one that does not fit takes no other with it.
+//! in halves again, each in a store of its own: so one that does not fit takes no other with it. The
+//! store looks whether they fit as they will be once they are led ([`ClusterStatus::grown`]).
+//!
+//! [`ClusterStatus::grown`]: crate::cluster::ClusterStatus::grown
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
