@@ -36,17 +36,17 @@ impl Lasting {
         event: &Event,
         context: &Context,
     ) -> Option<(Cause, String)> {
-        match event {
-            Event::LeadershipLost { tenure, reason } if *tenure == context.tenure => {
-                Some((Cause::LeadershipLost, reason.clone()))
-            }
-            Event::ShutdownRequested => {
-                self.stopping = true;
-                let reason = "the process was asked to stop".to_owned();
-                Some((Cause::Shutdown, reason))
-            }
-            _ => None,
+        if let Event::LeadershipLost { tenure, reason } = event
+            && *tenure == context.tenure
+        {
+            return Some((Cause::LeadershipLost, reason.clone()));
         }
+        if *event != Event::ShutdownRequested {
+            return None;
+        }
+        self.stopping = true;
+        let reason = "the process was asked to stop".to_owned();
+        Some((Cause::Shutdown, reason))
     }
 
     /// Why whoever has won a campaign can't go on, if it can't: by the time alone, which comes
@@ -64,12 +64,10 @@ impl Lasting {
             return self.asked_to_leave(event, context);
         };
         // These come once, and what they say lasts beyond the office.
-        match event {
-            Event::ConfigurationRead(text) => {
-                self.configure(text, context);
-            }
-            Event::ShutdownRequested => self.stopping = true,
-            _ => {}
+        if let Event::ConfigurationRead(text) = event {
+            self.configure(text, context);
+        } else if *event == Event::ShutdownRequested {
+            self.stopping = true;
         }
         Some(why)
     }
