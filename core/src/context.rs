@@ -25,7 +25,16 @@ pub(crate) struct Context {
     held: VecDeque<Effect>,
     holds: bool,
     last_request: RequestId,
-    owners: BTreeMap<RequestId, Owner>,
+    asked: BTreeMap<RequestId, Asked>,
+}
+
+/// A request that was not answered yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// Who waits for its answer.
+    pub(crate) owner: Owner,
+    /// Who is asked.
+    pub(crate) server: ServerId,
 }
 
 /// Who waits for a request's answer.
@@ -46,7 +55,7 @@ impl Context {
             held: VecDeque::new(),
             holds: false,
             last_request: RequestId(0),
-            owners: BTreeMap::new(),
+            asked: BTreeMap::new(),
         }
     }
 
@@ -76,7 +85,11 @@ impl Context {
         call: Call,
     ) -> RequestId {
         let request = self.request();
-        self.owners.insert(request, owner);
+        let asked = Asked {
+            owner,
+            server: server.id(),
+        };
+        self.asked.insert(request, asked);
         let (tenure, server) = (self.tenure, server.clone());
         self.send(Effect::Call {
             tenure,
@@ -90,7 +103,7 @@ impl Context {
     /// Opens a health watch; what it says goes to the server's own controller.
     pub(crate) fn watch(&mut self, server: &DataServerIdentity) -> RequestId {
         let request = self.request();
-        self.owners.insert(request, Owner::Server(server.id()));
+        self.asked.insert(request, Asked::by_itself(server));
         let (tenure, server) = (self.tenure, server.clone());
         self.send(Effect::WatchHealth {
             tenure,
@@ -108,7 +121,7 @@ impl Context {
         assignments: Arc<ShardAssignments>,
     ) -> RequestId {
         let request = stream.unwrap_or_else(|| self.request());
-        self.owners.insert(request, Owner::Server(server.id()));
+        self.asked.insert(request, Asked::by_itself(server));
         let (tenure, server) = (self.tenure, server.clone());
         self.send(Effect::PushAssignments {
             tenure,
@@ -121,7 +134,7 @@ impl Context {
 
     /// Gives up a request: its answer, should it come, changes nothing.
     pub(crate) fn cancel(&mut self, request: RequestId) {
-        if self.owners.remove(&request).is_none() {
+        if self.asked.remove(&request).is_none() {
             return;
         }
         self.held
@@ -132,14 +145,14 @@ impl Context {
         });
     }
 
-    /// Who waits for this answer; it is the last one.
-    pub(crate) fn answered(&mut self, request: RequestId) -> Option<Owner> {
-        self.owners.remove(&request)
+    /// Who waits for this answer, and whose it is; it is the last one.
+    pub(crate) fn answered(&mut self, request: RequestId) -> Option<Asked> {
+        self.asked.remove(&request)
     }
 
     /// Who waits for this observation; more may come.
     pub(crate) fn observed(&self, request: RequestId) -> Option<Owner> {
-        self.owners.get(&request).cloned()
+        self.asked.get(&request).map(|asked| asked.owner.clone())
     }
 
     /// Holds back whatever would leave for a data server, while it is unknown whether the document
@@ -156,7 +169,7 @@ impl Context {
 
     /// Forgets every request, and takes back whatever was not polled yet, except reports.
     pub(crate) fn close_office(&mut self) {
-        self.owners.clear();
+        self.asked.clear();
         self.held.clear();
         self.holds = false;
         self.outbox
@@ -178,6 +191,17 @@ impl Context {
             self.held.push_back(effect);
         } else {
             self.outbox.push_back(effect);
+        }
+    }
+}
+
+impl Asked {
+    /// What a server's own controller asks of it.
+    fn by_itself(server: &DataServerIdentity) -> Self {
+        let id = server.id();
+        Self {
+            owner: Owner::Server(id.clone()),
+            server: id,
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct Timing {
     pub reconnect_first: Duration,
     /// The longest such wait.
     pub reconnect_most: Duration,
+    /// What has worked for so long, a stream or a binding, has worked: when it breaks after that,
+    /// the wait before the next try is the first one again.
+    pub lasting: Duration,
     /// How long an election, or the first push of assignments, waits for a majority of the
     /// ensemble to have shaken hands.
     pub patience: Duration,
@@ -72,6 +75,9 @@ pub struct Timing {
     /// Whoever won leadership and is not in office after this time gives it back, and waits for
     /// `campaign_most`, since another candidate may be able to read or write what it can't.
     pub office_within: Duration,
+    /// A leader that could not store anything for so long, though it had to, is of no use: it steps
+    /// down, and waits for `campaign_most`, for the same reason.
+    pub useful_within: Duration,
     /// How often a candidate tries its fencing write before it lets others try.
     pub fencing_attempts: u32,
     /// One full lease: when assignments and roles are checked once more after taking office, since
@@ -95,6 +101,7 @@ impl Default for Timing {
             probe_failures: 3,
             reconnect_first: Duration::from_millis(200),
             reconnect_most: Duration::from_secs(5),
+            lasting: Duration::from_secs(30),
             patience: Duration::from_secs(5),
             grace: Duration::from_millis(100),
             term_jump: 1 << 32,
@@ -114,6 +121,7 @@ impl Default for Timing {
             campaign_most: Duration::from_secs(5),
             campaign_forget: Duration::from_secs(30),
             office_within: Duration::from_secs(30),
+            useful_within: Duration::from_secs(30),
             fencing_attempts: 5,
             lease: Duration::from_secs(15),
             reassign_every: Duration::from_secs(60),

@@ -34,6 +34,8 @@ pub enum Cause {
     Shutdown,
     /// The store refused for a reason that waiting does not mend.
     StoreRefused,
+    /// Nothing could be stored for so long that another candidate should try.
+    StoreStalled,
 }
 
 /// Everything that people and metrics are told.
@@ -134,6 +136,14 @@ pub enum Report {
         state: ServerState,
         /// Why.
         reason: String,
+    },
+    /// A data server has been bound to the cluster only now, although shards that are led have a
+    /// replica on it: it is new, or it has lost its data.
+    ServerEmptied {
+        /// The server.
+        server: ServerId,
+        /// How many such shards there are.
+        shards: u32,
     },
     /// A data server is no longer known.
     ServerForgotten {

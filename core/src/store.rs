@@ -18,6 +18,11 @@ pub struct StatusDocument {
     pub write_id: WriteId,
     /// The status itself.
     pub status: Arc<ClusterStatus>,
+    /// Whether it has namespaces that were not there before. Then it counts as too large, too, if
+    /// it would not fit as [`ClusterStatus::grown`]: what is stored now must not keep leaders and
+    /// terms from being stored later.
+    #[serde(default)]
+    pub admits: bool,
 }
 
 /// The answer to a `Store`.

@@ -104,6 +104,7 @@ fn found(outcome: LoadOutcome) -> LoadedStatus {
 fn document(request: u64, status: ClusterStatus) -> StatusDocument {
     let epoch = Epoch(1);
     StatusDocument {
+        admits: false,
         epoch,
         write_id: WriteId {
             epoch,

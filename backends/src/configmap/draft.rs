@@ -67,16 +67,14 @@ pub(crate) fn draft(
 ) -> Result<Draft, TooLarge> {
     let text = document.status.encode();
     let record = Record::new(document, &text, layout);
-    let value = Value::new(text, layout)?;
     let foreign_bytes = replaced.foreign_bytes();
-    let bytes = value.len().saturating_add(foreign_bytes);
-    if bytes > LIMIT {
-        let reason = format!(
-            "{bytes} bytes, {foreign_bytes} of them not the status, where a ConfigMap holds at \
-             most {LIMIT}: {}",
-            layout.advice()
-        );
-        return Err(TooLarge { bytes, reason });
+    let (value, bytes) = fit(text, layout, foreign_bytes)?;
+    if document.admits {
+        let grown = document.status.grown().encode();
+        fit(grown, layout, foreign_bytes).map_err(|too_large| TooLarge {
+            reason: format!("once every shard is led, {}", too_large.reason),
+            ..too_large
+        })?;
     }
     let (ask, request) = request(place, value, &record, replaced);
     Ok(Draft {
@@ -86,6 +84,21 @@ pub(crate) fn draft(
         bytes,
         foreign_bytes,
     })
+}
+
+/// What a text takes up in its layout, together with what others keep in the object.
+fn fit(text: String, layout: Layout, foreign_bytes: usize) -> Result<(Value, usize), TooLarge> {
+    let value = Value::new(text, layout)?;
+    let bytes = value.len().saturating_add(foreign_bytes);
+    if bytes > LIMIT {
+        let reason = format!(
+            "{bytes} bytes, {foreign_bytes} of them not the status, where a ConfigMap holds at \
+             most {LIMIT}: {}",
+            layout.advice()
+        );
+        return Err(TooLarge { bytes, reason });
+    }
+    Ok((value, bytes))
 }
 
 /// A request that changes one annotation of the object at this version.

@@ -11,6 +11,7 @@ use stepdown_core::{Epoch, ProcessId, RequestId, ShardId, Term, WriteId};
 
 pub(super) fn document(number: u64) -> StatusDocument {
     StatusDocument {
+        admits: false,
         epoch: Epoch(number),
         write_id: WriteId {
             epoch: Epoch(number),

@@ -58,6 +58,7 @@ async fn next(reports: &mut mpsc::Receiver<LeadershipReport>) -> LeadershipRepor
 
 fn document(number: u64) -> StatusDocument {
     StatusDocument {
+        admits: false,
         epoch: Epoch(number),
         write_id: WriteId {
             epoch: Epoch(number),

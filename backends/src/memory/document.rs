@@ -70,7 +70,11 @@ impl Documents {
                 shown(expected)
             ));
         }
-        if let Some(reason) = self.too_large(&document.status) {
+        let too_large = self.too_large(&document.status).or_else(|| {
+            let grown = document.admits.then(|| document.status.grown())?;
+            self.too_large(&grown)
+        });
+        if let Some(reason) = too_large {
             return StoreOutcome::TooLarge(reason);
         }
         let version = self.next_version();

@@ -14,6 +14,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 fn document(request: u64) -> StatusDocument {
     StatusDocument {
+        admits: false,
         epoch: Epoch(1),
         write_id: WriteId {
             epoch: Epoch(1),
@@ -105,3 +106,27 @@ async fn limits_refuse_only_what_is_above_them() {
     cluster.limit_shards(Some(0));
     stored(store.store(None, document(1)).await);
 }
+
+#[tokio::test]
+async fn namespaces_are_admitted_only_below_the_limit_that_they_grow_to() {
+    let cluster = MemoryCluster::new();
+    let store = cluster.backend("a").store;
+    let admitting = StatusDocument {
+        admits: true,
+        status: Arc::new(ClusterStatus::decode(ONE_SHARD).unwrap()),
+        ..document(1)
+    };
+    let (bytes, grown) = (
+        admitting.status.estimated_bytes(),
+        admitting.status.grown().estimated_bytes(),
+    );
+    assert!(grown > bytes);
+    cluster.limit_bytes(Some(grown - 1));
+    let refused = store.store(None, admitting.clone()).await;
+    assert!(matches!(refused, StoreOutcome::TooLarge(_)));
+    cluster.limit_bytes(Some(grown));
+    stored(store.store(None, admitting).await);
+}
+
+const ONE_SHARD: &str =
+    "namespaces: {some: {shards: {0: {status: 2, term: 0, ensemble: [{internal: a}]}}}}";

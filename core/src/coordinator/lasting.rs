@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::authority::Authority;
-use super::candidate::Approach;
 use super::stepping_down::Leaving;
 use crate::backoff::Backoff;
 use crate::cluster::ClusterConfiguration;
@@ -51,19 +50,17 @@ impl Lasting {
     }
 
     /// Why whoever has won a campaign can't go on, if it can't: by the time alone, which comes
-    /// before anything that the event says, or as the event says so.
+    /// before anything that the event says, or as the event says so. `overdue` is why it has taken
+    /// too long over what it is at, if it has.
     pub(super) fn must_leave(
         &mut self,
         authority: &mut Authority,
-        approach: Option<&Approach>,
+        overdue: Option<(Cause, String)>,
         event: &Event,
         context: &mut Context,
     ) -> Option<(Cause, String)> {
         authority.hear(event, context.tenure);
-        let by_time = authority
-            .ended(context.now)
-            .or_else(|| approach?.overdue(context));
-        let Some(why) = by_time else {
+        let Some(why) = authority.ended(context.now).or(overdue) else {
             return self.asked_to_leave(event, context);
         };
         // These come once, and what they say lasts beyond the office.

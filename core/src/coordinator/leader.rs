@@ -16,6 +16,13 @@ pub(super) enum Led {
     Over(Cause, String),
 }
 
+/// Why it is of no use as a leader any more: no term and no leader can be stored, and while it is
+/// in doubt what was, nothing leaves for a data server either.
+pub(super) fn useless(office: &Office, context: &Context) -> Option<(Cause, String)> {
+    let reason = office.ledger.stalled(context)?;
+    Some((Cause::StoreStalled, reason))
+}
+
 /// Takes in an answer of the store, of a data server, a hint, or time.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -57,9 +64,11 @@ pub(super) fn lead(office: &mut Office, event: &Event, context: &mut Context) ->
             office.watch_ended(*request, error, context);
         }
         Event::PushEnded {
-            tenure, request, ..
+            tenure,
+            request,
+            error,
         } if *tenure == context.tenure => {
-            office.push_ended(*request, context);
+            office.push_ended(*request, error, context);
         }
         Event::StatusHinted => office.ledger.hint(context),
         Event::TimePassed => office.time_passed(context),

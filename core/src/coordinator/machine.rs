@@ -10,7 +10,7 @@ use statig::prelude::*;
 use super::authority::Authority;
 use super::candidate::{Approach, Fenced, Load};
 use super::lasting::Lasting;
-use super::leader::{Led, lead};
+use super::leader::{Led, lead, useless};
 use super::stepping_down::Leaving;
 use crate::context::Context;
 use crate::effect::Effect;
@@ -63,7 +63,7 @@ impl Lasting {
         context: &mut Context,
         event: &Event,
     ) -> Outcome<State> {
-        if let Some(why) = self.must_leave(authority, Some(approach), event, context) {
+        if let Some(why) = self.must_leave(authority, approach.overdue(context), event, context) {
             return step_down(Role::Candidate, None, why, context);
         }
         match event {
@@ -99,7 +99,7 @@ impl Lasting {
         event: &Event,
     ) -> Outcome<State> {
         let epoch = Some(ledger.epoch());
-        if let Some(why) = self.must_leave(authority, Some(approach), event, context) {
+        if let Some(why) = self.must_leave(authority, approach.overdue(context), event, context) {
             return step_down(Role::Candidate, epoch, why, context);
         }
         match approach.fenced(ledger, event, context) {
@@ -135,7 +135,7 @@ impl Lasting {
         event: &Event,
     ) -> Outcome<State> {
         let epoch = Some(office.ledger.epoch());
-        if let Some(why) = self.must_leave(authority, None, event, context) {
+        if let Some(why) = self.must_leave(authority, useless(office, context), event, context) {
             return step_down(Role::Leader, epoch, why, context);
         }
         let outcome = if let Event::ConfigurationRead(text) = event {

@@ -75,12 +75,19 @@ impl CoordinatorState {
         let store = |at| (at, Reason::Store);
         let timing = &self.context.timing;
         let deadlines = match self.machine.state() {
-            State::Campaigning { due } => [due.map(|due| (due, Reason::Campaign)), None, None],
+            State::Campaigning { due } => {
+                [due.map(|due| (due, Reason::Campaign)), None, None, None]
+            }
             State::Loading {
                 authority,
                 approach,
                 load,
-            } => [authority.deadline(), approach.deadline(), load.deadline()],
+            } => [
+                authority.deadline(),
+                approach.deadline(),
+                load.deadline(),
+                None,
+            ],
             State::Fencing {
                 authority,
                 approach,
@@ -89,6 +96,7 @@ impl CoordinatorState {
                 authority.deadline(),
                 approach.deadline(),
                 ledger.deadline(timing).map(store),
+                None,
             ],
             State::Leading {
                 authority, office, ..
@@ -96,8 +104,12 @@ impl CoordinatorState {
                 authority.deadline(),
                 office.deadline().map(|at| (at, Reason::Controllers)),
                 office.ledger.deadline(timing).map(store),
+                office
+                    .ledger
+                    .stalls_at(timing)
+                    .map(|at| (at, Reason::Office)),
             ],
-            State::SteppingDown { .. } | State::Stopped {} => [None; 3],
+            State::SteppingDown { .. } | State::Stopped {} => [None; 4],
         };
         deadlines.into_iter().flatten().min()
     }

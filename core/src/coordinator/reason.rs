@@ -11,7 +11,7 @@ pub enum Reason {
     Controllers,
     /// The document is loaded again.
     Load,
-    /// The office should have been opened by now.
+    /// The office should have been opened by now, or should be of some use.
     Office,
     /// A store, a read-back or a look at the version is due.
     Store,

@@ -58,6 +58,13 @@ impl Leaving {
 
     /// Whether others are to go first, since they may be able to do what this one can't.
     pub(super) fn gives_way(&self) -> bool {
-        self.cause == Cause::NotInOffice
+        match self.cause {
+            Cause::NotInOffice | Cause::StoreStalled => true,
+            Cause::AuthorityExpired
+            | Cause::Conflict
+            | Cause::LeadershipLost
+            | Cause::Shutdown
+            | Cause::StoreRefused => false,
+        }
     }
 }

@@ -138,7 +138,7 @@ impl<W> Ledger<W> {
         true
     }
 
-    /// Takes back the admissions of a batch that the store has no room for, and puts its other
+    /// Takes back the admissions of a batch that the store turned down, and puts its other
     /// changes before the later ones that wait for the next store. Returns which are taken back:
     /// not one that was removed meanwhile, even if another of its name is there by now.
     pub(super) fn take_back(&mut self, batch: Batch<W>) -> Vec<Arc<str>> {

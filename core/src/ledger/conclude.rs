@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Ledger;
+use super::flight::Flight;
 use crate::context::Context;
 use crate::event::Event;
 use crate::id::{RequestId, ShardId, Timestamp, Version};
@@ -35,7 +36,7 @@ pub(crate) enum Conclusion<W> {
     Nothing,
     /// The store refuses for a reason that waiting does not mend.
     Refused(String),
-    /// The store took back these namespaces, because the document would be too large.
+    /// The store did not take these namespaces: the document would be too large, or malformed.
     Rejected {
         namespaces: Vec<Arc<str>>,
         reason: String,
@@ -83,11 +84,11 @@ impl<W> Ledger<W> {
         outcome: StoreOutcome,
         context: &mut Context,
     ) -> Conclusion<W> {
-        let Some(flight) = &self.flight else {
+        let Some(flight) = self.flight.as_mut().filter(|it| it.is_storing(request)) else {
             return Conclusion::Nothing;
         };
-        if !flight.is_storing(request) {
-            return Conclusion::Nothing;
+        if let Some(reason) = outcome.reason() {
+            flight.problem = Some(reason.to_owned());
         }
         match outcome {
             StoreOutcome::Stored(version) => self.accept(version, context),
@@ -95,7 +96,7 @@ impl<W> Ledger<W> {
             StoreOutcome::Conflict(reason) if flight.doubtful => self.doubt(&reason, context),
             StoreOutcome::Conflict(reason) => self.conflict(reason, context),
             StoreOutcome::Corrupt(reason) => self.refused(StoreResult::Corrupt, reason, context),
-            StoreOutcome::Invalid(reason) => self.refused(StoreResult::Invalid, reason, context),
+            StoreOutcome::Invalid(reason) => self.invalid(reason, context),
             StoreOutcome::Forbidden(reason) => {
                 self.report(StoreResult::Forbidden, &reason, context);
                 self.send_at(context.now.after(context.timing.store_retry_most))
@@ -149,9 +150,10 @@ impl<W> Ledger<W> {
             HeadOutcome::Found(head) => self.conflict(moved(&head.version), context),
             HeadOutcome::Absent => self.conflict(DELETED.to_owned(), context),
             HeadOutcome::Corrupt(reason) => self.refused(StoreResult::Corrupt, reason, context),
-            HeadOutcome::Unavailable { after, .. } => {
+            HeadOutcome::Unavailable { after, reason } => {
                 let at = self.retry_time(context).max(context.now.after(after));
                 if let Some(flight) = &mut self.flight {
+                    flight.problem = Some(reason);
                     flight.read_at(at);
                 }
                 Conclusion::Nothing
@@ -222,6 +224,19 @@ impl<W> Ledger<W> {
             self.flight = Some(flight);
             return self.send_at(context.now.after(context.timing.store_retry_most));
         }
+        self.turned_down(flight, reason)
+    }
+
+    /// What has just grown may be what somebody objects to: without it the rest may pass.
+    fn invalid(&mut self, reason: String, context: &mut Context) -> Conclusion<W> {
+        self.report(StoreResult::Invalid, &reason, context);
+        match self.flight.take() {
+            Some(flight) if !flight.batch.admitted.is_empty() => self.turned_down(flight, reason),
+            Some(_) | None => Conclusion::Refused(reason),
+        }
+    }
+
+    fn turned_down(&mut self, flight: Flight<W>, reason: String) -> Conclusion<W> {
         if flight.doubtful {
             // Another document at the same version could make two histories: the next fencing
             // write settles which one there is.

@@ -19,6 +19,8 @@ pub(super) struct Flight<W> {
     /// Whether it was sent again already because the head had not moved.
     sent_again: bool,
     pub(super) first_sent: Timestamp,
+    /// Why it is not stored yet, in the store's words.
+    pub(super) problem: Option<String>,
 }
 
 /// How far it is.
@@ -51,6 +53,7 @@ impl<W> Flight<W> {
             doubtful: false,
             sent_again: false,
             first_sent: context.now,
+            problem: None,
         };
         flight.store(request, context);
         flight

@@ -142,6 +142,25 @@ impl<W> Ledger<W> {
         }
     }
 
+    /// When a store that does not end has to be given up, together with the office.
+    pub(crate) fn stalls_at(&self, timing: &Timing) -> Option<Timestamp> {
+        let flight = self.flight.as_ref()?;
+        Some(flight.first_sent.after(timing.useful_within))
+    }
+
+    /// Why nothing is stored any more, if nothing is.
+    pub(crate) fn stalled(&self, context: &Context) -> Option<String> {
+        if self.stalls_at(&context.timing)? > context.now {
+            return None;
+        }
+        let problem = self.flight.as_ref()?.problem.as_deref();
+        Some(format!(
+            "nothing could be stored for {} s: {}",
+            context.timing.useful_within.as_secs(),
+            problem.unwrap_or("the store does not answer"),
+        ))
+    }
+
     /// The document may have been changed by somebody else: look soon.
     pub(crate) fn hint(&mut self, context: &Context) {
         self.head_check.hint(context);
@@ -167,6 +186,7 @@ impl<W> Ledger<W> {
             epoch: self.epoch,
             write_id,
             status: Arc::new(self.working.clone()),
+            admits: !self.pending.admitted.is_empty(),
         };
         let batch = std::mem::take(&mut self.pending);
         let expected = self.version.clone();

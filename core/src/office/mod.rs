@@ -3,6 +3,7 @@
 //! It routes what happens to the controller that it concerns, and keeps what concerns all of them:
 //! the configuration's consequences, the assignments, the sweeps.
 
+mod binding;
 mod namespaces;
 mod publish;
 mod reconcile;
@@ -13,11 +14,12 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::binding::is_uninitialized;
 use self::publish::Publisher;
 use self::sweep::Sweep;
 use crate::call::{Answer, CallError};
 use crate::cluster::ClusterConfiguration;
-use crate::context::{Context, Owner};
+use crate::context::{Asked, Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Timestamp};
 use crate::ledger::{Acceptance, Ledger};
 use crate::report::Report;
@@ -39,6 +41,9 @@ pub(crate) struct Office {
     sweep: Sweep,
     /// Namespaces on their way to the store.
     created: Vec<Arc<str>>,
+    /// Groups of namespaces that are still to be tried, each in a store of its own, the next one
+    /// last.
+    groups: Vec<Vec<Arc<str>>>,
     /// Namespaces that can't be created, and why, so that it is said once.
     refused: BTreeMap<Arc<str>, String>,
 }
@@ -57,6 +62,7 @@ impl Office {
             publisher: Publisher::new(context),
             sweep: Sweep::new(context),
             created: Vec::new(),
+            groups: Vec::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -103,6 +109,7 @@ impl Office {
         }
         if moved {
             self.report_created(context);
+            self.create_next(context);
             self.publish(context);
         }
     }
@@ -113,16 +120,22 @@ impl Office {
         result: Result<Answer, CallError>,
         context: &mut Context,
     ) {
-        match context.answered(request) {
-            Some(Owner::Shard(id)) => {
+        let Some(Asked { owner, server }) = context.answered(request) else {
+            return;
+        };
+        let uninitialized = result.as_ref().is_err_and(is_uninitialized);
+        match owner {
+            Owner::Shard(id) => {
                 self.with_shard(id, context, |shard, cx| shard.answered(request, result, cx));
             }
-            Some(Owner::Server(id)) => {
+            Owner::Server(id) => {
                 self.with_server(&id, context, |server, context| {
                     server.answered(request, result, context)
                 });
             }
-            None => {}
+        }
+        if uninitialized {
+            self.uninitialized(&server, Some(request), context);
         }
     }
 
@@ -145,19 +158,32 @@ impl Office {
         error: &CallError,
         context: &mut Context,
     ) {
-        if let Some(Owner::Server(id)) = context.answered(request) {
-            self.with_server(&id, context, |server, context| {
-                server.watch_ended(request, error, context)
-            });
+        let Some(Asked { server, .. }) = context.answered(request) else {
+            return;
+        };
+        self.with_server(&server, context, |server, context| {
+            server.watch_ended(request, error, context)
+        });
+        if is_uninitialized(error) {
+            self.uninitialized(&server, None, context);
         }
     }
 
-    pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
-        if let Some(Owner::Server(id)) = context.answered(request) {
-            self.with_server(&id, context, |server, context| {
-                server.push_ended(request, context);
-                News::None
-            });
+    pub(crate) fn push_ended(
+        &mut self,
+        request: RequestId,
+        error: &CallError,
+        context: &mut Context,
+    ) {
+        let Some(Asked { server, .. }) = context.answered(request) else {
+            return;
+        };
+        self.with_server(&server, context, |server, context| {
+            server.push_ended(request, context);
+            News::None
+        });
+        if is_uninitialized(error) {
+            self.uninitialized(&server, None, context);
         }
     }
 
@@ -243,7 +269,10 @@ impl Office {
             .set(Timer::Server(id.clone()), server.deadline());
         match news {
             News::None => {}
-            News::Running => {
+            News::Running { emptied } => {
+                if emptied {
+                    self.report_emptied(id, context);
+                }
                 self.each_shard(context, |shard, cx| shard.server_running(id, cx));
             }
             News::Unavailable(reason) => {

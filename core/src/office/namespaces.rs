@@ -1,4 +1,10 @@
 //! Creation of namespaces: all of a namespace's shards, or none.
+//!
+//! All that are missing go into one store. If that is refused, they are tried in halves, and those
+//! in halves again, each in a store of its own: so one that does not fit takes no other with it. The
+//! store looks whether they fit as they will be once they are led ([`ClusterStatus::grown`]).
+//!
+//! [`ClusterStatus::grown`]: crate::cluster::ClusterStatus::grown
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,13 +31,22 @@ impl Office {
                 .iter()
                 .any(|namespace| namespace.name == *name)
         });
+        self.groups.clear();
+        let names = configuration.namespaces.iter().map(|it| it.name.clone());
+        self.create(&names.collect::<Vec<_>>(), context);
+    }
+
+    /// Creates those of these namespaces that are not there yet.
+    fn create(&mut self, names: &[Arc<str>], context: &mut Context) {
+        let Some(configuration) = self.configuration.clone() else {
+            return;
+        };
         for namespace in &configuration.namespaces {
-            if self
-                .ledger
-                .working()
-                .namespaces
-                .contains_key(&namespace.name)
-            {
+            let is_there = |it: &Self| {
+                let namespaces = &it.ledger.working().namespaces;
+                namespaces.contains_key(&namespace.name)
+            };
+            if !names.contains(&namespace.name) || is_there(self) {
                 continue;
             }
             match self.place(namespace) {
@@ -41,7 +56,17 @@ impl Office {
         }
     }
 
-    /// The store did not take these namespaces.
+    /// Goes on with the namespaces that are still to be tried, once nothing of the kind is on its
+    /// way.
+    pub(super) fn create_next(&mut self, context: &mut Context) {
+        while self.created.is_empty()
+            && let Some(group) = self.groups.pop()
+        {
+            self.create(&group, context);
+        }
+    }
+
+    /// The store did not take these namespaces, all together.
     pub(crate) fn rejected(
         &mut self,
         namespaces: &[Arc<str>],
@@ -59,8 +84,17 @@ impl Office {
                 self.with_shard(id, context, ShardController::park);
                 self.shards.remove(&id);
             }
-            self.refuse(name, reason.to_owned(), context);
         }
+        self.created.retain(|created| !namespaces.contains(created));
+        if let [name] = namespaces {
+            self.refuse(name, reason.to_owned(), context);
+        } else {
+            let (first, second) = namespaces.split_at(namespaces.len().div_euclid(2));
+            self.groups.extend([second.to_vec(), first.to_vec()]);
+        }
+        self.create_next(context);
+        // Where nothing is left to be created, there may be nothing to wait for any more.
+        self.publish(context);
     }
 
     /// Says which namespaces have become durable.

@@ -36,20 +36,26 @@ impl Office {
             let identity = self.servers.get(&id).map(ServerController::identity);
             let kept = wanted
                 .get(&id)
-                .is_some_and(|(wanted, _)| Some(wanted) == identity);
+                .is_some_and(|(wanted, _)| identity.is_some_and(|it| it.same_addresses(wanted)));
             if !kept {
                 self.drop_server(&id, wanted.contains_key(&id), context);
             }
         }
         for (id, (identity, configured)) in wanted {
-            let mut server = match self.servers.remove(&id) {
-                Some(server) => server,
-                None => ServerController::new(identity, configured, context.now),
+            let server = match self.servers.remove(&id) {
+                Some(mut server) => {
+                    server.set_identity(identity);
+                    server.set_configured(configured, context);
+                    server
+                }
+                None => {
+                    let mut server = ServerController::new(identity, configured, context.now);
+                    if let Some(latest) = self.latest_assignments() {
+                        server.publish(&latest, context);
+                    }
+                    server
+                }
             };
-            server.set_configured(configured, context);
-            if let Some(latest) = self.latest_assignments() {
-                server.publish(&latest, context);
-            }
             self.servers.insert(id.clone(), server);
             self.with_server(&id, context, |server, context| {
                 server.time_passed(context);

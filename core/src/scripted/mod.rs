@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) failing: BTreeMap<(String, &'static str), CallErrorKind>,
     /// Calls that are never answered, by internal address and kind.
     pub(crate) silent: BTreeSet<(String, &'static str)>,
+    /// Servers that are bound to this cluster, by internal address.
+    pub(crate) bound: BTreeSet<String>,
     /// Servers that are bound to another cluster, by internal address.
     pub(crate) mismatched: BTreeSet<String>,
     /// What loading gives instead of what is stored.
@@ -73,6 +75,7 @@ impl World {
             silent: BTreeSet::new(),
             unreadable: None,
             hang: None,
+            bound: BTreeSet::new(),
             mismatched: BTreeSet::new(),
             heads: BTreeMap::new(),
             replicas: BTreeMap::new(),
@@ -103,6 +106,7 @@ impl World {
     pub(crate) fn restarted(self) -> Self {
         let mut world = Self::new();
         world.stored = self.stored;
+        world.bound = self.bound;
         world.now = self.now;
         world
     }

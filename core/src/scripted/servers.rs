@@ -61,10 +61,12 @@ impl World {
             Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)?),
             Call::Handshake => {
                 let ours = !self.mismatched.contains(&*server.internal);
-                let binding = if ours {
+                let binding = if !ours {
+                    Binding::Mismatch
+                } else if self.bound.insert(server.internal.to_string()) {
                     Binding::Bound
                 } else {
-                    Binding::Mismatch
+                    Binding::AlreadyBound
                 };
                 Answer::Handshaken {
                     binding,

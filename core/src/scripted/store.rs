@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::World;
 use crate::cluster::{ClusterStatus, ShardMetadata};
 use crate::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
-use crate::{Effect, Epoch, ShardId, Version};
+use crate::{Effect, Epoch, Event, ShardId, Version};
 
 impl World {
     pub(crate) fn status(&self) -> &ClusterStatus {
@@ -58,6 +58,49 @@ impl World {
                 intact: true,
             }),
         }
+    }
+
+    /// Which stores are turned down while time passes; the others are carried out.
+    pub(crate) fn run_refusing(
+        &mut self,
+        millis: u64,
+        refuse: impl Fn(&StatusDocument) -> Option<StoreOutcome>,
+    ) {
+        self.hold_stores = true;
+        let end = self.now.after(std::time::Duration::from_millis(millis));
+        loop {
+            self.settle();
+            let held = std::mem::take(&mut self.held);
+            if held.is_empty() {
+                match self.machine.poll_deadline() {
+                    Some((at, _)) if at <= end => self.now = self.now.max(at),
+                    _ => break,
+                }
+                self.feed(Event::TimePassed);
+            }
+            for effect in held {
+                let Effect::Store {
+                    tenure,
+                    request,
+                    expected,
+                    document,
+                } = effect
+                else {
+                    panic!("{effect:?}")
+                };
+                let outcome = match refuse(&document) {
+                    Some(refusal) => refusal,
+                    None => self.apply(expected, document),
+                };
+                self.feed(Event::StoreEnded {
+                    tenure,
+                    request,
+                    outcome,
+                });
+            }
+        }
+        self.now = end;
+        self.hold_stores = false;
     }
 
     pub(crate) fn store(

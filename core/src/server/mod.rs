@@ -1,5 +1,6 @@
 //! One data server: health, handshake, features, and the assignments stream.
 
+mod binding;
 mod health;
 mod probe;
 #[cfg(test)]
@@ -8,9 +9,10 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::binding::Bound;
 use self::probe::Probe;
 use crate::assign::ShardAssignments;
-use crate::call::{Answer, Binding, Call, CallError, CallErrorKind, Feature};
+use crate::call::{Answer, Call, CallError, Feature};
 use crate::cluster::DataServerIdentity;
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, Timestamp};
@@ -39,6 +41,7 @@ pub(crate) struct ServerController {
     foreign: bool,
     /// Its last check was not answered.
     silent: bool,
+    binding: Bound,
 }
 
 /// Whether the server can be worked with.
@@ -58,7 +61,10 @@ pub(crate) enum News {
     /// Nothing.
     None,
     /// It can be worked with (again).
-    Running,
+    Running {
+        /// Whether it was bound only now: it has no data yet, or none any more.
+        emptied: bool,
+    },
     /// It can't be worked with (any more).
     Unavailable(String),
     /// It answers, but nobody watched it for a while: it may have been restarted.
@@ -87,11 +93,17 @@ impl ServerController {
             suspicious: false,
             foreign: false,
             silent: false,
+            binding: Bound::default(),
         }
     }
 
     pub(crate) fn identity(&self) -> &DataServerIdentity {
         &self.identity
+    }
+
+    /// How it is written now. Its id and its addresses stay the same.
+    pub(crate) fn set_identity(&mut self, identity: DataServerIdentity) {
+        self.identity = identity;
     }
 
     pub(crate) fn reach(&self) -> Reach {
@@ -139,7 +151,7 @@ impl ServerController {
         self.latest = Some(assignments.clone());
         if self.reach == Reach::Running && self.stream.due.is_none() {
             let request = context.push(self.stream.request, &self.identity, assignments.clone());
-            self.stream.sent(request);
+            self.stream.sent(request, context.now);
         }
     }
 
@@ -159,16 +171,16 @@ impl ServerController {
         let now = context.now;
         let owner = || Owner::Server(self.identity.id());
         if self.check.is_due(now) {
-            self.check
-                .sent(context.call(owner(), &self.identity, Call::CheckHealth));
+            let request = context.call(owner(), &self.identity, Call::CheckHealth);
+            self.check.sent(request, now);
         }
         if self.watch.is_due(now) {
-            self.watch.sent(context.watch(&self.identity));
+            self.watch.sent(context.watch(&self.identity), now);
             self.watched = false;
         }
         if self.handshake.is_due(now) {
-            self.handshake
-                .sent(context.call(owner(), &self.identity, Call::Handshake));
+            let request = context.call(owner(), &self.identity, Call::Handshake);
+            self.handshake.sent(request, now);
         }
         if self.stream.is_due(now) {
             self.stream.due = None;
@@ -188,55 +200,14 @@ impl ServerController {
             return self.checked(result, context);
         }
         if self.handshake.ended(request) {
-            return self.shaken(result, context);
+            return self.shaken(request, result, context);
         }
         News::None
     }
 
     pub(crate) fn push_ended(&mut self, request: RequestId, context: &mut Context) {
         if self.stream.ended(request) {
-            self.stream.retry(context);
-        }
-    }
-
-    fn shaken(&mut self, result: Result<Answer, CallError>, context: &mut Context) -> News {
-        match result {
-            Ok(Answer::Handshaken {
-                binding: Binding::Bound | Binding::AlreadyBound,
-                features,
-            }) => {
-                self.features = Some(features);
-                self.handshake.backoff.reset();
-                self.failures = 0;
-                self.foreign = false;
-                self.reach = Reach::Running;
-                self.report("it has shaken hands".to_owned(), context);
-                self.stream.stop(context);
-                if let Some(latest) = self.latest.clone() {
-                    self.publish(&latest, context);
-                }
-                News::Running
-            }
-            Ok(Answer::Handshaken {
-                binding: Binding::Mismatch,
-                ..
-            }) => {
-                self.handshake.retry(context);
-                self.foreign = true;
-                self.refused(
-                    "it is bound to another cluster: wipe its data to use it here",
-                    context,
-                )
-            }
-            Err(error) if error.kind == CallErrorKind::Refused => {
-                self.handshake.retry(context);
-                self.foreign = true;
-                self.refused(&error.message, context)
-            }
-            Ok(_) | Err(_) => {
-                self.handshake.retry(context);
-                News::None
-            }
+            self.stream.broke(context);
         }
     }
 

@@ -9,6 +9,8 @@ use crate::id::{RequestId, Timestamp};
 pub(super) struct Probe {
     pub(super) request: Option<RequestId>,
     pub(super) due: Option<Timestamp>,
+    /// When the request in flight was sent.
+    pub(super) since: Timestamp,
     pub(super) backoff: Backoff,
 }
 
@@ -17,8 +19,11 @@ impl Probe {
         self.request.is_none() && self.due.is_some_and(|due| due <= now)
     }
 
-    pub(super) fn sent(&mut self, request: RequestId) {
-        self.request = Some(request);
+    pub(super) fn sent(&mut self, request: RequestId, now: Timestamp) {
+        // What is sent on a stream that is open already does not open it again.
+        if self.request.replace(request) != Some(request) {
+            self.since = now;
+        }
         self.due = None;
     }
 
@@ -36,6 +41,14 @@ impl Probe {
         if let Some(request) = self.request.take() {
             context.cancel(request);
         }
+    }
+
+    /// It has broken. If it had lasted, what failed before does not count any more.
+    pub(super) fn broke(&mut self, context: &mut Context) {
+        if context.now.since(self.since) >= context.timing.lasting {
+            self.backoff.reset();
+        }
+        self.retry(context);
     }
 
     pub(super) fn retry(&mut self, context: &mut Context) {

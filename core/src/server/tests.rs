@@ -421,3 +421,191 @@ fn without_a_configuration_the_first_assignments_wait_for_one_but_not_for_ever()
     world.run_for(2_000);
     assert_eq!(pushes(&world.log), 3);
 }
+
+fn lose_data(world: &mut World, server: &str) {
+    world.bound.remove(server);
+    for call in ["GetStatus", "NewTerm", "BecomeLeader", "AddFollower"] {
+        let place = (server.to_owned(), call);
+        world.failing.insert(place, CallErrorKind::NotInitialized);
+    }
+}
+
+fn leader(world: &World) -> String {
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    shard.leader.as_ref().unwrap().internal.to_string()
+}
+
+fn shakes(world: &World, server: &str) -> usize {
+    let shakes = world.log.iter().filter(|effect| {
+        matches!(effect, Effect::Call { call: Call::Handshake, server: to, .. }
+            if &*to.internal == server)
+    });
+    shakes.count()
+}
+
+/// Who was found empty, and how many shards ought to have been there.
+fn emptied(world: &World) -> Vec<(String, u32)> {
+    let reports = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::ServerEmptied { server, shards }) => {
+            Some((server.0.to_string(), *shards))
+        }
+        _ => None,
+    });
+    reports.collect()
+}
+
+#[test]
+fn a_server_that_says_to_a_shard_that_it_is_not_bound_is_shaken_hands_with_at_once() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    lose_data(&mut world, &led_by);
+    world.break_watch(&led_by);
+    assert_eq!(shakes(&world, &led_by), 1);
+    assert_eq!(emptied(&world), [(led_by[..2].to_owned(), 2)]);
+    // Bound again, it knows no shard any more.
+    world.failing.clear();
+    let place = (led_by.clone(), "GetStatus");
+    world.failing.insert(place, CallErrorKind::NotMember);
+    world.run_for(5_000);
+    assert!(world.calls("BecomeLeader") > 0);
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_server_that_goes_on_saying_that_it_is_not_bound_is_shaken_hands_with_now_and_then() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    lose_data(&mut world, &led_by);
+    world.break_watch(&led_by);
+    for _ in 0..600 {
+        world.bound.remove(&led_by);
+        world.run_for(1_000);
+    }
+    let shakes = shakes(&world, &led_by);
+    assert!((10..400).contains(&shakes), "{shakes}");
+    assert_eq!(emptied(&world).len(), 1, "it is said once");
+}
+
+#[test]
+fn a_stream_that_says_that_the_server_is_not_bound_leads_to_a_handshake_too() {
+    for is_watch in [true, false] {
+        let mut world = World::steady();
+        let tenure = world.tenure();
+        world.run_for(15_000);
+        let push = world.log.iter().find_map(|effect| match effect {
+            Effect::PushAssignments {
+                request, server, ..
+            } if &*server.internal == SERVER => Some(*request),
+            _ => None,
+        });
+        let error = error(CallErrorKind::NotInitialized);
+        world.feed(if is_watch {
+            Event::HealthWatchEnded {
+                tenure,
+                request: *world.watches.get(SERVER).unwrap(),
+                error,
+            }
+        } else {
+            Event::PushEnded {
+                tenure,
+                request: push.unwrap(),
+                error,
+            }
+        });
+        assert_eq!(shakes(&world, SERVER), 1, "{is_watch}");
+        assert_eq!(emptied(&world), [], "it was bound all the time");
+    }
+}
+
+#[test]
+fn what_was_asked_before_the_handshake_says_nothing_against_it() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let tenure = world.tenure();
+    world.hang = Some(|effect| {
+        matches!(
+            effect,
+            Effect::Call {
+                call: Call::GetStatus { .. },
+                ..
+            }
+        )
+    });
+    world.break_watch(&led_by);
+    let asked: Vec<RequestId> = world
+        .log
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Call {
+                request,
+                server,
+                call: Call::GetStatus { .. },
+                ..
+            } if *server.internal == *led_by => Some(*request),
+            _ => None,
+        })
+        .collect();
+    for request in asked {
+        world.feed(Event::CallAnswered {
+            tenure,
+            request,
+            result: Err(error(CallErrorKind::NotInitialized)),
+        });
+    }
+    assert_eq!(shakes(&world, &led_by), 1);
+    world.run_for(60);
+    assert_eq!(shakes(&world, &led_by), 1);
+}
+
+#[test]
+fn a_new_server_that_no_led_shard_is_on_is_not_said_to_be_empty() {
+    let mut world = World::new();
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(3_000);
+    let more = format!("{CONFIGURATION}  - {{name: s4, public: 's4:1', internal: 's4:2'}}\n");
+    world.configure(Some(&more));
+    world.run_for(3_000);
+    assert_eq!(shakes(&world, "s4:2"), 1);
+    assert_eq!(emptied(&world), []);
+}
+
+/// Breaks the assignments stream of the server; how long it takes until it is opened again.
+fn break_stream(world: &mut World) -> Duration {
+    let is_push = |effect: &&Effect| matches!(effect, Effect::PushAssignments { server, .. } if &*server.internal == SERVER);
+    while !world.log.iter().any(|effect| is_push(&effect)) {
+        world.run_for(50);
+    }
+    let Some(Effect::PushAssignments {
+        tenure, request, ..
+    }) = world.log.iter().rev().find(is_push).cloned()
+    else {
+        panic!()
+    };
+    world.log.clear();
+    world.feed(Event::PushEnded {
+        tenure,
+        request,
+        error: error(CallErrorKind::Unreachable),
+    });
+    let broke = world.now;
+    while !world.log.iter().any(|effect| is_push(&effect)) {
+        world.run_for(50);
+    }
+    world.now.since(broke)
+}
+
+#[test]
+fn the_wait_before_a_stream_is_opened_again_starts_over_once_one_has_lasted() {
+    let mut world = World::steady();
+    for _ in 0..12 {
+        break_stream(&mut world);
+    }
+    assert!(break_stream(&mut world) > Duration::from_secs(2));
+    world.run_for(600_000);
+    for _ in 0..12 {
+        let wait = break_stream(&mut world);
+        assert!(wait < Duration::from_millis(500), "{wait:?}");
+        world.run_for(600_000);
+    }
+}

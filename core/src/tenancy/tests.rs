@@ -37,6 +37,7 @@ pub(super) fn server() -> DataServerIdentity {
 
 pub(super) fn document() -> StatusDocument {
     StatusDocument {
+        admits: false,
         epoch: Epoch(1),
         write_id: WriteId {
             epoch: Epoch(1),

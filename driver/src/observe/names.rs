@@ -11,6 +11,7 @@ pub fn cause(cause: Cause) -> &'static str {
         Cause::NotInOffice => "not_in_office",
         Cause::Shutdown => "shutdown",
         Cause::StoreRefused => "store_refused",
+        Cause::StoreStalled => "store_stalled",
     }
 }
 

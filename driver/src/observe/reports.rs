@@ -128,6 +128,13 @@ pub fn log_report(report: &Report) {
                 "A data server's state changed"
             );
         }
+        Report::ServerEmptied { server, shards } => warn!(
+            component = "data-server-controller",
+            data_server = &*server.0,
+            shards,
+            "A data server was bound to the cluster only now, although shards that are led have a \
+             replica on it: it is new, or it has lost its data"
+        ),
         Report::ServerForgotten { server } => info!(
             component = "data-server-controller",
             data_server = &*server.0,

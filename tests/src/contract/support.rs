@@ -115,6 +115,7 @@ pub(super) fn write_id(epoch: u64, request: u64) -> WriteId {
 
 pub(super) fn document(epoch: u64, request: u64, status: ClusterStatus) -> StatusDocument {
     StatusDocument {
+        admits: false,
         epoch: Epoch(epoch),
         write_id: write_id(epoch, request),
         status: Arc::new(status),

@@ -1,9 +1,11 @@
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stepdown_core::Version;
+use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::StoreOutcome;
 
 use super::super::Layout;
@@ -369,4 +371,42 @@ async fn a_document_that_only_its_head_told_of_is_missed_when_it_is_gone() {
         "{outcome:?}, and epoch {:?}",
         *documents.epochs().borrow()
     );
+}
+
+/// A status without leaders that fits, and would not with them.
+fn fits_as_long_as_nobody_leads() -> ClusterStatus {
+    let unled = |shards| {
+        let mut status = realistic_status(shards);
+        let namespaces = status.namespaces.values_mut();
+        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
+            Arc::make_mut(shard).leader = None;
+        }
+        status
+    };
+    let mut sizes = (1..100).map(|tens| unled(tens * 10));
+    let status = sizes.find(|status| status.grown().encode().len() > LIMIT);
+    status.unwrap()
+}
+
+#[tokio::test]
+async fn namespaces_are_admitted_only_if_they_fit_once_they_are_led() {
+    let api = FakeApi::new().await;
+    let documents = api.documents(Layout::Plain);
+    let version = store(&documents, None, document(1)).await;
+    let status = Arc::new(fits_as_long_as_nobody_leads());
+    let admits = |admits| stepdown_core::store::StatusDocument {
+        status: status.clone(),
+        admits,
+        ..document(2)
+    };
+    let outcome = documents
+        .store()
+        .store(Some(version.clone()), admits(true))
+        .await;
+    let StoreOutcome::TooLarge(reason) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(reason.contains("once every shard is led"), "{reason}");
+    // What is there is stored as long as it fits.
+    store(&documents, Some(&version), admits(false)).await;
 }

@@ -33,6 +33,7 @@ enum Before {
 
 fn document(number: u64) -> StatusDocument {
     StatusDocument {
+        admits: false,
         epoch: Epoch(number),
         write_id: WriteId {
             epoch: Epoch(number),

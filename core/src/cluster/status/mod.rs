@@ -4,6 +4,7 @@ mod checks;
 mod decode;
 mod document;
 mod encode;
+mod grown;
 mod problems;
 pub(crate) mod size;
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
     180 + servers.map(of_server).sum::<u64>() + shard.split.as_ref().map_or(0, |_| 300)
 }
 
-fn of_server(server: &DataServerIdentity) -> u64 {
+pub(super) fn of_server(server: &DataServerIdentity) -> u64 {
     let name = server.name.as_deref().unwrap_or_default();
     90 + length(name) + length(&server.public) + length(&server.internal)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::steps::{kinds, start_election};
+use super::steps::{fail_leader, kinds, start_election};
 use crate::scripted::World;
 use crate::store::StoreOutcome;
 use crate::{Cause, Effect, Event, Report, Role};
@@ -103,4 +103,75 @@ fn a_shutdown_drains_releases_and_exits_in_this_order() {
     assert_eq!(kinds(&effects), ["Report(RoleChanged)", "Release", "Exit"]);
     world.run_for(60_000);
     assert!(world.drain().is_empty());
+}
+
+/// Why offices were left.
+fn causes(world: &World) -> Vec<(Cause, &str)> {
+    let causes = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::RoleChanged {
+            from: Role::Leader,
+            cause,
+            reason,
+            ..
+        }) => Some((cause.unwrap(), reason.as_str())),
+        _ => None,
+    });
+    causes.collect()
+}
+
+#[test]
+fn a_leader_that_can_not_store_anything_gives_way_to_others_and_says_why() {
+    let after = Duration::from_millis(10);
+    let (forbidden, away) = ("403".to_owned(), "503".to_owned());
+    let refusals = [
+        ("403", StoreOutcome::Forbidden(forbidden)),
+        ("1 MiB", StoreOutcome::TooLarge("1 MiB".to_owned())),
+        (
+            "503",
+            StoreOutcome::Unavailable {
+                after,
+                reason: away,
+            },
+        ),
+        ("timed out", StoreOutcome::Ambiguous("timed out".to_owned())),
+    ];
+    for doubtful in [false, true] {
+        for (words, refusal) in &refusals {
+            let mut world = World::steady();
+            let tenure = world.tenure();
+            if doubtful {
+                let doubt = StoreOutcome::Ambiguous("timed out".to_owned());
+                world.script.push(doubt);
+            }
+            world.script.extend(vec![refusal.clone(); 10_000]);
+            fail_leader(&mut world);
+            world.run_for(29_000);
+            assert_eq!((causes(&world), world.tenure()), (vec![], tenure));
+            world.run_for(2_000);
+            let reason = format!("nothing could be stored for 30 s: {words}");
+            assert_eq!(causes(&world), [(Cause::StoreStalled, reason.as_str())]);
+            // Others have a few seconds to go first.
+            assert_eq!(world.machine.role(), Role::Candidate);
+            world.script.clear();
+            world.run_for(20_000);
+            assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+        }
+    }
+}
+
+#[test]
+fn a_store_that_never_answers_costs_the_office() {
+    let mut world = World::steady();
+    world.hang = Some(|effect| matches!(effect, Effect::Store { .. }));
+    fail_leader(&mut world);
+    world.run_for(31_000);
+    let reason = "nothing could be stored for 30 s: the store does not answer";
+    assert_eq!(causes(&world), [(Cause::StoreStalled, reason)]);
+}
+
+#[test]
+fn a_leader_with_nothing_to_store_stays_in_office_for_ever() {
+    let mut world = World::steady();
+    world.run_for(60 * 60_000);
+    assert_eq!(causes(&world), []);
 }

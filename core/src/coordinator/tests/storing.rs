@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::steps::{fail_leader, kinds, last_store, start_election};
+use crate::cluster::ClusterStatus;
 use crate::scripted::{CONFIGURATION, World};
-use crate::store::StoreOutcome;
-use crate::{Effect, Event, Role};
+use crate::store::{StatusDocument, StoreOutcome};
+use crate::{Effect, Event, Report, Role};
 
 #[test]
 fn an_ambiguous_store_holds_every_call_back_until_the_head_was_read() {
@@ -141,4 +142,83 @@ fn a_store_that_is_not_available_is_tried_again_and_leadership_stays() {
         (world.tenure(), world.machine.steady_shards()),
         (tenure, Some((2, 2)))
     );
+}
+
+/// The configuration with these namespaces and their numbers of shards on top.
+fn with_more(more: &[(&str, u32)]) -> String {
+    let more = more.iter().map(|(name, shards)| {
+        format!("  - {{name: {name}, initialShardCount: {shards}, replicationFactor: 3}}\n")
+    });
+    let more = format!("\nnamespaces:\n{}", more.collect::<String>());
+    CONFIGURATION.replace("\nnamespaces:\n", &more)
+}
+
+/// A store that has room for so many leaders.
+fn with_room_for(leaders: usize) -> impl Fn(&StatusDocument) -> Option<StoreOutcome> {
+    move |document| {
+        let led = |status: &ClusterStatus| {
+            let shards = status.shards();
+            shards.filter(|(_, _, it)| it.leader.is_some()).count()
+        };
+        let fits = led(&document.status) <= leaders
+            && !(document.admits && led(&document.status.grown()) > leaders);
+        (!fits).then(|| StoreOutcome::TooLarge("1 MiB".to_owned()))
+    }
+}
+
+fn refused(world: &World) -> Vec<&str> {
+    let refused = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::NamespaceRefused { namespace, .. }) => Some(&**namespace),
+        _ => None,
+    });
+    refused.collect()
+}
+
+#[test]
+fn a_namespace_that_would_not_fit_with_its_leaders_is_refused_and_ends_no_fail_over() {
+    let mut world = World::steady();
+    world.hold_stores = true;
+    world.configure(Some(&with_more(&[("more", 20)])));
+    world.run_refusing(30_000, with_room_for(10));
+    assert_eq!(refused(&world), ["more"]);
+    fail_leader(&mut world);
+    world.run_refusing(10_000, with_room_for(10));
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_namespace_that_fits_is_created_whatever_does_not_fit_beside_it() {
+    let mut world = World::steady();
+    world.hold_stores = true;
+    let more = [("a", 3), ("huge", 20), ("b", 3), ("large", 9), ("c", 1)];
+    world.configure(Some(&with_more(&more)));
+    world.run_refusing(10_000, with_room_for(10));
+    let names: Vec<&str> = world.status().namespaces.keys().map(|it| &**it).collect();
+    assert_eq!(names, ["a", "b", "c", "default"]);
+    assert_eq!(refused(&world), ["huge", "large"]);
+    assert_eq!(world.machine.steady_shards(), Some((9, 9)));
+}
+
+#[test]
+fn a_namespace_that_the_store_calls_malformed_is_refused_and_costs_no_office() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world.hold_stores = true;
+    world.configure(Some(&with_more(&[("good", 1), ("bad", 1)])));
+    world.run_refusing(10_000, |document| {
+        let is_bad = document.status.namespaces.contains_key("bad");
+        is_bad.then(|| StoreOutcome::Invalid("no".to_owned()))
+    });
+    assert_eq!(world.tenure(), tenure);
+    assert_eq!(refused(&world), ["bad"]);
+    assert_eq!(world.machine.steady_shards(), Some((3, 3)));
+}
+
+#[test]
+fn a_change_that_the_store_calls_malformed_costs_the_office() {
+    let mut world = World::steady();
+    let tenure = world.tenure();
+    world.script.push(StoreOutcome::Invalid("no".to_owned()));
+    fail_leader(&mut world);
+    assert!(world.tenure() > tenure);
 }

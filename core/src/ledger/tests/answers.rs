@@ -24,7 +24,9 @@ ambiguous        | *        | *     | *     | -                                 
 conflict         | no       | *     | *     | conflict: v8                        | tell Conflict        | over  | over                  | over     | over        | before
 conflict         | yes      | *     | *     | -                                   | tell Ambiguous, read | held  | -                     | -        | -           | before
 corrupt          | *        | *     | *     | refused: no YAML                    | tell Corrupt         | over  | over                  | over     | over        | before
-invalid          | *        | *     | *     | refused: bad name                   | tell Invalid         | over  | over                  | over     | over        | before
+invalid          | no       | *     | no    | refused: bad name                   | tell Invalid         | over  | over                  | over     | over        | before
+invalid          | no       | *     | yes   | rejected new: bad name              | tell Invalid         | sent  | store [n] over v2     | -        | -           | before
+invalid          | yes      | *     | *     | refused: bad name                   | tell Invalid         | over  | over                  | over     | over        | before
 forbidden        | no       | *     | *     | -                                   | tell Forbidden       | sent  | -                     | 5s       | store same  | before
 forbidden        | yes      | *     | *     | -                                   | tell Forbidden       | held  | -                     | 5s       | store same  | before
 too large        | no       | *     | no    | -                                   | tell TooLarge        | sent  | -                     | 5s       | store same  | before

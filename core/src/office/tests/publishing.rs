@@ -176,3 +176,11 @@ fn a_server_that_joins_is_told_the_latest() {
     opened.drain();
     assert_eq!(having(&opened.answer_calls(), "push"), ["s9 push [n]"]);
 }
+
+#[test]
+fn servers_that_waited_for_the_only_namespace_are_told_of_nothing_once_it_is_refused() {
+    let wanted = configuration(&[("big", 1)], &["s1"]);
+    let mut opened = Opened::on(ClusterStatus::default(), Some(&wanted));
+    assert_eq!(having(&opened.answer_calls(), "push"), [""; 0]);
+    assert_eq!(having(&opened.store_too_large(), "push"), ["s1 push []"]);
+}

@@ -90,8 +90,7 @@ fn running() -> Opened {
 
 #[test]
 fn a_new_configuration_is_said_and_done_to_those_that_it_concerns_and_to_nobody_else() {
-    // The servers of the new configuration, whom to look at, and what becomes of it. Everybody is
-    // sent the assignments again.
+    // The servers of the new configuration, whom to look at, and what becomes of it.
     let table: [(&[&str], &str, &[&str]); 6] = [
         (&["s1", "s2", "s3"], "s1", &[]),
         (&["s1", "s2", "s3"], "s3", &[]),
@@ -106,13 +105,13 @@ fn a_new_configuration_is_said_and_done_to_those_that_it_concerns_and_to_nobody_
             "s4",
             &["s4 CheckHealth", "s4 watch"],
         ),
-        (&["s1", "s2", "s3", "s4"], "s1", &[]),
+        // Clients may come by another address from now on.
+        (&["s1", "s2", "s3", "s4"], "s1", &["s1 push [n]"]),
     ];
     for (servers, whom, expected) in table {
         let mut opened = running();
         opened.reconcile(&configuration(&[("n", 1)], servers));
-        let mut its = only(&opened.drain(), &format!("{whom} "));
-        its.retain(|it| !it.contains("push"));
+        let its = only(&opened.drain(), &format!("{whom} "));
         assert_eq!(its, expected, "{whom} of {servers:?}");
     }
 }
@@ -181,4 +180,16 @@ fn a_server_is_forgotten_once_it_holds_no_shard_any_more_and_is_not_configured()
         having(&opened.drain(), "forgotten"),
         ["pending is forgotten"]
     );
+}
+
+#[test]
+fn a_server_that_is_given_the_name_that_it_goes_by_anyway_is_kept() {
+    let unnamed = "namespaces: []\nservers:\n  - {public: 's1:1', internal: 's1:2'}\n";
+    let named = unnamed.replace("{public", "{name: 's1:2', public");
+    let mut opened = Opened::on(ClusterStatus::default(), Some(unnamed));
+    opened.answer_calls();
+    opened.reconcile(&named);
+    assert_eq!(opened.drain(), [""; 0]);
+    let identity = opened.office.servers[&ServerId("s1:2".into())].identity();
+    assert_eq!(identity.name.as_deref(), Some("s1:2"));
 }

@@ -40,6 +40,7 @@ fn store() -> Task {
         until: None,
         expected: None,
         document: StatusDocument {
+            admits: false,
             epoch,
             write_id: WriteId {
                 epoch,

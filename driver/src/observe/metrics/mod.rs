@@ -101,6 +101,7 @@ impl Metrics {
             Report::ServerChanged { server, state, .. } => {
                 self.shards.server_changed(server, *state);
             }
+            Report::ServerEmptied { server, .. } => self.shards.server_emptied(server),
             Report::ServerForgotten { server } => self.shards.server_forgotten(server),
             Report::ShardAccepted {
                 namespace,

@@ -116,6 +116,11 @@ fn server_families(table: &Table) -> Vec<MetricFamily> {
             failed.add_count(&labels, server.failures);
         }
     }
+    let mut emptied =
+        Family::counter("How often the data server had no data where it ought to have had some");
+    for (id, count) in &table.emptied {
+        emptied.add_count(&[("data_server", &*id.0)], *count);
+    }
     [
         running.named(&[
             "oxia_coordinator_node_running_count",
@@ -125,6 +130,7 @@ fn server_families(table: &Table) -> Vec<MetricFamily> {
             "oxia_coordinator_node_health_checks_failed_count_total",
             "oxia_coordinator_node_health_checks_failed_total",
         ]),
+        emptied.named(&["stepdown_data_server_emptied_total"]),
     ]
     .concat()
 }

@@ -22,6 +22,8 @@ pub struct Table {
     detailed: usize,
     pub others: BTreeMap<Arc<str>, Latencies>,
     pub servers: BTreeMap<ServerId, Server>,
+    /// How often each server was without data that it ought to have had.
+    pub emptied: BTreeMap<ServerId, u64>,
 }
 
 #[derive(Clone)]
@@ -95,6 +97,11 @@ impl Series {
         let server = table.servers.entry(server.clone()).or_default();
         server.running = state == ServerState::Running;
         server.failures += u64::from(state == ServerState::Unavailable);
+    }
+
+    /// A data server was without data that it ought to have had.
+    pub fn server_emptied(&self, server: &ServerId) {
+        *self.lock().emptied.entry(server.clone()).or_default() += 1;
     }
 
     /// A data server is no longer known.

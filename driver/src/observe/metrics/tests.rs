@@ -287,3 +287,24 @@ fn the_process_is_measured() {
         assert_eq!(samples(&metrics, name).len(), 1, "{name}");
     }
 }
+
+#[test]
+fn data_that_servers_have_lost_is_counted_and_stays_counted_out_of_office() {
+    let metrics = Metrics::new().expect("unique names");
+    for _ in 0..2 {
+        metrics.report(&Report::ServerEmptied {
+            server: ServerId("s1".into()),
+            shards: 3,
+        });
+    }
+    metrics.report(&role(
+        Role::Leader,
+        Role::SteppingDown,
+        Some(Cause::Conflict),
+    ));
+    let samples = samples(&metrics, "stepdown_data_server_emptied_total");
+    assert_eq!(
+        samples,
+        [r#"stepdown_data_server_emptied_total{data_server="s1"} 2"#]
+    );
+}
