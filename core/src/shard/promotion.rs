@@ -10,7 +10,7 @@ use super::intent::Intent;
 use super::memory::Memory;
 use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, Feature};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
-use crate::id::{RequestId, Term, Timestamp};
+use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
 use crate::server::ServerController;
 
@@ -32,6 +32,15 @@ pub(super) struct Recording {
     pub(super) followers: Followers,
     /// Whether it has become doubtful in the meantime that the leader leads.
     pub(super) doubtful: bool,
+}
+
+/// Why the chosen one does not lead.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotLeading {
+    #[error("{0} does not lead: {1}")]
+    Failed(ServerId, CallError),
+    #[error("{0} gave another answer")]
+    OtherAnswer(ServerId),
 }
 
 impl Promotion {
@@ -98,16 +107,16 @@ impl Promotion {
         result: Result<Answer, CallError>,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
-    ) -> Result<Recording, String> {
+    ) -> Result<Recording, NotLeading> {
         let Self { term, leader, .. } = self;
         match result {
             Ok(Answer::BecameLeader) => {}
-            Ok(_) => return Err(format!("{} gave another answer", leader.id())),
+            Ok(_) => return Err(NotLeading::OtherAnswer(leader.id())),
             Err(error) => {
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(leader, cx);
                 }
-                return Err(format!("{} does not lead: {error}", leader.id()));
+                return Err(NotLeading::Failed(leader.id(), error));
             }
         }
         cx.context.report(Report::LeaderConfirmed {

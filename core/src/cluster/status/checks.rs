@@ -13,6 +13,12 @@ impl ClusterStatus {
     pub fn problems(&self) -> Vec<StatusProblem> {
         let mut problems = Vec::new();
         self.check_ids(&mut problems);
+        let is_printable = |c: char| c.is_ascii_graphic() || c == ' ';
+        if !self.instance_id.chars().all(is_printable) {
+            problems.push(StatusProblem::InstanceId {
+                instance_id: self.instance_id.clone(),
+            });
+        }
         for (name, namespace) in &self.namespaces {
             for (id, shard) in &namespace.shards {
                 if shard.status != ShardStatus::Deleting {
@@ -263,7 +269,30 @@ shardIdGenerator: 5
     }
 
     #[test]
-    fn only_a_shared_shard_id_is_fatal() {
+    fn an_instance_id_that_is_no_header_is_named_with_what_to_do_and_is_fatal() {
+        for bad in ["größe", "one\ntwo", "\u{7f}"] {
+            let status = ClusterStatus {
+                instance_id: bad.into(),
+                ..ClusterStatus::decode(SOUND).unwrap()
+            };
+            let problems = status.problems();
+            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(words.len(), 1, "{words:?}");
+            assert!(words[0].starts_with("instanceId: \""), "{words:?}");
+            assert!(words[0].contains("put back the id"), "{words:?}");
+            assert!(problems.iter().all(StatusProblem::is_fatal));
+        }
+        for good in ["", "a b", "01234567-89ab-4def-8123-456789abcdef", "~!"] {
+            let status = ClusterStatus {
+                instance_id: good.into(),
+                ..ClusterStatus::decode(SOUND).unwrap()
+            };
+            assert_eq!(status.problems(), [], "{good}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_led_on_is_not_fatal_and_a_shared_shard_id_is() {
         let shared = SOUND.replace("shards: {4:", "shards: {2:");
         let broken = SOUND.replace("max: 99}", "max: 100}");
         let fatal = |text: &str| {

@@ -38,6 +38,16 @@ pub enum StatusProblem {
         /// The greatest id in use.
         greatest: ShardId,
     },
+    /// The instance id can't be sent to data servers, as it goes with every call as a header.
+    /// Fatal: nothing could be done.
+    #[error(
+        "instanceId: {instance_id:?} has characters other than printable ASCII ones, so it can't \
+         be sent to data servers; put back the id that they are bound to"
+    )]
+    InstanceId {
+        /// The id.
+        instance_id: Arc<str>,
+    },
     /// A shard to be served has no replica.
     #[error("namespaces.{namespace}.shards.{shard}.ensemble: there are no servers in it")]
     NoEnsemble {
@@ -98,7 +108,7 @@ impl StatusProblem {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::SharedShardId { .. } => true,
+            Self::InstanceId { .. } | Self::SharedShardId { .. } => true,
             Self::ForeignLeader { .. }
             | Self::Gap { .. }
             | Self::GeneratorTooLow { .. }
