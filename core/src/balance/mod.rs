@@ -20,3 +20,4 @@ mod place;
 mod select;
 
 pub(crate) use place::Placement;
+pub(crate) use select::SelectionError;

@@ -86,8 +86,8 @@ impl Approach {
         match outcome {
             LoadOutcome::Found(loaded) => match adopt(loaded, context) {
                 Ok(()) => return Some(self.fence(loaded.epoch, Some(loaded), process, context)),
-                Err(reason) => {
-                    self.unreadable(reason, context);
+                Err(unfit) => {
+                    self.unreadable(unfit.to_string(), context);
                     load.due = Some(context.now.after(most));
                 }
             },
@@ -183,8 +183,13 @@ impl Load {
     }
 }
 
-/// Says what is odd about a document, or why nobody can lead on it.
-fn adopt(loaded: &LoadedStatus, context: &mut Context) -> Result<(), String> {
+/// A document with fatal problems.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody can lead on it: {0}")]
+struct Unfit(String);
+
+/// Says what is odd about a document, unless nobody can lead on it.
+fn adopt(loaded: &LoadedStatus, context: &mut Context) -> Result<(), Unfit> {
     let (fatal, odd): (Vec<_>, Vec<_>) = loaded
         .status
         .problems()
@@ -192,7 +197,7 @@ fn adopt(loaded: &LoadedStatus, context: &mut Context) -> Result<(), String> {
         .partition(StatusProblem::is_fatal);
     if !fatal.is_empty() {
         let problems: Vec<String> = fatal.iter().map(ToString::to_string).collect();
-        return Err(format!("nobody can lead on it: {}", problems.join("; ")));
+        return Err(Unfit(problems.join("; ")));
     }
     if !loaded.intact {
         let reason = "somebody else wrote it last; it is taken as it is".to_owned();

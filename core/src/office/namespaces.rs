@@ -11,12 +11,25 @@ use std::sync::Arc;
 
 use super::Office;
 use crate::assign::hash_ranges;
-use crate::balance::Placement;
+use crate::balance::{Placement, SelectionError};
 use crate::cluster::{Namespace, NamespaceStatus, ShardMetadata, ShardStatus};
 use crate::context::Context;
 use crate::id::{ShardId, Term};
 use crate::report::Report;
 use crate::shard::{Intent, ShardController};
+
+/// Why a namespace can't be created.
+#[derive(Debug, thiserror::Error)]
+enum PlaceError {
+    #[error(transparent)]
+    Ensemble(#[from] SelectionError),
+    #[error("there is no configuration")]
+    NoConfiguration,
+    #[error("shard ids are exhausted")]
+    NoIds,
+    #[error("it can't have {0} shards")]
+    ShardCount(u32),
+}
 
 impl Office {
     /// Creates every configured namespace that has no status yet. One that has is left as it is,
@@ -51,7 +64,7 @@ impl Office {
             }
             match self.place(namespace) {
                 Ok((status, next_id)) => self.admit(&namespace.name, status, next_id, context),
-                Err(reason) => self.refuse(&namespace.name, reason, context),
+                Err(error) => self.refuse(&namespace.name, error.to_string(), context),
             }
         }
     }
@@ -114,21 +127,19 @@ impl Office {
         }
     }
 
-    fn place(&self, namespace: &Namespace) -> Result<(NamespaceStatus, i64), String> {
+    fn place(&self, namespace: &Namespace) -> Result<(NamespaceStatus, i64), PlaceError> {
         let Some(configuration) = &self.configuration else {
-            return Err("there is no configuration".to_owned());
+            return Err(PlaceError::NoConfiguration);
         };
         let working = self.ledger.working();
         let ranges = hash_ranges(namespace.initial_shard_count)
-            .ok_or_else(|| format!("it can't have {} shards", namespace.initial_shard_count))?;
+            .ok_or(PlaceError::ShardCount(namespace.initial_shard_count))?;
         let first = working.shard_id_generator;
         let next_id = i64::from(namespace.initial_shard_count)
             .checked_add(first)
-            .ok_or("shard ids are exhausted")?;
+            .ok_or(PlaceError::NoIds)?;
         let ids: Vec<ShardId> = (first..next_id).map(ShardId).collect();
-        let ensembles = Placement::new(configuration, working)
-            .place_namespace(namespace, &ids)
-            .map_err(|error| error.to_string())?;
+        let ensembles = Placement::new(configuration, working).place_namespace(namespace, &ids)?;
         let shards: BTreeMap<ShardId, Arc<ShardMetadata>> = ids
             .into_iter()
             .zip(ranges)

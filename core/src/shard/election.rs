@@ -111,7 +111,7 @@ impl Perform for Election {
                         self.step = Step::Recording(recording);
                         Next::Stay
                     }
-                    Err(reason) => Next::Elect(Start::AfterFailure(reason)),
+                    Err(error) => Next::Elect(Start::AfterFailure(error.to_string())),
                 }
             }
             // Before the leader is stored there is only the answer to keep.

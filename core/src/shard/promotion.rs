@@ -38,6 +38,15 @@ pub(super) struct Recording {
     pub(super) doubtful: bool,
 }
 
+/// Why the chosen one does not lead.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotLeading {
+    #[error("{0} does not lead: {1}")]
+    Failed(ServerId, CallError),
+    #[error("{0} gave another answer")]
+    OtherAnswer(ServerId),
+}
+
 impl Promotion {
     pub(super) fn begin(
         fencing: &Fencing,
@@ -124,16 +133,16 @@ impl Promotion {
         result: Result<Answer, CallError>,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
-    ) -> Result<Recording, String> {
+    ) -> Result<Recording, NotLeading> {
         let Self { term, leader, .. } = self;
         match result {
             Ok(Answer::BecameLeader) => {}
-            Ok(_) => return Err(format!("{} gave another answer", leader.id())),
+            Ok(_) => return Err(NotLeading::OtherAnswer(leader.id())),
             Err(error) => {
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(leader, cx);
                 }
-                return Err(format!("{} does not lead: {error}", leader.id()));
+                return Err(NotLeading::Failed(leader.id(), error));
             }
         }
         cx.context.report(Report::LeaderConfirmed {

@@ -18,7 +18,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use stepdown_backends::{Backend, boottime};
 use stepdown_core::tenancy::{Order, Tenancy};
 use stepdown_core::{CoordinatorState, Effect, Event, Options, Report};
@@ -118,9 +117,7 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
         };
         let mut ended = driver.handle(&mut machine, event);
         for _ in 0..BURST {
-            let Some(event) = driver.next().now_or_never() else {
-                break;
-            };
+            let Some(event) = driver.ready() else { break };
             ended |= driver.handle(&mut machine, event);
         }
         if ended {
@@ -145,16 +142,37 @@ impl Driver {
     /// The next event that the machine is to be told. It may be dropped: nothing is lost.
     async fn next(&mut self) -> Event {
         loop {
-            if let Some(event) = self.answers.pop_front() {
+            if let Some(event) = self.ready() {
                 return event;
             }
             let event = tokio::select! {
                 Some(event) = self.queue.recv() => self.tenancy.heard(event),
                 Some((request, end)) = self.tasks.next() => self.tenancy.ended(request, end),
             };
-            // What extends authority opens the gate for longer, before anything else leaves.
             self.tasks.set_gate(self.tenancy.gate());
             if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    /// The next such event, if there is one already. It does not wait, and tokio's budget, which
+    /// would break up the end of many tasks, does not count.
+    fn ready(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.answers.pop_front() {
+                return Some(event);
+            }
+            let event = if let Ok(event) = self.queue.try_recv() {
+                self.tenancy.heard(event)
+            } else if let Some((request, end)) = self.tasks.ready() {
+                self.tenancy.ended(request, end)
+            } else {
+                return None;
+            };
+            // What extends authority opens the gate for longer, before anything else leaves.
+            self.tasks.set_gate(self.tenancy.gate());
+            if event.is_some() {
                 return event;
             }
         }

@@ -15,11 +15,14 @@ use stepdown_core::cluster::DataServerIdentity;
 use stepdown_core::tenancy::{End, Task};
 use stepdown_core::{Event, RequestId, Tenure, Timestamp};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_stream::StreamExt;
 
 use super::gate::Gate;
 use crate::data_servers::{CallOptions, DataServers, InvalidInstanceId};
+
+/// How a task ended, as tokio says it.
+type Joined = Result<(Id, Result<(), End>), JoinError>;
 
 /// Whatever runs for the present tenure. Dropping it ends all.
 pub(super) struct Tasks {
@@ -192,21 +195,33 @@ impl Tasks {
     /// The next task that ends without an answer, and how. `None` when nothing runs.
     pub(super) async fn next(&mut self) -> Option<(RequestId, End)> {
         while let Some(joined) = self.running.join_next_with_id().await {
-            let (id, end) = match joined {
-                Ok((id, end)) => (id, end.err()),
-                Err(error) if error.is_panic() => (error.id(), Some(End::Panicked)),
-                Err(error) => (error.id(), Some(End::Dropped)),
-            };
-            let Some(request) = self.requests.remove(&id) else {
-                continue;
-            };
-            self.handles.remove(&request);
-            self.streams.remove(&request);
-            if let Some(end) = end {
-                return Some((request, end));
+            if let Some(ended) = self.joined(joined) {
+                return Some(ended);
             }
         }
         None
+    }
+
+    /// The same, if one has ended already.
+    pub(super) fn ready(&mut self) -> Option<(RequestId, End)> {
+        while let Some(joined) = self.running.try_join_next_with_id() {
+            if let Some(ended) = self.joined(joined) {
+                return Some(ended);
+            }
+        }
+        None
+    }
+
+    fn joined(&mut self, joined: Joined) -> Option<(RequestId, End)> {
+        let (id, end) = match joined {
+            Ok((id, end)) => (id, end.err()),
+            Err(error) if error.is_panic() => (error.id(), Some(End::Panicked)),
+            Err(error) => (error.id(), Some(End::Dropped)),
+        };
+        let request = self.requests.remove(&id)?;
+        self.handles.remove(&request);
+        self.streams.remove(&request);
+        end.map(|end| (request, end))
     }
 
     /// Asks a data server, unless the gate has closed in the meantime.

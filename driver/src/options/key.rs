@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The name of one option: its key in the options file, and the flags that set it as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     yaml: &'static str,
     flags: &'static str,
@@ -45,6 +45,13 @@ impl fmt::Display for Key {
     }
 }
 
+/// As in messages: options are logged whole.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +60,7 @@ mod tests {
     fn a_message_names_the_key_and_the_flags() {
         let both = Key::new("a.b", "--a-b, --ab");
         assert_eq!(both.to_string(), "a.b (--a-b, --ab)");
+        assert_eq!(format!("{both:?}"), "\"a.b (--a-b, --ab)\"");
         assert_eq!(both.saying("'c'"), "a.b 'c' (--a-b, --ab)");
         let alone = Key::of_file("a.b");
         assert_eq!(alone.to_string(), "a.b");
