@@ -33,6 +33,8 @@ pub struct Timing {
     /// What has worked for so long, a stream or a binding, has worked: when it breaks after that,
     /// the wait before the next try is the first one again.
     pub lasting: Duration,
+    /// So long a shard may have fewer replicas in sync than it has, before people are told.
+    pub short_for: Duration,
     /// How long an election, or the first push of assignments, waits for a majority of the
     /// ensemble to have shaken hands.
     pub patience: Duration,
@@ -102,6 +104,7 @@ impl Default for Timing {
             reconnect_first: Duration::from_millis(200),
             reconnect_most: Duration::from_secs(5),
             lasting: Duration::from_secs(30),
+            short_for: Duration::from_secs(60),
             patience: Duration::from_secs(5),
             grace: Duration::from_millis(100),
             term_jump: 1 << 32,

@@ -97,6 +97,15 @@ pub enum Report {
         /// From the call to its answer.
         took: Duration,
     },
+    /// Shards can't be elected, as no majority of their ensembles runs. Said once for all.
+    MajorityAwaited {
+        /// How many shards.
+        shards: usize,
+        /// The data servers that do not run.
+        servers: Vec<ServerId>,
+    },
+    /// No shard waits for a majority any more.
+    MajorityBack,
     /// A namespace was created and stored.
     NamespaceCreated {
         /// Its name.
@@ -170,6 +179,28 @@ pub enum Report {
         /// Why.
         reason: String,
     },
+    /// How many replicas of a shard have what its leader had committed, as far as is known.
+    ShardInSync {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// So many, the leader among them; 0 while nobody leads.
+        in_sync: usize,
+        /// Of so many.
+        replicas: usize,
+    },
+    /// A shard has had fewer replicas in sync than it has for long.
+    ShardShort {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// So many, the leader among them.
+        in_sync: usize,
+        /// Of so many.
+        replicas: usize,
+    },
     /// The shard was led by the right server at take-over, or at a later look, and was left alone.
     ShardVerified {
         /// The shard's namespace.
@@ -186,6 +217,13 @@ pub enum Report {
     StatusUnreadable {
         /// Why, and what to do.
         reason: String,
+    },
+    /// All replicas of a shard that was short of them for long are in sync again.
+    ShardWhole {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
     },
     /// A store was concluded.
     StoreConcluded {

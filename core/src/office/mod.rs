@@ -5,6 +5,7 @@
 
 mod binding;
 mod namespaces;
+mod outlook;
 mod publish;
 mod reconcile;
 mod sweep;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::binding::is_uninitialized;
+use self::outlook::{Outlook, Standing};
 use self::publish::Publisher;
 use self::sweep::Sweep;
 use crate::call::{Answer, CallError};
@@ -39,6 +41,7 @@ pub(crate) struct Office {
     timers: Timers,
     publisher: Publisher,
     sweep: Sweep,
+    outlook: Outlook,
     /// Namespaces on their way to the store.
     created: Vec<Arc<str>>,
     /// Groups of namespaces that are still to be tried, each in a store of its own, the next one
@@ -61,6 +64,7 @@ impl Office {
             timers: Timers::default(),
             publisher: Publisher::new(context),
             sweep: Sweep::new(context),
+            outlook: Outlook::default(),
             created: Vec::new(),
             groups: Vec::new(),
             refused: BTreeMap::new(),
@@ -204,6 +208,7 @@ impl Office {
         }
         self.publish_again(context);
         self.sweep(context);
+        self.look_out(context);
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
@@ -211,6 +216,7 @@ impl Office {
             self.timers.next(),
             Some(self.publisher.deadline()),
             Some(self.sweep.deadline()),
+            self.outlook.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -252,6 +258,15 @@ impl Office {
         };
         act(shard, &mut cx);
         self.timers.set(Timer::Shard(id), shard.deadline());
+        let namespace = shard.namespace().clone();
+        let stored = self.ledger.shard(&namespace, id);
+        let standing = Standing {
+            in_sync: shard.in_sync(),
+            replicas: stored.map_or(0, |stored| stored.ensemble.len()),
+            awaits_majority: shard.awaits_majority(),
+            namespace,
+        };
+        self.outlook.note(id, standing, context);
     }
 
     /// Lets a server act, and tells the shards what follows from it.

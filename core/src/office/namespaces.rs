@@ -96,6 +96,7 @@ impl Office {
             for id in gone {
                 self.with_shard(id, context, ShardController::park);
                 self.shards.remove(&id);
+                self.outlook.forget(id);
             }
         }
         self.created.retain(|created| !namespaces.contains(created));

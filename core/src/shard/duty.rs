@@ -91,6 +91,9 @@ pub(super) trait Perform {
     /// Whether it only looks after a leader that is stored: then it can give way to an election.
     fn is_settled(&self) -> bool;
 
+    /// How many replicas have what the leader had committed, the leader among them.
+    fn in_sync(&self) -> usize;
+
     /// Gives up whatever is under way.
     fn cancel(&mut self, cx: &mut ShardContext<'_>);
 }

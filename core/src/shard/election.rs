@@ -230,6 +230,10 @@ impl Perform for Election {
         false
     }
 
+    fn in_sync(&self) -> usize {
+        0
+    }
+
     fn cancel(&mut self, cx: &mut ShardContext<'_>) {
         match &mut self.step {
             Step::Fencing(fencing) => fencing.cancel(cx),

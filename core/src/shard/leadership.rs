@@ -103,6 +103,10 @@ impl Perform for Leadership {
         true
     }
 
+    fn in_sync(&self) -> usize {
+        self.followers.in_sync() + 1
+    }
+
     fn cancel(&mut self, cx: &mut ShardContext<'_>) {
         self.followers.cancel(cx);
     }

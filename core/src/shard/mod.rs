@@ -142,6 +142,11 @@ impl ShardController {
         matches!(&self.duty, Duty::Election(election) if election.awaits_majority())
     }
 
+    /// How many of its replicas have what its leader had committed, the leader among them.
+    pub(crate) fn in_sync(&self) -> usize {
+        self.duty.get().in_sync()
+    }
+
     pub(crate) fn start(&mut self, cx: &mut ShardContext<'_>) {
         if let Some(shard) = self.memory.metadata(cx) {
             self.turn(found(&shard), cx);

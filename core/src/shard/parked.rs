@@ -78,5 +78,9 @@ impl Perform for Parked {
         false
     }
 
+    fn in_sync(&self) -> usize {
+        0
+    }
+
     fn cancel(&mut self, _: &mut ShardContext<'_>) {}
 }

@@ -182,6 +182,10 @@ impl Perform for Verification {
         true
     }
 
+    fn in_sync(&self) -> usize {
+        self.followers.in_sync() + 1
+    }
+
     fn cancel(&mut self, cx: &mut ShardContext<'_>) {
         if let Some(request) = self.request.take() {
             cx.context.cancel(request);

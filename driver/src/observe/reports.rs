@@ -74,6 +74,19 @@ pub fn log_report(report: &Report) {
             took = millis(*took),
             "A server became leader"
         ),
+        Report::MajorityAwaited { shards, servers } => {
+            let servers: Vec<&str> = servers.iter().map(|server| &*server.0).collect();
+            warn!(
+                component = "coordinator",
+                shards,
+                unavailable = servers.join(", "),
+                "Shards wait for a majority of their data servers; they are elected once it runs"
+            );
+        }
+        Report::MajorityBack => info!(
+            component = "coordinator",
+            "No shard waits for a majority of its data servers any more"
+        ),
         Report::NamespaceCreated { namespace, shards } => info!(
             component = "coordinator",
             namespace = &**namespace,
@@ -163,6 +176,38 @@ pub fn log_report(report: &Report) {
             shard = shard.0,
             error = reason.as_str(),
             "A shard can't go on by itself"
+        ),
+        Report::ShardInSync {
+            namespace,
+            shard,
+            in_sync,
+            replicas,
+        } => debug!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            in_sync,
+            replicas,
+            "Replicas in sync"
+        ),
+        Report::ShardShort {
+            namespace,
+            shard,
+            in_sync,
+            replicas,
+        } => warn!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            in_sync,
+            replicas,
+            "A shard has had too few replicas in sync for long"
+        ),
+        Report::ShardWhole { namespace, shard } => info!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            "All replicas of the shard are in sync again"
         ),
         Report::ShardVerified { namespace, shard } => debug!(
             component = "shard-controller",

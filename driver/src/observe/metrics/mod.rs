@@ -80,7 +80,12 @@ impl Metrics {
                 shard,
                 took,
             } => self.shards.leader_confirmed(namespace, *shard, *took),
-            Report::NamespaceCreated { .. } | Report::NamespaceRefused { .. } => {}
+            Report::MajorityAwaited { .. }
+            | Report::MajorityBack
+            | Report::NamespaceCreated { .. }
+            | Report::NamespaceRefused { .. }
+            | Report::ShardShort { .. }
+            | Report::ShardWhole { .. } => {}
             Report::RoleChanged {
                 from,
                 to,
@@ -112,6 +117,12 @@ impl Metrics {
             Report::ShardBlocked {
                 namespace, shard, ..
             } => self.shards.blocked(namespace, *shard),
+            Report::ShardInSync {
+                namespace,
+                shard,
+                in_sync,
+                ..
+            } => self.shards.in_sync(namespace, *shard, *in_sync),
             Report::ShardVerified { namespace, shard } => self.shards.verified(namespace, *shard),
             Report::StatusAdopted { .. } => self.documents.status_loaded(true),
             Report::StatusUnreadable { .. } => self.documents.status_loaded(false),

@@ -81,6 +81,7 @@ fn shard_families(table: &Table) -> Vec<MetricFamily> {
     let mut failed = Family::counter("Election attempts that failed");
     let mut term = Family::gauge("The term of the shard");
     let mut blocked = Family::gauge("1 while the shard can't go on by itself");
+    let mut in_sync = Family::gauge("How many replicas of the shard are in sync");
     for (id, shard) in &table.shards {
         let id = id.to_string();
         let labels = [("oxia_namespace", &*shard.namespace), ("shard", &*id)];
@@ -89,6 +90,10 @@ fn shard_families(table: &Table) -> Vec<MetricFamily> {
         }
         if let Some(value) = shard.term {
             term.add_gauge(&labels, signed(value));
+        }
+        if let Some(replicas) = shard.in_sync {
+            let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
+            in_sync.add_gauge(&labels, f64::from(replicas));
         }
         if shard.blocked {
             blocked.add_gauge(&labels, 1.0);
@@ -101,6 +106,7 @@ fn shard_families(table: &Table) -> Vec<MetricFamily> {
         ]),
         term.named(&["oxia_coordinator_term_count", "oxia_coordinator_term"]),
         blocked.named(&["stepdown_shard_blocked"]),
+        in_sync.named(&["stepdown_shard_in_sync"]),
     ]
     .concat()
 }

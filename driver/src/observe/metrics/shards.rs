@@ -31,6 +31,8 @@ pub struct Shard {
     pub namespace: Arc<str>,
     pub term: Option<i64>,
     pub blocked: bool,
+    /// How many replicas are in sync, while in office.
+    pub in_sync: Option<usize>,
     pub failures: u64,
     pub latencies: Option<Box<Latencies>>,
 }
@@ -86,6 +88,11 @@ impl Series {
         self.lock().shard(namespace, shard).blocked = true;
     }
 
+    /// So many replicas of the shard are in sync.
+    pub fn in_sync(&self, namespace: &Arc<str>, shard: ShardId, replicas: usize) {
+        self.lock().shard(namespace, shard).in_sync = Some(replicas);
+    }
+
     /// The shard is led as it should be.
     pub fn verified(&self, namespace: &Arc<str>, shard: ShardId) {
         self.lock().shard(namespace, shard).blocked = false;
@@ -116,6 +123,7 @@ impl Series {
         for shard in table.shards.values_mut() {
             shard.term = None;
             shard.blocked = false;
+            shard.in_sync = None;
         }
     }
 
@@ -135,6 +143,7 @@ impl Table {
             namespace: Arc::clone(namespace),
             term: None,
             blocked: false,
+            in_sync: None,
             failures: 0,
             latencies: None,
         })
