@@ -277,6 +277,12 @@ impl DataServerModel {
         self.shards.get(&shard).and_then(Replica::leads)
     }
 
+    /// The term that a shard has promised, whether it is open or not.
+    pub fn term(&self, shard: ShardId) -> Term {
+        let replica = self.shards.get(&shard);
+        replica.map_or(Term::NEVER, |replica| replica.durable.term)
+    }
+
     /// All entries of a shard, in the log or not, and how far they are known to be committed.
     pub fn log(&self, shard: ShardId) -> Option<(&Log, i64)> {
         let durable = &self.shards.get(&shard)?.durable;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use stepdown_core::call::CallErrorKind;
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_core::store::StoreOutcome;
-use stepdown_core::{Event, RequestId};
+use stepdown_core::{Event, RequestId, ShardId};
 use stepdown_sandbox::replica::Tail;
 
 use super::check::Check;
+use super::clock::At;
 use super::host::Strike;
 use super::plan::FaultKind;
 use super::server::failure;
@@ -80,6 +81,10 @@ impl World<'_> {
             FaultKind::CutPeers { other } => {
                 let other = other % self.servers.len();
                 self.network.cut_peers(server, other, until);
+                for (one, two) in [(server, other), (other, server)] {
+                    let address = self.servers[one].address.internal.clone();
+                    self.queue.at(until, What::Parted(one, address, two));
+                }
             }
             FaultKind::StoreUnavailable => self.store.unavailable = until,
             FaultKind::StoreSlow { most_ms } => self.store.slow = (until, millis(most_ms)),
@@ -115,6 +120,8 @@ impl World<'_> {
                 let down = Duration::from_millis(u64::from(down_ms));
                 self.queue.after(down, What::ServerStarts(server));
             }
+            FaultKind::DiskEmptied => self.empty_disk(server, until),
+            FaultKind::LogTrimmed => self.trim_logs(server),
             FaultKind::NotServing => {
                 self.servers[server].not_serving = until;
                 self.queue
@@ -174,6 +181,70 @@ impl World<'_> {
             self.keepalive()
         };
         self.sever(server, delay);
+        for other in (0..self.servers.len()).filter(|other| *other != server) {
+            let address = self.servers[server].address.internal.clone();
+            self.queue
+                .after(delay, What::Parted(server, address, other));
+        }
+    }
+
+    /// Replaces the disk of a server, if no loss can follow from that alone.
+    fn empty_disk(&mut self, server: usize, until: At) {
+        if !self.can_spare(server) {
+            return;
+        }
+        self.crash_server(server, false, true);
+        self.servers[server].empty(server);
+        self.queue.at(until, What::ServerStarts(server));
+        self.sometimes.hit("disk_emptied");
+    }
+
+    /// Whether all shards of a server can do without its disk. Of each shard's `n` members, a
+    /// majority must have, without it and on their disks, everything that was committed or that
+    /// the server may have acknowledged: then every majority has a member that has it all, even
+    /// one in which the emptied server votes. And none of them may be in an earlier term: the
+    /// server would forget that it has promised to follow that one's leader no more.
+    fn can_spare(&self, server: usize) -> bool {
+        let Some(status) = self.store.status() else {
+            return false;
+        };
+        let place = &self.servers[server];
+        let known = |id: ShardId| status.shards().any(|(_, other, _)| other == id);
+        place.up
+            && !self.healed
+            && place.model.shards().all(known)
+            && status.shards().all(|(_, id, shard)| {
+                let members: Vec<usize> = shard
+                    .ensemble
+                    .iter()
+                    .filter_map(|member| self.server_at(&member.internal))
+                    .collect();
+                let others = members.iter().filter(|other| **other != server);
+                let whole = others.filter(|other| self.has_all_of(**other, server, id));
+                !members.contains(&server) || whole.count() > shard.ensemble.len() / 2
+            })
+    }
+
+    fn has_all_of(&self, other: usize, server: usize, id: ShardId) -> bool {
+        let (one, two) = (&self.servers[other], &self.servers[server]);
+        let Some((log, _)) = one.model.log(id) else {
+            return false;
+        };
+        let committed = self.ghost.committed(id);
+        let acknowledged = two.model.log(id).map(|(log, _)| log);
+        !one.sync_planned
+            && one.model.term(id) >= two.model.term(id)
+            && committed.is_none_or(|committed| log.starts_with(committed))
+            && acknowledged.is_none_or(|acknowledged| log.starts_with(acknowledged))
+    }
+
+    fn trim_logs(&mut self, server: usize) {
+        let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
+        for shard in shards {
+            self.servers[server].model.trim(shard);
+        }
+        self.plan_sync(server);
+        self.sometimes.hit("log_trimmed");
     }
 
     /// Restarts a data server, so fast that only its connections tell, and again after a while.
