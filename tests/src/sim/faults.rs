@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::CallErrorKind;
-use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
 use stepdown_core::store::StoreOutcome;
 use stepdown_core::{Event, RequestId, ShardId};
 use stepdown_sandbox::replica::Tail;
@@ -80,11 +80,7 @@ impl World<'_> {
             FaultKind::Reset => self.sever(server, Duration::ZERO),
             FaultKind::CutPeers { other } => {
                 let other = other % self.servers.len();
-                self.network.cut_peers(server, other, until);
-                for (one, two) in [(server, other), (other, server)] {
-                    let address = self.servers[one].address.internal.clone();
-                    self.queue.at(until, What::Parted(one, address, two));
-                }
+                self.cut_peers(server, other, until);
             }
             FaultKind::StoreUnavailable => self.store.unavailable = until,
             FaultKind::StoreSlow { most_ms } => self.store.slow = (until, millis(most_ms)),
@@ -119,6 +115,12 @@ impl World<'_> {
                 self.servers[server].restarts_unwatched = true;
                 let down = Duration::from_millis(u64::from(down_ms));
                 self.queue.after(down, What::ServerStarts(server));
+            }
+            FaultKind::ServerSilent => self.silence(server, until),
+            FaultKind::MajorityAway => {
+                // For as long as four faults.
+                let until = now.plus(lasts * 4).min(self.chaos_ends);
+                self.take_majority_away(server, until);
             }
             FaultKind::DiskEmptied => self.empty_disk(server, until),
             FaultKind::LogTrimmed => self.trim_logs(server),
@@ -188,6 +190,37 @@ impl World<'_> {
         }
     }
 
+    fn cut_peers(&mut self, server: usize, other: usize, until: At) {
+        self.network.cut_peers(server, other, until);
+        for (one, two) in [(server, other), (other, server)] {
+            let address = self.servers[one].address.internal.clone();
+            self.queue.at(until, What::Parted(one, address, two));
+        }
+    }
+
+    /// Nobody hears from a server, whose process goes on.
+    fn silence(&mut self, server: usize, until: At) {
+        for host in 0..self.hosts.len() {
+            let link = self.network.link(host, server);
+            link.requests_cut = until;
+            link.answers_cut = until;
+            self.notice_cut(host, server);
+        }
+        for other in (0..self.servers.len()).filter(|other| *other != server) {
+            self.cut_peers(server, other, until);
+        }
+        self.sometimes.hit("server_silent");
+    }
+
+    fn take_majority_away(&mut self, first: usize, until: At) {
+        let count = self.servers.len();
+        for server in (first..=first + count / 2).map(|server| server % count) {
+            self.crash_server(server, false, true);
+            self.queue.at(until, What::ServerStarts(server));
+        }
+        self.sometimes.hit("majority_away");
+    }
+
     /// Replaces the disk of a server, if no loss can follow from that alone.
     fn empty_disk(&mut self, server: usize, until: At) {
         if !self.can_spare(server) {
@@ -217,12 +250,20 @@ impl World<'_> {
                 let members: Vec<usize> = shard
                     .ensemble
                     .iter()
-                    .filter_map(|member| self.server_at(&member.internal))
+                    .filter_map(|member| self.server_named(member))
                     .collect();
                 let others = members.iter().filter(|other| **other != server);
                 let whole = others.filter(|other| self.has_all_of(**other, server, id));
                 !members.contains(&server) || whole.count() > shard.ensemble.len() / 2
             })
+    }
+
+    /// The server that a document means, wherever it is now.
+    fn server_named(&self, identity: &DataServerIdentity) -> Option<usize> {
+        let names = self.servers.iter().map(|server| &server.address.name);
+        names
+            .into_iter()
+            .position(|name| identity.name.as_deref() == Some(name.as_str()))
     }
 
     fn has_all_of(&self, other: usize, server: usize, id: ShardId) -> bool {
@@ -239,6 +280,9 @@ impl World<'_> {
     }
 
     fn trim_logs(&mut self, server: usize) {
+        if !self.servers[server].up {
+            return;
+        }
         let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
         for shard in shards {
             self.servers[server].model.trim(shard);

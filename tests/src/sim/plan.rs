@@ -95,6 +95,8 @@ pub enum FaultKind {
     ServerCrash { tail_lost: bool, refuses: bool },
     ServerRestarts { times: u32, apart_ms: u32 },
     ServerRestartsUnwatched { down_ms: u32 },
+    ServerSilent,
+    MajorityAway,
     DiskEmptied,
     LogTrimmed,
     NotServing,
@@ -239,6 +241,8 @@ fn kind() -> BoxedStrategy<FaultKind> {
         2 => (2_u32..12, 50_u32..3_000)
             .prop_map(|(times, apart_ms)| ServerRestarts { times, apart_ms }),
         2 => (500_u32..8_000).prop_map(|down_ms| ServerRestartsUnwatched { down_ms }),
+        1 => Just(ServerSilent),
+        1 => Just(MajorityAway),
         3 => Just(DiskEmptied),
         2 => Just(LogTrimmed),
         1 => Just(NotServing),
