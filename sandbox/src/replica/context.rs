@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use stepdown_core::call::EntryId;
 use stepdown_core::{ShardId, Term};
 
 use super::durable::DurableShard;
@@ -41,11 +40,12 @@ impl Context<'_> {
     }
 
     /// Refuses a leader's message.
-    pub(super) fn refuse(&mut self, message: &Message, refusal: Refusal, head: EntryId) {
+    pub(super) fn refuse(&mut self, message: &Message, refusal: Refusal) {
         let body = match message.body {
-            Body::Append { .. } => Body::AppendRefused { refusal, head },
+            Body::Append { .. } | Body::Snapshot { .. } => Body::AppendRefused { refusal },
             Body::Truncate { .. } => Body::TruncateRefused { refusal },
-            Body::Appended { .. }
+            Body::Close
+            | Body::Appended { .. }
             | Body::AppendRefused { .. }
             | Body::Truncated { .. }
             | Body::TruncateRefused { .. } => return,

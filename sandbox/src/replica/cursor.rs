@@ -33,8 +33,8 @@ pub(super) enum CursorState {
     Idle,
     /// An append is on the way.
     Sent,
-    /// An append of the whole log is on the way.
-    SentWhole,
+    /// A snapshot is on the way.
+    Snapshot,
     /// A truncation to this entry is on the way.
     Truncating(EntryId),
 }
@@ -52,25 +52,37 @@ impl CursorKey {
 impl Cursor {
     /// Sends what is due: the entries that follow, or the truncation.
     pub(super) fn send(&mut self, at: &mut At<'_, '_>, key: &CursorKey) {
-        let whole = match self.state {
-            CursorState::Truncating(to) => {
-                at.send(&key.peer, key.target, Body::Truncate { to });
-                return;
+        let body = match self.state {
+            CursorState::Truncating(to) => Body::Truncate { to },
+            CursorState::Snapshot => self.snapshot(at),
+            CursorState::Idle | CursorState::Sent if self.is_too_far_behind(at) => {
+                self.snapshot(at)
             }
-            CursorState::SentWhole => true,
             CursorState::Idle | CursorState::Sent => {
                 self.state = CursorState::Sent;
-                false
+                self.advertised = at.durable.commit_offset;
+                Body::Append {
+                    previous: at.durable.log.entry_at_most(self.acked),
+                    entries: at.durable.log.after(self.acked),
+                    commit_offset: at.durable.commit_offset,
+                }
             }
         };
-        self.advertised = at.durable.commit_offset;
-        let body = Body::Append {
-            previous: at.durable.log.entry_at_most(self.acked),
-            entries: at.durable.log.after(self.acked),
-            commit_offset: at.durable.commit_offset,
-            whole,
-        };
         at.send(&key.peer, key.target, body);
+    }
+
+    fn snapshot(&mut self, at: &At<'_, '_>) -> Body {
+        self.state = CursorState::Snapshot;
+        let mut committed = at.durable.log.clone();
+        committed.truncate(at.durable.commit_offset);
+        Body::Snapshot {
+            entries: committed.into(),
+        }
+    }
+
+    /// Whether the log begins after what the follower needs next.
+    fn is_too_far_behind(&self, at: &At<'_, '_>) -> bool {
+        self.acked.saturating_add(1) < at.durable.first
     }
 
     pub(super) fn appended(&mut self, offset: i64, log: &Log) {
@@ -81,28 +93,14 @@ impl Cursor {
         self.state = CursorState::Idle;
     }
 
-    pub(super) fn append_refused(
-        &mut self,
-        at: &mut At<'_, '_>,
-        key: &CursorKey,
-        refusal: &Refusal,
-        head: EntryId,
-    ) {
-        if !matches!(self.state, CursorState::Idle | CursorState::Sent) {
-            return;
+    /// Nothing moves a cursor back but "not a member". Whatever was refused is sent again later.
+    pub(super) fn append_refused(&mut self, refusal: &Refusal) {
+        if matches!(self.state, CursorState::Idle | CursorState::Sent) {
+            self.state = CursorState::Sent;
+            if *refusal == Refusal::NotMember {
+                self.acked = -1;
+            }
         }
-        if *refusal == Refusal::NotMember {
-            self.acked = -1;
-            self.state = CursorState::SentWhole;
-            self.send(at, key);
-        } else if *refusal == Refusal::LogMismatch
-            && head.offset < self.acked
-            && at.durable.log.contains(head)
-        {
-            self.acked = head.offset;
-            self.send(at, key);
-        }
-        // Anything else stays unanswered until it is sent again.
     }
 
     pub(super) fn truncated(&mut self, at: &mut At<'_, '_>, key: &CursorKey, head: EntryId) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use stepdown_core::call::EntryId;
 use stepdown_core::{ShardId, Term};
 
 use super::log::Log;
@@ -24,10 +25,32 @@ pub struct DurableShard {
     pub namespace: Arc<str>,
     /// Its term.
     pub term: Term,
-    /// Its log.
+    /// All its entries, in the log or not.
     pub log: Log,
+    /// Where the log begins: what is before came by a snapshot or was trimmed, and is in the
+    /// database alone.
+    pub first: i64,
     /// How far the log is known to be committed. It alone is no reason to write.
     pub commit_offset: i64,
+}
+
+impl DurableShard {
+    /// The last entry of the log, or [`EntryId::NONE`] where it has none since a snapshot.
+    pub(super) fn head(&self) -> EntryId {
+        let head = self.log.head();
+        if head.offset < self.first {
+            EntryId::NONE
+        } else {
+            head
+        }
+    }
+
+    /// Drops every entry after `offset`.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        self.log.truncate(offset);
+        self.first = self.first.min(offset.saturating_add(1));
+        self.commit_offset = self.commit_offset.min(offset);
+    }
 }
 
 /// What has changed since the last sync.

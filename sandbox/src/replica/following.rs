@@ -1,74 +1,103 @@
-//! A shard that follows: appends and truncations of its leader.
+//! A shard that follows: appends, snapshots and truncations of its leader.
+
+use std::sync::Arc;
 
 use stepdown_core::Term;
 use stepdown_core::call::{EntryId, ReplicaRole};
 
-use super::context::Context;
+use super::context::{At, Context};
 use super::log::{Log, Run};
 use super::message::{Body, Message};
 use super::request::Refusal;
-use super::shard::{After, FollowerObject, Object, Replica};
+use super::shard::{After, FollowerObject, Object, Replica, Stream};
 
 impl Replica {
     /// Handles a leader's message.
     pub(super) fn follow(&mut self, context: &mut Context<'_>, message: Message) -> After {
-        let result =
-            self.open_as_follower(context, message.term)
-                .and_then(|()| match &message.body {
-                    Body::Append {
-                        previous,
-                        entries,
-                        commit_offset,
-                        whole,
-                    } => {
-                        if *whole {
-                            self.adopt(context, message.term);
-                        }
-                        self.append_entries(
-                            context,
-                            message.term,
-                            *previous,
-                            entries,
-                            *commit_offset,
-                        )
-                    }
-                    Body::Truncate { to } => self.truncate(context, message.term, *to),
-                    Body::Appended { .. }
-                    | Body::AppendRefused { .. }
-                    | Body::Truncated { .. }
-                    | Body::TruncateRefused { .. } => Err(Refusal::InvalidStatus),
-                });
+        let (from, term) = (&message.from, message.term);
+        let result = match &message.body {
+            Body::Append {
+                previous,
+                entries,
+                commit_offset,
+            } => self.streamed(context, from, term, |replica, context| {
+                replica.append_entries(context, term, *previous, entries, *commit_offset)
+            }),
+            Body::Snapshot { entries } => self.streamed(context, from, term, |replica, context| {
+                replica.replace(context, term, entries)
+            }),
+            Body::Truncate { to } => self
+                .open_as_follower(context, term)
+                .and_then(|()| self.truncate(context, term, *to)),
+            Body::Close => {
+                if self.stream_of(from, term) {
+                    self.end_stream();
+                }
+                return After::Keep;
+            }
+            Body::Appended { .. }
+            | Body::AppendRefused { .. }
+            | Body::Truncated { .. }
+            | Body::TruncateRefused { .. } => return After::Keep,
+        };
         match result {
             Ok(body) => context.answer(&message, body),
-            Err(refusal) => context.refuse(&message, refusal, self.durable.log.head()),
+            Err(refusal) => context.refuse(&message, refusal),
         }
         After::Keep
+    }
+
+    /// Does what a leader's stream asks. It is the only one, and ends at the first refusal.
+    fn streamed(
+        &mut self,
+        context: &mut Context<'_>,
+        from: &Arc<str>,
+        term: Term,
+        work: impl FnOnce(&mut Self, &mut Context<'_>) -> Result<Body, Refusal>,
+    ) -> Result<Body, Refusal> {
+        self.open_as_follower(context, term)?;
+        if let Object::Follower(follower) = &self.object
+            && let Some(stream) = &follower.stream
+            && stream.peer != *from
+        {
+            return Err(Refusal::ResourceConflict);
+        }
+        let result = work(self, context);
+        if let Object::Follower(follower) = &mut self.object {
+            follower.stream = result.is_ok().then(|| Stream {
+                peer: from.clone(),
+                term,
+            });
+        }
+        result
+    }
+
+    fn stream_of(&self, peer: &Arc<str>, term: Term) -> bool {
+        match &self.object {
+            Object::Follower(follower) => {
+                let stream = follower.stream.as_ref();
+                stream.is_some_and(|stream| stream.peer == *peer && stream.term == term)
+            }
+            Object::Leader(_) | Object::Closed => false,
+        }
     }
 
     fn open_as_follower(&mut self, context: &mut Context<'_>, term: Term) -> Result<(), Refusal> {
         match &mut self.object {
             Object::Follower(_) => return Ok(()),
             Object::Leader(_) if term != self.durable.term => return Err(Refusal::InvalidTerm),
-            Object::Leader(leader) => leader.end(context),
+            Object::Leader(leader) => leader.end(&mut At {
+                id: self.id,
+                durable: &mut self.durable,
+                context,
+            }),
             Object::Closed => {}
         }
         self.object = Object::Follower(FollowerObject {
             role: self.role_when_opened(),
-            appended: false,
+            stream: None,
         });
         Ok(())
-    }
-
-    /// A replica that has nothing joins the leader's term.
-    fn adopt(&mut self, context: &mut Context<'_>, term: Term) {
-        if self.durable.term == Term::NEVER {
-            context.touch(self.id, &self.durable);
-            self.durable.term = term;
-            self.object = Object::Follower(FollowerObject {
-                role: ReplicaRole::Follower,
-                appended: true,
-            });
-        }
     }
 
     fn append_entries(
@@ -88,7 +117,15 @@ impl Replica {
         if term != self.durable.term {
             return Err(Refusal::InvalidTerm);
         }
-        if !self.durable.log.contains(previous) {
+        if entries.is_empty() {
+            // It opens the stream, or advertises. Nothing is compared.
+            let known = previous.offset.min(self.durable.log.head().offset);
+            self.commit(commit_offset.min(known));
+            return Ok(Body::Appended { offset: -1 });
+        }
+        // Whatever becomes of the entries.
+        follower.role = ReplicaRole::Follower;
+        if !self.fits(previous) {
             return Err(Refusal::LogMismatch);
         }
         let mut log = self.durable.log.clone();
@@ -96,7 +133,7 @@ impl Replica {
         for run in entries {
             log.append(run.term, run.count);
         }
-        let offset = log.head().offset.max(previous.offset);
+        let offset = log.head().offset;
         if !self.durable.log.starts_with(&log) {
             if !log.starts_with(&self.durable.log) {
                 return Err(Refusal::LogMismatch);
@@ -104,16 +141,54 @@ impl Replica {
             context.touch(self.id, &self.durable);
             self.durable.log = log;
         }
-        if !entries.is_empty() {
-            *follower = FollowerObject {
-                role: ReplicaRole::Follower,
-                appended: true,
-            };
-        }
-        self.durable.commit_offset = self.durable.commit_offset.max(commit_offset.min(offset));
+        self.commit(commit_offset.min(offset));
         Ok(Body::Appended { offset })
     }
 
+    /// Whether entries after `previous` can be taken: a log that is empty since a snapshot goes
+    /// on right after that, and nowhere else.
+    fn fits(&self, previous: EntryId) -> bool {
+        let durable = &self.durable;
+        if durable.head() == EntryId::NONE {
+            previous == durable.log.head()
+        } else {
+            durable.log.contains(previous)
+        }
+    }
+
+    /// Takes the leader's database in place of all that there is.
+    fn replace(
+        &mut self,
+        context: &mut Context<'_>,
+        term: Term,
+        entries: &[Run],
+    ) -> Result<Body, Refusal> {
+        let Object::Follower(follower) = &mut self.object else {
+            return Err(Refusal::InvalidStatus);
+        };
+        if follower.role != ReplicaRole::NotMember && term != self.durable.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        follower.role = ReplicaRole::Follower;
+        let log = Log::from(entries.to_vec());
+        let offset = log.head().offset;
+        // One that comes late brings nothing, and must not take what came after it.
+        if self.durable.term != term || !self.durable.log.starts_with(&log) {
+            context.touch(self.id, &self.durable);
+            self.durable.term = term;
+            self.durable.log = log;
+            self.durable.first = offset.saturating_add(1);
+            self.durable.commit_offset = offset;
+        }
+        self.commit(offset);
+        Ok(Body::Appended { offset })
+    }
+
+    fn commit(&mut self, offset: i64) {
+        self.durable.commit_offset = self.durable.commit_offset.max(offset);
+    }
+
+    /// Once in a term: whoever follows already refuses.
     fn truncate(
         &mut self,
         context: &mut Context<'_>,
@@ -123,13 +198,7 @@ impl Replica {
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);
         };
-        let allowed = match follower.role {
-            ReplicaRole::Fenced => true,
-            // The leader may not have heard of an earlier truncation, or may need a deeper one.
-            ReplicaRole::Follower => !follower.appended,
-            ReplicaRole::Leader | ReplicaRole::NotMember => false,
-        };
-        if !allowed {
+        if follower.role != ReplicaRole::Fenced {
             return Err(Refusal::InvalidStatus);
         }
         if term != self.durable.term {
@@ -139,8 +208,7 @@ impl Replica {
         let keep = common_offset(&self.durable.log, to);
         if keep < self.durable.log.head().offset {
             context.touch(self.id, &self.durable);
-            self.durable.log.truncate(keep);
-            self.durable.commit_offset = self.durable.commit_offset.min(keep);
+            self.durable.truncate(keep);
         }
         Ok(Body::Truncated {
             head: self.durable.log.head(),

@@ -65,7 +65,7 @@ impl Ghost {
     }
 
     /// What was committed of a shard.
-    pub(crate) fn committed(&self, shard: ShardId) -> Option<&Log> {
+    pub fn committed(&self, shard: ShardId) -> Option<&Log> {
         self.committed.get(&shard)
     }
 

@@ -3,10 +3,10 @@
 use stepdown_core::Term;
 use stepdown_core::call::{NewTerm, ReplicaRole};
 
-use super::context::Context;
+use super::context::{At, Context};
 use super::leader::LeaderObject;
 use super::request::{Refusal, Reply, Request, Token};
-use super::shard::{After, FollowerObject, Object, Replica};
+use super::shard::{After, Object, Replica};
 
 impl Replica {
     /// Handles a request, or lets it wait while the shard is becoming a leader's.
@@ -50,7 +50,9 @@ impl Replica {
                 follower,
                 target,
                 ..
-            } => self.remove_observer(term, &follower, target).map(Some),
+            } => self
+                .remove_observer(context, term, &follower, target)
+                .map(Some),
         };
         if let Some(result) = result.transpose() {
             context.reply(token, result);
@@ -71,21 +73,22 @@ impl Replica {
                 return Err(Refusal::InvalidStatus);
             }
             Object::Leader(leader) => {
-                leader.end(context);
+                leader.end(&mut At {
+                    id: self.id,
+                    durable: &mut self.durable,
+                    context,
+                });
                 *leader = LeaderObject::new(ReplicaRole::Fenced);
             }
-            Object::Follower(_) | Object::Closed => {
-                self.object = Object::Follower(FollowerObject {
-                    role: ReplicaRole::Fenced,
-                    appended: false,
-                });
-            }
+            // An older leader's stream stays open: it ends at its next append, if it has one.
+            Object::Follower(follower) => follower.role = ReplicaRole::Fenced,
+            Object::Closed => {}
         }
         if request.term != current {
             context.touch(self.id, &self.durable);
             self.durable.term = request.term;
         }
-        Ok(Reply::Fenced(self.durable.log.head()))
+        Ok(Reply::Fenced(self.durable.head()))
     }
 
     fn delete(&mut self, context: &mut Context<'_>, term: Term) -> Result<(), Refusal> {
@@ -93,7 +96,11 @@ impl Replica {
             return Err(Refusal::InvalidTerm);
         }
         if let Object::Leader(leader) = &mut self.object {
-            leader.end(context);
+            leader.end(&mut At {
+                id: self.id,
+                durable: &mut self.durable,
+                context,
+            });
         }
         context.touch(self.id, &self.durable);
         Ok(())

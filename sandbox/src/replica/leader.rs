@@ -2,9 +2,10 @@
 
 use stepdown_core::call::ReplicaRole;
 
-use super::context::{At, Context};
+use super::context::At;
 use super::cursor::CursorKey;
 use super::lead::Lead;
+use super::message::Body;
 use super::request::{Refusal, Reply, Token};
 
 #[derive(Clone, Debug)]
@@ -35,14 +36,18 @@ impl LeaderObject {
     }
 
     /// Stops leading: whoever waits for an answer is refused.
-    pub(super) fn end(&mut self, context: &mut Context<'_>) {
+    pub(super) fn end(&mut self, at: &mut At<'_, '_>) {
         let busy = self.busy.take().map(|busy| match busy {
             Busy::Becoming(token) | Busy::Adding(token, _) => token,
         });
-        let appends = self.lead.take().map(|lead| lead.appends);
+        let lead = self.lead.take();
+        for key in lead.iter().flat_map(|lead| lead.cursors.keys()) {
+            at.send(&key.peer, key.target, Body::Close);
+        }
+        let appends = lead.map(|lead| lead.appends);
         let appends = appends.into_iter().flatten().map(|(token, _)| token);
         for token in busy.into_iter().chain(appends) {
-            context.reply(token, Err(Refusal::ResourceUnavailable));
+            at.context.reply(token, Err(Refusal::ResourceUnavailable));
         }
     }
 
@@ -58,16 +63,22 @@ impl LeaderObject {
     pub(super) fn cancel(&mut self, token: Token) {
         match &self.busy {
             Some(Busy::Becoming(busy)) if *busy == token => self.busy = None,
-            Some(Busy::Adding(busy, key)) if *busy == token => {
-                if let Some(lead) = &mut self.lead {
-                    lead.cursors.remove(key);
-                }
-                self.busy = None;
-            }
+            // A follower is added though nobody waits for it.
             Some(Busy::Becoming(_) | Busy::Adding(..)) | None => {}
         }
         if let Some(lead) = &mut self.lead {
             lead.appends.retain(|(append, _)| *append != token);
+        }
+    }
+
+    pub(super) fn expire(&mut self, token: Token) {
+        if let Some(Busy::Adding(busy, key)) = &self.busy
+            && *busy == token
+        {
+            if let Some(lead) = &mut self.lead {
+                lead.cursors.remove(key);
+            }
+            self.busy = None;
         }
     }
 

@@ -33,7 +33,7 @@ impl Replica {
         if request.term != at.durable.term {
             return Err(Refusal::InvalidTerm);
         }
-        let head = at.durable.log.head();
+        let head = at.durable.head();
         if request.follower_maps.values().any(|f| f.term > head.term) {
             return Err(Refusal::InvalidTerm);
         }
@@ -106,6 +106,7 @@ impl Replica {
 
     pub(super) fn remove_observer(
         &mut self,
+        context: &mut Context<'_>,
         term: Term,
         follower: &Arc<str>,
         target: ShardId,
@@ -116,12 +117,19 @@ impl Replica {
         if term != self.durable.term {
             return Err(Refusal::InvalidTerm);
         }
-        if let Some(lead) = &mut leader.lead {
-            lead.cursors.remove(&CursorKey {
-                peer: follower.clone(),
-                target,
-                observer: true,
-            });
+        let key = CursorKey {
+            peer: follower.clone(),
+            target,
+            observer: true,
+        };
+        let lead = leader.lead.as_mut();
+        if lead.is_some_and(|lead| lead.cursors.remove(&key).is_some()) {
+            let mut at = At {
+                id: self.id,
+                durable: &mut self.durable,
+                context,
+            };
+            at.send(follower, target, Body::Close);
         }
         Ok(Reply::ObserverRemoved)
     }
@@ -138,7 +146,7 @@ impl Replica {
         }
         leader.frozen = frozen;
         Ok(Reply::Frozen {
-            head_offset: self.durable.log.head().offset,
+            head_offset: self.durable.head().offset,
         })
     }
 
@@ -173,9 +181,7 @@ impl Replica {
         };
         match message.body {
             Body::Appended { offset } => cursor.appended(offset, &at.durable.log),
-            Body::AppendRefused { refusal, head } => {
-                cursor.append_refused(&mut at, &key, &refusal, head);
-            }
+            Body::AppendRefused { refusal } => cursor.append_refused(&refusal),
             Body::Truncated { head } => cursor.truncated(&mut at, &key, head),
             Body::TruncateRefused { refusal } => {
                 if matches!(cursor.state, CursorState::Truncating(_)) {
@@ -183,7 +189,7 @@ impl Replica {
                     leader.fail(&mut at, &key, refusal);
                 }
             }
-            Body::Append { .. } | Body::Truncate { .. } => {}
+            Body::Append { .. } | Body::Snapshot { .. } | Body::Truncate { .. } | Body::Close => {}
         }
         leader.advance(&mut at);
         After::Keep

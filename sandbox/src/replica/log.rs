@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Whether `prefix` is how this log begins.
-    pub(crate) fn starts_with(&self, prefix: &Self) -> bool {
+    pub fn starts_with(&self, prefix: &Self) -> bool {
         let Some((last, whole)) = prefix.pieces.split_last() else {
             return true;
         };

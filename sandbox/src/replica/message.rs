@@ -38,20 +38,24 @@ pub enum Body {
         entries: Vec<Run>,
         /// How far the leader's log is committed.
         commit_offset: i64,
-        /// The follower has nothing: take the log whole, whatever its term.
-        whole: bool,
     },
+    /// Leader to follower: here is the database, in place of whatever there is. The log begins
+    /// after it.
+    Snapshot {
+        /// What is in it: all that is committed.
+        entries: Vec<Run>,
+    },
+    /// Leader to follower: the stream ends.
+    Close,
     /// Follower to leader: the log is the leader's up to this offset.
     Appended {
         /// The offset.
         offset: i64,
     },
-    /// Follower to leader: not appended.
+    /// Follower to leader: not appended. The stream ends.
     AppendRefused {
         /// Why.
         refusal: Refusal,
-        /// The follower's head.
-        head: EntryId,
     },
     /// Leader to follower: drop what comes after this entry.
     Truncate {
@@ -74,7 +78,9 @@ impl Body {
     /// Whether it answers another message: a follower says it to a leader.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
-            Self::Append { .. } | Self::Truncate { .. } => false,
+            Self::Append { .. } | Self::Snapshot { .. } | Self::Truncate { .. } | Self::Close => {
+                false
+            }
             Self::Appended { .. }
             | Self::AppendRefused { .. }
             | Self::Truncated { .. }

@@ -19,6 +19,14 @@
 //! * After a restart no shard is open: `GetStatus` says "not a member" until a `NewTerm`, a
 //!   `BecomeLeader` or a leader's message opens it, FENCED, from what is durable.
 //!
+//! * What a leader knows of a follower never moves back. Only "not a member" on the stream makes
+//!   it start over, from the first entry, which one that is no member still refuses: it takes a
+//!   `NewTerm`, or a snapshot.
+//! * Where the log begins too late, a snapshot is sent: the database, and an empty log.
+//! * A replica tells the head of its *log*: after a snapshot none, until it has another entry.
+//! * A follower takes one stream at a time, and a fenced one keeps the old leader's, until that
+//!   is refused or closed. It is truncated once in a term. Its role says nothing of its log.
+//!
 //! In two places it is better than they are: a truncation ends only where the two logs agree, and
 //! a late `DeleteShard` of a lower term leaves a leader as it is.
 
@@ -46,6 +54,6 @@ pub use durable::{Changes, Durability, DurableServer, DurableShard, Tail};
 pub use ghost::{Ghost, LostEntries};
 pub use log::{Log, Run};
 pub use message::{Body, Message};
-pub use model::DataServerModel;
+pub use model::{DataServerModel, PATIENCE};
 pub use output::Output;
 pub use request::{Refusal, Reply, Request, Token};

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
-use stepdown_core::call::{Binding, EntryId, Feature, ReplicaStatus};
+use stepdown_core::call::{Binding, Feature, ReplicaStatus};
 use stepdown_core::{ShardId, Term};
 
 use super::context::Context;
@@ -16,6 +17,9 @@ use super::request::{Refusal, Reply, Request, Token};
 use super::shard::{After, Replica};
 use super::unknown::{answer_without_shard, opens};
 use super::unsynced::Unsynced;
+
+/// How long a data server tries to add a follower, whether the caller still waits or not.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One data server.
 #[derive(Clone, Debug)]
@@ -112,7 +116,7 @@ impl DataServerModel {
         } else {
             message.target
         };
-        if !message.body.is_answer() {
+        if !message.body.is_answer() && message.body != Body::Close {
             if self.instance_id.is_none() {
                 self.refuse(&message, Refusal::NotInitialized);
                 return;
@@ -122,7 +126,9 @@ impl DataServerModel {
                 .or_insert_with(|| Replica::unknown(id, message.namespace.clone()));
         }
         self.with_shard(id, |replica, context| match message.body {
-            Body::Append { .. } | Body::Truncate { .. } => replica.follow(context, message),
+            Body::Append { .. } | Body::Snapshot { .. } | Body::Truncate { .. } | Body::Close => {
+                replica.follow(context, message)
+            }
             Body::Appended { .. }
             | Body::AppendRefused { .. }
             | Body::Truncated { .. }
@@ -132,28 +138,28 @@ impl DataServerModel {
     }
 
     /// Forgets a request whose caller has gone: its deadline passed, or its connection broke.
+    /// A follower that is being added stays so, and keeps the shard busy.
     pub fn cancel(&mut self, token: Token) {
-        let waiting: Vec<ShardId> = self
-            .shards
-            .iter()
-            .filter(|(_, replica)| replica.awaits(token))
-            .map(|(id, _)| *id)
-            .collect();
+        let waiting = self.those(|replica| replica.awaits(token));
         for id in waiting {
             self.with_shard(id, |replica, _| replica.cancel(token));
         }
         self.unsynced.settle();
     }
 
-    /// Opens every stream to another data server again: it has been started, or can be reached
-    /// again.
+    /// The server's own patience with a request is at its end. [`PATIENCE`] after it came.
+    pub fn expire(&mut self, token: Token) {
+        let waiting = self.those(|replica| replica.awaits(token));
+        for id in waiting {
+            self.with_shard(id, |replica, _| replica.expire(token));
+        }
+        self.unsynced.settle();
+    }
+
+    /// Opens every stream to another data server again. A leader tries so now and then, the
+    /// more seldom the longer it has failed.
     pub fn peer_connected(&mut self, peer: &str) {
-        let leading: Vec<ShardId> = self
-            .shards
-            .iter()
-            .filter(|(_, replica)| replica.feeds(peer))
-            .map(|(id, _)| *id)
-            .collect();
+        let leading = self.those(|replica| replica.feeds(peer));
         for id in leading {
             self.with_shard(id, |replica, context| {
                 replica.resend(context, |name, _| name == peer)
@@ -162,9 +168,31 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
+    /// The connection over which another server feeds this one has ended, and every stream on it.
+    pub fn peer_disconnected(&mut self, peer: &str) {
+        let fed = self.those(|replica| replica.is_fed_by(peer));
+        for id in fed {
+            self.with_shard(id, |replica, _| replica.end_stream());
+        }
+        self.unsynced.settle();
+    }
+
+    /// Drops what is committed of a shard's log, but the last entry: it has become old.
+    pub fn trim(&mut self, shard: ShardId) {
+        self.with_shard(shard, |replica, context| replica.trim(context));
+        self.unsynced.settle();
+    }
+
     /// Whether a follower owes an answer, so that `resend` would do something.
     pub fn has_unanswered(&self) -> bool {
         !self.unanswered.is_empty()
+    }
+
+    /// The followers that owe an answer, by their internal addresses.
+    pub fn owing(&self) -> BTreeSet<Arc<str>> {
+        let shards = self.unanswered.iter();
+        let replicas = shards.filter_map(|id| self.shards.get(id));
+        replicas.flat_map(Replica::owing).cloned().collect()
     }
 
     /// Sends everything again that followers have not answered. Harmless at any time.
@@ -173,7 +201,7 @@ impl DataServerModel {
     }
 
     /// The same, to those servers only that `choose` picks by their internal addresses.
-    pub(crate) fn resend_to(&mut self, choose: impl Fn(&str) -> bool) {
+    pub fn resend_to(&mut self, choose: impl Fn(&str) -> bool) {
         for id in self.unanswered.clone() {
             self.with_shard(id, |replica, context| {
                 replica.resend(context, |peer, waits| waits && choose(peer))
@@ -249,7 +277,13 @@ impl DataServerModel {
         self.shards.get(&shard).and_then(Replica::leads)
     }
 
-    /// A shard's log, and how far it is known to be committed.
+    /// The term that a shard has promised, whether it is open or not.
+    pub fn term(&self, shard: ShardId) -> Term {
+        let replica = self.shards.get(&shard);
+        replica.map_or(Term::NEVER, |replica| replica.durable.term)
+    }
+
+    /// All entries of a shard, in the log or not, and how far they are known to be committed.
     pub fn log(&self, shard: ShardId) -> Option<(&Log, i64)> {
         let durable = &self.shards.get(&shard)?.durable;
         Some((&durable.log, durable.commit_offset))
@@ -258,6 +292,12 @@ impl DataServerModel {
     /// Every shard that the server knows.
     pub fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
         self.shards.keys().copied()
+    }
+
+    fn those(&self, choose: impl Fn(&Replica) -> bool) -> Vec<ShardId> {
+        let shards = self.shards.iter();
+        let chosen = shards.filter(|(_, replica)| choose(replica));
+        chosen.map(|(id, _)| *id).collect()
     }
 
     fn durable_shard(&self, id: ShardId) -> Option<DurableShard> {
@@ -300,7 +340,7 @@ impl DataServerModel {
         let mut context = self.unsynced.context(&self.address);
         let after = work(replica, &mut context);
         let waiting = replica.take_ready();
-        if replica.owed() {
+        if replica.owing().next().is_some() {
             self.unanswered.insert(id);
         } else {
             self.unanswered.remove(&id);
@@ -320,7 +360,7 @@ impl DataServerModel {
 
     fn refuse(&mut self, message: &Message, refusal: Refusal) {
         let mut context = self.unsynced.context(&self.address);
-        context.refuse(message, refusal, EntryId::NONE);
+        context.refuse(message, refusal);
         self.unsynced.settle();
     }
 }

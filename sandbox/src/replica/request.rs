@@ -159,6 +159,9 @@ pub enum Refusal {
     /// The server has no such shard.
     #[error("oxia: node is not a member")]
     NotMember,
+    /// Another leader's replication stream is still open.
+    #[error("oxia: resource conflict")]
+    ResourceConflict,
     /// The replica was closed, or stopped leading, meanwhile.
     #[error("oxia: resource unavailable")]
     ResourceUnavailable,
@@ -180,6 +183,7 @@ impl Refusal {
             Self::AllFollowersAttached
             | Self::EmptyInstanceId
             | Self::LogMismatch
+            | Self::ResourceConflict
             | Self::ResourceUnavailable => CallErrorKind::Other,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stepdown_core::call::{ReplicaRole, ReplicaStatus};
 use stepdown_core::{ShardId, Term};
 
+use super::context::Context;
 use super::cursor::{Cursor, CursorKey, CursorState};
 use super::durable::DurableShard;
 use super::leader::LeaderObject;
@@ -36,11 +37,18 @@ pub(super) enum Object {
     Leader(LeaderObject),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FollowerObject {
     pub(super) role: ReplicaRole,
-    /// Whether the leader has sent entries: from then on, nothing may be truncated.
-    pub(super) appended: bool,
+    /// Whose replication stream is open. There is room for one.
+    pub(super) stream: Option<Stream>,
+}
+
+/// A leader's open stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stream {
+    pub(super) peer: Arc<str>,
+    pub(super) term: Term,
 }
 
 impl Replica {
@@ -58,6 +66,7 @@ impl Replica {
             namespace,
             term: Term::NEVER,
             log: Log::default(),
+            first: 0,
             commit_offset: -1,
         };
         Self::closed(id, durable)
@@ -90,12 +99,12 @@ impl Replica {
             Object::Closed => return None,
             Object::Follower(follower) => (
                 follower.role,
-                self.durable.log.head().offset,
+                self.durable.head().offset,
                 self.durable.commit_offset,
             ),
             Object::Leader(leader) if leader.lead.is_some() => (
                 leader.role,
-                self.durable.log.head().offset,
+                self.durable.head().offset,
                 self.durable.commit_offset,
             ),
             Object::Leader(leader) => (leader.role, -1, -1),
@@ -119,10 +128,49 @@ impl Replica {
         matches!(&self.object, Object::Leader(leader) if leader.busy.is_some())
     }
 
-    /// Whether a follower owes an answer.
-    pub(super) fn owed(&self) -> bool {
+    /// Ends a request that has taken too long.
+    pub(super) fn expire(&mut self, token: Token) -> After {
+        if let Object::Leader(leader) = &mut self.object {
+            leader.expire(token);
+        }
+        After::Keep
+    }
+
+    /// The followers that owe an answer.
+    pub(super) fn owing(&self) -> impl Iterator<Item = &Arc<str>> {
         self.cursors()
-            .any(|(_, cursor)| cursor.state != CursorState::Idle)
+            .filter(|(_, cursor)| cursor.state != CursorState::Idle)
+            .map(|(key, _)| &key.peer)
+    }
+
+    /// Whether a server's stream is open here.
+    pub(super) fn is_fed_by(&self, peer: &str) -> bool {
+        match &self.object {
+            Object::Follower(follower) => {
+                let stream = follower.stream.as_ref();
+                stream.is_some_and(|stream| *stream.peer == *peer)
+            }
+            Object::Leader(_) | Object::Closed => false,
+        }
+    }
+
+    /// The stream that is open here has ended.
+    pub(super) fn end_stream(&mut self) -> After {
+        if let Object::Follower(follower) = &mut self.object {
+            follower.stream = None;
+        }
+        After::Keep
+    }
+
+    /// Drops all of the log that is committed but its last entry, as the log's age does.
+    pub(super) fn trim(&mut self, context: &mut Context<'_>) -> After {
+        let durable = &mut self.durable;
+        let first = durable.commit_offset.min(durable.log.head().offset);
+        if first > durable.first {
+            context.touch(self.id, durable);
+            durable.first = first;
+        }
+        After::Keep
     }
 
     pub(super) fn feeds(&self, peer: &str) -> bool {

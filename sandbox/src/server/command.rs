@@ -32,6 +32,11 @@ pub(super) enum Command {
         peer: Arc<str>,
         answers: UnboundedSender<Message>,
     },
+    /// That stream has ended.
+    PeerGone {
+        peer: Arc<str>,
+        answers: UnboundedSender<Message>,
+    },
     LinkUp {
         peer: Arc<str>,
         messages: UnboundedSender<Message>,

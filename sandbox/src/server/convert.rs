@@ -114,7 +114,9 @@ pub(super) fn refusal_to_status(refusal: &Refusal, leader: Option<(ShardId, &str
             None => plain(Reason::NodeIsNotLeader),
         },
         Refusal::NotMember => plain(Reason::NodeIsNotMember),
-        Refusal::ResourceUnavailable => plain(Reason::ResourceUnavailable),
+        Refusal::ResourceConflict | Refusal::ResourceUnavailable => {
+            plain(Reason::ResourceUnavailable)
+        }
         Refusal::UnexpectedInstanceId(_) => Status::permission_denied(refusal.to_string()),
     }
 }
@@ -126,24 +128,17 @@ pub(super) fn message_to_wire(message: Message) -> proto::Message {
             previous,
             entries,
             commit_offset,
-            whole,
         } => Wire::Append(proto::Append {
             previous: Some(place_to_wire(previous)),
-            entries: entries
-                .into_iter()
-                .map(|run| proto::Run {
-                    term: run.term.0,
-                    count: run.count,
-                })
-                .collect(),
+            entries: runs_to_wire(entries),
             commit_offset,
-            whole,
         }),
+        Body::Snapshot { entries } => Wire::Snapshot(proto::Snapshot {
+            entries: runs_to_wire(entries),
+        }),
+        Body::Close => Wire::Close(proto::Close {}),
         Body::Appended { offset } => Wire::Appended(proto::Appended { offset }),
-        Body::AppendRefused { refusal, head } => Wire::AppendRefused(proto::AppendRefused {
-            refusal: refusal_to_wire(&refusal).into(),
-            head: Some(place_to_wire(head)),
-        }),
+        Body::AppendRefused { refusal } => Wire::AppendRefused(refusal_to_wire(&refusal).into()),
         Body::Truncate { to } => Wire::Truncate(proto::Truncate {
             to: Some(place_to_wire(to)),
         }),
@@ -170,23 +165,18 @@ pub(super) fn message(message: proto::Message) -> Option<Message> {
     let body = match message.body? {
         Wire::Append(append) => Body::Append {
             previous: place(append.previous),
-            entries: append
-                .entries
-                .into_iter()
-                .map(|run| Run {
-                    term: Term(run.term),
-                    count: run.count,
-                })
-                .collect(),
+            entries: runs(append.entries),
             commit_offset: append.commit_offset,
-            whole: append.whole,
         },
+        Wire::Snapshot(snapshot) => Body::Snapshot {
+            entries: runs(snapshot.entries),
+        },
+        Wire::Close(proto::Close {}) => Body::Close,
         Wire::Appended(appended) => Body::Appended {
             offset: appended.offset,
         },
         Wire::AppendRefused(refused) => Body::AppendRefused {
-            refusal: refusal(refused.refusal()),
-            head: place(refused.head),
+            refusal: refusal(proto::Refusal::try_from(refused).unwrap_or_default()),
         },
         Wire::Truncate(truncate) => Body::Truncate {
             to: place(truncate.to),
@@ -206,6 +196,22 @@ pub(super) fn message(message: proto::Message) -> Option<Message> {
         term: Term(message.term),
         body,
     })
+}
+
+fn runs_to_wire(runs: Vec<Run>) -> Vec<proto::Run> {
+    let runs = runs.into_iter().map(|run| proto::Run {
+        term: run.term.0,
+        count: run.count,
+    });
+    runs.collect()
+}
+
+fn runs(runs: Vec<proto::Run>) -> Vec<Run> {
+    let runs = runs.into_iter().map(|run| Run {
+        term: Term(run.term),
+        count: run.count,
+    });
+    runs.collect()
 }
 
 fn place(entry: Option<proto::Entry>) -> EntryId {
@@ -229,6 +235,7 @@ fn refusal(refusal: proto::Refusal) -> Refusal {
         proto::Refusal::LogMismatch => Refusal::LogMismatch,
         proto::Refusal::NotInitialized => Refusal::NotInitialized,
         proto::Refusal::NotMember => Refusal::NotMember,
+        proto::Refusal::ResourceConflict => Refusal::ResourceConflict,
         proto::Refusal::Unknown => Refusal::ResourceUnavailable,
     }
 }
@@ -240,6 +247,7 @@ fn refusal_to_wire(refusal: &Refusal) -> proto::Refusal {
         Refusal::LogMismatch => proto::Refusal::LogMismatch,
         Refusal::NotInitialized => proto::Refusal::NotInitialized,
         Refusal::NotMember => proto::Refusal::NotMember,
+        Refusal::ResourceConflict => proto::Refusal::ResourceConflict,
         Refusal::AllFollowersAttached
         | Refusal::EmptyInstanceId
         | Refusal::NotLeader
@@ -266,12 +274,17 @@ mod tests {
                     count: 2,
                 }],
                 commit_offset: 5,
-                whole: true,
             },
+            Body::Snapshot {
+                entries: vec![Run {
+                    term: Term(3),
+                    count: 5,
+                }],
+            },
+            Body::Close,
             Body::Appended { offset: 6 },
             Body::AppendRefused {
                 refusal: Refusal::NotMember,
-                head: EntryId::NONE,
             },
             Body::Truncate { to: entry },
             Body::Truncated { head: entry },

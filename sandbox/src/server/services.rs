@@ -90,7 +90,10 @@ impl proto::replication_server::Replication for ReplicationService {
             .into();
         let (answers, outgoing) = unbounded_channel();
         let node = self.0.clone();
-        node.engine.tell(Command::PeerAccepted { peer, answers });
+        node.engine.tell(Command::PeerAccepted {
+            peer: peer.clone(),
+            answers: answers.clone(),
+        });
         let mut messages = request.into_inner();
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
@@ -99,6 +102,7 @@ impl proto::replication_server::Replication for ReplicationService {
                     node.engine.tell(Command::Message(message));
                 }
             }
+            node.engine.tell(Command::PeerGone { peer, answers });
         });
         let outgoing = UnboundedReceiverStream::new(outgoing)
             .map(|message| Ok(convert::message_to_wire(message)));

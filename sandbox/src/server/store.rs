@@ -182,6 +182,7 @@ mod tests {
                 namespace: "default".into(),
                 term: Term(term),
                 log,
+                first: 0,
                 commit_offset: 1,
             }),
         );

@@ -1,7 +1,7 @@
 //! The thread that owns the model and the disk. It takes what has come meanwhile as one batch,
 //! syncs once, and only then tells anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -15,7 +15,7 @@ use super::command::{Command, Handshake, Outcome};
 use super::engine::Engine;
 use super::links::Links;
 use super::store::{Store, StoreError};
-use crate::replica::{DataServerModel, Message, Output, Token};
+use crate::replica::{DataServerModel, Message, Output, PATIENCE, Token};
 
 /// How often unanswered messages are sent again on a connection that stands.
 const RESEND_AFTER: Duration = Duration::from_secs(1);
@@ -38,6 +38,7 @@ pub(super) fn start(
         bound,
         peers: BTreeMap::new(),
         requests: BTreeMap::new(),
+        abandoned: VecDeque::new(),
         handshakes: Vec::new(),
         resent: Instant::now(),
     };
@@ -55,6 +56,8 @@ struct Worker {
     /// The ways back to leaders, by their internal addresses.
     peers: BTreeMap<Arc<str>, UnboundedSender<Message>>,
     requests: BTreeMap<Token, oneshot::Sender<Outcome>>,
+    /// Requests whose callers have gone, and when the server gives them up.
+    abandoned: VecDeque<(Instant, Token)>,
     handshakes: Vec<(Handshake, oneshot::Sender<Handshake>)>,
     resent: Instant,
 }
@@ -81,7 +84,7 @@ impl Worker {
     }
 
     fn batch(&mut self, inbox: &Receiver<Command>) -> Next {
-        let first = if self.model.has_unanswered() {
+        let first = if self.model.has_unanswered() || !self.abandoned.is_empty() {
             match inbox.recv_timeout(RESEND_AFTER) {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Next::Stop,
@@ -97,6 +100,10 @@ impl Worker {
             if self.handle(command) == Next::Stop {
                 return Next::Stop;
             }
+        }
+        let now = Instant::now();
+        while let Some((_, token)) = self.abandoned.pop_front_if(|(until, _)| *until <= now) {
+            self.model.expire(token);
         }
         if self.resent.elapsed() >= RESEND_AFTER {
             self.resent = Instant::now();
@@ -127,12 +134,25 @@ impl Worker {
                 // One that has been answered meanwhile is of no concern to the model.
                 if self.requests.remove(&token).is_some() {
                     self.model.cancel(token);
+                    self.abandoned.push_back((Instant::now() + PATIENCE, token));
                 }
             }
             Command::Inspect(look) => look(&self.model),
             Command::Message(message) => self.model.handle_message(message),
             Command::PeerAccepted { peer, answers } => {
+                // Only one connection is left of each peer.
+                self.model.peer_disconnected(&peer);
                 self.peers.insert(peer, answers);
+            }
+            Command::PeerGone { peer, answers } => {
+                if self
+                    .peers
+                    .get(&peer)
+                    .is_some_and(|known| known.same_channel(&answers))
+                {
+                    self.peers.remove(&peer);
+                    self.model.peer_disconnected(&peer);
+                }
             }
             Command::LinkUp { peer, messages } => {
                 self.links.up(peer.clone(), messages);

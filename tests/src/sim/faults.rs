@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::CallErrorKind;
-use stepdown_core::cluster::{ClusterStatus, ShardStatus};
+use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
 use stepdown_core::store::StoreOutcome;
-use stepdown_core::{Event, RequestId};
+use stepdown_core::{Event, RequestId, ShardId};
 use stepdown_sandbox::replica::Tail;
 
 use super::check::Check;
+use super::clock::At;
 use super::host::Strike;
 use super::plan::FaultKind;
 use super::server::failure;
@@ -79,7 +80,7 @@ impl World<'_> {
             FaultKind::Reset => self.sever(server, Duration::ZERO),
             FaultKind::CutPeers { other } => {
                 let other = other % self.servers.len();
-                self.network.cut_peers(server, other, until);
+                self.cut_peers(server, other, until);
             }
             FaultKind::StoreUnavailable => self.store.unavailable = until,
             FaultKind::StoreSlow { most_ms } => self.store.slow = (until, millis(most_ms)),
@@ -115,6 +116,14 @@ impl World<'_> {
                 let down = Duration::from_millis(u64::from(down_ms));
                 self.queue.after(down, What::ServerStarts(server));
             }
+            FaultKind::ServerSilent => self.silence(server, until),
+            FaultKind::MajorityAway => {
+                // For as long as four faults.
+                let until = now.plus(lasts * 4).min(self.chaos_ends);
+                self.take_majority_away(server, until);
+            }
+            FaultKind::DiskEmptied => self.empty_disk(server, until),
+            FaultKind::LogTrimmed => self.trim_logs(server),
             FaultKind::NotServing => {
                 self.servers[server].not_serving = until;
                 self.queue
@@ -174,6 +183,112 @@ impl World<'_> {
             self.keepalive()
         };
         self.sever(server, delay);
+        for other in (0..self.servers.len()).filter(|other| *other != server) {
+            let address = self.servers[server].address.internal.clone();
+            self.queue
+                .after(delay, What::Parted(server, address, other));
+        }
+    }
+
+    fn cut_peers(&mut self, server: usize, other: usize, until: At) {
+        self.network.cut_peers(server, other, until);
+        for (one, two) in [(server, other), (other, server)] {
+            let address = self.servers[one].address.internal.clone();
+            self.queue.at(until, What::Parted(one, address, two));
+        }
+    }
+
+    /// Nobody hears from a server, whose process goes on.
+    fn silence(&mut self, server: usize, until: At) {
+        for host in 0..self.hosts.len() {
+            let link = self.network.link(host, server);
+            link.requests_cut = until;
+            link.answers_cut = until;
+            self.notice_cut(host, server);
+        }
+        for other in (0..self.servers.len()).filter(|other| *other != server) {
+            self.cut_peers(server, other, until);
+        }
+        self.sometimes.hit("server_silent");
+    }
+
+    fn take_majority_away(&mut self, first: usize, until: At) {
+        let count = self.servers.len();
+        for server in (first..=first + count / 2).map(|server| server % count) {
+            self.crash_server(server, false, true);
+            self.queue.at(until, What::ServerStarts(server));
+        }
+        self.sometimes.hit("majority_away");
+    }
+
+    /// Replaces the disk of a server, if no loss can follow from that alone.
+    fn empty_disk(&mut self, server: usize, until: At) {
+        if !self.can_spare(server) {
+            return;
+        }
+        self.crash_server(server, false, true);
+        self.servers[server].empty(server);
+        self.queue.at(until, What::ServerStarts(server));
+        self.sometimes.hit("disk_emptied");
+    }
+
+    /// Whether all shards of a server can do without its disk. Of each shard's `n` members, a
+    /// majority must have, without it and on their disks, everything that was committed or that
+    /// the server may have acknowledged: then every majority has a member that has it all, even
+    /// one in which the emptied server votes. And none of them may be in an earlier term: the
+    /// server would forget that it has promised to follow that one's leader no more.
+    fn can_spare(&self, server: usize) -> bool {
+        let Some(status) = self.store.status() else {
+            return false;
+        };
+        let place = &self.servers[server];
+        let known = |id: ShardId| status.shards().any(|(_, other, _)| other == id);
+        place.up
+            && !self.healed
+            && place.model.shards().all(known)
+            && status.shards().all(|(_, id, shard)| {
+                let members: Vec<usize> = shard
+                    .ensemble
+                    .iter()
+                    .filter_map(|member| self.server_named(member))
+                    .collect();
+                let others = members.iter().filter(|other| **other != server);
+                let whole = others.filter(|other| self.has_all_of(**other, server, id));
+                !members.contains(&server) || whole.count() > shard.ensemble.len() / 2
+            })
+    }
+
+    /// The server that a document means, wherever it is now.
+    fn server_named(&self, identity: &DataServerIdentity) -> Option<usize> {
+        let names = self.servers.iter().map(|server| &server.address.name);
+        names
+            .into_iter()
+            .position(|name| identity.name.as_deref() == Some(name.as_str()))
+    }
+
+    fn has_all_of(&self, other: usize, server: usize, id: ShardId) -> bool {
+        let (one, two) = (&self.servers[other], &self.servers[server]);
+        let Some((log, _)) = one.model.log(id) else {
+            return false;
+        };
+        let committed = self.ghost.committed(id);
+        let acknowledged = two.model.log(id).map(|(log, _)| log);
+        !one.sync_planned
+            && one.model.term(id) >= two.model.term(id)
+            && committed.is_none_or(|committed| log.starts_with(committed))
+            && acknowledged.is_none_or(|acknowledged| log.starts_with(acknowledged))
+    }
+
+    fn trim_logs(&mut self, server: usize) {
+        if !self.servers[server].up {
+            return;
+        }
+        let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
+        for shard in shards {
+            self.servers[server].model.trim(shard);
+        }
+        self.plan_sync(server);
+        self.sometimes.hit("log_trimmed");
     }
 
     /// Restarts a data server, so fast that only its connections tell, and again after a while.

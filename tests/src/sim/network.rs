@@ -50,6 +50,10 @@ impl Network {
         (now >= self.peers[from][to]).then(|| chance.micros(100, 2_000))
     }
 
+    pub fn is_cut(&self, from: usize, to: usize, now: At) -> bool {
+        now < self.peers[from][to]
+    }
+
     pub fn heal(&mut self) {
         for link in self.links.iter_mut().flatten() {
             *link = Link::default();

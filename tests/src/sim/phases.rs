@@ -6,6 +6,7 @@ use std::time::Duration;
 use stepdown_core::call::ReplicaRole;
 use stepdown_core::cluster::ShardStatus;
 use stepdown_core::{Role, ShardId, Term};
+use stepdown_sandbox::replica::{Ghost, Log};
 
 use super::check::Check;
 use super::clock::At;
@@ -14,7 +15,10 @@ use super::world::{What, World};
 
 const BOOT: Duration = Duration::from_secs(30);
 const CONVERGE: Duration = Duration::from_secs(60);
-const FOLLOW: Duration = Duration::from_secs(95);
+/// The coordinator looks at followers every five minutes, and leaders try one again after up to a
+/// minute.
+const FOLLOW: Duration = Duration::from_secs(500);
+const WRITE: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(600);
 const FURTHER_TERMS: i64 = 3;
 
@@ -34,10 +38,12 @@ impl World<'_> {
         let before = self.terms();
         self.converge(chaos_ends)?;
         self.few_further_terms(&before)?;
+        let committed = self.ghost.clone();
         self.run_until(chaos_ends.plus(FOLLOW))?;
-        self.everybody_follows()?;
+        self.everybody_follows(&committed)?;
         self.everybody_is_told()?;
         let settled = self.terms();
+        self.everything_is_committed()?;
         self.run_until(chaos_ends.plus(FOLLOW + QUIET))?;
         self.stays_quiet(&settled)
     }
@@ -149,8 +155,8 @@ impl World<'_> {
         None
     }
 
-    /// L2: all reachable members follow in the stored term.
-    fn everybody_follows(&mut self) -> Check {
+    /// L2: all reachable members follow in the stored term, and have what was `committed` long ago.
+    fn everybody_follows(&mut self, committed: &Ghost) -> Check {
         let Some(status) = self.store.status().cloned() else {
             return Ok(());
         };
@@ -177,6 +183,50 @@ impl World<'_> {
                         ),
                     ));
                 }
+                let log = self.servers[server].model.log(id).map(|(log, _)| log);
+                let whole = committed
+                    .committed(id)
+                    .is_none_or(|committed| log.is_some_and(|log| log.starts_with(committed)));
+                if !whole {
+                    return Err(self.violation(
+                        "L2",
+                        format!(
+                            "shard {id} in {}: {} is {replica:?} and has {log:?}, not {:?}",
+                            shard.term,
+                            member.internal,
+                            committed.committed(id)
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// L11: what is written to a shard that is led is committed soon.
+    fn everything_is_committed(&mut self) -> Check {
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        let mut written = Vec::new();
+        for (_, id, shard) in status.shards() {
+            for server in 0..self.servers.len() {
+                let model = &self.servers[server].model;
+                if self.servers[server].up && model.leads(id) == Some(shard.term) {
+                    self.append_to(server, id);
+                    let log = self.servers[server].model.log(id);
+                    written.extend(log.map(|(log, _)| (id, log.head())));
+                }
+            }
+        }
+        self.run_until(self.queue.now().plus(WRITE))?;
+        for (id, entry) in written {
+            let committed = self.ghost.committed(id).map(Log::head);
+            if committed.is_none_or(|head| head.offset < entry.offset) {
+                return Err(self.violation(
+                    "L11",
+                    format!("shard {id}: {entry:?} is not committed, but {committed:?}"),
+                ));
             }
         }
         Ok(())

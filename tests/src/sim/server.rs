@@ -9,13 +9,16 @@ use stepdown_core::call::{Answer, Call, CallError, CallErrorKind, Feature};
 use stepdown_core::{RequestId, ShardId, Tenure};
 pub use stepdown_sandbox::replica::Token;
 use stepdown_sandbox::replica::{
-    DataServerModel, Durability, Message, Output, Refusal, Request, Tail,
+    DataServerModel, Durability, Message, Output, PATIENCE, Refusal, Request, Tail,
 };
 
 use super::check::Check;
 use super::clock::At;
 use super::configuration::Address;
 use super::world::{What, World};
+
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 
 /// One data server.
 #[derive(Debug)]
@@ -33,7 +36,8 @@ pub struct Server {
     /// It is restarted once it leads a shard while nobody watches its health.
     pub restarts_unwatched: bool,
     pub sync_planned: bool,
-    pub resend_planned: bool,
+    /// Followers that owe an answer: how often each was asked again.
+    pub retries: BTreeMap<Arc<str>, u32>,
     pub callers: BTreeMap<Token, Caller>,
     pub handshakes: Vec<(Token, Result<Answer, CallError>)>,
     pub watchers: BTreeMap<Token, Caller>,
@@ -80,7 +84,7 @@ impl Server {
             other_cluster: At(0),
             restarts_unwatched: false,
             sync_planned: false,
-            resend_planned: false,
+            retries: BTreeMap::new(),
             callers: BTreeMap::new(),
             handshakes: Vec::new(),
             watchers: BTreeMap::new(),
@@ -93,11 +97,20 @@ impl Server {
         self.up = false;
         self.boot += 1;
         self.sync_planned = false;
-        self.resend_planned = false;
+        self.retries.clear();
         self.callers.clear();
         self.handshakes.clear();
         self.watchers.clear();
         self.assignments = None;
+    }
+
+    /// Its disk is replaced while it is down.
+    pub fn empty(&mut self, index: usize) {
+        self.model = DataServerModel::new(
+            self.address.internal.as_str(),
+            features(index),
+            Durability::Deferred,
+        );
     }
 
     /// Comes back elsewhere, with its disk.
@@ -169,7 +182,12 @@ impl World<'_> {
                 self.plan_sync(server);
                 return Ok(());
             }
-            Call::AddFollower(request) => Request::AddFollower(request),
+            Call::AddFollower(request) => {
+                let boot = place.boot;
+                self.queue
+                    .after(PATIENCE, What::PatienceEnds(server, boot, token));
+                Request::AddFollower(request)
+            }
             Call::BecomeLeader(request) => {
                 if place.restarts_unwatched && place.watchers.is_empty() {
                     place.restarts_unwatched = false;
@@ -234,17 +252,20 @@ impl World<'_> {
         let shard = shards[self.chance.workload.index(shards.len())];
         for server in 0..self.servers.len() {
             if self.servers[server].up && self.servers[server].model.leads(shard).is_some() {
-                let token = self.token();
-                self.servers[server]
-                    .model
-                    .handle_request(token, Request::Append { shard });
-                self.plan_sync(server);
+                self.append_to(server, shard);
             }
         }
         Ok(())
     }
 
-    fn plan_sync(&mut self, server: usize) {
+    pub(super) fn append_to(&mut self, server: usize, shard: ShardId) {
+        let token = self.token();
+        let model = &mut self.servers[server].model;
+        model.handle_request(token, Request::Append { shard });
+        self.plan_sync(server);
+    }
+
+    pub(super) fn plan_sync(&mut self, server: usize) {
         let place = &mut self.servers[server];
         if !place.sync_planned {
             place.sync_planned = true;
@@ -303,11 +324,12 @@ impl World<'_> {
                     .after(delay, What::MessageArrives(other, boot, message));
             }
         }
-        let place = &mut self.servers[server];
-        if place.model.has_unanswered() && !place.resend_planned {
-            place.resend_planned = true;
-            let delay = self.chance.workload.millis(500, 1_500);
-            self.queue.after(delay, What::Resend(server, boot));
+        for peer in self.servers[server].model.owing() {
+            if !self.servers[server].retries.contains_key(&peer) {
+                self.servers[server].retries.insert(peer.clone(), 0);
+                let delay = self.back_off(0);
+                self.queue.after(delay, What::Resend(server, boot, peer));
+            }
         }
         // What is not durable yet was told to nobody.
         let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
@@ -318,14 +340,72 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn resend(&mut self, server: usize, boot: u32) -> Check {
+    /// A leader tries again what a follower has not answered.
+    pub(super) fn resend(&mut self, server: usize, boot: u32, peer: Arc<str>) {
+        let place = &mut self.servers[server];
+        if !place.up || place.boot != boot {
+            return;
+        }
+        if !place.model.owing().contains(&peer) {
+            place.retries.remove(&peer);
+            return;
+        }
+        let tries = place.retries.entry(peer.clone()).or_default();
+        *tries += 1;
+        let tries = *tries;
+        place.model.resend_to(|other| *other == *peer);
+        self.plan_sync(server);
+        let delay = self.back_off(tries);
+        self.queue.after(delay, What::Resend(server, boot, peer));
+    }
+
+    /// How long a leader waits before it tries a follower again: up to a minute.
+    fn back_off(&mut self, tries: u32) -> Duration {
+        let delay = LONGEST_BACK_OFF.min(FIRST_BACK_OFF * (1 << tries.min(10)));
+        self.chance.workload.between(delay / 2, delay)
+    }
+
+    /// A server's streams to another and back have ended. The other one is to feed it again.
+    pub(super) fn part(&mut self, server: usize, address: &str, other: usize) {
+        if self.servers[other].up {
+            self.servers[other].model.peer_disconnected(address);
+            self.plan_sync(other);
+            self.reconnect(other, server, 0);
+        }
+    }
+
+    fn reconnect(&mut self, server: usize, to: usize, tries: u32) {
+        let boot = self.servers[server].boot;
+        let delay = self.back_off(tries);
+        let again = What::Reconnects {
+            server,
+            boot,
+            to,
+            tries,
+        };
+        self.queue.after(delay, again);
+    }
+
+    pub(super) fn reconnects(&mut self, server: usize, boot: u32, to: usize, tries: u32) {
+        if !self.servers[server].up || self.servers[server].boot != boot {
+            return;
+        }
+        let now = self.queue.now();
+        if self.servers[to].up && !self.network.is_cut(server, to, now) {
+            let address = self.servers[to].address.internal.clone();
+            self.servers[server].model.peer_connected(&address);
+            self.plan_sync(server);
+        } else {
+            self.reconnect(server, to, tries + 1);
+        }
+    }
+
+    pub(super) fn patience_ends(&mut self, server: usize, boot: u32, token: Token) {
         let place = &mut self.servers[server];
         if place.up && place.boot == boot {
-            place.resend_planned = false;
-            place.model.resend();
+            place.model.expire(token);
             self.plan_sync(server);
         }
-        Ok(())
     }
 
     pub(super) fn server_started(&mut self, server: usize) {
@@ -335,13 +415,6 @@ impl World<'_> {
             return;
         }
         place.up = true;
-        let address = place.address.internal.clone();
-        for other in 0..self.servers.len() {
-            if other != server && self.servers[other].up {
-                self.servers[other].model.peer_connected(&address);
-                self.plan_sync(other);
-            }
-        }
     }
 
     pub(super) fn send_answer(&mut self, server: usize, caller: Caller, answer: CallResult) {

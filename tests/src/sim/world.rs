@@ -87,7 +87,16 @@ pub enum What {
     LinkLost(usize, usize),
     MessageArrives(usize, u32, Message),
     Sync(usize, u32),
-    Resend(usize, u32),
+    Resend(usize, u32, Arc<str>),
+    Reconnects {
+        server: usize,
+        boot: u32,
+        to: usize,
+        tries: u32,
+    },
+    /// The streams between a server, by its address then, and another have ended.
+    Parted(usize, String, usize),
+    PatienceEnds(usize, u32, Token),
     ServerStarts(usize),
     ServerRestarts {
         server: usize,
@@ -207,7 +216,15 @@ impl<'a> World<'a> {
                 return self.message_arrived(server, boot, message);
             }
             What::Sync(server, boot) => return self.synced(server, boot),
-            What::Resend(server, boot) => return self.resend(server, boot),
+            What::Resend(server, boot, peer) => self.resend(server, boot, peer),
+            What::Reconnects {
+                server,
+                boot,
+                to,
+                tries,
+            } => self.reconnects(server, boot, to, tries),
+            What::Parted(server, address, other) => self.part(server, &address, other),
+            What::PatienceEnds(server, boot, token) => self.patience_ends(server, boot, token),
             What::ServerStarts(server) => self.server_started(server),
             What::ServerRestarts {
                 server,

@@ -47,6 +47,8 @@ struct World {
     becoming: Option<(&'static str, Token)>,
     /// Calls whose answer the coordinator awaits.
     calls: Vec<(&'static str, Token)>,
+    /// Calls whose answer nobody awaits.
+    abandoned: Vec<(&'static str, Token)>,
     heads: BTreeMap<&'static str, EntryId>,
 }
 
@@ -59,6 +61,7 @@ impl World {
             leader: None,
             becoming: None,
             calls: Vec::new(),
+            abandoned: Vec::new(),
             heads: BTreeMap::new(),
         }
     }
@@ -106,6 +109,14 @@ impl World {
             server.handle_message(message);
         }
         server.restart(tail);
+        self.break_streams(name);
+    }
+
+    /// Every stream of a server ends.
+    fn break_streams(&mut self, name: &str) {
+        for other in MEMBERS {
+            self.cluster.server(other).peer_disconnected(name);
+        }
     }
 
     fn pick(&mut self, at: usize) -> Option<(String, Message)> {
@@ -159,6 +170,7 @@ impl World {
         for (name, token) in std::mem::take(&mut self.calls) {
             self.cluster.server(name).cancel(token);
             self.cluster.collect(name);
+            self.abandoned.push((name, token));
         }
     }
 
@@ -186,9 +198,20 @@ impl World {
 
     /// The network heals, and one more election is held.
     fn heal(&mut self) -> Option<Outcome> {
+        self.hang_up();
+        for (name, token) in std::mem::take(&mut self.abandoned) {
+            self.cluster.server(name).expire(token);
+            self.cluster.collect(name);
+        }
         self.cluster.network.clear();
+        for name in MEMBERS {
+            self.break_streams(name);
+        }
         self.elect(0b111);
         let (leader, token) = self.becoming?;
+        self.cluster.deliver_all();
+        self.cluster.server(leader).resend();
+        self.cluster.collect(leader);
         self.cluster.deliver_all();
         self.check();
         let outcome = self.cluster.replies.get(&token).cloned();

@@ -1,5 +1,7 @@
 //! Logs that follow, diverge and are brought together again.
 
+use std::collections::BTreeSet;
+
 use stepdown_core::call::{EntryId, ReplicaRole};
 use stepdown_core::{ShardId, Term};
 
@@ -121,6 +123,7 @@ fn a_longer_follower_of_an_older_term_is_truncated() {
         cluster.begin("a", Request::Append { shard: SHARD });
     }
     cluster.network.clear();
+    cluster.server("c").peer_disconnected("a");
     cluster.elect(2, &["b", "c"]);
     cluster.append("b", 1);
     let Some(Ok(Reply::Fenced(head))) = cluster.ask("a", new_term(2)) else {
@@ -220,7 +223,6 @@ fn a_stream_of_the_same_term_turns_a_leader_into_a_fenced_follower() {
             previous: EntryId::NONE,
             entries: Vec::new(),
             commit_offset: -1,
-            whole: false,
         },
     };
     for other in [0, 2] {
@@ -236,13 +238,268 @@ fn a_stream_of_the_same_term_turns_a_leader_into_a_fenced_follower() {
 }
 
 #[test]
-fn a_follower_that_lost_the_shard_is_given_the_whole_log() {
+fn a_follower_that_lost_the_shard_is_fed_once_it_is_fenced() {
     let mut cluster = led();
     cluster.append("a", 2);
     cluster.ask("c", delete(1));
+    for _ in 0..3 {
+        reconnect(&mut cluster, "a", "c");
+        let status = cluster.server("c").status(SHARD).unwrap();
+        assert_eq!(
+            (status.role, status.term),
+            (ReplicaRole::NotMember, Term(-1))
+        );
+    }
+    // Had it been fenced before its leader heard that it is no member, it would never be fed.
+    cluster.ask("c", new_term(1));
+    reconnect(&mut cluster, "a", "c");
+    assert_eq!(cluster.head("c"), id(1, 1));
+}
+
+#[test]
+fn a_follower_that_lost_the_shard_is_given_a_snapshot_by_a_trimmed_leader() {
+    let mut cluster = led();
+    cluster.append("a", 2);
+    cluster.server("a").trim(SHARD);
+    cluster.ask("c", delete(1));
+    for _ in 0..2 {
+        reconnect(&mut cluster, "a", "c");
+    }
+    assert_eq!(cluster.role("c"), Some(ReplicaRole::Follower));
+    let status = cluster.server("c").status(SHARD).unwrap();
+    assert_eq!((status.head_offset, status.commit_offset), (-1, 1));
     cluster.append("a", 1);
     assert_eq!(cluster.head("c"), id(1, 2));
-    assert_eq!(cluster.role("c"), Some(ReplicaRole::Follower));
+}
+
+/// Empties a bound server's disk while it is down.
+fn empty(cluster: &mut Cluster, name: &'static str) {
+    *cluster.server(name) = DataServerModel::new(name, BTreeSet::new(), Durability::Deferred);
+    cluster.server(name).handshake("id").unwrap();
+    cluster.server(name).sync();
+}
+
+fn reconnect(cluster: &mut Cluster, leader: &str, follower: &str) {
+    cluster.server(follower).peer_disconnected(leader);
+    cluster.server(leader).peer_connected(follower);
+    cluster.collect(leader);
+    cluster.deliver_all();
+}
+
+#[test]
+fn a_cursor_never_moves_back_for_a_follower_that_was_fenced_empty() {
+    let mut cluster = led();
+    cluster.append("a", 2);
+    empty(&mut cluster, "c");
+    assert_eq!(
+        cluster.ask("c", new_term(1)),
+        Some(Ok(Reply::Fenced(EntryId::NONE)))
+    );
+    assert_eq!(
+        cluster.ask("a", add_follower(1, "c", EntryId::NONE)),
+        Some(Ok(Reply::FollowerAdded))
+    );
+    cluster.append("a", 1);
+    for _ in 0..3 {
+        reconnect(&mut cluster, "a", "c");
+    }
+    let status = cluster.server("c").status(SHARD).unwrap();
+    assert_eq!(status.role, ReplicaRole::Follower);
+    assert_eq!((status.head_offset, status.commit_offset), (-1, -1));
+}
+
+#[test]
+fn a_new_term_makes_an_emptied_follower_whole() {
+    let mut cluster = led();
+    cluster.append("a", 2);
+    empty(&mut cluster, "c");
+    cluster.elect(2, &["a", "b", "c"]);
+    cluster.append("a", 1);
+    assert_eq!(cluster.head("c"), id(2, 2));
+}
+
+#[test]
+fn a_leader_whose_log_was_trimmed_sends_a_snapshot() {
+    let mut cluster = led();
+    cluster.append("a", 3);
+    cluster.server("a").trim(SHARD);
+    empty(&mut cluster, "c");
+    cluster.elect(2, &["a", "b", "c"]);
+    let status = cluster.server("c").status(SHARD).unwrap();
+    assert_eq!((status.head_offset, status.commit_offset), (-1, 2));
+    assert_eq!(
+        cluster.ask("c", new_term(3)),
+        Some(Ok(Reply::Fenced(EntryId::NONE)))
+    );
+    let status = cluster.server("c").status(SHARD).unwrap();
+    assert_eq!((status.head_offset, status.commit_offset), (-1, 2));
+}
+
+#[test]
+fn what_a_snapshot_brought_outlives_a_restart_and_still_is_no_head() {
+    let mut cluster = led();
+    cluster.append("a", 3);
+    cluster.server("a").trim(SHARD);
+    empty(&mut cluster, "c");
+    cluster.elect(2, &["a", "b", "c"]);
+    cluster.server("c").restart(Tail::Lost);
+    assert_eq!(
+        cluster.ask("c", new_term(3)),
+        Some(Ok(Reply::Fenced(EntryId::NONE)))
+    );
+    let (log, committed) = cluster.server("c").log(SHARD).unwrap();
+    assert_eq!((log.head(), committed), (id(1, 2), 2));
+}
+
+#[test]
+fn a_follower_fed_by_a_snapshot_cannot_lead_one_that_has_a_head() {
+    let mut cluster = led();
+    cluster.append("a", 3);
+    cluster.server("a").trim(SHARD);
+    empty(&mut cluster, "c");
+    cluster.elect(2, &["a", "b", "c"]);
+    assert_eq!(
+        cluster.elect(3, &["c", "b"]),
+        Some(Err(Refusal::InvalidTerm))
+    );
+}
+
+#[test]
+fn two_that_were_fed_by_a_snapshot_lead_one_another() {
+    let mut cluster = led();
+    cluster.append("a", 3);
+    cluster.server("a").trim(SHARD);
+    empty(&mut cluster, "b");
+    empty(&mut cluster, "c");
+    cluster.elect(2, &["a", "b", "c"]);
+    cluster.server("c").peer_disconnected("a");
+    assert_eq!(cluster.elect(3, &["b", "c"]), Some(Ok(Reply::BecameLeader)));
+    cluster.append("b", 1);
+    assert_eq!(cluster.head("c"), id(3, 3));
+}
+
+#[test]
+fn one_that_is_behind_waits_in_vain_for_one_that_was_fed_by_a_snapshot() {
+    let mut cluster = led();
+    cluster.append("a", 1);
+    // b misses what follows.
+    for _ in 0..2 {
+        let write = cluster.begin("a", Request::Append { shard: SHARD });
+        cluster.network.retain(|(to, _)| to != "b");
+        cluster.deliver_all();
+        assert!(cluster.replies.contains_key(&write));
+    }
+    cluster.server("a").trim(SHARD);
+    cluster.ask("c", delete(1));
+    for _ in 0..2 {
+        cluster.server("a").peer_connected("c");
+        cluster.collect("a");
+        cluster.network.retain(|(to, _)| to != "b");
+        cluster.deliver_all();
+    }
+    cluster.server("b").peer_disconnected("a");
+    cluster.server("c").peer_disconnected("a");
+    assert_eq!(cluster.elect(2, &["b", "c"]), None);
+}
+
+#[test]
+fn a_follower_of_the_same_term_is_truncated_once() {
+    let mut cluster = Cluster::new(&["b"]);
+    cluster.ask("b", new_term(1));
+    let truncate = Message {
+        from: "a".into(),
+        namespace: "default".into(),
+        source: SHARD,
+        target: SHARD,
+        term: Term(1),
+        body: Body::Truncate { to: EntryId::NONE },
+    };
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        cluster.deliver("b", truncate.clone());
+        answers.extend(cluster.network.pop_front().map(|(_, answer)| answer.body));
+    }
+    assert_eq!(
+        answers,
+        [
+            Body::Truncated {
+                head: EntryId::NONE
+            },
+            Body::TruncateRefused {
+                refusal: Refusal::InvalidStatus
+            }
+        ]
+    );
+    assert_eq!(cluster.role("b"), Some(ReplicaRole::Follower));
+}
+
+#[test]
+fn the_idle_stream_of_a_deposed_leader_keeps_the_next_ones_out() {
+    let mut cluster = led();
+    cluster.append("a", 1);
+    // Nobody reaches a, and it has nothing to say.
+    cluster.elect(2, &["b", "c"]);
+    let write = cluster.begin("b", Request::Append { shard: SHARD });
+    cluster.deliver_all();
+    assert_eq!(cluster.replies.get(&write), None);
+    cluster.server("c").peer_disconnected("a");
+    cluster.server("b").resend();
+    cluster.collect("b");
+    cluster.deliver_all();
+    assert!(cluster.replies.contains_key(&write));
+}
+
+#[test]
+fn a_refused_append_ends_the_stream() {
+    let mut cluster = led();
+    cluster.append("a", 1);
+    for name in ["b", "c"] {
+        cluster.ask(name, new_term(2));
+    }
+    cluster.begin("a", Request::Append { shard: SHARD });
+    cluster.deliver_all();
+    let lead = become_leader(2, &[("c", id(1, 0))]);
+    assert_eq!(cluster.ask("b", lead), Some(Ok(Reply::BecameLeader)));
+}
+
+#[test]
+fn a_follower_is_added_though_the_caller_has_gone() {
+    let mut cluster = led();
+    cluster.append("a", 1);
+    for _ in 0..2 {
+        cluster.begin("a", Request::Append { shard: SHARD });
+    }
+    cluster.network.clear();
+    cluster.server("c").peer_disconnected("a");
+    cluster.elect(2, &["b", "c"]);
+    cluster.ask("a", new_term(2));
+    cluster.network.clear();
+    let add = cluster.begin("b", add_follower(2, "a", id(1, 2)));
+    cluster.server("b").cancel(add);
+    let status = cluster.begin("b", Request::GetStatus { shard: SHARD });
+    assert_eq!(cluster.replies.get(&status), None);
+    cluster.deliver_all();
+    assert!(cluster.replies.contains_key(&status));
+    assert_eq!(cluster.role("a"), Some(ReplicaRole::Follower));
+}
+
+#[test]
+fn a_shard_is_free_again_once_the_servers_own_patience_is_over() {
+    let mut cluster = led();
+    cluster.append("a", 1);
+    for _ in 0..2 {
+        cluster.begin("a", Request::Append { shard: SHARD });
+    }
+    cluster.network.clear();
+    cluster.server("c").peer_disconnected("a");
+    cluster.elect(2, &["b", "c"]);
+    let add = cluster.begin("b", add_follower(2, "a", id(1, 2)));
+    cluster.network.clear();
+    cluster.server("b").cancel(add);
+    let status = cluster.begin("b", Request::GetStatus { shard: SHARD });
+    cluster.server("b").expire(add);
+    cluster.collect("b");
+    assert!(cluster.replies.contains_key(&status));
 }
 
 #[test]
