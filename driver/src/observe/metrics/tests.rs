@@ -303,8 +303,6 @@ fn data_that_servers_have_lost_is_counted_and_stays_counted_out_of_office() {
         Some(Cause::Conflict),
     ));
     let samples = samples(&metrics, "stepdown_data_server_emptied_total");
-    assert_eq!(
-        samples,
-        [r#"stepdown_data_server_emptied_total{data_server="s1"} 2"#]
-    );
+    let expected = format!(r#"stepdown_data_server_emptied_total{{data_server="s1",{SCOPE}}} 2"#);
+    assert_eq!(samples, [expected]);
 }
