@@ -125,15 +125,15 @@ impl Replica {
         }
         // Whatever becomes of the entries.
         follower.role = ReplicaRole::Follower;
-        if !self.fits(previous) {
-            return Err(Refusal::LogMismatch);
-        }
         let mut log = self.durable.log.clone();
         log.truncate(previous.offset);
         for run in entries {
             log.append(run.term, run.count);
         }
         let offset = log.head().offset;
+        if !self.fits(previous, offset) {
+            return Err(Refusal::LogMismatch);
+        }
         if !self.durable.log.starts_with(&log) {
             if !log.starts_with(&self.durable.log) {
                 return Err(Refusal::LogMismatch);
@@ -145,15 +145,12 @@ impl Replica {
         Ok(Body::Appended { offset })
     }
 
-    /// Whether entries after `previous` can be taken: a log that is empty since a snapshot goes
-    /// on right after that, and nowhere else.
-    fn fits(&self, previous: EntryId) -> bool {
+    /// Whether entries after `previous` can be taken, of which `last` is the last one: a log that
+    /// is empty since a snapshot needs one that the snapshot did not bring.
+    fn fits(&self, previous: EntryId, last: i64) -> bool {
         let durable = &self.durable;
-        if durable.head() == EntryId::NONE {
-            previous == durable.log.head()
-        } else {
-            durable.log.contains(previous)
-        }
+        let empty = durable.head() == EntryId::NONE;
+        durable.log.contains(previous) && !(empty && last <= durable.log.head().offset)
     }
 
     /// Takes the leader's database in place of all that there is.
