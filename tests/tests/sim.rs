@@ -2,6 +2,7 @@
 //! fault that the simulator knows.
 //!
 //! `STEPDOWN_TESTS=night` makes more and longer runs; `SIM_SEEDS` and `SIM_FIRST` choose seeds;
+//! `SIM_DISKS=1` empties disks and trims logs as well;
 //! `SIM_SEED=… cargo test -p stepdown-tests --test sim replay -- --nocapture` repeats one,
 //! shrunk, with its last `SIM_TRACE` events.
 #![allow(
@@ -30,7 +31,6 @@ const REACHED: &[&str] = &[
     "corrupt_document_loaded",
     "crashed",
     "crashed_with_store_in_flight",
-    "disk_emptied",
     "cut_both_ways",
     "cut_one_way",
     "elected_again",
@@ -54,7 +54,6 @@ const REACHED: &[&str] = &[
     "lease_won_while_the_watch_was_silent",
     "lease_won_without_a_watch",
     "leader_restarted_unwatched",
-    "log_trimmed",
     "majority_away",
     "not_serving",
     "other_cluster",
@@ -81,6 +80,9 @@ const REACHED: &[&str] = &[
     "took_office",
     "two_led_at_once",
 ];
+
+/// What it has to reach as well where disks fail.
+const REACHED_BY_DISKS: &[&str] = &["disk_emptied", "log_trimmed"];
 
 /// Enough seeds for every counter of `REACHED` to be hit many times over.
 const SEEDS: u64 = 6_000;
@@ -111,7 +113,10 @@ fn no_seed_breaks_a_property_and_everything_is_reached() {
         println!("failing: {:?}", total.failing);
         fail(*seed);
     }
-    let missing = total.sometimes.missing(REACHED);
+    let mut missing = total.sometimes.missing(REACHED);
+    if bounds().disks {
+        missing.extend(total.sometimes.missing(REACHED_BY_DISKS));
+    }
     assert!(missing.is_empty(), "never reached: {missing:?}");
 }
 
@@ -227,14 +232,19 @@ fn seeds() -> u64 {
 }
 
 fn bounds() -> Bounds {
+    let disks = std::env::var_os("SIM_DISKS").is_some();
     if at_night() {
         Bounds {
             chaos: 3_600,
             shards: 48,
             faults: 80,
+            disks,
         }
     } else {
-        Bounds::default()
+        Bounds {
+            disks,
+            ..Bounds::default()
+        }
     }
 }
 

@@ -21,6 +21,17 @@ impl Office {
         });
     }
 
+    /// A shard's call could not reach a server that seemed to run: before it is tried again and
+    /// again, it is looked at whether the server is there.
+    pub(super) fn unreached(&mut self, id: &ServerId, context: &mut Context) {
+        self.with_server(id, context, |server, context| {
+            if !server.is_suspected() {
+                server.suspect(context);
+            }
+            News::None
+        });
+    }
+
     /// A server has just been bound. If shards are led already that it has a part in, their data
     /// ought to have been there.
     pub(super) fn report_emptied(&self, id: &ServerId, context: &mut Context) {
@@ -42,4 +53,9 @@ impl Office {
 /// Whether the server says that it is bound to no cluster.
 pub(super) fn is_uninitialized(error: &CallError) -> bool {
     error.kind == CallErrorKind::NotInitialized
+}
+
+/// Whether the call did not reach the server, or its connection broke.
+pub(super) fn is_unreachable(error: &CallError) -> bool {
+    error.kind == CallErrorKind::Unreachable
 }

@@ -15,7 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::binding::is_uninitialized;
+use self::binding::{is_uninitialized, is_unreachable};
 use self::outlook::{Outlook, Standing};
 use self::publish::Publisher;
 use self::sweep::Sweep;
@@ -130,6 +130,9 @@ impl Office {
         let uninitialized = result.as_ref().is_err_and(is_uninitialized);
         match owner {
             Owner::Shard(id) => {
+                if result.as_ref().is_err_and(is_unreachable) {
+                    self.unreached(&server, context);
+                }
                 self.with_shard(id, context, |shard, cx| shard.answered(request, result, cx));
             }
             Owner::Server(id) => {

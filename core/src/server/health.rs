@@ -39,13 +39,25 @@ impl ServerController {
             return News::None;
         }
         self.watch.retry(context);
-        if error.kind != CallErrorKind::Unimplemented && self.reach == Reach::Running {
+        if error.kind != CallErrorKind::Unimplemented {
+            self.suspect(context);
+        }
+        News::None
+    }
+
+    /// It may be gone, or have been restarted: looks at once whether it is there.
+    pub(crate) fn suspect(&mut self, context: &mut Context) {
+        if self.reach == Reach::Running {
             self.suspicious = true;
             self.check.stop(context);
             self.check.due = Some(context.now);
             self.time_passed(context);
         }
-        News::None
+    }
+
+    /// Whether it is already looked at whether it is there.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.suspicious
     }
 
     pub(super) fn checked(

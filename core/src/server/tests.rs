@@ -609,3 +609,24 @@ fn the_wait_before_a_stream_is_opened_again_starts_over_once_one_has_lasted() {
         world.run_for(600_000);
     }
 }
+
+#[test]
+fn a_server_that_a_shard_can_not_reach_is_looked_at_before_terms_are_used_up() {
+    let mut world = World::steady();
+    for call in ["CheckHealth", "GetStatus", "NewTerm", "BecomeLeader"] {
+        for server in ["s1:6649", "s2:6649"] {
+            world
+                .failing
+                .insert((server.to_owned(), call), CallErrorKind::Unreachable);
+        }
+    }
+    let term = |world: &World| {
+        let terms = world.status().shards().map(|(_, _, shard)| shard.term.0);
+        terms.max().unwrap()
+    };
+    let before = term(&world);
+    // Only one is known to be gone; the other one's watch is still open.
+    world.observe("s1:6649", false);
+    world.run_for(60_000);
+    assert!(term(&world) <= before + 1, "{} -> {}", before, term(&world));
+}

@@ -251,6 +251,9 @@ impl Follower {
                 Meaning::GoOn
             };
         }
+        if status.role == ReplicaRole::NotMember {
+            return self.forgotten(shard, context);
+        }
         if status.term < shard.term {
             // It has not been fenced in this term, or does not know of it any more.
             if self.cursor == Cursor::Kept {
@@ -260,7 +263,7 @@ impl Follower {
             return Meaning::GoOn;
         }
         match (status.role, self.cursor) {
-            (ReplicaRole::NotMember, _) => self.not_open(shard, context),
+            (ReplicaRole::NotMember, _) => self.forgotten(shard, context),
             // Nobody feeds it, or that is not known: fenced again it can be taken in, again.
             (_, Cursor::None | Cursor::Asked) | (ReplicaRole::Fenced, Cursor::Unknown) => {
                 self.state = State::Unfenced;
@@ -285,6 +288,17 @@ impl Follower {
                 self.behind(EntryId::NONE.offset, shard, context)
             }
         }
+    }
+
+    /// The replica is open, and has never been fenced: its server has lost its disk. Its leader
+    /// tries in vain to feed it; a new leader, which has no cursor for it, can.
+    fn forgotten(&mut self, shard: &ShardMetadata, context: &mut Context) -> Meaning {
+        if self.cursor == Cursor::None {
+            self.state = State::Unfenced;
+            return Meaning::GoOn;
+        }
+        self.retry(context);
+        Meaning::Elect(shard.term)
     }
 
     fn judge(

@@ -269,3 +269,23 @@ fn a_promotion_that_can_not_reach_a_quorum_is_given_up() {
         "waits for a quorum of one dead follower: {shard:?}"
     );
 }
+
+#[test]
+fn a_follower_that_has_lost_its_disk_is_elected_with_and_never_fenced_before() {
+    let mut world = World::steady();
+    let lost = follower(&world);
+    let mut status = replica(-1, ReplicaRole::NotMember);
+    status.head_offset = -1;
+    world.replicas.insert(lost.clone(), status);
+    world.run_for(16_000); // The sweep, one lease after taking office.
+    let fenced = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call { call, server, .. } if about(call) => match call {
+            Call::NewTerm(call) if *server.internal == *lost => Some(call.term),
+            _ => None,
+        },
+        _ => None,
+    });
+    let fenced: Vec<Term> = fenced.collect();
+    assert!(!fenced.is_empty(), "it is never taken in again");
+    assert!(fenced.iter().all(|term| *term > Term(0)), "{fenced:?}");
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{Answer, Binding, Call, EntryId, ReplicaRole};
+use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole};
 use stepdown_core::cluster::{
     ClusterConfiguration, ClusterStatus, DataServerIdentity, ShardStatus,
 };
@@ -133,7 +133,14 @@ impl World<'_> {
                 if let Some((server, call)) = facts.calls.remove(request) {
                     match result {
                         Ok(answer) => facts.answered(&server, &call, answer),
-                        Err(_) => facts.failed(server.id(), &call),
+                        Err(error) => {
+                            // As after a broken watch, one failed check is enough then.
+                            let of_a_shard = !matches!(call, Call::CheckHealth | Call::Handshake);
+                            if of_a_shard && error.kind == CallErrorKind::Unreachable {
+                                facts.hard.insert(server.id());
+                            }
+                            facts.failed(server.id(), &call);
+                        }
                     }
                 }
             }
