@@ -290,6 +290,7 @@ impl Office {
             News::Running { emptied } => {
                 if emptied {
                     self.report_emptied(id, context);
+                    self.each_shard(context, |shard, cx| shard.server_emptied(id, cx));
                 }
                 self.each_shard(context, |shard, cx| shard.server_running(id, cx));
             }

@@ -130,6 +130,13 @@ impl Follower {
         }
     }
 
+    /// Its server has lost its data, if this is its server: it is looked at now.
+    pub(super) fn emptied(&mut self, server: &ServerId, now: Timestamp) {
+        if self.state == State::InSync && self.identity.id() == *server {
+            self.state = State::Due(now);
+        }
+    }
+
     /// When it is to be asked.
     pub(super) fn due(&self) -> Option<Timestamp> {
         match self.state {

@@ -77,6 +77,13 @@ impl Followers {
         }
     }
 
+    /// A follower's server has lost its data: look at it now.
+    pub(super) fn emptied(&mut self, server: &ServerId, now: Timestamp) {
+        for follower in &mut self.all {
+            follower.emptied(server, now);
+        }
+    }
+
     /// What an answer means, if a follower waits for it.
     pub(super) fn answered(
         &mut self,

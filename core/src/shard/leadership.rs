@@ -21,6 +21,11 @@ impl Leadership {
         Self { followers }
     }
 
+    /// A server has lost its data: its replica is looked at as soon as it can be.
+    pub(super) fn server_emptied(&mut self, server: &ServerId, now: Timestamp) {
+        self.followers.emptied(server, now);
+    }
+
     /// What is known of the followers is doubted, too.
     fn verify(&mut self) -> Next {
         let mut followers = std::mem::take(&mut self.followers);

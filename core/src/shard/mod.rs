@@ -189,6 +189,13 @@ impl ShardController {
         });
     }
 
+    /// A server was bound to the cluster only now, though it ought to have had a replica.
+    pub(crate) fn server_emptied(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
+        if let Duty::Leadership(leadership) = &mut self.duty {
+            leadership.server_emptied(server, cx.context.now);
+        }
+    }
+
     pub(crate) fn server_unavailable(
         &mut self,
         server: &ServerId,

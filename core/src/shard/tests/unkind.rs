@@ -289,3 +289,17 @@ fn a_follower_that_has_lost_its_disk_is_elected_with_and_never_fenced_before() {
     assert!(!fenced.is_empty(), "it is never taken in again");
     assert!(fenced.iter().all(|term| *term > Term(0)), "{fenced:?}");
 }
+
+#[test]
+fn a_follower_whose_server_comes_back_unbound_is_looked_at_at_once() {
+    let mut world = World::steady();
+    let lost = follower(&world);
+    world.lose(&lost, &["CheckHealth"]);
+    world.run_for(5_000);
+    world.failing.clear();
+    // Its disk was replaced.
+    world.bound.remove(&lost);
+    world.log.clear();
+    world.run_for(2_000);
+    assert_eq!(count(&world, "GetStatus", &lost), 1);
+}
