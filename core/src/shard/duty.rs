@@ -85,9 +85,6 @@ pub(super) trait Perform {
     /// It has become doubtful that the leader leads.
     fn doubted(&mut self) -> Next;
 
-    /// A replica is in a greater term than the stored one.
-    fn outrun(&mut self) -> Next;
-
     /// Whether it only looks after a leader that is stored: then it can give way to an election.
     fn is_settled(&self) -> bool;
 

@@ -222,10 +222,6 @@ impl Perform for Election {
         Next::Stay
     }
 
-    fn outrun(&mut self) -> Next {
-        Next::Stay
-    }
-
     fn is_settled(&self) -> bool {
         false
     }

@@ -100,10 +100,6 @@ impl Perform for Leadership {
         self.verify()
     }
 
-    fn outrun(&mut self) -> Next {
-        Next::Elect(Start::Later)
-    }
-
     fn is_settled(&self) -> bool {
         true
     }

@@ -167,8 +167,9 @@ impl ShardController {
             if !memory.asked_to_learn(request) {
                 return duty.answered(request, result, memory, cx);
             }
-            if memory.learned(result, cx) {
-                duty.outrun()
+            // An election that is under way jumps over the term anyway.
+            if memory.learned(result, cx) && duty.is_settled() {
+                Next::Elect(Start::Later)
             } else {
                 Next::Stay
             }

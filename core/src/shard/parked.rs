@@ -70,10 +70,6 @@ impl Perform for Parked {
         Next::Stay
     }
 
-    fn outrun(&mut self) -> Next {
-        Next::Stay
-    }
-
     fn is_settled(&self) -> bool {
         false
     }

@@ -174,10 +174,6 @@ impl Perform for Verification {
         Next::Stay
     }
 
-    fn outrun(&mut self) -> Next {
-        Next::Elect(Start::Later)
-    }
-
     fn is_settled(&self) -> bool {
         true
     }
