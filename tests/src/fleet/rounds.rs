@@ -1,5 +1,6 @@
 //! Carries out rounds. Each begins and ends with a steady cluster.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use tokio::time::sleep;
@@ -107,7 +108,7 @@ impl Fleet {
         let writes = Requests::of(kind).verbs(&[Verb::Patch, Verb::Update]);
         let held = self.proxy(leader).strike_next(1, writes, Fault::Hold);
         // Something to write of either kind.
-        self.kill_server(0);
+        self.kill_leading_server(0).await;
         self.until("a write to be held", async |_| {
             (held.strikes() > 0).then_some(())
         })
@@ -188,9 +189,31 @@ impl Fleet {
         match stimulus {
             Stimulus::Namespace if self.namespaces() < NAMESPACES => self.add_namespace().await,
             // Every leader has something to write after this.
-            Stimulus::Namespace => self.kill_server(0),
+            Stimulus::Namespace => self.kill_leading_server(0).await,
             Stimulus::None => {}
-            Stimulus::Server(index) => self.kill_server(index),
+            Stimulus::Server(index) => self.kill_leading_server(index).await,
         }
+    }
+
+    /// Kills a data server, so that there is a leader to write: this one, if it leads a shard that
+    /// the others can elect without it, or one that does.
+    async fn kill_leading_server(&mut self, preferred: usize) {
+        let leaders = self
+            .until("a shard that others can lead", async |fleet| {
+                let status = fleet.documents.status().await?;
+                let shards = status.namespaces.values().flat_map(|it| it.shards.values());
+                let replicated = shards.filter(|shard| shard.ensemble.len() > 2);
+                let leaders = replicated.filter_map(|shard| shard.leader.as_ref());
+                let leaders: BTreeSet<_> = leaders.map(|leader| leader.id().to_string()).collect();
+                (!leaders.is_empty()).then_some(leaders)
+            })
+            .await;
+        let count = self.servers.len();
+        let leads = |index: &usize| {
+            let server = self.servers.get(*index);
+            server.is_some_and(|it| leaders.contains(it.process().name()))
+        };
+        let chosen = (0..count).map(|it| (preferred + it) % count).find(leads);
+        self.kill_server(chosen.expect("leaders are data servers of the fleet"));
     }
 }
