@@ -147,6 +147,14 @@ pub struct ReplicaStatus {
     pub commit_offset: i64,
 }
 
+impl ReplicaStatus {
+    /// Whether it was never fenced: it has no data, or none any more.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.role == ReplicaRole::NotMember || self.term == Term::NEVER
+    }
+}
+
 /// What a replica does; the names are the wire's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReplicaRole {

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) heads: BTreeMap<String, EntryId>,
     /// What servers say of their replicas, by internal address, instead of what is stored.
     pub(crate) replicas: BTreeMap<String, ReplicaStatus>,
+    /// Servers that have lost their disks, and whose replicas nobody has opened since.
+    pub(crate) forgetful: BTreeSet<String>,
     /// Everything that was asked for, in order.
     pub(crate) log: Vec<Effect>,
     /// Whether stores are held.
@@ -79,6 +81,7 @@ impl World {
             mismatched: BTreeSet::new(),
             heads: BTreeMap::new(),
             replicas: BTreeMap::new(),
+            forgetful: BTreeSet::new(),
             log: Vec::new(),
             hold_stores: false,
             held: Vec::new(),

@@ -7,7 +7,7 @@ use crate::call::{
     Answer, Binding, Call, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
 };
 use crate::cluster::DataServerIdentity;
-use crate::{Effect, Event, ShardId};
+use crate::{Effect, Event, ShardId, Term};
 
 impl World {
     pub(crate) fn calls(&self, kind: &str) -> usize {
@@ -73,6 +73,13 @@ impl World {
                     features: BTreeSet::new(),
                 }
             }
+            Call::NewTerm(call) if call.term == Term::NEVER => {
+                return Err(error(if self.forgetful.contains(&*server.internal) {
+                    CallErrorKind::InvalidStatus
+                } else {
+                    CallErrorKind::InvalidTerm
+                }));
+            }
             Call::NewTerm(_) => {
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))
@@ -86,6 +93,9 @@ impl World {
         server: &DataServerIdentity,
         id: ShardId,
     ) -> Result<ReplicaStatus, CallError> {
+        if self.forgetful.contains(&*server.internal) {
+            return Err(error(CallErrorKind::NotMember));
+        }
         if let Some(status) = self.replicas.get(&*server.internal) {
             return Ok(*status);
         }

@@ -7,6 +7,7 @@ use super::fencing::{Fencing, Round, voters};
 use super::intent::Intent;
 use super::memory::Memory;
 use super::promotion::Promotion;
+use super::recall::Recall;
 use crate::cluster::{DataServerIdentity, ShardStatus};
 use crate::id::{Term, Timestamp};
 use crate::ledger::Durable;
@@ -40,17 +41,21 @@ impl Election {
             Step::Waiting { earliest, ripe } if *earliest <= now => {
                 *ripe = true;
                 if majority_runs(memory, cx) {
-                    return self.persist(memory, cx);
+                    return self.recall(memory, cx);
                 }
             }
             Step::Persisted { term } => {
                 let term = *term;
-                if majority_runs(memory, cx) {
-                    return self.fence(term, memory, cx);
+                if majority_runs(memory, cx)
+                    && let Some(shard) = memory.metadata(cx)
+                {
+                    let recall = Recall::needless(&voters(&shard));
+                    return self.fence(term, recall, memory, cx);
                 }
             }
             Step::Beginning(_)
             | Step::Waiting { .. }
+            | Step::Recalling(_)
             | Step::Persisting { .. }
             | Step::Fencing(_)
             | Step::Promoting(_)
@@ -59,7 +64,46 @@ impl Election {
         Next::Stay
     }
 
-    fn persist(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+    fn recall(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        let Some(shard) = memory.metadata(cx) else {
+            return Next::Park(None);
+        };
+        let recall = Recall::begin(&voters(&shard), &shard, memory, cx);
+        self.step = Step::Recalling(recall);
+        self.recalled(memory, cx)
+    }
+
+    /// Goes on if a majority remembers. If that can't be had, people are told once who is waited
+    /// for, and the others are asked again and again.
+    pub(super) fn recalled(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        let Step::Recalling(recall) = &mut self.step else {
+            return Next::Stay;
+        };
+        if recall.is_enough() {
+            let recall = recall.clone();
+            return self.persist(recall, memory, cx);
+        }
+        if !majority_runs(memory, cx) {
+            recall.cancel(cx);
+            let (earliest, ripe) = (cx.context.now, true);
+            self.step = Step::Waiting { earliest, ripe };
+            return Next::Stay;
+        }
+        if recall.pending() > 0 {
+            return Next::Stay;
+        }
+        let retry = recall.wait(cx);
+        if let Some(reason) = recall.news() {
+            if recall.is_blocked() {
+                memory.blocked(&reason, cx);
+            } else {
+                failed(reason, retry, memory, cx);
+            }
+        }
+        Next::Stay
+    }
+
+    fn persist(&mut self, recall: Recall, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
         let Some(shard) = memory.metadata(cx) else {
             return Next::Park(None);
         };
@@ -78,11 +122,16 @@ impl Election {
         let removed_nodes = refresh(&shard.removed_nodes);
         forget_failures(memory, cx);
         memory.began = cx.context.now;
-        let patient = false;
-        self.step = Step::Persisting { term, patient };
+        let recall = Some(recall);
+        self.step = Step::Persisting { term, recall };
         let (namespace, fence) = (&memory.namespace, Intent::Fence(term));
         cx.ledger.change(namespace, memory.id, fence, |shard| {
-            shard.status = ShardStatus::Election;
+            if shard.was_led() {
+                shard.status = ShardStatus::Election;
+            } else {
+                // Upstream's coordinator knows it as one that is to be elected, too.
+                shard.status = ShardStatus::Unknown;
+            }
             shard.term = term;
             shard.leader = None;
             shard.ensemble = ensemble;
@@ -97,29 +146,32 @@ impl Election {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        let Step::Persisting { term, patient } = self.step else {
+        let Step::Persisting { term, recall } = &mut self.step else {
             return Next::Stay;
         };
-        if *durable.fact() != term {
+        if *durable.fact() != *term {
             return Next::Stay;
         }
-        if patient {
-            self.step = Step::Persisted { term: durable };
-            return self.go_on(memory, cx);
+        match recall.take() {
+            Some(recall) => self.fence(durable, recall, memory, cx),
+            None => {
+                self.step = Step::Persisted { term: durable };
+                self.go_on(memory, cx)
+            }
         }
-        self.fence(durable, memory, cx)
     }
 
     fn fence(
         &mut self,
         term: Durable<Term>,
+        recall: Recall,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
         let Some(shard) = memory.metadata(cx) else {
             return Next::Stay;
         };
-        let mut fencing = Fencing::begin(term, &shard, memory, cx);
+        let mut fencing = Fencing::begin(term, recall, &shard, memory, cx);
         let round = fencing.count(memory, cx);
         self.step = Step::Fencing(fencing);
         self.fenced(round, memory, cx)
@@ -132,15 +184,15 @@ impl Election {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        let leader = match round {
+        let winner = match round {
             Round::Open => return Next::Stay,
             Round::Failed(reason) => return Next::Elect(Start::AfterFailure(reason)),
-            Round::Won(leader) => leader,
+            Round::Won(winner) => winner,
         };
-        let (Step::Fencing(fencing), Some(shard)) = (&self.step, memory.metadata(cx)) else {
+        let (Step::Fencing(fencing), Some(shard)) = (&mut self.step, memory.metadata(cx)) else {
             return Next::Stay;
         };
-        let promotion = Promotion::begin(fencing, &shard, leader, memory, cx);
+        let promotion = Promotion::begin(fencing, &shard, winner, memory, cx);
         self.step = Step::Promoting(promotion);
         Next::Stay
     }
@@ -180,6 +232,18 @@ impl Election {
         }
         Next::Lead(followers)
     }
+}
+
+/// Says that nobody can be elected yet.
+pub(super) fn failed(reason: String, retry: Timestamp, memory: &Memory, cx: &mut ShardContext<'_>) {
+    let shard = memory.metadata(cx);
+    cx.context.report(Report::ElectionFailed {
+        namespace: memory.namespace.clone(),
+        shard: memory.id,
+        term: shard.map_or(Term::NEVER, |shard| shard.term),
+        reason,
+        retry_after: retry.since(cx.context.now),
+    });
 }
 
 /// A shard that was led for a while starts again from the shortest wait.

@@ -1,16 +1,17 @@
-//! Election: wait for a majority, persist the term, fence the ensemble, promote the best member,
-//! record it.
+//! Election: wait for a majority that remembers, persist the term, fence the ensemble, promote the
+//! best member, record it.
 
+use super::attempt::failed;
 use super::context::ShardContext;
 use super::duty::{Next, Perform, Start};
-use super::fencing::Fencing;
+use super::fencing::{Fencing, voters};
 use super::intent::Intent;
 use super::memory::Memory;
 use super::promotion::{Promotion, Recording};
+use super::recall::Recall;
 use crate::call::{Answer, CallError};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
-use crate::report::Report;
 
 /// An election, attempt by attempt, each in a greater term.
 #[derive(Clone, Debug)]
@@ -26,9 +27,12 @@ pub(super) enum Step {
     /// It begins once a majority runs, from `earliest` on. It is ripe once that has passed. Before,
     /// nothing is stored and no term rises: nobody could be elected.
     Waiting { earliest: Timestamp, ripe: bool },
-    /// The term is on its way to the store. A patient one then waits for a majority.
-    Persisting { term: Term, patient: bool },
-    /// The term is stored; fencing begins once a majority runs.
+    /// The voters are asked what they remember. Still nothing is stored.
+    Recalling(Recall),
+    /// The term is on its way to the store. A new shard then waits for a majority: its voters,
+    /// which have nothing to remember, were not asked.
+    Persisting { term: Term, recall: Option<Recall> },
+    /// The term of a new shard is stored; fencing begins once a majority runs.
     Persisted { term: Durable<Term> },
     /// The ensemble is being fenced.
     Fencing(Fencing),
@@ -47,9 +51,27 @@ impl Election {
 
     /// The first one of a new shard, whose creation and first term are on their way to the store.
     pub(super) fn created(term: Term) -> Self {
-        let patient = true;
+        let recall = None;
         Self {
-            step: Step::Persisting { term, patient },
+            step: Step::Persisting { term, recall },
+        }
+    }
+
+    /// A server has lost its data: what it has said before does not hold any more.
+    pub(super) fn server_emptied(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
+        match &mut self.step {
+            Step::Recalling(recall)
+            | Step::Persisting {
+                recall: Some(recall),
+                ..
+            } => recall.forget(server, "it has lost its data", cx),
+            Step::Fencing(fencing) => fencing.forget(server, cx),
+            Step::Beginning(_)
+            | Step::Waiting { .. }
+            | Step::Persisting { .. }
+            | Step::Persisted { .. }
+            | Step::Promoting(_)
+            | Step::Recording(_) => {}
         }
     }
 
@@ -78,16 +100,8 @@ impl Perform for Election {
                 self.await_next_attempt(memory, cx);
             }
             Start::AfterFailure(reason) => {
-                let shard = memory.metadata(cx);
-                let term = shard.map_or(Term::NEVER, |shard| shard.term);
                 let earliest = self.await_next_attempt(memory, cx);
-                cx.context.report(Report::ElectionFailed {
-                    namespace: memory.namespace.clone(),
-                    shard: memory.id,
-                    term,
-                    reason,
-                    retry_after: earliest.since(cx.context.now),
-                });
+                failed(reason, earliest, memory, cx);
             }
         }
         Next::Stay
@@ -101,6 +115,17 @@ impl Perform for Election {
         cx: &mut ShardContext<'_>,
     ) -> Next {
         match &mut self.step {
+            Step::Recalling(recall)
+            | Step::Persisting {
+                recall: Some(recall),
+                ..
+            } => {
+                let Some(shard) = memory.metadata(cx) else {
+                    return Next::Stay;
+                };
+                let _ = recall.answered(request, result, &voters(&shard), memory, cx);
+                self.recalled(memory, cx)
+            }
             Step::Fencing(fencing) => {
                 let round = fencing.answered(request, result, memory, cx);
                 self.fenced(round, memory, cx)
@@ -142,6 +167,13 @@ impl Perform for Election {
     fn time_passed(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
         match &mut self.step {
             Step::Waiting { .. } | Step::Persisted { .. } => self.go_on(memory, cx),
+            Step::Recalling(recall) => {
+                let Some(shard) = memory.metadata(cx) else {
+                    return Next::Stay;
+                };
+                recall.ask_again(&voters(&shard), memory, cx);
+                self.recalled(memory, cx)
+            }
             Step::Fencing(fencing) if fencing.grace_is_over(cx.context.now) => {
                 let round = fencing.choose(memory, cx);
                 self.fenced(round, memory, cx)
@@ -160,6 +192,7 @@ impl Perform for Election {
                 earliest,
                 ripe: false,
             } => Some(*earliest),
+            Step::Recalling(recall) => recall.deadline(),
             Step::Fencing(fencing) => fencing.deadline(),
             Step::Beginning(_)
             | Step::Waiting { .. }
@@ -176,11 +209,29 @@ impl Perform for Election {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        if let Step::Fencing(fencing) = &mut self.step {
-            fencing.ask_too(server, memory, cx);
-            return Next::Stay;
+        match &mut self.step {
+            Step::Fencing(fencing) => fencing.ask_too(server, memory, cx),
+            Step::Recalling(recall)
+            | Step::Persisting {
+                recall: Some(recall),
+                ..
+            } => {
+                let shard = memory.metadata(cx);
+                let voters = shard.as_ref().map(|shard| voters(shard));
+                let voters = voters.into_iter().flatten();
+                for voter in voters.filter(|voter| voter.id() == *server) {
+                    recall.ask_too(voter, memory, cx);
+                }
+                return self.recalled(memory, cx);
+            }
+            Step::Beginning(_)
+            | Step::Waiting { .. }
+            | Step::Persisting { .. }
+            | Step::Persisted { .. }
+            | Step::Promoting(_)
+            | Step::Recording(_) => return self.go_on(memory, cx),
         }
-        self.go_on(memory, cx)
+        Next::Stay
     }
 
     fn server_unavailable(
@@ -192,6 +243,14 @@ impl Perform for Election {
     ) -> Next {
         match &mut self.step {
             // It won't answer: it is not waited for.
+            Step::Recalling(recall)
+            | Step::Persisting {
+                recall: Some(recall),
+                ..
+            } => {
+                recall.forget(server, reason, cx);
+                self.recalled(memory, cx)
+            }
             Step::Fencing(fencing) => {
                 let round = fencing.give_up_on(server, reason, memory, cx);
                 self.fenced(round, memory, cx)
@@ -232,6 +291,11 @@ impl Perform for Election {
 
     fn cancel(&mut self, cx: &mut ShardContext<'_>) {
         match &mut self.step {
+            Step::Recalling(recall)
+            | Step::Persisting {
+                recall: Some(recall),
+                ..
+            } => recall.cancel(cx),
             Step::Fencing(fencing) => fencing.cancel(cx),
             Step::Promoting(promotion) => promotion.cancel(cx),
             Step::Recording(recording) => recording.followers.cancel(cx),

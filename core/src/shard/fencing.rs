@@ -1,10 +1,13 @@
 //! A round of `NewTerm` to the ensemble and the removed nodes: votes, and the choice.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::context::ShardContext;
 use super::memory::Memory;
-use crate::call::{Answer, CallError, CallErrorKind, EntryId};
+use super::position::Position;
+use super::recall::Recall;
+use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
@@ -15,11 +18,26 @@ use crate::server::Reach;
 pub(super) struct Fencing {
     pub(super) term: Term,
     since: Timestamp,
-    pub(super) asked: BTreeMap<RequestId, DataServerIdentity>,
-    pub(super) heads: Vec<(DataServerIdentity, EntryId)>,
+    pub(super) asked: BTreeMap<RequestId, Asked>,
+    pub(super) votes: Vec<Vote>,
+    recall: Recall,
     quorum: usize,
     grace: Option<Timestamp>,
     last_failure: String,
+}
+
+/// A voter that is being fenced.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) server: DataServerIdentity,
+    status: ReplicaStatus,
+}
+
+/// A voter that is fenced.
+#[derive(Clone, Debug)]
+pub(super) struct Vote {
+    pub(super) server: DataServerIdentity,
+    pub(super) position: Position,
 }
 
 /// What has become of a round.
@@ -29,15 +47,16 @@ pub(super) enum Round {
     /// More votes are waited for.
     Open,
     /// It is over, and this member is to lead.
-    Won(DataServerIdentity),
+    Won(Vote),
     /// It is over, and nobody can lead.
     Failed(String),
 }
 
 impl Fencing {
-    /// Asks everybody who votes, but servers of another cluster and those that are away.
+    /// Asks everybody who votes and remembers.
     pub(super) fn begin(
         term: Durable<Term>,
+        recall: Recall,
         shard: &ShardMetadata,
         memory: &Memory,
         cx: &mut ShardContext<'_>,
@@ -47,7 +66,8 @@ impl Fencing {
             term: *term.fact(),
             since: cx.context.now,
             asked: BTreeMap::new(),
-            heads: Vec::new(),
+            votes: Vec::new(),
+            recall,
             quorum: voters.len() / 2 + 1,
             grace: None,
             last_failure: String::new(),
@@ -58,18 +78,23 @@ impl Fencing {
         fencing
     }
 
+    /// Asks a voter, if it is known to remember.
     fn ask(&mut self, server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) {
+        let Some(status) = self.recall.vote_of(&server.id()) else {
+            return;
+        };
         if cx.is_foreign(server) {
             self.last_failure = format!("{} belongs to another cluster", server.id());
         } else if cx.is_away(server) {
             self.last_failure = format!("{} is unavailable", server.id());
         } else {
             let request = memory.send_new_term(self.term, server, cx);
-            self.asked.insert(request, server.clone());
+            let server = server.clone();
+            self.asked.insert(request, Asked { server, status });
         }
     }
 
-    /// A server is back: it is asked, if it votes and has not been asked or has not answered.
+    /// A server is back: it is asked what it remembers, if it votes and is not being asked.
     pub(super) fn ask_too(
         &mut self,
         server: &ServerId,
@@ -79,15 +104,38 @@ impl Fencing {
         let Some(shard) = memory.metadata(cx) else {
             return;
         };
-        let is_heard = self.heads.iter().any(|(it, _)| it.id() == *server);
-        let is_asked = self.asked.values().any(|it| it.id() == *server);
+        let is_heard = self.votes.iter().any(|vote| vote.server.id() == *server);
+        let is_asked = self.asked.values().any(|it| it.server.id() == *server);
         let voter = voters(&shard).into_iter().find(|it| it.id() == *server);
         if let Some(voter) = voter
             && !is_heard
             && !is_asked
         {
-            self.ask(voter, memory, cx);
+            self.recall.forget(server, "it is asked again", cx);
+            self.recall.ask_too(voter, memory, cx);
         }
+    }
+
+    /// A server has lost its data: a vote that it may have given before does not count.
+    pub(super) fn forget(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
+        self.votes.retain(|vote| vote.server.id() != *server);
+        self.withdraw(server, cx);
+        self.recall.forget(server, "it has lost its data", cx);
+    }
+
+    fn withdraw(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
+        let asked = self.asked.iter();
+        let asked = asked.filter(|(_, it)| it.server.id() == *server);
+        let requests: Vec<_> = asked.map(|(request, _)| *request).collect();
+        for request in requests {
+            self.asked.remove(&request);
+            cx.context.cancel(request);
+        }
+    }
+
+    /// Whether the answer of anybody is still waited for.
+    fn is_open(&self) -> bool {
+        !self.asked.is_empty() || self.recall.pending() > 0
     }
 
     pub(super) fn grace_is_over(&self, now: Timestamp) -> bool {
@@ -102,6 +150,7 @@ impl Fencing {
         for request in std::mem::take(&mut self.asked).into_keys() {
             cx.context.cancel(request);
         }
+        self.recall.cancel(cx);
     }
 
     pub(super) fn answered(
@@ -111,11 +160,14 @@ impl Fencing {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Round {
-        let Some(server) = self.asked.remove(&request) else {
-            return Round::Open;
+        let Some(Asked { server, status }) = self.asked.remove(&request) else {
+            return self.recalled(request, result, memory, cx);
         };
         match result {
-            Ok(Answer::Fenced(head)) => self.heads.push((server, head)),
+            Ok(Answer::Fenced(head)) => {
+                let position = Position::new(status, head);
+                self.votes.push(Vote { server, position });
+            }
             Ok(_) => self.last_failure = format!("{} gave another answer", server.id()),
             Err(error) => {
                 self.last_failure = format!("{}: {error}", server.id());
@@ -137,6 +189,32 @@ impl Fencing {
         self.count(memory, cx)
     }
 
+    /// Nothing more is asked of those that have not been fenced.
+    pub(super) fn stop_recalling(&mut self, cx: &mut ShardContext<'_>) {
+        self.recall.cancel(cx);
+    }
+
+    fn recalled(
+        &mut self,
+        request: RequestId,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Round {
+        let Some(shard) = memory.metadata(cx) else {
+            return Round::Open;
+        };
+        let voters = voters(&shard);
+        let answered = self.recall.answered(request, result, &voters, memory, cx);
+        let Some(id) = answered else {
+            return Round::Open;
+        };
+        if let Some(voter) = voters.into_iter().find(|it| it.id() == id) {
+            self.ask(voter, memory, cx);
+        }
+        self.count(memory, cx)
+    }
+
     /// A server that is unavailable won't answer.
     pub(super) fn give_up_on(
         &mut self,
@@ -145,24 +223,24 @@ impl Fencing {
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Round {
-        let asked = self.asked.iter().find(|(_, asked)| asked.id() == *server);
-        let Some(request) = asked.map(|(request, _)| *request) else {
+        if self.votes.iter().any(|vote| vote.server.id() == *server) {
             return Round::Open;
-        };
-        self.asked.remove(&request);
+        }
         self.last_failure = format!("{server} is unavailable: {reason}");
-        cx.context.cancel(request);
+        self.withdraw(server, cx);
+        self.recall.forget(server, reason, cx);
         self.count(memory, cx)
     }
 
     /// Counts the votes: after a majority, the others have a little more time.
     pub(super) fn count(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Round {
-        if self.heads.len() + self.asked.len() < self.quorum {
+        if self.votes.len() + self.asked.len() + self.recall.pending() < self.quorum {
             self.report_end(memory, cx);
-            return Round::Failed(format!("no majority was fenced: {}", self.last_failure));
+            let (failure, shortage) = (&self.last_failure, self.recall.shortage());
+            return Round::Failed(format!("no majority was fenced: {failure}; {shortage}"));
         }
-        if self.heads.len() >= self.quorum {
-            if self.asked.is_empty() {
+        if self.votes.len() >= self.quorum {
+            if !self.is_open() {
                 return self.choose(memory, cx);
             }
             self.grace = Some(cx.context.now.after(cx.context.timing.grace));
@@ -170,35 +248,53 @@ impl Fencing {
         Round::Open
     }
 
-    /// Chooses the member with the greatest head; among equals, one that serves, and then who leads
-    /// the fewest shards. Nobody leads who has less than any responder, removed nodes included.
+    /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
+    /// those of removed nodes included; best, one that has all that everybody has. Among equals one
+    /// with a log, then one that serves, and then who leads the fewest shards.
     pub(super) fn choose(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Round {
         self.grace = None;
         let Some(shard) = memory.metadata(cx) else {
             return Round::Open;
         };
-        let greatest = self.heads.iter().map(|(_, head)| *head).max();
+        let is_waiting = self.is_open();
         let winner = self
-            .heads
+            .votes
             .iter()
-            .filter(|(server, head)| shard.ensemble.contains(server) && Some(*head) == greatest)
-            .min_by_key(|(server, _)| {
-                let is_unavailable = cx.reach(server) == Reach::Unavailable;
-                (is_unavailable, cx.leaders.count(&server.id()))
+            .filter(|vote| shard.ensemble.contains(&vote.server))
+            .filter_map(|vote| Some((vote, self.covered_by(vote)?)))
+            .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
+            .min_by_key(|(vote, covered)| {
+                let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
+                let leads = cx.leaders.count(&vote.server.id());
+                let has_log = vote.position.has_log();
+                (Reverse(*covered), !has_log, is_unavailable, leads)
             });
         match winner {
             Some((winner, _)) => {
                 self.report_end(memory, cx);
                 Round::Won(winner.clone())
             }
-            None if !self.asked.is_empty() => Round::Open,
+            None if is_waiting => Round::Open,
             None => {
-                let reason = "a removed node has more of the log than every member that answered";
+                let reason = format!(
+                    "no member that answered is known to have all that the others have; {}",
+                    self.recall.shortage()
+                );
                 self.report_end(memory, cx);
-                memory.blocked(reason, cx);
-                Round::Failed(reason.to_owned())
+                memory.blocked(&reason, cx);
+                Round::Failed(reason)
             }
         }
+    }
+
+    /// How many votes this one covers, if these are a majority and all that have a log.
+    fn covered_by(&self, vote: &Vote) -> Option<usize> {
+        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = self
+            .votes
+            .iter()
+            .partition(|other| vote.position.covers(&other.position));
+        let is_least = beyond.iter().any(|other| other.position.has_log());
+        (!is_least && covered.len() >= self.quorum).then_some(covered.len())
     }
 
     fn report_end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {

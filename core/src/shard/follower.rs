@@ -160,11 +160,13 @@ impl Follower {
         }
     }
 
-    /// Takes it one step further.
+    /// Takes it one step further. A leader that began with no log, `from_nothing`, feeds it all that
+    /// it has.
     pub(super) fn drive(
         &mut self,
         leader: &DataServerIdentity,
         term: Term,
+        from_nothing: bool,
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) {
@@ -186,6 +188,7 @@ impl Follower {
             State::Due(at) if at <= cx.context.now => State::Asked(memory.ask_status(server, cx)),
             State::Unfenced => State::Fencing(memory.send_new_term(term, server, cx)),
             State::Fenced(head) => {
+                let head = if from_nothing { EntryId::NONE } else { head };
                 let call = Call::AddFollower(AddFollower {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,
@@ -258,7 +261,7 @@ impl Follower {
                 Meaning::GoOn
             };
         }
-        if status.role == ReplicaRole::NotMember {
+        if status.has_forgotten() {
             return self.forgotten(shard, context);
         }
         if status.term < shard.term {

@@ -3,6 +3,7 @@
 use super::context::ShardContext;
 use super::follower::{Follower, Meaning};
 use super::memory::Memory;
+use super::position::Position;
 use crate::call::{Answer, CallError, EntryId};
 use crate::cluster::ShardMetadata;
 use crate::id::{RequestId, ServerId, Timestamp};
@@ -13,6 +14,8 @@ pub(super) struct Followers {
     all: Vec<Follower>,
     /// Up to where the leader had committed, when that was asked last.
     committed: i64,
+    /// The leader had no log when it was elected: it takes only followers without one.
+    from_nothing: bool,
 }
 
 impl Default for Followers {
@@ -22,9 +25,20 @@ impl Default for Followers {
 }
 
 impl Followers {
-    /// Those of a leader that had committed up to `committed`.
-    pub(super) fn new(all: Vec<Follower>, committed: i64) -> Self {
-        Self { all, committed }
+    fn new(all: Vec<Follower>, committed: i64) -> Self {
+        Self {
+            all,
+            committed,
+            from_nothing: false,
+        }
+    }
+
+    /// Those of a leader that is elected at this position.
+    pub(super) fn of_elected(all: Vec<Follower>, position: &Position) -> Self {
+        Self {
+            from_nothing: !position.has_log(),
+            ..Self::new(all, position.offset())
+        }
     }
 
     /// Of a leader of which nothing is known but what is stored.
@@ -62,7 +76,7 @@ impl Followers {
         };
         let Some(leader) = &shard.leader else { return };
         for follower in &mut self.all {
-            follower.drive(leader, shard.term, memory, cx);
+            follower.drive(leader, shard.term, self.from_nothing, memory, cx);
         }
     }
 

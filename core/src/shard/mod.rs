@@ -20,7 +20,9 @@ mod leaders;
 mod leadership;
 mod memory;
 mod parked;
+mod position;
 mod promotion;
+mod recall;
 #[cfg(test)]
 mod tests;
 mod verification;
@@ -192,8 +194,10 @@ impl ShardController {
 
     /// A server was bound to the cluster only now, though it ought to have had a replica.
     pub(crate) fn server_emptied(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
-        if let Duty::Leadership(leadership) = &mut self.duty {
-            leadership.server_emptied(server, cx.context.now);
+        match &mut self.duty {
+            Duty::Leadership(leadership) => leadership.server_emptied(server, cx.context.now),
+            Duty::Election(election) => election.server_emptied(server, cx),
+            Duty::Parked(_) | Duty::Verification(_) => {}
         }
     }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::context::ShardContext;
-use super::fencing::Fencing;
+use super::fencing::{Fencing, Vote};
 use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
-use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature};
+use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, Feature};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
@@ -49,32 +49,34 @@ pub(super) enum NotLeading {
 
 impl Promotion {
     pub(super) fn begin(
-        fencing: &Fencing,
+        fencing: &mut Fencing,
         shard: &ShardMetadata,
-        leader: DataServerIdentity,
+        winner: Vote,
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Self {
+        let Vote {
+            server: leader,
+            position,
+        } = winner;
         // A broken document may name one address twice: nobody follows itself.
         let is_follower = |server: &DataServerIdentity| {
             server.internal != leader.internal && shard.ensemble.contains(server)
         };
-        let follower_maps = fencing
-            .heads
-            .iter()
-            .filter(|(server, _)| is_follower(server))
-            .map(|(server, head)| (server.internal.clone(), *head))
+        let told = fencing.votes.iter();
+        let told = told.filter(|vote| is_follower(&vote.server));
+        let follower_maps = told
+            .clone()
+            .map(|vote| {
+                let head = position.told_of(&vote.position);
+                (vote.server.internal.clone(), head)
+            })
             .collect();
-        let reachable = fencing
-            .heads
-            .iter()
-            .filter(|(server, _)| is_follower(server))
-            .map(|(server, _)| server.id())
-            .collect();
+        let reachable = told.map(|vote| vote.server.id()).collect();
         let members = shard.ensemble.iter().filter(|member| is_follower(member));
         let followers = members.map(|member| {
-            let fenced = fencing.heads.iter().any(|(server, _)| server == member);
-            let asked = fencing.asked.iter().find(|(_, server)| *server == member);
+            let fenced = fencing.votes.iter().any(|vote| vote.server == *member);
+            let asked = fencing.asked.iter().find(|(_, it)| it.server == *member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
                 _ if fenced => Follower::mapped(member.clone()),
@@ -82,14 +84,13 @@ impl Promotion {
                 None => Follower::left_out(member.clone()),
             }
         });
-        let head = fencing.heads.iter().find(|(server, _)| *server == leader);
-        let committed = head.map_or(EntryId::NONE.offset, |(_, head)| head.offset);
-        let followers = Followers::new(followers.collect(), committed);
-        for (request, server) in &fencing.asked {
-            if !is_follower(server) {
+        let followers = Followers::of_elected(followers.collect(), &position);
+        for (request, it) in &fencing.asked {
+            if !is_follower(&it.server) {
                 cx.context.cancel(*request);
             }
         }
+        fencing.stop_recalling(cx);
         let call = Call::BecomeLeader(BecomeLeader {
             namespace: memory.namespace.clone(),
             shard: memory.id,

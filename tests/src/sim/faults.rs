@@ -6,7 +6,7 @@ use std::time::Duration;
 use stepdown_core::call::CallErrorKind;
 use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
 use stepdown_core::store::StoreOutcome;
-use stepdown_core::{Event, RequestId, ShardId};
+use stepdown_core::{Event, RequestId, ShardId, Term};
 use stepdown_sandbox::replica::Tail;
 
 use super::check::Check;
@@ -232,10 +232,9 @@ impl World<'_> {
         self.sometimes.hit("disk_emptied");
     }
 
-    /// Whether all shards of a server can do without its disk. Of each shard's `n` members, a
-    /// majority must have, without it and on their disks, everything that was committed or that
-    /// the server may have acknowledged: then every majority has a member that has it all, even
-    /// one in which the emptied server votes. And none of them may be in an earlier term: the
+    /// Whether all shards of a server can do without its disk. Of each shard's members, a majority
+    /// must remember, without it, and one must have, on its disk, everything that was committed or
+    /// that the server may have acknowledged. And none of them may be in an earlier term: the
     /// server would forget that it has promised to follow that one's leader no more.
     fn can_spare(&self, server: usize) -> bool {
         let Some(status) = self.store.status() else {
@@ -252,9 +251,18 @@ impl World<'_> {
                     .iter()
                     .filter_map(|member| self.server_named(member))
                     .collect();
-                let others = members.iter().filter(|other| **other != server);
-                let whole = others.filter(|other| self.has_all_of(**other, server, id));
-                !members.contains(&server) || whole.count() > shard.ensemble.len() / 2
+                let term = self.servers[server].model.term(id);
+                let others = members.iter().copied().filter(|other| *other != server);
+                let terms = others
+                    .clone()
+                    .map(|other| self.servers[other].model.term(id));
+                let remembering = terms.clone().filter(|it| *it > Term::NEVER);
+                !members.contains(&server)
+                    || (remembering.count() > shard.ensemble.len() / 2
+                        && terms.clone().all(|it| it >= term)
+                        && others
+                            .clone()
+                            .any(|other| self.has_all_of(other, server, id)))
             })
     }
 
@@ -325,7 +333,8 @@ impl World<'_> {
         };
         let mut status = ClusterStatus::clone(status);
         for namespace in status.namespaces.values_mut() {
-            if let Some(shard) = namespace.shards.values_mut().next() {
+            let led = namespace.shards.values_mut().find(|shard| shard.was_led());
+            if let Some(shard) = led {
                 let shard = Arc::make_mut(shard);
                 shard.term = shard.term.next();
                 shard.status = ShardStatus::Election;

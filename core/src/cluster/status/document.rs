@@ -77,6 +77,18 @@ impl ShardMetadata {
         self.status != ShardStatus::Deleting && !self.is_split_child()
     }
 
+    /// Whether it may have been led, and so may hold entries: not one whose first leader is still
+    /// to be stored. Until then its status stays unknown, but for a first attempt in term 0, which
+    /// is stored as an election with its creation.
+    #[must_use]
+    pub fn was_led(&self) -> bool {
+        match self.status {
+            ShardStatus::Unknown => self.leader.is_some(),
+            ShardStatus::Election => self.leader.is_some() || self.term > Term(0),
+            ShardStatus::SteadyState | ShardStatus::Deleting => true,
+        }
+    }
+
     /// Whether it is the child of a split that has not finished.
     #[must_use]
     pub fn is_split_child(&self) -> bool {

@@ -1,9 +1,9 @@
 //! T2 to T8, T11, H3: what a coordinator asks of data servers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{AddFollower, BecomeLeader, Call, NewTerm};
+use stepdown_core::call::{AddFollower, BecomeLeader, Call, EntryId, NewTerm};
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::{RequestId, ServerId, ShardId, Term};
 
@@ -49,6 +49,11 @@ impl World<'_> {
     /// T2, T3.
     fn check_new_term(&mut self, host: usize, to: &ServerId, call: &NewTerm) -> Check {
         let (id, term) = (call.shard, call.term);
+        if term == Term::NEVER {
+            // It only asks whether the replica was ever fenced.
+            self.sometimes.hit("asked_whether_it_was_ever_fenced");
+            return Ok(());
+        }
         let Some(shard) = self
             .accepted_shard(host, id)
             .filter(|shard| shard.term == term)
@@ -58,7 +63,11 @@ impl World<'_> {
                 format!("c{host}: NewTerm of shard {id} in {term}, which is not stored"),
             ));
         };
-        if shard.status == ShardStatus::Election && shard.leader.is_none() {
+        let is_elected = match shard.status {
+            ShardStatus::Election | ShardStatus::Unknown => shard.leader.is_none(),
+            ShardStatus::SteadyState | ShardStatus::Deleting => false,
+        };
+        if is_elected {
             return self.check_sole_voter(host, id, term);
         }
         // A follower that comes back is fenced in the leader's own term.
@@ -128,18 +137,24 @@ impl World<'_> {
             self.sometimes.hit("elected_by_the_least_majority");
         }
         let best = heads.values().max();
-        if heads.get(&to) != best || !shard.ensemble.iter().any(|member| member.id() == to) {
+        let head = heads.get(&to).copied();
+        let is_best = head.as_ref() == best || head == Some(EntryId::NONE);
+        if !is_best || !shard.ensemble.iter().any(|member| member.id() == to) {
             return Err(self.violation("T6", format!("{about}: heads {heads:?}")));
         }
-        let followers = shard
+        let followers: BTreeMap<_, _> = shard
             .ensemble
             .iter()
             .filter(|member| member.id() != to)
             .filter_map(|member| Some((member.internal.clone(), *heads.get(&member.id())?)))
             .collect();
-        if call.follower_maps != followers
-            || call.replication_factor as usize != shard.ensemble.len()
-        {
+        let told = &call.follower_maps;
+        let is_true = followers.len() == told.len()
+            && followers.iter().all(|(follower, fenced)| {
+                told.get(follower)
+                    .is_some_and(|told| may_be_told(head, *fenced, *told))
+            });
+        if !is_true || call.replication_factor as usize != shard.ensemble.len() {
             return Err(self.violation("T7", format!("{about}: {call:?}, but {followers:?}")));
         }
         let features = shard
@@ -180,11 +195,23 @@ impl World<'_> {
             .map(DataServerIdentity::id);
         let fenced = self.hosts[host].facts.heads.get(&(id, term));
         let head = follower.as_ref().and_then(|follower| fenced?.get(follower));
-        if !leads || follower.as_ref() == Some(to) || head != Some(&call.head) {
+        let is_true = head.is_some() && (head == Some(&call.head) || call.head == EntryId::NONE);
+        if !leads || follower.as_ref() == Some(to) || !is_true {
             return Err(
                 self.violation("T11", format!("{about}: leads {leads}, fenced at {head:?}"))
             );
         }
         Ok(())
     }
+}
+
+/// Whether a leader with this head may be told that of a follower which was fenced there: as it is,
+/// unless one of the two has no log, but a snapshot.
+fn may_be_told(leader: Option<EntryId>, fenced: EntryId, told: EntryId) -> bool {
+    let Some(leader) = leader else { return false };
+    if leader == EntryId::NONE {
+        return told == EntryId::NONE;
+    }
+    let is_within = told.term == leader.term && told.offset <= leader.offset;
+    told == fenced || (fenced == EntryId::NONE && is_within)
 }

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole};
-use stepdown_core::cluster::{
-    ClusterConfiguration, ClusterStatus, DataServerIdentity, ShardStatus,
-};
+use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, DataServerIdentity};
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version};
 
@@ -200,7 +198,7 @@ impl Facts {
     fn concluded(&mut self, store: Option<Writing>, version: Version) {
         if let Some(store) = store {
             for (_, id, shard) in store.document.status.shards() {
-                if shard.status == ShardStatus::Election {
+                if shard.leader.is_none() {
                     self.doubted.remove(&id);
                 }
             }
@@ -266,7 +264,7 @@ impl Facts {
                     self.mismatched.remove(&identity.internal);
                 }
             }
-            (Call::NewTerm(request), Answer::Fenced(head)) => {
+            (Call::NewTerm(request), Answer::Fenced(head)) if request.term != Term::NEVER => {
                 self.heads
                     .entry((request.shard, request.term))
                     .or_default()
