@@ -122,12 +122,19 @@ impl Follower {
         }
     }
 
-    /// Its server is back, if this is its server: don't wait any longer.
-    pub(super) fn hurry(&mut self, server: &ServerId, now: Timestamp) {
-        if matches!(self.state, State::Due(_)) && self.identity.id() == *server {
-            self.state = State::Due(now);
-            self.backoff.reset();
+    /// Its server is back, if this is its server: don't wait any longer, nor for what it was asked
+    /// before.
+    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) {
+        if self.identity.id() != *server {
+            return;
         }
+        match self.state {
+            State::Asked(request) | State::Fencing(request) => context.cancel(request),
+            State::Due(_) => {}
+            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => return,
+        }
+        self.state = State::Due(context.now);
+        self.backoff.reset();
     }
 
     /// Its server has lost its data, if this is its server: it is looked at now.

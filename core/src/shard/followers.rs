@@ -6,6 +6,7 @@ use super::memory::Memory;
 use super::position::Position;
 use crate::call::{Answer, CallError, EntryId};
 use crate::cluster::ShardMetadata;
+use crate::context::Context;
 use crate::id::{RequestId, ServerId, Timestamp};
 
 /// All of one leader's.
@@ -85,9 +86,9 @@ impl Followers {
     }
 
     /// A follower's server is back: don't wait any longer.
-    pub(super) fn hurry(&mut self, server: &ServerId, now: Timestamp) {
+    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) {
         for follower in &mut self.all {
-            follower.hurry(server, now);
+            follower.hurry(server, context);
         }
     }
 

@@ -78,7 +78,7 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        self.followers.hurry(server, cx.context.now);
+        self.followers.hurry(server, cx.context);
         self.followers.drive(memory, cx);
         Next::Stay
     }

@@ -193,7 +193,8 @@ impl Recall {
             Knowledge::Probed(_) => probed(result, server, memory, cx),
             Knowledge::Asked(_) => match result {
                 Err(error) if error.kind == CallErrorKind::NotMember => {
-                    Knowledge::Probed(memory.send_new_term(Term::NEVER, server, cx))
+                    let server = addressed(server, cx);
+                    Knowledge::Probed(memory.send_new_term(Term::NEVER, &server, cx))
                 }
                 result => status(result, memory, cx),
             },
@@ -291,7 +292,12 @@ fn ask(server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) 
     if cx.is_away(server) {
         return Knowledge::Silent("it is unavailable".to_owned());
     }
-    Knowledge::Asked(memory.ask_status(server, cx))
+    Knowledge::Asked(memory.ask_status(&addressed(server, cx), cx))
+}
+
+/// The server at the address that is configured now.
+fn addressed(server: &DataServerIdentity, cx: &ShardContext<'_>) -> DataServerIdentity {
+    cx.configured(server).unwrap_or(server).clone()
 }
 
 fn status(
@@ -321,7 +327,7 @@ fn probed(
         Ok(Answer::Fenced(_)) => Knowledge::Forgot,
         Err(error) if error.kind == CallErrorKind::InvalidStatus => Knowledge::Forgot,
         Err(error) if error.kind == CallErrorKind::InvalidTerm => {
-            Knowledge::Opened(memory.ask_status(server, cx))
+            Knowledge::Opened(memory.ask_status(&addressed(server, cx), cx))
         }
         Ok(_) => Knowledge::Silent("it gave another answer".to_owned()),
         Err(error) => Knowledge::Silent(error.to_string()),

@@ -63,7 +63,9 @@ impl World<'_> {
             let seed = usize::try_from(self.plan.seed % 1_000).unwrap_or(0);
             let keep = seed % self.hosts.len();
             let coordinators = (0..self.hosts.len()).filter(|host| *host != keep).collect();
-            self.left_down = (vec![seed % self.servers.len()], coordinators);
+            let server = seed % self.servers.len();
+            let servers = self.is_dispensable(server).then_some(server);
+            self.left_down = (servers.into_iter().collect(), coordinators);
         }
         self.network.heal();
         self.store.next.clear();
@@ -104,6 +106,23 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a majority of each shard that was led remembers it, without this server.
+    fn is_dispensable(&mut self, server: usize) -> bool {
+        let shards = self.store.status().into_iter().flat_map(|it| it.shards());
+        let mut led = shards.filter(|(_, _, shard)| shard.was_led());
+        let is_dispensable = led.all(|(_, id, shard)| {
+            let members = shard.ensemble.iter();
+            let members = members.filter_map(|member| self.server_at(&member.internal));
+            let others = members.filter(|other| *other != server);
+            let terms = others.map(|other| self.servers[other].model.term(id));
+            terms.filter(|term| *term > Term::NEVER).count() > shard.ensemble.len() / 2
+        });
+        if !is_dispensable {
+            self.sometimes.hit("indispensable_for_its_memory");
+        }
+        is_dispensable
     }
 
     /// L1.
