@@ -221,6 +221,10 @@ impl World<'_> {
     }
 
     pub(super) fn message_arrived(&mut self, server: usize, boot: u32, message: Message) -> Check {
+        // What a server sent before it moved ended with its connections.
+        if self.server_at(&message.from).is_none() {
+            return Ok(());
+        }
         let place = &mut self.servers[server];
         if !place.up || place.boot != boot {
             return Ok(());
