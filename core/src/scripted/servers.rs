@@ -81,6 +81,7 @@ impl World {
                 }));
             }
             Call::NewTerm(_) => {
+                self.forgetful.remove(&*server.internal);
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))
             }

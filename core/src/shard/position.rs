@@ -70,3 +70,121 @@ impl Position {
         follower.head
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::ReplicaRole;
+
+    fn at(head: (i64, i64), commit: i64, term: i64) -> Position {
+        let status = ReplicaStatus {
+            term: Term(term),
+            role: ReplicaRole::Follower,
+            head_offset: head.1.max(commit),
+            commit_offset: commit,
+        };
+        let head = EntryId {
+            term: Term(head.0),
+            offset: head.1,
+        };
+        Position::new(status, head)
+    }
+
+    const NO_LOG: (i64, i64) = (-1, -1);
+
+    #[test]
+    fn it_covers_what_is_known_to_be_no_further() {
+        let rows = [
+            ("greater head", at((2, 5), 5, 2), at((1, 9), 9, 1), true),
+            ("smaller head", at((1, 9), 9, 2), at((2, 5), 5, 2), false),
+            ("equal heads", at((2, 5), 4, 2), at((2, 5), 5, 2), true),
+            (
+                "snapshot over a log within it",
+                at(NO_LOG, 30, 2),
+                at((2, 30), 29, 2),
+                true,
+            ),
+            (
+                "snapshot under a longer log",
+                at(NO_LOG, 30, 2),
+                at((2, 31), 29, 2),
+                false,
+            ),
+            (
+                "unknown over a log",
+                at(NO_LOG, -1, 2),
+                at((0, 0), 0, 2),
+                false,
+            ),
+            (
+                "log known to be committed as far",
+                at((1, 40), 30, 2),
+                at(NO_LOG, 30, 2),
+                true,
+            ),
+            (
+                "log of the same leader",
+                at((2, 30), 20, 2),
+                at(NO_LOG, 30, 2),
+                true,
+            ),
+            (
+                "log of an earlier leader",
+                at((1, 40), 20, 2),
+                at(NO_LOG, 30, 2),
+                false,
+            ),
+            ("shorter log", at((2, 29), 29, 2), at(NO_LOG, 30, 2), false),
+            (
+                "log over nothing known",
+                at((0, 0), -1, 0),
+                at(NO_LOG, -1, 7),
+                true,
+            ),
+            (
+                "greater snapshot",
+                at(NO_LOG, 30, 2),
+                at(NO_LOG, 20, 2),
+                true,
+            ),
+            (
+                "smaller snapshot",
+                at(NO_LOG, 20, 2),
+                at(NO_LOG, 30, 2),
+                false,
+            ),
+            (
+                "nothing over nothing",
+                at(NO_LOG, -1, 0),
+                at(NO_LOG, -1, 0),
+                true,
+            ),
+        ];
+        for (row, one, other, covers) in rows {
+            assert_eq!(one.covers(&other), covers, "{row}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_covered_both_ways_is_told_of_as_having_no_less() {
+        let logged = at((2, 35), 35, 2);
+        let told = |follower: Position| logged.told_of(&follower);
+        assert_eq!(
+            told(at((1, 9), 9, 1)),
+            EntryId {
+                term: Term(1),
+                offset: 9
+            }
+        );
+        assert_eq!(
+            told(at(NO_LOG, 30, 2)),
+            EntryId {
+                term: Term(2),
+                offset: 30
+            }
+        );
+        assert_eq!(told(at(NO_LOG, -1, 2)), EntryId::NONE);
+        assert_eq!(told(at(NO_LOG, 36, 2)), EntryId::NONE);
+        assert_eq!(at(NO_LOG, 40, 2).told_of(&logged), EntryId::NONE);
+    }
+}

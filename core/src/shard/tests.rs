@@ -1,5 +1,6 @@
 //! A shard's life, seen from outside: which calls it makes, and when.
 
+mod forgetting;
 mod unkind;
 
 use std::collections::BTreeSet;

@@ -5,17 +5,16 @@
 //! itself is the witness. It was never fenced since, so it is in no term at all, and stays so as
 //! long as nobody fences it; it is fenced, and taken in, only once a leader is stored that was
 //! elected without it, and whose whole log is then on a quorum without it.
-//!
-//! One that is not open answers that it is not a member, whether it has lost its disk or its server
-//! was only restarted. `NewTerm` in no term at all ([`Term::NEVER`]) tells these apart: whoever is in
-//! a term refuses it for that, and stays as it is.
+
+mod knowledge;
 
 use std::collections::BTreeMap;
 
+use self::knowledge::Knowledge;
 use super::context::ShardContext;
 use super::memory::Memory;
 use crate::backoff::Backoff;
-use crate::call::{Answer, CallError, CallErrorKind, ReplicaRole, ReplicaStatus};
+use crate::call::{Answer, CallError, ReplicaRole, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 
@@ -29,24 +28,8 @@ pub(super) struct Recall {
     is_new: bool,
     retry: Option<Timestamp>,
     backoff: Backoff,
-    said: Option<String>,
-}
-
-/// What is known of one voter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Knowledge {
-    /// It is being asked for its status.
-    Asked(RequestId),
-    /// It is not open, and being asked whether it was ever fenced.
-    Probed(RequestId),
-    /// It was fenced once, and is open: it is being asked for its status again.
-    Opened(RequestId),
-    /// It remembers.
-    Remembers(ReplicaStatus),
-    /// It has lost its disk.
-    Forgot,
-    /// It was not asked, or did not answer, for this reason.
-    Silent(String),
+    /// Who was known to remember, or to have forgotten, when the shortage was told of last.
+    said: Option<BTreeMap<ServerId, bool>>,
 }
 
 /// A replica that was never fenced.
@@ -76,7 +59,7 @@ impl Recall {
     ) -> Self {
         let voters: BTreeMap<_, _> = voters
             .iter()
-            .map(|server| (server.id(), ask(server, memory, cx)))
+            .map(|server| (server.id(), Knowledge::ask(server, memory, cx)))
             .collect();
         Self::with(voters, !shard.was_led())
     }
@@ -133,42 +116,48 @@ impl Recall {
     /// Why no majority remembers; names who is waited for.
     pub(super) fn shortage(&self) -> String {
         let forgetful: Vec<_> = self.forgetful().map(ToString::to_string).collect();
-        let silent: Vec<_> = self
-            .voters
+        let (awaited, reasons): (Vec<_>, Vec<_>) = self.silent().unzip();
+        if forgetful.is_empty() {
+            let reasons = awaited.iter().zip(&reasons);
+            let reasons: Vec<_> = reasons.map(|(id, why)| format!("{id}: {why}")).collect();
+            return format!("no majority answers: {}", reasons.join(", "));
+        }
+        let (lost, of) = (forgetful.join(", "), self.voters.len());
+        if awaited.is_empty() {
+            return format!(
+                "{lost} of its {of} replicas lost all data: what they alone had is gone"
+            );
+        }
+        let awaited = awaited.join(", ");
+        format!(
+            "{lost} of its {of} replicas lost all data; it waits for {awaited}, who may have it"
+        )
+    }
+
+    /// The voters of which nothing is known, and why.
+    fn silent(&self) -> impl Iterator<Item = (String, &str)> {
+        self.voters
             .iter()
             .filter_map(|(id, knowledge)| match knowledge {
-                Knowledge::Silent(reason) => Some(format!("{id} ({reason})")),
+                Knowledge::Silent(reason) => Some((id.to_string(), reason.as_str())),
                 Knowledge::Asked(_)
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)
                 | Knowledge::Remembers(_)
                 | Knowledge::Forgot => None,
             })
-            .collect();
-        if forgetful.is_empty() {
-            return format!("no majority answers; it waits for {}", silent.join(", "));
-        }
-        let of = self.voters.len();
-        let lost = forgetful.join(", ");
-        if silent.is_empty() {
-            return format!(
-                "{lost} of its {of} replicas lost all data: what they alone had is gone"
-            );
-        }
-        let awaited = silent.join(", ");
-        format!(
-            "{lost} of its {of} replicas lost all data; it waits for {awaited}, who may have it"
-        )
     }
 
-    /// Returns the shortage if it has not been told of before.
+    /// Returns the shortage, unless one that the same voters are the cause of was told of before.
     pub(super) fn news(&mut self) -> Option<String> {
-        let shortage = self.shortage();
-        if self.said.as_ref() == Some(&shortage) {
-            return None;
-        }
-        self.said = Some(shortage.clone());
-        Some(shortage)
+        let causes = self.voters.iter().map(|(id, knowledge)| {
+            let has_forgotten = *knowledge == Knowledge::Forgot;
+            (id.clone(), has_forgotten || self.vote_of(id).is_some())
+        });
+        let causes: BTreeMap<_, _> = causes.collect();
+        let is_new = self.said.as_ref() != Some(&causes);
+        self.said = Some(causes);
+        is_new.then(|| self.shortage())
     }
 
     /// Takes in a voter's answer; returns whose it was.
@@ -189,20 +178,7 @@ impl Recall {
             *knowledge = Knowledge::Silent("it does not vote any more".to_owned());
             return Some(id);
         };
-        *knowledge = match knowledge {
-            Knowledge::Probed(_) => probed(result, server, memory, cx),
-            Knowledge::Asked(_) => match result {
-                Err(error) if error.kind == CallErrorKind::NotMember => {
-                    let server = addressed(server, cx);
-                    Knowledge::Probed(memory.send_new_term(Term::NEVER, &server, cx))
-                }
-                result => status(result, memory, cx),
-            },
-            Knowledge::Opened(_)
-            | Knowledge::Remembers(_)
-            | Knowledge::Forgot
-            | Knowledge::Silent(_) => status(result, memory, cx),
-        };
+        *knowledge = knowledge.answered(result, server, memory, cx);
         Some(id)
     }
 
@@ -215,7 +191,7 @@ impl Recall {
     ) {
         match self.voters.get_mut(&server.id()) {
             Some(knowledge @ (Knowledge::Silent(_) | Knowledge::Forgot)) => {
-                *knowledge = ask(server, memory, cx);
+                *knowledge = Knowledge::ask(server, memory, cx);
             }
             Some(
                 Knowledge::Asked(_)
@@ -272,64 +248,5 @@ impl Recall {
             cx.context.cancel(request);
         }
         self.voters.clear();
-    }
-}
-
-impl Knowledge {
-    fn request(&self) -> Option<RequestId> {
-        match self {
-            Self::Asked(request) | Self::Probed(request) | Self::Opened(request) => Some(*request),
-            Self::Remembers(_) | Self::Forgot | Self::Silent(_) => None,
-        }
-    }
-}
-
-/// Asks for the status, but servers of another cluster and those that are away.
-fn ask(server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) -> Knowledge {
-    if cx.is_foreign(server) {
-        return Knowledge::Silent("it belongs to another cluster".to_owned());
-    }
-    if cx.is_away(server) {
-        return Knowledge::Silent("it is unavailable".to_owned());
-    }
-    Knowledge::Asked(memory.ask_status(&addressed(server, cx), cx))
-}
-
-/// The server at the address that is configured now.
-fn addressed(server: &DataServerIdentity, cx: &ShardContext<'_>) -> DataServerIdentity {
-    cx.configured(server).unwrap_or(server).clone()
-}
-
-fn status(
-    result: Result<Answer, CallError>,
-    memory: &mut Memory,
-    cx: &ShardContext<'_>,
-) -> Knowledge {
-    match result {
-        Ok(Answer::Status(status)) if status.has_forgotten() => Knowledge::Forgot,
-        Ok(Answer::Status(status)) => {
-            memory.note(status.term, cx);
-            Knowledge::Remembers(status)
-        }
-        Ok(_) => Knowledge::Silent("it gave another answer".to_owned()),
-        Err(error) => Knowledge::Silent(error.to_string()),
-    }
-}
-
-fn probed(
-    result: Result<Answer, CallError>,
-    server: &DataServerIdentity,
-    memory: &Memory,
-    cx: &mut ShardContext<'_>,
-) -> Knowledge {
-    match result {
-        // Fenced in no term, or open without ever having been fenced.
-        Ok(Answer::Fenced(_)) => Knowledge::Forgot,
-        Err(error) if error.kind == CallErrorKind::InvalidStatus => Knowledge::Forgot,
-        Err(error) if error.kind == CallErrorKind::InvalidTerm => {
-            Knowledge::Opened(memory.ask_status(&addressed(server, cx), cx))
-        }
-        Ok(_) => Knowledge::Silent("it gave another answer".to_owned()),
-        Err(error) => Knowledge::Silent(error.to_string()),
     }
 }

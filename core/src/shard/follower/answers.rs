@@ -1,223 +1,15 @@
-//! One follower, as far as its leader is concerned: asked what it is, fenced, taken in, caught up.
-//!
-//! A leader feeds a follower from a place that it keeps, its *cursor*, which only an election or an
-//! answer of "not a member" on its own stream sets back. A replica without the shard must therefore
-//! never be fenced in a term in which its leader may have a cursor for it: that takes the answer
-//! away, and the leader then waits for ever for a log that is not there. It is left to its leader,
-//! and if that does not help, to an election, after which the new leader has no cursor for it.
-//!
-//! In sync is what the leader has said it took in, or whose log reaches the leader's commits. A role
-//! says nothing of the log.
+//! What a follower's answers mean.
 
-use super::context::ShardContext;
-use super::memory::Memory;
-use crate::backoff::Backoff;
-use crate::call::{
-    AddFollower, Answer, Call, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
-};
-use crate::cluster::{DataServerIdentity, ShardMetadata};
+use super::{Behind, Cursor, Follower, Meaning, State};
+use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::cluster::ShardMetadata;
 use crate::context::Context;
-use crate::id::{RequestId, ServerId, Term, Timestamp};
-
-#[derive(Clone, Debug)]
-pub(super) struct Follower {
-    identity: DataServerIdentity,
-    state: State,
-    cursor: Cursor,
-    backoff: Backoff,
-    /// Since when it has been behind, and how far it was then.
-    behind: Option<Behind>,
-    /// How often in a row its leader has refused it for a term.
-    refusals: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// The leader replicates to it, and it has what the leader had committed.
-    InSync,
-    /// It is to be asked what it is, at this time.
-    Due(Timestamp),
-    /// It is being asked what it is.
-    Asked(RequestId),
-    /// It has to be fenced in the leader's term.
-    Unfenced,
-    /// It is being fenced.
-    Fencing(RequestId),
-    /// It is fenced, and this is its head: the leader may take it in.
-    Fenced(EntryId),
-    /// The leader is taking it in, from this head on.
-    Joining(RequestId, EntryId),
-}
-
-/// Whether its leader has a cursor for it, in the present term.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cursor {
-    /// It has: it was told of it when it was elected, or has taken it in since.
-    Kept,
-    /// It was asked to take it in, and has not answered.
-    Asked,
-    /// It was elected in an earlier tenure: it may have one.
-    Unknown,
-    /// It has none.
-    None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Behind {
-    since: Timestamp,
-    head_offset: i64,
-}
-
-/// What a follower's answer means for the shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// Go on with the follower.
-    GoOn,
-    /// A replica is in a higher term, or two lead in one, or it can't catch up: elect.
-    Elect(Term),
-    /// The leader's answer says that it may not lead: ask it.
-    VerifyLeader,
-}
+use crate::shard::context::ShardContext;
+use crate::shard::memory::Memory;
 
 impl Follower {
-    /// One that its leader was told of when it was elected.
-    pub(super) fn mapped(identity: DataServerIdentity) -> Self {
-        Self::with(identity, State::InSync, Cursor::Kept)
-    }
-
-    /// One whose `NewTerm` was still on its way when its leader was elected.
-    pub(super) fn fencing(identity: DataServerIdentity, request: RequestId) -> Self {
-        Self::with(identity, State::Fencing(request), Cursor::None)
-    }
-
-    /// One that was not there when its leader was elected.
-    pub(super) fn left_out(identity: DataServerIdentity) -> Self {
-        Self::with(identity, State::Due(Timestamp::default()), Cursor::None)
-    }
-
-    /// One of a leader of an earlier tenure.
-    pub(super) fn found(identity: DataServerIdentity) -> Self {
-        Self::with(identity, State::Due(Timestamp::default()), Cursor::Unknown)
-    }
-
-    fn with(identity: DataServerIdentity, state: State, cursor: Cursor) -> Self {
-        Self {
-            identity,
-            state,
-            cursor,
-            backoff: Backoff::default(),
-            behind: None,
-            refusals: 0,
-        }
-    }
-
-    pub(super) fn is_in_sync(&self) -> bool {
-        self.state == State::InSync
-    }
-
-    /// Look again, even if it was in sync.
-    pub(super) fn doubt(&mut self) {
-        if self.state == State::InSync {
-            self.state = State::Due(Timestamp::default());
-        }
-    }
-
-    /// Its server is back, if this is its server: don't wait any longer, nor for what it was asked
-    /// before.
-    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) {
-        if self.identity.id() != *server {
-            return;
-        }
-        match self.state {
-            State::Asked(request) | State::Fencing(request) => context.cancel(request),
-            State::Due(_) => {}
-            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => return,
-        }
-        self.state = State::Due(context.now);
-        self.backoff.reset();
-    }
-
-    /// Its server has lost its data, if this is its server: it is looked at now.
-    pub(super) fn emptied(&mut self, server: &ServerId, now: Timestamp) {
-        if self.state == State::InSync && self.identity.id() == *server {
-            self.state = State::Due(now);
-        }
-    }
-
-    /// When it is to be asked.
-    pub(super) fn due(&self) -> Option<Timestamp> {
-        match self.state {
-            State::Due(at) => Some(at),
-            State::InSync
-            | State::Asked(_)
-            | State::Unfenced
-            | State::Fencing(_)
-            | State::Fenced(_)
-            | State::Joining(..) => None,
-        }
-    }
-
-    /// The request that it waits for.
-    pub(super) fn request(&self) -> Option<RequestId> {
-        match self.state {
-            State::Asked(request) | State::Fencing(request) | State::Joining(request, _) => {
-                Some(request)
-            }
-            State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => None,
-        }
-    }
-
-    /// Takes it one step further. A leader that began with no log, `from_nothing`, feeds it all that
-    /// it has.
-    pub(super) fn drive(
-        &mut self,
-        leader: &DataServerIdentity,
-        term: Term,
-        from_nothing: bool,
-        memory: &Memory,
-        cx: &mut ShardContext<'_>,
-    ) {
-        let server = &self.identity;
-        let is_due = match self.state {
-            State::Due(at) => at <= cx.context.now,
-            State::Unfenced => true,
-            State::InSync
-            | State::Asked(_)
-            | State::Fencing(_)
-            | State::Fenced(_)
-            | State::Joining(..) => false,
-        };
-        if is_due && cx.is_foreign(server) {
-            self.retry(cx.context);
-            return;
-        }
-        self.state = match self.state {
-            State::Due(at) if at <= cx.context.now => State::Asked(memory.ask_status(server, cx)),
-            State::Unfenced => State::Fencing(memory.send_new_term(term, server, cx)),
-            State::Fenced(head) => {
-                let head = if from_nothing { EntryId::NONE } else { head };
-                let call = Call::AddFollower(AddFollower {
-                    namespace: memory.namespace.clone(),
-                    shard: memory.id,
-                    term,
-                    follower: server.internal.clone(),
-                    head,
-                });
-                if self.cursor == Cursor::None {
-                    self.cursor = Cursor::Asked;
-                }
-                State::Joining(memory.call(leader, call, cx), head)
-            }
-            other @ (State::InSync
-            | State::Due(_)
-            | State::Asked(_)
-            | State::Fencing(_)
-            | State::Joining(..)) => other,
-        };
-    }
-
     /// Takes in the answer that it waits for. The leader had committed up to `committed`.
-    pub(super) fn answered(
+    pub(in crate::shard) fn answered(
         &mut self,
         result: Result<Answer, CallError>,
         shard: &ShardMetadata,
@@ -419,7 +211,7 @@ impl Follower {
         self.backoff.reset();
     }
 
-    fn retry(&mut self, context: &mut Context) {
+    pub(super) fn retry(&mut self, context: &mut Context) {
         let (first, most) = (context.timing.follower_first, context.timing.follower_most);
         self.state = State::Due(context.wait(&mut self.backoff, first, most));
     }
