@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
-    self, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, SandboxArgs, SandboxChildArgs,
-    SandboxDataServerArgs, StatusFileArgs, StatusFileError, TooFewDataServers, TransferArgs,
-    Unhealthy,
+    self, AcceptLossArgs, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, NotAccepted,
+    SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, StatusFileArgs, StatusFileError,
+    TooFewDataServers, TransferArgs, Unhealthy,
 };
 use stepdown::coordinator::{self, CoordinatorError};
 use stepdown_backends::configmap::TransferError;
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Err(error) => return not_run(&error),
     };
     let result = match cli.command {
+        Command::AcceptLoss(args) => accept_loss(args),
         Command::Bench(args) => bench(args),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
 /// an exit code.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(transparent)]
+    AcceptLoss(#[from] NotAccepted),
     #[error(transparent)]
     Bench(#[from] BenchError),
     #[error(transparent)]
@@ -95,6 +98,14 @@ fn coordinator(global: GlobalArgs, args: CoordinatorArgs) -> Result<ExitCode, Fa
     let result = runtime.block_on(coordinator::run(global, args));
     runtime.shutdown_background();
     result?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn accept_loss(args: AcceptLossArgs) -> Result<ExitCode, Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let told = runtime.block_on(cli::accept(args))?;
+    // Whoever closed standard output wants only the exit code.
+    let _ = io::stdout().write_all(told.as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! Two ConfigMaps of a Kubernetes cluster: the status document, which this coordinator writes, and
 //! the configuration document, which people write.
 
+mod accept_loss;
 mod access;
 mod classify;
 mod clients;
@@ -42,6 +43,7 @@ mod testkit;
 #[cfg(test)]
 mod tests;
 
+pub use accept_loss::{AcceptLoss, AcceptLossFailure, accept_loss};
 pub use clients::Clients;
 pub use error::ConfigMapError;
 pub use layout::Layout;

@@ -5,7 +5,8 @@ mod report;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use stepdown_core::cluster::{ClusterStatus, DecodeError, StatusProblem};
+use stepdown_core::ShardId;
+use stepdown_core::cluster::{AcceptLossError, ClusterStatus, DecodeError, StatusProblem};
 
 pub use report::{StatusFileContent, StatusFileReport};
 
@@ -48,6 +49,14 @@ pub enum AdoptError {
         /// What is wrong with it.
         problem: StatusProblem,
     },
+    /// No loss can be accepted.
+    #[error("{}: {error}", .path.display())]
+    Loss {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: AcceptLossError,
+    },
     /// It can't be read or written; nothing was changed.
     #[error("{}: {error}", .path.display())]
     Io {
@@ -69,6 +78,30 @@ pub enum AdoptError {
 /// Accepts a status file as it is, whoever wrote it: writes it anew with a first line that says
 /// that it is whole. The epoch is the greatest that the file or its lock file knows.
 pub fn adopt(path: &Path) -> Result<StatusFileReport, AdoptError> {
+    rewrite(path, |_| Ok(()))
+}
+
+/// Accepts that what the lost replicas of a shard had is gone.
+pub fn accept_loss(
+    path: &Path,
+    namespace: &str,
+    shard: ShardId,
+) -> Result<StatusFileReport, AdoptError> {
+    rewrite(path, |status| {
+        status
+            .accept_loss(namespace, shard)
+            .map_err(|error| AdoptError::Loss {
+                path: path.to_path_buf(),
+                error,
+            })
+    })
+}
+
+/// Writes a status file anew, with this change, while no coordinator is at work on it.
+fn rewrite(
+    path: &Path,
+    change: impl FnOnce(&mut ClusterStatus) -> Result<(), AdoptError>,
+) -> Result<StatusFileReport, AdoptError> {
     let io_error = |error| AdoptError::Io {
         path: path.to_path_buf(),
         error,
@@ -85,7 +118,7 @@ pub fn adopt(path: &Path) -> Result<StatusFileReport, AdoptError> {
     };
     let sidecar = place.read_sidecar(&RealVfs).map_err(io_error)?;
     let bytes = place.read_document(&RealVfs).map_err(io_error)?;
-    let (record, yaml) = accept(path, bytes, sidecar)?;
+    let (record, yaml) = accept(path, bytes, sidecar, change)?;
     let header = Header {
         version: record.version.saturating_add(1),
         epoch: record.epoch,
@@ -109,6 +142,7 @@ fn accept(
     path: &Path,
     bytes: Option<Vec<u8>>,
     sidecar: Sidecar,
+    change: impl FnOnce(&mut ClusterStatus) -> Result<(), AdoptError>,
 ) -> Result<(Record, String), AdoptError> {
     let path = path.to_path_buf();
     let Some(bytes) = bytes else {
@@ -117,13 +151,14 @@ fn accept(
     let Ok(text) = String::from_utf8(bytes) else {
         return Err(AdoptError::NotText(path));
     };
-    let status = match ClusterStatus::decode(&text) {
+    let mut status = match ClusterStatus::decode(&text) {
         Ok(status) => status,
         Err(error) => return Err(AdoptError::Undecodable { path, error }),
     };
     if let Some(problem) = status.problems().into_iter().find(StatusProblem::is_fatal) {
         return Err(AdoptError::Harmful { path, problem });
     }
+    change(&mut status)?;
     let own = match unseal(&text) {
         Seal::Intact(header) => Some(header.record()),
         Seal::Broken(header) | Seal::Shortened(header) => header.map(|it| it.record()),

@@ -1,6 +1,7 @@
 //! The command line, and the short commands that need no more than it. It takes what
 //! `oxia coordinator` and `oxia health` take, and works under the name `oxia` as well.
 
+mod accept_loss;
 mod boolean;
 mod coordinator;
 mod duration;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use accept_loss::{AcceptLossArgs, NotAccepted, accept};
 pub use coordinator::CoordinatorArgs;
 pub(crate) use coordinator::LeaseProfile;
 pub use exit::usage_error;
@@ -66,6 +68,8 @@ pub struct GlobalArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Accept that what a shard's lost replicas had is gone, so that it can be elected
+    AcceptLoss(AcceptLossArgs),
     /// Measure the coordinator against sandbox data servers, in one process
     Bench(BenchArgs),
     /// Start a coordinator

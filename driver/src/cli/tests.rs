@@ -37,6 +37,25 @@ fn global_flags_stand_before_or_after_the_command() {
 }
 
 #[test]
+fn a_loss_is_accepted_in_one_metadata_store() {
+    for (line, is_read) in [
+        ("stepdown accept-loss default 3 --status-file s.json", true),
+        ("stepdown accept-loss default 3 --k8s-namespace oxia", true),
+        ("stepdown accept-loss default 3", false),
+        (
+            "stepdown accept-loss default three --k8s-namespace oxia",
+            false,
+        ),
+        (
+            "stepdown accept-loss default 3 --k8s-namespace oxia --status-file s.json",
+            false,
+        ),
+    ] {
+        assert_eq!(read(line).is_ok(), is_read, "{line}");
+    }
+}
+
+#[test]
 fn booleans_are_spelled_as_go_spells_them() {
     for (word, expected) in [
         ("", None),

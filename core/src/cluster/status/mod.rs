@@ -1,5 +1,6 @@
 //! The status document: which shard lives where, in which term, led by whom.
 
+mod accept_loss;
 mod checks;
 mod decode;
 mod document;
@@ -10,6 +11,7 @@ pub(crate) mod size;
 #[cfg(test)]
 mod tests;
 
+pub use accept_loss::AcceptLossError;
 pub use document::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
     SplitPhase,

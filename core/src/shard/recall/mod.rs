@@ -123,14 +123,16 @@ impl Recall {
             return format!("no majority answers: {}", reasons.join(", "));
         }
         let (lost, of) = (forgetful.join(", "), self.voters.len());
+        let hint = "`stepdown accept-loss` lets it be elected without";
         if awaited.is_empty() {
             return format!(
-                "{lost} of its {of} replicas lost all data: what they alone had is gone"
+                "{lost} of its {of} replicas lost all data: what they alone had is gone; {hint}"
             );
         }
         let awaited = awaited.join(", ");
         format!(
-            "{lost} of its {of} replicas lost all data; it waits for {awaited}, who may have it"
+            "{lost} of its {of} replicas lost all data; it waits for {awaited}, who may have it; \
+             where they never come back, {hint}"
         )
     }
 
