@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterConfiguration, ClusterStatus, HashRange};
+use crate::cluster::{
+    ClusterConfiguration, ClusterStatus, HashRange, NamespaceStatus, ShardMetadata,
+};
 use crate::id::ShardId;
 
 pub(crate) use ranges::hash_ranges;
@@ -33,8 +35,8 @@ pub struct ShardAssignment {
 }
 
 impl ShardAssignments {
-    /// The assignments that follow from a status document: every shard but those being deleted
-    /// and the children of unfinished splits. Authorities are complete: every address of every
+    /// The assignments that follow from a status document: every shard but those being deleted,
+    /// the children of unfinished splits and the parents of finished ones. Authorities are complete: every address of every
     /// server that the configuration or any ensemble names, and the extra ones.
     #[must_use]
     pub fn of(status: &ClusterStatus, configuration: Option<&ClusterConfiguration>) -> Self {
@@ -43,7 +45,7 @@ impl ShardAssignments {
             let shards = namespace
                 .shards
                 .iter()
-                .filter(|(_, shard)| shard.is_assignable())
+                .filter(|(_, shard)| shard.is_assignable() && !is_superseded(shard, namespace))
                 .filter_map(|(id, shard)| {
                     Some(ShardAssignment {
                         shard: *id,
@@ -60,6 +62,18 @@ impl ShardAssignments {
         assignments.allowed_authorities = authorities(status, configuration);
         assignments
     }
+}
+
+/// Whether its children serve its hashes: a split that has finished leaves the parent where it was
+/// until another write.
+fn is_superseded(shard: &ShardMetadata, namespace: &NamespaceStatus) -> bool {
+    let Some(split) = &shard.split else {
+        return false;
+    };
+    let children = split.child_shard_ids.iter();
+    let mut children = children.map(|child| namespace.shards.get(child));
+    !split.child_shard_ids.is_empty()
+        && children.all(|child| child.is_some_and(|child| child.is_assignable()))
 }
 
 fn authorities(

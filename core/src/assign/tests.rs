@@ -37,6 +37,19 @@ fn leaders_are_named_by_their_public_address_verbatim() {
 }
 
 #[test]
+fn the_parent_of_a_split_is_left_out_once_all_its_children_are_told_of() {
+    let mut text = STATUS.replace(", split: {parentShardId: 2}", "");
+    let status = ClusterStatus::decode(&text).unwrap();
+    assert!(assigned(&status).iter().any(|(id, _)| *id == 2));
+    text.push_str(
+        "      4: {status: 1, leader: *b, ensemble: [*b], int32HashRange: {min: 25, max: 29}}\n",
+    );
+    let status = ClusterStatus::decode(&text).unwrap();
+    let ids: Vec<_> = assigned(&status).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, [0, 3, 4, 7]);
+}
+
+#[test]
 fn every_namespace_of_the_status_is_listed_even_without_shards() {
     let status = ClusterStatus::decode(STATUS).unwrap();
     let assignments = ShardAssignments::of(&status, None);

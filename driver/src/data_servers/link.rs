@@ -26,6 +26,7 @@ use super::details;
 use super::dial::Dialer;
 use super::dial_error::DialError;
 use crate::causes::with_causes;
+use crate::event_loop::Gate;
 
 const INSTANCE_ID: HeaderName = HeaderName::from_static("instance-id");
 const PRODUCT: HeaderValue =
@@ -67,6 +68,12 @@ impl Link {
         let mut fresh = false;
         loop {
             let mut sender = self.connect().await.map_err(|error| self.status(&error))?;
+            // It may have waited for long.
+            if let Some(gate) = request.extensions().get::<Gate>()
+                && !gate.is_open()
+            {
+                return Err(Status::cancelled("authority ended before it was sent"));
+            }
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok(details::checked(response)),
                 Err(mut error) => match error.take_message() {

@@ -49,11 +49,15 @@ use self::address::Address;
 use self::dial::Dialer;
 use self::link::Link;
 use self::server::Server;
+use crate::event_loop::Gate;
 
 /// Every data server that was called, and its connection. Clones share them. Dropping the last one,
 /// with its calls, closes the connections.
 #[derive(Clone)]
-pub struct DataServers(Arc<Inner>);
+pub struct DataServers {
+    inner: Arc<Inner>,
+    gate: Option<Gate>,
+}
 
 struct Inner {
     options: CallOptions,
@@ -78,19 +82,30 @@ impl DataServers {
             .filter(|header| !header.is_empty())
             .ok_or_else(|| InvalidInstanceId(Arc::clone(&instance_id)))?;
         let dialer = Arc::new(Dialer::new(options.tls.clone(), options.dial_deadline));
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             options,
             dialer,
             instance_id,
             header,
             servers: Mutex::default(),
-        })))
+        });
+        Ok(Self { inner, gate: None })
+    }
+
+    /// The same data servers and connections, but calls are not sent once the gate is closed, even
+    /// if they have waited for their turn, or for a connection, until then.
+    pub(crate) fn within(&self, gate: Gate) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            gate: Some(gate),
+        }
     }
 
     /// Asks a data server, at its internal address.
     pub async fn call(&self, server: &DataServerIdentity, call: Call) -> Result<Answer, CallError> {
         let server = self.server(&server.internal)?;
-        server.call(call, &self.0.instance_id).await
+        let (instance_id, gate) = (&self.inner.instance_id, self.gate.as_ref());
+        server.call(call, instance_id, gate).await
     }
 
     /// Sends the latest assignments, and again whenever they change, until the stream ends or every
@@ -131,7 +146,7 @@ impl DataServers {
             dialer,
             header,
             ..
-        } = &*self.0;
+        } = &*self.inner;
         let address = Address::parse(internal, dialer.always_encrypts())?;
         let origin = address.origin.clone();
         let link = Link::new(Arc::clone(dialer), address, header.clone());
@@ -141,7 +156,7 @@ impl DataServers {
     }
 
     fn servers(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Arc<Server>>> {
-        let servers = &self.0.servers;
+        let servers = &self.inner.servers;
         servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

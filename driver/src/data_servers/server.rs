@@ -24,6 +24,7 @@ use super::failure::{call_error, stream_ended, timed_out};
 use super::limits::{Class, Limits};
 use super::link::Link;
 use super::options::CallOptions;
+use crate::event_loop::Gate;
 use crate::observe::metrics::RpcCounter;
 
 /// Far above the largest answer; tonic's own default is 4 MiB.
@@ -57,12 +58,17 @@ impl Server {
         }
     }
 
-    pub async fn call(&self, call: Call, instance_id: &str) -> Result<Answer, CallError> {
+    pub async fn call(
+        &self,
+        call: Call,
+        instance_id: &str,
+        gate: Option<&Gate>,
+    ) -> Result<Answer, CallError> {
         match call {
             Call::AddFollower(call) => {
                 let turn = (Class::Lasting, "AddFollower");
                 let request = convert::add_follower(&call);
-                self.ask(turn, request, |mut client, request| async move {
+                self.ask(turn, request, gate, |mut client, request| async move {
                     client.add_follower(request).await
                 })
                 .await
@@ -72,31 +78,31 @@ impl Server {
             Call::BecomeLeader(call) => {
                 let turn = (Class::Lasting, "BecomeLeader");
                 let request = convert::become_leader(&call);
-                self.ask(turn, request, |mut client, request| async move {
+                self.ask(turn, request, gate, |mut client, request| async move {
                     client.become_leader(request).await
                 })
                 .await
                 .map_err(Failure::into_error)?;
                 Ok(Answer::BecameLeader)
             }
-            Call::CheckHealth => self.check_health().await,
+            Call::CheckHealth => self.check_health(gate).await,
             Call::GetStatus { shard } => {
                 let turn = (Class::Ordinary, "GetStatus");
                 let request = convert::get_status(shard);
                 let response = self
-                    .ask(turn, request, |mut client, request| async move {
+                    .ask(turn, request, gate, |mut client, request| async move {
                         client.get_status(request).await
                     })
                     .await
                     .map_err(Failure::into_error)?;
                 convert::status(&response)
             }
-            Call::Handshake => self.handshake(instance_id).await,
+            Call::Handshake => self.handshake(instance_id, gate).await,
             Call::NewTerm(call) => {
                 let turn = (Class::Ordinary, "NewTerm");
                 let request = convert::new_term(&call);
                 let response = self
-                    .ask(turn, request, |mut client, request| async move {
+                    .ask(turn, request, gate, |mut client, request| async move {
                         client.new_term(request).await
                     })
                     .await
@@ -107,13 +113,13 @@ impl Server {
     }
 
     /// Servers older than `Handshake` can't be bound: for them, knowing their features is all.
-    async fn handshake(&self, instance_id: &str) -> Result<Answer, CallError> {
+    async fn handshake(&self, instance_id: &str, gate: Option<&Gate>) -> Result<Answer, CallError> {
         let request = HandshakeRequest {
             instance_id: instance_id.to_owned(),
         };
         let turn = (Class::Ordinary, "Handshake");
         let shaken = self
-            .ask(turn, request, |mut client, request| async move {
+            .ask(turn, request, gate, |mut client, request| async move {
                 client.handshake(request).await
             })
             .await;
@@ -124,18 +130,25 @@ impl Server {
         }
         let turn = (Class::Ordinary, "GetInfo");
         let response = self
-            .ask(turn, GetInfoRequest {}, |mut client, request| async move {
-                client.get_info(request).await
-            })
+            .ask(
+                turn,
+                GetInfoRequest {},
+                gate,
+                |mut client, request| async move { client.get_info(request).await },
+            )
             .await
             .map_err(Failure::into_error)?;
         Ok(convert::informed(&response))
     }
 
-    async fn check_health(&self) -> Result<Answer, CallError> {
+    async fn check_health(&self, gate: Option<&Gate>) -> Result<Answer, CallError> {
         let mut client = self.health.clone();
         let deadline = self.health_deadline;
-        let answer = timeout(deadline, client.check(within(deadline, whole_server()))).await;
+        let mut request = within(deadline, whole_server());
+        if let Some(gate) = gate {
+            request.extensions_mut().insert(gate.clone());
+        }
+        let answer = timeout(deadline, client.check(request)).await;
         let response = answer
             .map_err(|_| timed_out("Health/Check", deadline))?
             .map_err(|status| call_error(&status))?;
@@ -163,6 +176,7 @@ impl Server {
         &self,
         (class, method): (Class, &'static str),
         request: Q,
+        gate: Option<&Gate>,
         send: impl FnOnce(OxiaCoordinationClient<Transport>, Request<Q>) -> F,
     ) -> Result<A, Failure>
     where
@@ -170,7 +184,10 @@ impl Server {
     {
         let turn = self.limits.turn(class, method, self.deadline).await;
         let _turn = turn.map_err(Failure::Ours)?;
-        let request = within(self.deadline, request);
+        let mut request = within(self.deadline, request);
+        if let Some(gate) = gate {
+            request.extensions_mut().insert(gate.clone());
+        }
         match timeout(self.deadline, send(self.coordination.clone(), request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(Failure::Answer(status)),

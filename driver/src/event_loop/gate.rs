@@ -11,20 +11,20 @@ use stepdown_core::Timestamp;
 ///
 /// [`Tenancy`]: stepdown_core::tenancy::Tenancy
 #[derive(Clone, Debug)]
-pub(super) struct Gate(Arc<AtomicU64>);
+pub(crate) struct Gate(Arc<AtomicU64>);
 
 impl Gate {
-    pub(super) fn closed() -> Self {
+    pub(crate) fn closed() -> Self {
         Self(Arc::new(AtomicU64::new(0)))
     }
 
     /// Keeps it open until then.
-    pub(super) fn set(&self, until: Timestamp) {
+    pub(crate) fn set(&self, until: Timestamp) {
         self.0.store(until.0, Ordering::Release);
     }
 
     /// Whether something may leave now.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         boottime().0 < self.0.load(Ordering::Acquire)
     }
 }

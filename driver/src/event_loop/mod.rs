@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+pub(crate) use self::gate::Gate;
 use self::leadership::LeadershipTask;
 use self::tasks::Tasks;
 pub use self::view::View;

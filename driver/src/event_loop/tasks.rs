@@ -238,7 +238,7 @@ impl Tasks {
             if !gate.is_open() {
                 return Err(End::NoAuthority);
             }
-            Ok(ask(servers).await)
+            Ok(ask(servers.within(gate)).await)
         });
     }
 

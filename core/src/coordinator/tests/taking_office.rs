@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::steps::kinds;
 use crate::cluster::ShardStatus;
 use crate::scripted::{CONFIGURATION, World};
-use crate::store::{LoadOutcome, StoreOutcome};
-use crate::{Cause, Effect, Event, Reason, Report, Role, Tenure};
+use crate::store::{LoadOutcome, LoadedStatus, StoreOutcome};
+use crate::{Cause, Effect, Epoch, Event, Reason, Report, Role, Tenure, Version};
 
 #[test]
 fn a_candidate_loads_and_fences_before_it_leads() {
@@ -184,4 +184,30 @@ fn a_shutdown_and_a_configuration_are_heard_by_whoever_has_to_leave_at_the_same_
         world.run_for(10_000);
         assert_eq!(world.machine.steady_shards(), Some((2, 2)));
     }
+}
+
+#[test]
+fn an_older_copy_of_the_document_is_led_on_and_said_to_be_one() {
+    let world = World::steady();
+    let (version, document) = world.stored.clone().unwrap();
+    let mut world = world.restarted();
+    // The fencing write is stored in place of what is found here.
+    world.unreadable = Some(LoadOutcome::Found(LoadedStatus {
+        version: Version::new(version.to_string()),
+        epoch: Epoch(9),
+        write_id: Some(document.write_id),
+        intact: true,
+        status: document.status,
+        bytes: 1_000,
+    }));
+    world.settle();
+    let said = world.log.iter().find_map(|effect| match effect {
+        Effect::Report(Report::StatusAdopted { reason }) => Some(reason.clone()),
+        _ => None,
+    });
+    assert!(
+        said.unwrap()
+            .starts_with("it is an older copy, of epoch 1, where epoch 9")
+    );
+    assert_eq!(world.machine.role(), Role::Leader);
 }

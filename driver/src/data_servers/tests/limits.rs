@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
 use stepdown_core::call::{AddFollower, Call, CallErrorKind, EntryId};
-use stepdown_core::{ShardId, Term};
+use stepdown_core::{ShardId, Term, Timestamp};
 use tokio::task::JoinSet;
 
 use super::super::CallOptions;
 use super::peer::Peer;
 use super::{impatient, new_term, servers_with};
+use crate::event_loop::Gate;
 
 fn add_follower(shard: i64) -> Call {
     Call::AddFollower(AddFollower {
@@ -54,6 +55,30 @@ async fn lasting_calls_that_hang_keep_no_other_out() {
     peer.heard(2).await;
     servers.call(&peer.identity(), new_term(1)).await.unwrap();
     assert_eq!(peer.heard.requests.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_call_that_waited_for_its_turn_until_the_gate_closed_is_not_sent() {
+    let peer = Peer::start().await;
+    let release = peer.hold("NewTerm");
+    let servers = servers_with(CallOptions {
+        ordinary_calls: 1,
+        ..CallOptions::default()
+    });
+    let gate = Gate::closed();
+    gate.set(Timestamp(u64::MAX));
+    let call = |shard| {
+        let (servers, server) = (servers.within(gate.clone()), peer.identity());
+        tokio::spawn(async move { servers.call(&server, new_term(shard)).await })
+    };
+    let first = call(1);
+    peer.heard(1).await;
+    let second = call(2);
+    gate.set(Timestamp(0));
+    release.add_permits(2);
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap_err();
+    assert_eq!(peer.heard.requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
