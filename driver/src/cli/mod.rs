@@ -17,6 +17,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use coordinator::CoordinatorArgs;
 pub(crate) use coordinator::LeaseProfile;
+pub(crate) use duration::parse_duration;
 pub use exit::usage_error;
 pub use health::{HealthArgs, NoAnswer, Unhealthy, check};
 pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, TooFewDataServers};
@@ -66,7 +67,7 @@ pub struct GlobalArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Measure the coordinator against sandbox data servers, in one process
+    /// Measure the coordinator against data servers on loopback
     Bench(BenchArgs),
     /// Start a coordinator
     Coordinator(Box<CoordinatorArgs>),

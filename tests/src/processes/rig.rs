@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, NamespaceOptions, Process, SandboxError, leads,
+    Cluster, ClusterOptions, DataServerKind, NamespaceOptions, Process, SandboxError, leads,
 };
 use stepdown_sandbox::workload::{LeaderAt, Workload};
 use tempfile::TempDir;
@@ -47,6 +47,7 @@ impl Rig {
             dir: dir.path().canonicalize().expect("the directory is there"),
             coordinators,
             data_servers: usize::try_from(servers).unwrap_or_default(),
+            data_server_kind: DataServerKind::Sandbox,
             namespaces: namespaces.clone(),
             coordinator_words: Vec::new(),
         };
