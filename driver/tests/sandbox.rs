@@ -4,9 +4,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use stepdown_sandbox::cluster::{Cluster, ClusterOptions, NamespaceOptions, SandboxError};
+use stepdown_sandbox::cluster::{
+    Cluster, ClusterOptions, DataServerKind, NamespaceOptions, SandboxError,
+};
+
+use support::{children_of, signal, text, until};
+
+mod support;
 
 fn sandbox(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_stepdown"))
@@ -15,10 +21,6 @@ fn sandbox(words: &[&str]) -> Output {
         .stdin(Stdio::null())
         .output()
         .expect("it runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The number before `what` in the summary.
@@ -160,6 +162,7 @@ async fn a_process_that_ends_unasked_is_noticed() {
         dir: dir.path().to_path_buf(),
         coordinators: 1,
         data_servers: 1,
+        data_server_kind: DataServerKind::Sandbox,
         namespaces: vec![NamespaceOptions {
             name: "default".to_owned(),
             shards: 1,
@@ -177,33 +180,4 @@ async fn a_process_that_ends_unasked_is_noticed() {
         Err(SandboxError::Ended { name, .. }) => name == "server-1",
         Err(error) => panic!("{error}"),
     });
-}
-
-#[cfg(target_os = "linux")]
-fn signal(name: &str, process: u32) {
-    let words = ["-s", name, &process.to_string()];
-    let status = Command::new("kill").args(words).status();
-    assert!(status.expect("it runs").success());
-}
-
-/// The processes whose command line names this directory, other than the sandbox itself.
-#[cfg(target_os = "linux")]
-fn children_of(dir: &Path) -> Vec<u32> {
-    let dir = dir.to_str().expect("a name");
-    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    let ids = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
-    ids.filter(|id: &u32| {
-        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        let line = text(&line);
-        line.contains(dir) && !line.contains("\0sandbox\0")
-    })
-    .collect()
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < deadline, "{what} in 60 s");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -1,16 +1,18 @@
-//! `stepdown bench`: measures the whole coordinator against sandbox data servers on loopback, with
-//! the memory backend, in one process.
+//! `stepdown bench`: measures the whole coordinator against data servers on loopback.
 
 mod bring_up;
 mod cluster;
 mod conflict;
 mod error;
+mod outage;
 
 use clap::{Args, Subcommand};
 
 pub use error::BenchError;
 
-/// Measure the coordinator against sandbox data servers, in one process
+use outage::OutageArgs;
+
+/// Measure the coordinator against data servers on loopback
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
     /// What to measure
@@ -36,6 +38,8 @@ enum Bench {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         rounds: u32,
     },
+    /// From the loss of one data server of three, and then of a second, until both are back
+    Outage(OutageArgs),
 }
 
 /// Measures, and prints the figures.
@@ -43,5 +47,6 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     match args.what {
         Bench::BringUp { shards } => bring_up::run(shards).await,
         Bench::Conflict { shards, rounds } => conflict::run(shards, rounds).await,
+        Bench::Outage(args) => outage::run(args).await,
     }
 }

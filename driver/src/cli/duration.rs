@@ -7,10 +7,10 @@ use stepdown_core::cluster;
 /// A word that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a duration, as in 10s, 1m30s or 500ms")]
-pub(super) struct ParseDurationError(String);
+pub(crate) struct ParseDurationError(String);
 
 /// Reads a duration as Go writes it; a negative one is refused.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     cluster::parse_duration(text).map_err(|_| ParseDurationError(text.to_owned()))
 }
 

@@ -19,6 +19,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use accept_loss::{AcceptLossArgs, NotAccepted, accept};
 pub use coordinator::CoordinatorArgs;
 pub(crate) use coordinator::LeaseProfile;
+pub(crate) use duration::parse_duration;
 pub use exit::usage_error;
 pub use health::{HealthArgs, NoAnswer, Unhealthy, check};
 pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, TooFewDataServers};
@@ -70,7 +71,7 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Accept that what a shard's lost replicas had is gone, so that it can be elected
     AcceptLoss(AcceptLossArgs),
-    /// Measure the coordinator against sandbox data servers, in one process
+    /// Measure the coordinator against data servers on loopback
     Bench(BenchArgs),
     /// Start a coordinator
     Coordinator(Box<CoordinatorArgs>),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use stepdown_sandbox::cluster::{ClusterOptions, NamespaceOptions, SandboxError};
+use stepdown_sandbox::cluster::{ClusterOptions, DataServerKind, NamespaceOptions, SandboxError};
 use stepdown_sandbox::server::DataServerOptions;
 use stepdown_sandbox::show::{Place, Script, ShowOptions, Summary, run};
 
@@ -84,6 +84,7 @@ impl SandboxArgs {
             dir: place.path().to_path_buf(),
             coordinators: count(self.coordinators),
             data_servers: count(self.data_servers),
+            data_server_kind: DataServerKind::Sandbox,
             namespaces: vec![NamespaceOptions {
                 name: self.namespace,
                 shards: self.shards,

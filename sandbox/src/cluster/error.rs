@@ -66,12 +66,14 @@ pub enum SandboxError {
 }
 
 impl SandboxError {
-    pub(crate) fn os(doing: impl Display) -> impl FnOnce(io::Error) -> Self {
+    /// The operating system refused to do this.
+    pub fn os(doing: impl Display) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.to_string();
         move |source| Self::Os { doing, source }
     }
 
-    pub(crate) fn file(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// The operating system refused to do this with a file.
+    pub fn file(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         Self::os(format!("{verb} {}", path.display()))
     }
 }

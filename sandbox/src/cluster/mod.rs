@@ -23,7 +23,7 @@ use self::coordinator::in_files;
 
 pub use configuration::{NamespaceOptions, configuration};
 pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
-pub use data_server::{DataServerProcess, DataServerProcessOptions};
+pub use data_server::{DataServerKind, DataServerProcess, DataServerProcessOptions};
 pub use error::SandboxError;
 pub use metrics::{Samples, ScrapeError, leads, scrape};
 pub use orphans::become_child;
@@ -43,6 +43,8 @@ pub struct ClusterOptions {
     pub coordinators: usize,
     /// How many data servers.
     pub data_servers: usize,
+    /// What the data servers are.
+    pub data_server_kind: DataServerKind,
     /// The namespaces.
     pub namespaces: Vec<NamespaceOptions>,
     /// Further flags for every coordinator.
@@ -77,6 +79,7 @@ impl Cluster {
                 .push(DataServerProcess::start(DataServerProcessOptions {
                     name: format!("server-{number}"),
                     program: options.program.clone(),
+                    kind: options.data_server_kind.clone(),
                     dir: dir.clone(),
                 })?);
         }

@@ -49,7 +49,7 @@ impl Place {
     }
 
     /// Keeps it if asked to; returns it then.
-    pub(super) fn settle(self, keep: bool) -> Option<PathBuf> {
+    pub fn settle(self, keep: bool) -> Option<PathBuf> {
         match self {
             Self::Temporary(dir) if keep => Some(dir.keep()),
             Self::Temporary(_) => None,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use stepdown_core::Epoch;
 use stepdown_sandbox::cluster::{
-    CoordinatorProcess, CoordinatorProcessOptions, DataServerProcess, DataServerProcessOptions,
-    NamespaceOptions, Process, SandboxError, configuration, leads,
+    CoordinatorProcess, CoordinatorProcessOptions, DataServerKind, DataServerProcess,
+    DataServerProcessOptions, NamespaceOptions, Process, SandboxError, configuration, leads,
 };
 use stepdown_sandbox::workload::Workload;
 use tempfile::TempDir;
@@ -127,6 +127,7 @@ impl Fleet {
         let started = DataServerProcess::start(DataServerProcessOptions {
             name: format!("server-{number}"),
             program: stepdown(),
+            kind: DataServerKind::Sandbox,
             dir: self.dir().to_owned(),
         });
         let server = self.done(started);

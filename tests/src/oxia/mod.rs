@@ -7,6 +7,7 @@
 
 mod coordinator;
 mod gaps;
+mod keys;
 mod member;
 mod mixed;
 mod perf;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 pub use coordinator::OxiaCoordinator;
 pub use gaps::Longest;
+pub use keys::{Keys, Pace};
 pub use member::Member;
 pub use mixed::Mixed;
 pub use perf::{Perf, Stats};

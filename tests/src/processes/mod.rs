@@ -4,7 +4,9 @@
 // What is awaited and does not come fails a test, and this is where it is awaited.
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod disks;
 mod history;
+mod load;
 mod onlooker;
 mod program;
 mod rig;
@@ -12,7 +14,9 @@ mod round;
 mod rounds;
 mod stranger;
 
+pub use disks::Coordinator;
 pub use history::{FirstLine, History};
+pub use load::Load;
 pub use onlooker::Onlooker;
 pub use program::{Ran, as_oxia, run, run_with, stepdown};
 pub use rig::{LIMIT, Rig, leaders};

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, NamespaceOptions, Process, SandboxError, leads,
+    Cluster, ClusterOptions, DataServerKind, NamespaceOptions, Process, SandboxError, leads,
 };
 use stepdown_sandbox::workload::{LeaderAt, Workload};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::Onlooker;
+use super::{Load, Onlooker};
 
 /// How long anything may take before it counts as hung. Nothing waits for it otherwise.
 pub const LIMIT: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(20);
 const LINES: usize = 50;
+const LATELY: Duration = Duration::from_secs(5);
 /// About as many as there will be, which is how often the workload writes.
 const SHARDS: usize = 12;
 
@@ -30,33 +31,43 @@ pub struct Rig {
     /// Who looks at the status file.
     pub onlooker: Onlooker,
     namespaces: Vec<NamespaceOptions>,
-    workload: Workload,
+    load: Load,
     dir: Option<TempDir>,
 }
 
 impl Rig {
     /// Starts a program's coordinators and data servers, and waits until all shards are led.
     pub async fn start(dir: TempDir, program: PathBuf, coordinators: usize, servers: u32) -> Self {
-        let namespaces = vec![NamespaceOptions {
-            name: "default".to_owned(),
-            shards: 8,
-            replication_factor: servers,
-        }];
         let options = ClusterOptions {
             program,
             dir: dir.path().canonicalize().expect("the directory is there"),
             coordinators,
             data_servers: usize::try_from(servers).unwrap_or_default(),
-            namespaces: namespaces.clone(),
+            data_server_kind: DataServerKind::Sandbox,
+            namespaces: vec![NamespaceOptions {
+                name: "default".to_owned(),
+                shards: 8,
+                replication_factor: servers,
+            }],
             coordinator_words: Vec::new(),
         };
+        let load = |_: &Cluster| Load::Entries(Workload::new(SHARDS));
+        Self::with(dir, &options, load).await
+    }
+
+    /// Starts these processes and this load, and waits until all shards are led.
+    pub async fn with(
+        dir: TempDir,
+        options: &ClusterOptions,
+        load: impl FnOnce(&Cluster) -> Load,
+    ) -> Self {
         let onlooker = Onlooker::new(&options.dir.join("cluster-status.yaml"));
-        let cluster = Cluster::start(&options).expect("the processes can be started");
+        let cluster = Cluster::start(options).expect("the processes can be started");
         let mut rig = Self {
+            load: load(&cluster),
             cluster,
             onlooker,
-            namespaces,
-            workload: Workload::new(SHARDS),
+            namespaces: options.namespaces.clone(),
             dir: Some(dir),
         };
         rig.steady().await;
@@ -71,7 +82,7 @@ impl Rig {
         let what = "one coordinator to lead, and every shard to acknowledge a new write";
         self.until(what, async |rig| {
             let led = rig.follow();
-            let all = led && rig.workload.silent_since(since).is_empty();
+            let all = led && rig.load.silent_since(since).is_empty();
             if all {
                 rig.cluster.leader().await
             } else {
@@ -146,8 +157,10 @@ impl Rig {
             })
             .collect();
         let status = fs::read_to_string(self.cluster.status_path()).unwrap_or_default();
+        let lately = Instant::now().checked_sub(LATELY);
+        let silent = lately.map_or_else(Vec::new, |it| self.load.silent_since(it));
         panic!(
-            "{what}\n{}\n--- the status file:\n{status}",
+            "{what}\n--- without an acknowledged write in the last {LATELY:?}: {silent:?}\n{}\n--- the status file:\n{status}",
             logs.join("\n")
         );
     }
@@ -261,8 +274,8 @@ impl Rig {
     /// Stops writing, and reads back everything that was ever acknowledged; returns how much.
     pub async fn nothing_is_lost(&mut self) -> u64 {
         self.steady().await;
-        self.workload.stop().await;
-        let entries = self.workload.verify(Instant::now() + LIMIT).await;
+        self.load.stop().await;
+        let entries = self.load.verify(Instant::now() + LIMIT).await;
         self.check();
         if entries.acknowledged == 0 || entries.verified != entries.acknowledged {
             self.fail(&format!("acknowledged entries are not there: {entries:?}"));
@@ -282,7 +295,7 @@ impl Rig {
         };
         let leaders = leaders(&status);
         let all = leaders.iter().all(|it| it.address.is_some());
-        self.workload.follow(leaders);
+        self.load.follow(leaders);
         all && status.namespaces.len() == self.namespaces.len()
     }
 }
