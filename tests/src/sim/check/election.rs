@@ -87,7 +87,7 @@ impl World<'_> {
     }
 
     /// Whether the lease promises that these two do not lead at once. It does not where their
-    /// clocks differ too much; nor before there is a document, nor where it was deleted so often
+    /// clocks differ too much, or have jumped; nor before there is a document, nor where it was deleted so often
     /// that a candidate takes two absences for one: then the fencing of the document is left.
     pub(super) fn excludes(&self, one: usize, other: usize) -> bool {
         let alike = Clock::agree(
@@ -95,7 +95,8 @@ impl World<'_> {
             self.hosts[other].clock,
             TIMING.clock_error,
         );
-        alike && self.store.latest().is_some() && self.lease.deletions < 2
+        let steady = [one, other].iter().all(|host| !self.hosts[*host].clock_jumped);
+        alike && steady && self.store.latest().is_some() && self.lease.deletions < 2
     }
 
     /// B11: the lease was given back; somebody who wants it has it soon.

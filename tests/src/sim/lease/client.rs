@@ -208,7 +208,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn set_lease_alarm(&mut self, host: usize) {
+    pub(in crate::sim) fn set_lease_alarm(&mut self, host: usize) {
         let now = self.queue.now();
         let place = &mut self.hosts[host];
         let machine = place.client.machine.as_ref();
