@@ -159,11 +159,11 @@ mistakes! {
     a_campaign_that_does_not_wait_for_the_drain_is_found: Planted::ForgetsToDrain, "D3" "D4";
     a_leader_on_an_old_document_is_found: Planted::LeadsOnAnOldDocument, "S4" "S5";
     authority_that_counts_from_the_answer_is_found: Planted::CountsFromTheAnswer, "B1" "B2";
-    a_renewal_after_the_close_is_found: Planted::RenewsAfterTheClose, "D1";
+    a_renewal_after_the_close_is_found: Planted::RenewsAfterTheClose, "D1" "L1 meanwhile";
     a_lease_given_back_before_the_drain_is_found: Planted::GivesBackTooEarly, "D4";
-    acting_in_doubt_is_found: Planted::ActsInDoubt, "S3" "S4";
+    acting_in_doubt_is_found: Planted::ActsInDoubt, "S3" "S4" "S5";
     acting_after_authority_has_ended_is_found: Planted::ActsWithoutAuthority, "D5";
-    adopting_another_head_after_a_doubt_is_found: Planted::AdoptsAnotherHead, "S3" "S5" "S6";
+    adopting_another_head_after_a_doubt_is_found: Planted::AdoptsAnotherHead, "S3" "S5" "S6" "T2";
     closing_twice_is_found: Planted::ClosesTwice, "D8";
     a_vote_less_than_a_majority_is_found: Planted::CountsOneVoteTooFew, "T5";
     a_vote_less_than_a_majority_is_found_by_what_it_loses: Overlooked(Planted::CountsOneVoteTooFew), "E6";

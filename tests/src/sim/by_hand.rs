@@ -13,7 +13,7 @@ use super::check::Check;
 use super::server::failure;
 use super::world::World;
 
-/// A coordinator looks at every leader within this time.
+/// A coordinator looks at every replica within this time.
 const LOOKED_AT: Duration = Duration::from_secs(310);
 
 impl World<'_> {
@@ -30,15 +30,15 @@ impl World<'_> {
             return;
         }
         let shard = shards[self.chance.faults.index(shards.len())];
+        // Its health does not show it: replicas are looked at now and then.
+        let noticed = self.queue.now().plus(LOOKED_AT);
         if place.model.leads(shard).is_some() {
-            // Its own health does not show that it leads no more: it is looked at now and then.
-            let noticed = self.queue.now().plus(LOOKED_AT);
             if noticed >= self.chaos_ends {
                 return;
             }
-            self.calm = self.calm.max(noticed);
             self.sometimes.hit("leader_ahead");
         }
+        self.calm = self.calm.max(noticed);
         let term = Term(place.model.term(shard).0 + i64::from(by));
         let token = self.token();
         let request = Request::NewTerm(NewTerm {

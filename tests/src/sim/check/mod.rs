@@ -164,7 +164,8 @@ impl World<'_> {
                 Ok(())
             }
             Effect::Report(Report::ShardInSync { shard, in_sync, .. }) => {
-                self.check_in_sync(host, *shard, *in_sync)
+                let in_sync = self.check_in_sync(host, *shard, *in_sync);
+                self.heed(in_sync)
             }
             Effect::Report(report) => self.check_report(host, report),
             Effect::ForgetServer { .. } => Ok(()),

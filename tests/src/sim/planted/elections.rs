@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{Answer, Call, CallErrorKind, EntryId, NewTerm, ReplicaRole};
+use stepdown_core::call::{Answer, Binding, Call, EntryId, NewTerm, ReplicaRole};
 use stepdown_core::cluster::{ClusterStatus, KeySorting, ShardStatus};
 use stepdown_core::{Effect, Event, RequestId, ShardId, Term};
 
@@ -278,34 +278,36 @@ impl Mistake for FencesBeforeStoring {
     }
 }
 
-/// Elections are tried whether a majority runs or not.
-pub struct ElectsWithoutAMajority;
+/// A server that has been away for a while counts as running, so that elections are tried whether a
+/// majority runs or not.
+#[derive(Default)]
+pub struct ElectsWithoutAMajority {
+    failures: BTreeMap<Arc<str>, u32>,
+}
+
+/// By then it has been called away.
+const AWAY: u32 = 6;
 
 impl Mistake for ElectsWithoutAMajority {
     fn hears(&mut self, seen: &mut Seen, event: Event) -> Option<Event> {
-        let Event::CallAnswered {
-            result: Err(error), ..
-        } = &event
+        let (Some((server, call)), Event::CallAnswered { result, .. }) = (&seen.asked, &event)
         else {
-            // What breaks says that a server is away.
-            return (!matches!(event, Event::HealthWatchEnded { .. })).then_some(event);
+            return Some(event);
         };
-        let unheard = matches!(
-            error.kind,
-            CallErrorKind::Unreachable | CallErrorKind::TimedOut
-        );
-        match &seen.asked {
-            Some((_, Call::CheckHealth)) if unheard => {
-                let serving = true;
-                Some(answering(event, Ok(Answer::Health { serving })))
-            }
-            Some(_) if error.kind == CallErrorKind::Unreachable => {
-                let mut error = error.clone();
-                error.kind = CallErrorKind::TimedOut;
-                Some(answering(event, Err(error)))
-            }
-            Some(_) | None => Some(event),
+        let failures = self.failures.entry(server.internal.clone()).or_default();
+        match (call, result) {
+            (Call::CheckHealth, Ok(_)) => *failures = 0,
+            (Call::CheckHealth, Err(_)) => *failures += 1,
+            _ => {}
         }
+        let invented = match (call, result) {
+            (Call::CheckHealth, Err(_)) if *failures > AWAY => Answer::Health { serving: true },
+            (Call::Handshake, Err(_)) if *failures > AWAY => Answer::Handshaken {
+                binding: Binding::AlreadyBound,
+                features: BTreeSet::new(),
+            },
+            _ => return Some(event),
+        };
+        Some(answering(event, Ok(invented)))
     }
 }
-

@@ -91,7 +91,7 @@ impl Planted {
                 term: Term(-head.term.0),
                 offset: -head.offset,
             })),
-            Self::ElectsWithoutAMajority => Box::new(elections::ElectsWithoutAMajority),
+            Self::ElectsWithoutAMajority => Box::new(elections::ElectsWithoutAMajority::default()),
             Self::FencesBeforeStoring => Box::new(elections::FencesBeforeStoring::default()),
             Self::ForgetsToDrain => Box::new(offices::ForgetsToDrain),
             Self::GivesUpAfterOneCheck => Box::new(servers::GivesUpAfterOneCheck),

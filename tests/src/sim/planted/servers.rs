@@ -1,7 +1,7 @@
 //! Mistakes about data servers: what their answers mean.
 
 use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
-use stepdown_core::{Effect, Event, RequestId};
+use stepdown_core::{Effect, Event, RequestId, Term};
 
 use super::mistaken::Mistake;
 use super::seen::{Seen, answering};
@@ -43,13 +43,8 @@ impl Mistake for TakesAnyAnswerForLeading {
         if !is_leader || unheard {
             return Some(event);
         }
-        let leads = ReplicaStatus {
-            term: stored.term,
-            role: ReplicaRole::Leader,
-            head_offset: -1,
-            commit_offset: -1,
-        };
-        Some(answering(event, Ok(Answer::Status(leads))))
+        let term = stored.term;
+        Some(answering(event, Ok(leading(term))))
     }
 }
 
@@ -67,24 +62,43 @@ impl Mistake for GivesUpAfterOneCheck {
     }
 }
 
-/// A server that can't be heard of is waited for.
+/// A leader that can't be heard of leads until it is heard of.
 pub struct WaitsForTheDead;
 
 impl Mistake for WaitsForTheDead {
     fn hears(&mut self, seen: &mut Seen, event: Event) -> Option<Event> {
-        match &event {
-            Event::HealthObserved { serving: false, .. } | Event::HealthWatchEnded { .. } => None,
-            Event::CallAnswered { result: Err(_), .. } => match &seen.asked {
-                Some((_, Call::CheckHealth)) => {
-                    let serving = true;
-                    Some(answering(event, Ok(Answer::Health { serving })))
-                }
-                Some((_, Call::GetStatus { .. })) => None,
-                Some(_) | None => Some(event),
-            },
-            _ => Some(event),
+        let Event::CallAnswered {
+            result: Err(error), ..
+        } = &event
+        else {
+            return Some(event);
+        };
+        let unheard = matches!(
+            error.kind,
+            CallErrorKind::TimedOut | CallErrorKind::Unreachable
+        );
+        let answer = match &seen.asked {
+            Some((_, Call::CheckHealth)) => Some(Answer::Health { serving: true }),
+            Some((_, Call::GetStatus { shard })) if unheard => {
+                seen.shard(*shard).map(|stored| leading(stored.term))
+            }
+            Some(_) | None => None,
+        };
+        match answer {
+            Some(answer) => Some(answering(event, Ok(answer))),
+            None => Some(event),
         }
     }
+}
+
+/// What a replica says that leads.
+fn leading(term: Term) -> Answer {
+    Answer::Status(ReplicaStatus {
+        term,
+        role: ReplicaRole::Leader,
+        head_offset: -1,
+        commit_offset: -1,
+    })
 }
 
 /// Another cluster's server is worked with.
