@@ -166,7 +166,7 @@ mistakes! {
     adopting_another_head_after_a_doubt_is_found: Planted::AdoptsAnotherHead, "S3" "S5" "S6" "T2";
     closing_twice_is_found: Planted::ClosesTwice, "D8";
     a_vote_less_than_a_majority_is_found: Planted::CountsOneVoteTooFew, "T5";
-    a_vote_less_than_a_majority_is_found_by_what_it_loses: Overlooked(Planted::CountsOneVoteTooFew), "E6";
+    a_vote_less_than_a_majority_is_found_by_what_it_loses: Overlooked(Planted::CountsOneVoteTooFew), "E6" "L11";
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
@@ -194,7 +194,7 @@ mistakes! {
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3";
-    waiting_for_the_dead_is_found: Planted::WaitsForTheDead, "L1 meanwhile";
+    waiting_for_the_dead_is_found: Planted::WaitsForTheDead, "L1" "L1 meanwhile";
     working_with_a_foreign_server_is_found: Planted::WorksWithAForeignServer, "H3";
 }
 

@@ -152,8 +152,7 @@ impl World<'_> {
         let now = self.queue.now();
         let (tenure, request) = (caller.tenure, caller.request);
         // A file is read as it is.
-        let is_old =
-            self.is_lease() && now < self.store.reads_old && self.chance.store.percent(50);
+        let is_old = self.is_lease() && now < self.store.reads_old && self.chance.store.percent(50);
         if is_old {
             self.sometimes.hit("old_document_read");
         }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::chance::Stream;
 use super::clock::At;
 
+/// The longest that anything is on its way where the network is well.
+pub const SLOWEST: Duration = Duration::from_millis(2);
+
 /// Every link.
 #[derive(Debug)]
 pub struct Network {

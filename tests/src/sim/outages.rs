@@ -5,6 +5,7 @@ use std::time::Duration;
 use stepdown_sandbox::replica::Tail;
 
 use super::clock::At;
+use super::network::SLOWEST;
 use super::world::{What, World};
 
 impl World<'_> {
@@ -26,8 +27,9 @@ impl World<'_> {
         self.sever(server, delay);
         for other in (0..self.servers.len()).filter(|other| *other != server) {
             let address = self.servers[server].address.internal.clone();
+            // What is on its way comes first.
             self.queue
-                .after(delay, What::Parted(server, address, other));
+                .after(delay + SLOWEST, What::Parted(server, address, other));
         }
     }
 

@@ -15,10 +15,7 @@ impl World<'_> {
         if self.queue.now() >= until {
             return self.call(caller, server, call);
         }
-        let wait = self
-            .chance
-            .network
-            .between(std::time::Duration::ZERO, most);
+        let wait = self.chance.network.between(std::time::Duration::ZERO, most);
         let leaving = Leaving {
             caller,
             server,

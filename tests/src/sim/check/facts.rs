@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use stepdown_core::call::{
+    Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
+};
 use stepdown_core::cluster::{
     ClusterConfiguration, ClusterStatus, DataServerIdentity, ShardStatus,
 };
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
-use stepdown_core::{Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version};
+use stepdown_core::{
+    Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version, WriteId,
+};
 
 use super::Check;
 use crate::sim::clock::At;
@@ -44,12 +49,15 @@ pub struct Facts {
     pub joined: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
     /// Up to where leaders had committed, by what was heard of them.
     pub committed: BTreeMap<(ShardId, Term), i64>,
+    /// How far followers were, since they last came nearer to what their leader had committed.
+    pub behind: BTreeMap<(ShardId, Term, Arc<str>), (i64, At)>,
     /// How many replicas of each shard were last said to be in sync.
     pub in_sync: BTreeMap<ShardId, usize>,
     /// Since when what is to be stored has not been.
     pub storing_since: Option<At>,
     /// How often something was stored though no shard had a majority.
     pub in_vain: usize,
+    pub last_write: Option<WriteId>,
     pub mismatched: BTreeSet<Arc<str>>,
     pub doubted: BTreeSet<ShardId>,
     pub down: BTreeSet<ServerId>,
@@ -58,6 +66,9 @@ pub struct Facts {
     pub hard: BTreeSet<ServerId>,
     pub pushed: BTreeMap<RequestId, usize>,
 }
+
+/// A follower that comes no nearer for so long, or a little longer, is brought back by an election.
+const STUCK: Duration = Duration::from_secs(55);
 
 /// Terms above the stored one that replicas are in.
 #[derive(Clone, Copy, Debug)]
@@ -278,13 +289,7 @@ impl Facts {
         None
     }
 
-    fn answered(
-        &mut self,
-        identity: &DataServerIdentity,
-        call: &Call,
-        answer: &Answer,
-        now: At,
-    ) {
+    fn answered(&mut self, identity: &DataServerIdentity, call: &Call, answer: &Answer, now: At) {
         let server = identity.id();
         match (call, answer) {
             (Call::CheckHealth, Answer::Health { serving: true }) => {
@@ -333,7 +338,7 @@ impl Facts {
                     if status.term > stored.term {
                         self.reported(*shard, status.term, now);
                     } else if status.term == stored.term {
-                        self.offsets(identity, (*shard, status.term), status, leads);
+                        self.offsets(identity, (*shard, status.term), status, leads, now);
                     }
                 }
             }
@@ -364,6 +369,7 @@ impl Facts {
         key: (ShardId, Term),
         status: &ReplicaStatus,
         leads: bool,
+        now: At,
     ) {
         let committed = self.committed.entry(key).or_insert(-1);
         if leads {
@@ -371,6 +377,19 @@ impl Facts {
         } else if status.role != ReplicaRole::NotMember && status.head_offset >= *committed {
             let joined = self.joined.entry(key).or_default();
             joined.insert(identity.internal.clone());
+            let known = (key.0, key.1, identity.internal.clone());
+            self.behind.remove(&known);
+        } else {
+            let known = (key.0, key.1, identity.internal.clone());
+            let behind = self
+                .behind
+                .entry(known)
+                .or_insert((status.head_offset, now));
+            if status.head_offset > behind.0 {
+                *behind = (status.head_offset, now);
+            } else if now.since(behind.1) >= STUCK {
+                self.doubted.insert(key.0);
+            }
         }
     }
 

@@ -13,7 +13,9 @@ impl World<'_> {
         facts.in_sync.insert(shard, in_sync);
         let accepted = facts.accepted.as_ref().and_then(|(_, status)| {
             let mut shards = status.shards();
-            shards.find(|(_, id, _)| *id == shard).map(|it| it.2.clone())
+            shards
+                .find(|(_, id, _)| *id == shard)
+                .map(|it| it.2.clone())
         });
         let term = accepted.map(|metadata| metadata.term);
         let joined = term.and_then(|term| facts.joined.get(&(shard, term)));

@@ -2,8 +2,8 @@
 //! heard is kept as [`Facts`]; what holds over all tenures as [`History`].
 
 mod assignments;
-mod calm;
 mod calls;
+mod calm;
 mod chain;
 mod election;
 mod facts;

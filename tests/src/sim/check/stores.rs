@@ -70,7 +70,7 @@ impl World<'_> {
             self.check_term_jump(host, id, old, shard)?;
             self.check_election_needed(host, id, old, shard)?;
         }
-        self.check_worth_storing(host, &document.status)?;
+        self.check_worth_storing(host, document)?;
         let now = self.queue.now();
         let facts = &mut self.hosts[host].facts;
         for reported in facts.reported.values_mut() {

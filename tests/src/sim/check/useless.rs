@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stepdown_core::Role;
-use stepdown_core::cluster::{ClusterStatus, ShardMetadata};
+use stepdown_core::cluster::ShardMetadata;
+use stepdown_core::store::StatusDocument;
 
 use super::Check;
 use crate::sim::world::World;
@@ -19,12 +20,14 @@ const USELESS: Duration = Duration::from_secs(32);
 impl World<'_> {
     /// L12: no term rises while no majority could vote in it, and nothing else is stored again and
     /// again meanwhile.
-    pub(super) fn check_worth_storing(&mut self, host: usize, status: &ClusterStatus) -> Check {
-        let facts = &self.hosts[host].facts;
+    pub(super) fn check_worth_storing(&mut self, host: usize, document: &StatusDocument) -> Check {
+        let status = &document.status;
+        let facts = &mut self.hosts[host].facts;
+        let is_repeated = facts.last_write.replace(document.write_id) == Some(document.write_id);
         let Some((_, before)) = facts.accepted.clone() else {
             return Ok(());
         };
-        if facts.resend.is_some() || self.was_paused(host) {
+        if is_repeated || self.was_paused(host) {
             return Ok(());
         }
         let mut all = true;

@@ -81,12 +81,10 @@ impl Planted {
             Self::CountsOneVoteTooFew => Box::new(elections::CountsOneVoteTooFew::default()),
             Self::CutsTheFollowerMap => Box::new(elections::CutsTheFollowerMap(1)),
             Self::ElectsHealthyLeaders => Box::new(servers::ElectsHealthyLeaders),
-            Self::ElectsTheFarthestOffset => {
-                Box::new(elections::MisreadsHeads(|head| EntryId {
-                    term: Term(0),
-                    ..head
-                }))
-            }
+            Self::ElectsTheFarthestOffset => Box::new(elections::MisreadsHeads(|head| EntryId {
+                term: Term(0),
+                ..head
+            })),
             Self::ElectsTheSmallestHead => Box::new(elections::MisreadsHeads(|head| EntryId {
                 term: Term(-head.term.0),
                 offset: -head.offset,
