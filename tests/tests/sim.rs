@@ -15,7 +15,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use stepdown_tests::sim::{Bounds, Plan, Planted, Real, Sometimes, run, run_traced, shrink};
+use stepdown_tests::sim::{
+    Bounds, Factory, LooksOnce, Overlooked, Plan, Planted, Real, Sometimes, run, run_traced, shrink,
+};
 
 /// What every run of the suite has to reach.
 const REACHED: &[&str] = &[
@@ -26,6 +28,8 @@ const REACHED: &[&str] = &[
     "answer_of_an_older_tenure",
     "become_leader_hung",
     "call_duplicated",
+    "call_queued",
+    "clock_jumped",
     "configuration_broken",
     "cooled_down",
     "corrupt_document_loaded",
@@ -45,6 +49,8 @@ const REACHED: &[&str] = &[
     "keepalive_failed",
     "late_lease_write_applied",
     "late_lease_write_refused",
+    "leader_ahead",
+    "leader_restarted_unwatched",
     "lease_conflict",
     "lease_lost",
     "lease_message_lost",
@@ -53,15 +59,19 @@ const REACHED: &[&str] = &[
     "lease_unavailable",
     "lease_won_while_the_watch_was_silent",
     "lease_won_without_a_watch",
-    "leader_restarted_unwatched",
     "majority_away",
     "not_serving",
+    "old_document_read",
     "other_cluster",
     "paused",
+    "queued_call_refused",
     "read_timed_out",
     "released_lease_taken_in_time",
+    "server_added",
+    "server_ahead",
     "server_away",
     "server_crashed",
+    "server_removed",
     "server_restarted",
     "server_silent",
     "slower_than_the_deadline",
@@ -73,12 +83,15 @@ const REACHED: &[&str] = &[
     "store_conflict",
     "store_conflict_over_a_network",
     "store_dropped_at_the_end_of_the_drain",
+    "store_kept_refusing",
     "store_lost_unheard",
     "store_refused",
     "store_stalled",
     "store_unavailable",
+    "stored_without_a_majority",
     "took_office",
     "two_led_at_once",
+    "unled_while_it_could_be_led",
 ];
 
 /// What it has to reach as well where disks fail.
@@ -130,39 +143,59 @@ fn the_same_seed_gives_the_same_events() {
     }
 }
 
-#[test]
-fn a_store_repeated_after_a_conflict_is_found() {
-    found(Planted::RetriesAfterConflict, &["S2", "S3", "S4"]);
+/// Every planted mistake with the properties by which it may be found.
+macro_rules! mistakes {
+    ($($name:ident: $factory:expr, $($property:literal)+;)+) => {
+        $(#[test]
+        fn $name() {
+            found($factory, &[$($property),+]);
+        })+
+    };
 }
 
-#[test]
-fn a_new_term_sent_before_it_is_stored_is_found() {
-    found(Planted::FencesBeforeStoring, &["T2", "S5"]);
-}
-
-#[test]
-fn a_campaign_that_does_not_wait_for_the_drain_is_found() {
-    found(Planted::ForgetsToDrain, &["D3", "D4"]);
-}
-
-#[test]
-fn a_leader_on_an_old_document_is_found() {
-    found(Planted::LeadsOnAnOldDocument, &["S4", "S5"]);
-}
-
-#[test]
-fn authority_that_counts_from_the_answer_is_found() {
-    found(Planted::CountsFromTheAnswer, &["B1", "B2"]);
-}
-
-#[test]
-fn a_renewal_after_the_close_is_found() {
-    found(Planted::RenewsAfterTheClose, &["D1"]);
-}
-
-#[test]
-fn a_lease_given_back_before_the_drain_is_found() {
-    found(Planted::GivesBackTooEarly, &["D4"]);
+mistakes! {
+    a_store_repeated_after_a_conflict_is_found: Planted::RetriesAfterConflict, "S2" "S3" "S4";
+    a_new_term_sent_before_it_is_stored_is_found: Planted::FencesBeforeStoring, "T2" "S5";
+    a_campaign_that_does_not_wait_for_the_drain_is_found: Planted::ForgetsToDrain, "D3" "D4";
+    a_leader_on_an_old_document_is_found: Planted::LeadsOnAnOldDocument, "S4" "S5";
+    authority_that_counts_from_the_answer_is_found: Planted::CountsFromTheAnswer, "B1" "B2";
+    a_renewal_after_the_close_is_found: Planted::RenewsAfterTheClose, "D1" "L1 meanwhile";
+    a_lease_given_back_before_the_drain_is_found: Planted::GivesBackTooEarly, "D4";
+    acting_in_doubt_is_found: Planted::ActsInDoubt, "S3" "S4" "S5";
+    acting_after_authority_has_ended_is_found: Planted::ActsWithoutAuthority, "D5";
+    adopting_another_head_after_a_doubt_is_found: Planted::AdoptsAnotherHead, "S3" "S5" "S6" "T2";
+    closing_twice_is_found: Planted::ClosesTwice, "D8";
+    a_vote_less_than_a_majority_is_found: Planted::CountsOneVoteTooFew, "T5";
+    a_vote_less_than_a_majority_is_found_by_what_it_loses: Overlooked(Planted::CountsOneVoteTooFew), "E6" "L11";
+    a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
+    a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
+    electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
+    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6";
+    electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6";
+    electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6";
+    electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12";
+    giving_up_after_one_check_is_found: Planted::GivesUpAfterOneCheck, "H1";
+    hearing_an_older_tenure_is_found: Planted::HearsAnOlderTenure, "D7";
+    an_outbox_kept_at_the_close_is_found: Planted::KeepsItsOutbox, "D1";
+    an_epoch_that_is_not_raised_is_found: Planted::KeepsTheEpoch, "epoch";
+    calls_that_leave_after_the_close_are_found: LooksOnce, "D1" "D5";
+    followers_that_are_never_brought_back_are_found: Planted::NeverBringsBack, "L2" "L11" "T11";
+    terms_that_climb_where_they_should_jump_are_found: Planted::NeverJumps, "T13" "L3";
+    a_deadline_that_does_not_move_is_found: Planted::NeverPauses, "D10";
+    assignments_that_are_never_told_again_are_found: Planted::NeverTellsAgain, "L4";
+    publishing_what_is_not_stored_is_found: Planted::PublishesWhatIsNotStored, "A1";
+    recording_a_leader_too_early_is_found: Planted::RecordsTooEarly, "T9";
+    repeating_a_store_otherwise_is_found: Planted::RepeatsOtherwise, "S3";
+    staying_though_useless_is_found: Planted::StaysThoughUseless, "L13";
+    a_refusal_taken_for_success_is_found: Planted::TakesARefusalForSuccess, "T11" "L2";
+    any_answer_taken_for_leading_is_found: Planted::TakesAnyAnswerForLeading, "L1" "L1 meanwhile";
+    a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "L2" "L11";
+    telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
+    uniting_features_is_found: Planted::UnitesFeatures, "T8";
+    a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
+    a_term_used_again_is_found: Planted::UsesATermAgain, "T3";
+    waiting_for_the_dead_is_found: Planted::WaitsForTheDead, "L1" "L1 meanwhile";
+    working_with_a_foreign_server_is_found: Planted::WorksWithAForeignServer, "H3";
 }
 
 #[test]
@@ -213,18 +246,18 @@ fn fail(seed: u64) {
     panic!("{}", outcome.describe(&shrunk.plan));
 }
 
-fn found(bug: Planted, properties: &[&str]) {
-    for seed in 0..1_000 {
-        if let Some(violation) = run(&Plan::of(seed, Bounds::default()), &bug).violation {
+fn found(mistake: impl Factory + std::fmt::Debug, properties: &[&str]) {
+    for seed in 0..3_000 {
+        if let Some(violation) = run(&Plan::of(seed, Bounds::default()), &mistake).violation {
             assert!(
                 properties.contains(&violation.property),
                 "seed {seed}: {violation:?}"
             );
-            println!("{bug:?} is found by seed {seed}: {violation:?}");
+            println!("{mistake:?} is found by seed {seed}: {violation:?}");
             return;
         }
     }
-    panic!("{bug:?} is not found");
+    panic!("{mistake:?} is not found");
 }
 
 fn seeds() -> u64 {

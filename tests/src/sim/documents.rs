@@ -14,6 +14,9 @@ use super::world::{What, World};
 /// After so long a store under a lock says itself that it does not know what became of a write.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// By so much what was sent may come too late.
+const UNHEARD: Duration = Duration::from_secs(20);
+
 /// What a read asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
@@ -36,12 +39,18 @@ impl World<'_> {
         let timeout = place.clock.stretch(given);
         let lease = self.is_lease();
         let latency = self.store_latency();
-        if let Some(how) = self.store.refusals.pop_front() {
+        let (refuses_until, how) = self.store.keeps_refusing;
+        let keeps = (now < refuses_until).then_some(how);
+        if keeps.is_some() {
+            self.sometimes.hit("store_kept_refusing");
+        }
+        if let Some(how) = keeps.or_else(|| self.store.refusals.pop_front()) {
             let outcome = match how {
                 0 => StoreOutcome::Forbidden("not allowed".to_owned()),
                 1 => StoreOutcome::Invalid("malformed".to_owned()),
                 _ => StoreOutcome::TooLarge("too large".to_owned()),
             };
+            self.calm = self.calm.max(now);
             self.sometimes.hit("store_refused");
             self.queue.after(latency, What::StoreEnds(caller, outcome));
             return;
@@ -52,6 +61,9 @@ impl World<'_> {
             arrives = self.store.stalled;
         }
         let unheard = self.store.next.pop_front();
+        if unheard.is_some() {
+            self.calm = self.calm.max(now.plus(timeout + UNHEARD));
+        }
         if until.is_some() {
             self.queue.after(timeout, What::TimedOut(caller));
         } else if unheard.is_some() {
@@ -139,16 +151,21 @@ impl World<'_> {
     pub(super) fn read_arrived(&mut self, caller: Caller, read: Read, gives_up: At) {
         let now = self.queue.now();
         let (tenure, request) = (caller.tenure, caller.request);
+        // A file is read as it is.
+        let is_old = self.is_lease() && now < self.store.reads_old && self.chance.store.percent(50);
+        if is_old {
+            self.sometimes.hit("old_document_read");
+        }
         let event = match read {
             Read::Document => Event::Loaded {
                 tenure,
                 request,
-                outcome: self.store.load(now, self.epoch_beside(caller.host)),
+                outcome: self.store.load(now, self.epoch_beside(caller.host), is_old),
             },
             Read::Head => Event::HeadRead {
                 tenure,
                 request,
-                outcome: self.store.head(now),
+                outcome: self.store.head(now, is_old),
             },
         };
         let answered = now.plus(self.store_latency());

@@ -50,7 +50,11 @@ impl World<'_> {
         if self.chance.lease.percent(50) {
             self.resume_candidate(host)?;
         }
+        if self.chance.network.percent(50) {
+            self.leave_late(host)?;
+        }
         self.carry_on(host)?;
+        self.leave_late(host)?;
         self.resume_candidate(host)
     }
 
@@ -59,6 +63,7 @@ impl World<'_> {
         if place.is_up() {
             place.paused = Some(place.paused.map_or(until, |other| other.max(until)));
             let (until, boot) = (place.paused.unwrap_or(until), place.boot);
+            self.calm = self.calm.max(until);
             self.sometimes.hit("paused");
             self.trace
                 .note(self.queue.now(), || format!("c{host} pauses until {until}"));
@@ -72,6 +77,7 @@ impl World<'_> {
         }
         self.trace
             .note(self.queue.now(), || format!("c{host} crashes"));
+        self.calm = self.calm.max(back_at);
         self.sometimes.hit("crashed");
         if self.hosts[host].is_storing() {
             self.sometimes.hit("crashed_with_store_in_flight");

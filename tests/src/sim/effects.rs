@@ -64,7 +64,7 @@ impl World<'_> {
         match task {
             Task::Call { server, call } => {
                 let place = self.server_at(&server.internal);
-                self.call(caller, place, call);
+                self.take_turn(caller, place, call);
             }
             Task::Load { until } => self.read(caller, Read::Document, until),
             Task::ReadHead { until } => self.read(caller, Read::Head, until),
@@ -88,7 +88,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn call(&mut self, caller: Caller, place: Option<usize>, call: Call) {
+    pub(super) fn call(&mut self, caller: Caller, place: Option<usize>, call: Call) {
         let host = caller.host;
         let token = self.token();
         let outgoing = Outgoing {
@@ -111,6 +111,7 @@ impl World<'_> {
             token,
             caller,
             instance_id: self.hosts[host].connections.instance_id.clone(),
+            sent: self.queue.now(),
             call,
         };
         let link = *self.network.link(host, place);
@@ -174,7 +175,7 @@ impl World<'_> {
         self.tell(caller.host, told)
     }
 
-    fn tell(&mut self, host: usize, told: Option<Event>) -> Check {
+    pub(super) fn tell(&mut self, host: usize, told: Option<Event>) -> Check {
         match told {
             Some(drained @ Event::Drained { .. }) => {
                 self.deliver_in(host, Duration::ZERO, drained);
@@ -238,6 +239,7 @@ impl World<'_> {
     }
 
     fn close(&mut self, host: usize, abort: Vec<RequestId>, drained: Option<Event>) -> Check {
+        self.note_close(host);
         self.stop_renewing(host)?;
         let mut drained = drained;
         for request in abort {

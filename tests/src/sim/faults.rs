@@ -1,16 +1,11 @@
 //! What each fault does.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use stepdown_core::Event;
 use stepdown_core::call::CallErrorKind;
-use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
-use stepdown_core::store::StoreOutcome;
-use stepdown_core::{Event, RequestId, ShardId, Term};
-use stepdown_sandbox::replica::Tail;
 
 use super::check::Check;
-use super::clock::At;
 use super::host::Strike;
 use super::plan::FaultKind;
 use super::server::failure;
@@ -28,6 +23,11 @@ impl World<'_> {
         let host = fault.target % self.hosts.len();
         let server = fault.target % self.servers.len();
         let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        if fault.kind.is_of_a_server() {
+            self.troubles(server, until);
+        } else {
+            self.calm = self.calm.max(until);
+        }
         match fault.kind {
             FaultKind::Shutdown => return self.deliver(host, Event::ShutdownRequested),
             FaultKind::Crash { after_effects } => {
@@ -37,6 +37,10 @@ impl World<'_> {
             FaultKind::Pause { after_effects } => {
                 self.hosts[host].armed = Some((after_effects, Strike::Pause { until }));
             }
+            FaultKind::CallsQueued { most_ms } => {
+                self.hosts[host].queued = (until, millis(most_ms));
+            }
+            FaultKind::ClockJumps { by_ms } => return self.jump(host, millis(by_ms)),
             FaultKind::Junk => return self.feed_junk(host),
             FaultKind::Hint => return self.deliver(host, Event::StatusHinted),
             FaultKind::Cut { coordinator } => {
@@ -80,6 +84,7 @@ impl World<'_> {
             FaultKind::Reset => self.sever(server, Duration::ZERO),
             FaultKind::CutPeers { other } => {
                 let other = other % self.servers.len();
+                self.troubles(other, until);
                 self.cut_peers(server, other, until);
             }
             FaultKind::StoreUnavailable => self.store.unavailable = until,
@@ -88,6 +93,13 @@ impl World<'_> {
             FaultKind::StoreAppliedUnheard => self.store.next.push_back(Unheard::Applied),
             FaultKind::StoreLostUnheard => self.store.next.push_back(Unheard::Lost),
             FaultKind::StoreAppliedLate => self.store.next.push_back(Unheard::AppliedLate),
+            FaultKind::StoreKeepsRefusing { how } => {
+                // For as long as four faults.
+                let until = now.plus(lasts * 4).min(self.chaos_ends);
+                self.store.keeps_refusing = (until, how);
+                self.calm = self.calm.max(until);
+            }
+            FaultKind::StoreReadsOld => self.store.reads_old = until,
             FaultKind::StoreRefuses { how } => self.store.refusals.push_back(how),
             FaultKind::StoreCorrupt => self.store.corrupt = until,
             FaultKind::ForeignTouch => {
@@ -117,6 +129,7 @@ impl World<'_> {
                 self.queue.after(down, What::ServerStarts(server));
             }
             FaultKind::ServerSilent => self.silence(server, until),
+            FaultKind::ServerAhead { by } => self.fence_by_hand(server, by),
             FaultKind::MajorityAway => {
                 // For as long as four faults.
                 let until = now.plus(lasts * 4).min(self.chaos_ends);
@@ -157,222 +170,10 @@ impl World<'_> {
                 self.queue.at(until, What::ConfigurationMended);
                 self.sometimes.hit("configuration_broken");
             }
-            FaultKind::AddressChanged => {
-                self.crash_server(server, false, true);
-                self.servers[server].relocate(server);
-                self.configured.servers[server] = self.servers[server].address.clone();
-                self.queue.at(until, What::ServerStarts(server));
-                self.announce_configuration();
-                self.sometimes.hit("address_changed");
-            }
+            FaultKind::ServerAdded => self.add_server(),
+            FaultKind::ServerRemoved => self.remove_server(server),
+            FaultKind::AddressChanged => self.move_server(server, until),
         }
         Ok(())
-    }
-
-    pub(super) fn crash_server(&mut self, server: usize, tail_lost: bool, refuses: bool) {
-        if !self.servers[server].up {
-            return;
-        }
-        let tail = if tail_lost { Tail::Lost } else { Tail::Kept };
-        self.servers[server].refuses = refuses;
-        self.servers[server].crash(tail);
-        self.sometimes.hit("server_crashed");
-        let delay = if refuses {
-            Duration::ZERO
-        } else {
-            self.keepalive()
-        };
-        self.sever(server, delay);
-        for other in (0..self.servers.len()).filter(|other| *other != server) {
-            let address = self.servers[server].address.internal.clone();
-            self.queue
-                .after(delay, What::Parted(server, address, other));
-        }
-    }
-
-    fn cut_peers(&mut self, server: usize, other: usize, until: At) {
-        self.network.cut_peers(server, other, until);
-        for (one, two) in [(server, other), (other, server)] {
-            let address = self.servers[one].address.internal.clone();
-            self.queue.at(until, What::Parted(one, address, two));
-        }
-    }
-
-    /// Nobody hears from a server, whose process goes on.
-    fn silence(&mut self, server: usize, until: At) {
-        for host in 0..self.hosts.len() {
-            let link = self.network.link(host, server);
-            link.requests_cut = until;
-            link.answers_cut = until;
-            self.notice_cut(host, server);
-        }
-        for other in (0..self.servers.len()).filter(|other| *other != server) {
-            self.cut_peers(server, other, until);
-        }
-        self.sometimes.hit("server_silent");
-    }
-
-    fn take_majority_away(&mut self, first: usize, until: At) {
-        let count = self.servers.len();
-        for server in (first..=first + count / 2).map(|server| server % count) {
-            self.crash_server(server, false, true);
-            self.queue.at(until, What::ServerStarts(server));
-        }
-        self.sometimes.hit("majority_away");
-    }
-
-    /// Replaces the disk of a server, if no loss can follow from that alone.
-    fn empty_disk(&mut self, server: usize, until: At) {
-        if !self.can_spare(server) {
-            return;
-        }
-        self.crash_server(server, false, true);
-        self.servers[server].empty(server);
-        self.queue.at(until, What::ServerStarts(server));
-        self.sometimes.hit("disk_emptied");
-    }
-
-    /// Whether all shards of a server can do without its disk. Of each shard's members, a majority
-    /// must remember, without it, and one must have, on its disk, everything that was committed or
-    /// that the server may have acknowledged. And none of them may be in an earlier term: the
-    /// server would forget that it has promised to follow that one's leader no more.
-    fn can_spare(&self, server: usize) -> bool {
-        let Some(status) = self.store.status() else {
-            return false;
-        };
-        let place = &self.servers[server];
-        let known = |id: ShardId| status.shards().any(|(_, other, _)| other == id);
-        place.up
-            && !self.healed
-            && place.model.shards().all(known)
-            && status.shards().all(|(_, id, shard)| {
-                let members: Vec<usize> = shard
-                    .ensemble
-                    .iter()
-                    .filter_map(|member| self.server_named(member))
-                    .collect();
-                let term = self.servers[server].model.term(id);
-                let others = members.iter().copied().filter(|other| *other != server);
-                let terms = others
-                    .clone()
-                    .map(|other| self.servers[other].model.term(id));
-                let remembering = terms.clone().filter(|it| *it > Term::NEVER);
-                !members.contains(&server)
-                    || (remembering.count() > shard.ensemble.len() / 2
-                        && terms.clone().all(|it| it >= term)
-                        && others
-                            .clone()
-                            .any(|other| self.has_all_of(other, server, id)))
-            })
-    }
-
-    /// The server that a document means, wherever it is now.
-    fn server_named(&self, identity: &DataServerIdentity) -> Option<usize> {
-        let names = self.servers.iter().map(|server| &server.address.name);
-        names
-            .into_iter()
-            .position(|name| identity.name.as_deref() == Some(name.as_str()))
-    }
-
-    fn has_all_of(&self, other: usize, server: usize, id: ShardId) -> bool {
-        let (one, two) = (&self.servers[other], &self.servers[server]);
-        let Some((log, _)) = one.model.log(id) else {
-            return false;
-        };
-        let committed = self.ghost.committed(id);
-        let acknowledged = two.model.log(id).map(|(log, _)| log);
-        !one.sync_planned
-            && one.model.term(id) >= two.model.term(id)
-            && committed.is_none_or(|committed| log.starts_with(committed))
-            && acknowledged.is_none_or(|acknowledged| log.starts_with(acknowledged))
-    }
-
-    fn trim_logs(&mut self, server: usize) {
-        if !self.servers[server].up {
-            return;
-        }
-        let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
-        for shard in shards {
-            self.servers[server].model.trim(shard);
-        }
-        self.plan_sync(server);
-        self.sometimes.hit("log_trimmed");
-    }
-
-    /// Restarts a data server, so fast that only its connections tell, and again after a while.
-    pub(super) fn restart_server(&mut self, server: usize, times: u32, apart: Duration) {
-        if self.healed || !self.servers[server].up {
-            return;
-        }
-        self.crash_server(server, false, true);
-        let down = self.chance.network.millis(1, 30);
-        self.queue.after(down, What::ServerStarts(server));
-        self.sometimes.hit("server_restarted");
-        if let Some(times) = times.checked_sub(1).filter(|left| *left > 0) {
-            let again = What::ServerRestarts {
-                server,
-                times,
-                apart,
-            };
-            self.queue.after(apart, again);
-        }
-    }
-
-    fn write_by_hand(&mut self, status: Arc<ClusterStatus>) -> Check {
-        let lease = self.lease.lease.as_ref();
-        let beside = lease.map(|lease| lease.record.epoch).unwrap_or_default();
-        self.store.write_by_hand(status, beside);
-        self.sometimes.hit("foreign_write");
-        self.check_accepted()
-    }
-
-    /// Another kind of coordinator elects a shard: a higher term, and no leader yet.
-    fn elect_by_hand(&mut self) -> Check {
-        let Some(status) = self.store.status() else {
-            return Ok(());
-        };
-        let mut status = ClusterStatus::clone(status);
-        for namespace in status.namespaces.values_mut() {
-            let led = namespace.shards.values_mut().find(|shard| shard.was_led());
-            if let Some(shard) = led {
-                let shard = Arc::make_mut(shard);
-                shard.term = shard.term.next();
-                shard.status = ShardStatus::Election;
-                shard.leader = None;
-            }
-        }
-        self.write_by_hand(Arc::new(status))
-    }
-
-    /// Answers to nothing, which must change nothing and break nothing.
-    fn feed_junk(&mut self, host: usize) -> Check {
-        let tenure = self.hosts[host].tenancy.tenure();
-        let request = RequestId(u64::MAX);
-        let result = Err(failure(CallErrorKind::Other, "junk"));
-        self.sometimes.hit("junk");
-        self.deliver(
-            host,
-            Event::CallAnswered {
-                tenure,
-                request,
-                result,
-            },
-        )?;
-        self.deliver(
-            host,
-            Event::StoreEnded {
-                tenure,
-                request,
-                outcome: StoreOutcome::Conflict("junk".to_owned()),
-            },
-        )?;
-        self.deliver(
-            host,
-            Event::HealthObserved {
-                tenure,
-                request,
-                serving: false,
-            },
-        )
     }
 }

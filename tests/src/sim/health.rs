@@ -114,14 +114,14 @@ impl World<'_> {
             self.queue.after(delay, What::PushEnds(caller, error));
             return;
         };
-        let cut = self.network.link(caller.host, server).requests_cut;
-        let delay = self.chance.network.micros(100, 2_000);
+        let link = *self.network.link(caller.host, server);
+        let delay = link.slowness(now, &mut self.chance.network);
         let connections = &mut self.hosts[caller.host].connections;
         let stream = connections.streams.entry(caller.request).or_insert(Stream {
             server: Some(server),
             last: now,
         });
-        stream.last = stream.last.max(cut).max(now).plus(delay);
+        stream.last = stream.last.max(link.requests_cut.max(now).plus(delay));
         let (at, boot) = (stream.last, self.servers[server].boot);
         let instance_id = connections.instance_id.clone();
         self.queue.at(

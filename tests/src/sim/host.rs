@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
+use stepdown_core::call::Call;
 use stepdown_core::lease::LeaseRecord;
 use stepdown_core::tenancy::{Kind, Tenancy};
 use stepdown_core::{Effect, Event, ProcessId, RequestId};
@@ -11,7 +13,7 @@ use super::check::Facts;
 use super::clock::{At, Clock};
 use super::lease::{Client, DRAIN};
 use super::machine::Machine;
-use super::server::Token;
+use super::server::{Caller, Token};
 
 /// One coordinator: a process while it runs, and its place while it doesn't.
 pub struct Host {
@@ -19,6 +21,8 @@ pub struct Host {
     pub process: ProcessId,
     pub machine: Option<Box<dyn Machine>>,
     pub clock: Clock,
+    /// Whether its clock has ever jumped.
+    pub clock_jumped: bool,
     /// Until when it is stopped.
     pub paused: Option<At>,
     /// Events that came while it was stopped.
@@ -29,6 +33,10 @@ pub struct Host {
     pub armed: Option<(u32, Strike)>,
     pub tenancy: Tenancy,
     pub connections: Connections,
+    /// Until when calls wait for their turn, and for how long at most.
+    pub queued: (At, Duration),
+    /// Calls whose turn came while it was stopped.
+    pub leaving: Vec<Leaving>,
     /// Whether it ends as soon as the lease is given back.
     pub exits: bool,
     pub client: Client,
@@ -63,6 +71,14 @@ pub struct Outgoing {
     pub token: Token,
 }
 
+/// A call that waits for its turn.
+#[derive(Clone, Debug)]
+pub struct Leaving {
+    pub caller: Caller,
+    pub server: Option<usize>,
+    pub call: Call,
+}
+
 /// An assignments stream: where it goes, and when its last message arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct Stream {
@@ -77,12 +93,15 @@ impl Host {
             process: ProcessId(0),
             machine: None,
             clock,
+            clock_jumped: false,
             paused: None,
             inbox: VecDeque::new(),
             todo: VecDeque::new(),
             armed: None,
             tenancy: Tenancy::new(DRAIN),
             connections: Connections::default(),
+            queued: (At(0), Duration::ZERO),
+            leaving: Vec::new(),
             exits: false,
             client: Client::default(),
             wake: None,
@@ -97,6 +116,7 @@ impl Host {
         *self = Self {
             boot: self.boot,
             process: self.process,
+            clock_jumped: self.clock_jumped,
             ..Self::new(self.clock)
         };
     }

@@ -38,6 +38,17 @@ pub trait Factory {
         Box::new(CoordinatorState::new(options, now))
     }
 
+    /// Whether its driver looks at the gate once more, right before a call that has waited leaves.
+    fn looks_again(&self) -> bool {
+        true
+    }
+
+    /// Whether what breaks this property is let through, to see what comes of it.
+    fn overlooks(&self, property: &str) -> bool {
+        let _ = property;
+        false
+    }
+
     /// Its candidate in an election by lease.
     fn candidate(&self, options: LeaseOptions, now: Timestamp) -> Box<dyn Candidate> {
         Box::new(LeaseState::new(options, now))

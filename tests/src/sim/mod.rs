@@ -12,10 +12,12 @@
     reason = "test code: a wrong index is a mistake in the simulator and ends the run"
 )]
 
+mod by_hand;
 mod chance;
 mod check;
 mod clock;
 mod configuration;
+mod disks;
 mod documents;
 mod driver;
 mod effects;
@@ -25,10 +27,11 @@ mod host;
 mod lease;
 mod machine;
 mod network;
+mod operator;
+mod outages;
 mod phases;
 mod plan;
 mod planted;
-mod planted_candidate;
 mod queue;
 mod run;
 mod server;
@@ -36,13 +39,14 @@ mod shrink;
 mod sometimes;
 mod store;
 mod trace;
+mod turns;
 mod world;
 
 pub use check::Violation;
 pub use lease::{LeaseTrouble, Thief};
 pub use machine::{Candidate, Factory, Machine, Real};
 pub use plan::{Bounds, Fault, FaultKind, Leadership, Plan};
-pub use planted::Planted;
+pub use planted::{LooksOnce, Overlooked, Planted};
 pub use run::{Outcome, run, run_traced};
 pub use shrink::{Shrunk, shrink};
 pub use sometimes::Sometimes;

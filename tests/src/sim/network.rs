@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::chance::Stream;
 use super::clock::At;
 
+/// The longest that anything is on its way where the network is well.
+pub const SLOWEST: Duration = Duration::from_millis(2);
+
 /// Every link.
 #[derive(Debug)]
 pub struct Network {
@@ -83,11 +86,16 @@ impl Link {
         if now < cut || now < self.lossy.0 && chance.percent(self.lossy.1) {
             return None;
         }
+        Some(self.slowness(now, chance))
+    }
+
+    /// How long takes what is not lost.
+    pub fn slowness(&self, now: At, chance: &mut Stream) -> Duration {
         let slow = if now < self.slow.0 {
             chance.between(Duration::ZERO, self.slow.1)
         } else {
             Duration::ZERO
         };
-        Some(slow + chance.micros(100, 2_000))
+        slow + chance.micros(100, 2_000)
     }
 }

@@ -1,6 +1,6 @@
 //! Boot, chaos, heal, converge, compare: when things go wrong, and what must hold afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stepdown_core::call::ReplicaRole;
@@ -10,6 +10,7 @@ use stepdown_sandbox::replica::{Ghost, Log};
 
 use super::check::Check;
 use super::clock::At;
+use super::host::Host;
 use super::plan::FaultKind;
 use super::world::{What, World};
 
@@ -20,7 +21,7 @@ const CONVERGE: Duration = Duration::from_secs(60);
 const FOLLOW: Duration = Duration::from_secs(500);
 const WRITE: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(600);
-const FURTHER_TERMS: i64 = 3;
+const FURTHER_TERMS: usize = 3;
 
 impl World<'_> {
     pub(super) fn live(&mut self) -> Check {
@@ -35,12 +36,13 @@ impl World<'_> {
         let chaos_ends = self.chaos_ends;
         self.run_until(chaos_ends)?;
         self.heal()?;
-        let before = self.terms();
+        let before = self.store.chain.len();
         self.converge(chaos_ends)?;
-        self.few_further_terms(&before)?;
+        self.few_further_terms(before)?;
         let committed = self.ghost.clone();
         self.run_until(chaos_ends.plus(FOLLOW))?;
         self.everybody_follows(&committed)?;
+        self.everybody_is_known_to_follow()?;
         self.everybody_is_told()?;
         let settled = self.terms();
         self.everything_is_committed()?;
@@ -74,6 +76,8 @@ impl World<'_> {
         self.store.stalled = now;
         self.store.corrupt = now;
         self.store.slow.0 = now;
+        self.store.keeps_refusing.0 = now;
+        self.store.reads_old = now;
         self.heal_lease();
         for server in 0..self.servers.len() {
             let place = &mut self.servers[server];
@@ -93,6 +97,7 @@ impl World<'_> {
         self.announce_configuration();
         for host in 0..self.hosts.len() {
             self.hosts[host].armed = None;
+            self.hosts[host].queued.0 = now;
             if self.left_down.1.contains(&host) {
                 self.crash(host, now);
             } else if self.hosts[host].is_up() {
@@ -222,6 +227,38 @@ impl World<'_> {
         Ok(())
     }
 
+    /// T11: and the coordinator knows it, as long as no look at a follower is under way.
+    fn everybody_is_known_to_follow(&mut self) -> Check {
+        if self.plan.partial_heal {
+            return Ok(());
+        }
+        let mut short = None;
+        for _ in 0..20 {
+            short = self.known_to_be_short();
+            if short.is_none() {
+                return Ok(());
+            }
+            self.run_until(self.queue.now().plus(Duration::from_millis(250)))?;
+        }
+        let short = short.unwrap_or_default();
+        Err(self.violation("T11", format!("not known to be in sync: {short}")))
+    }
+
+    fn known_to_be_short(&self) -> Option<String> {
+        let leads = |host: &&Host| {
+            let machine = host.machine.as_ref();
+            machine.is_some_and(|machine| machine.role() == Role::Leader)
+        };
+        let leader = self.hosts.iter().find(leads)?;
+        let shards = self.store.status()?.shards();
+        let mut short = shards.filter_map(|(_, id, shard)| {
+            let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
+            let all = shard.ensemble.len();
+            (in_sync != all).then(|| format!("shard {id}: {in_sync} of {all}"))
+        });
+        short.next()
+    }
+
     /// L11: what is written to a shard that is led is committed soon.
     fn everything_is_committed(&mut self) -> Check {
         let Some(status) = self.store.status().cloned() else {
@@ -262,7 +299,7 @@ impl World<'_> {
                 .assignments
                 .as_ref()
                 .map(|assignments| &assignments.namespaces);
-            if place.up && told != Some(&*published) {
+            if place.up && self.is_needed(server) && told != Some(&*published) {
                 return Err(self.violation(
                     "L4",
                     format!("server {server} was told {told:?}, not {published:?}"),
@@ -270,6 +307,17 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a server is configured, or still has a shard.
+    fn is_needed(&self, server: usize) -> bool {
+        let address = &self.servers[server].address;
+        let mut shards = self.store.status().into_iter().flat_map(|it| it.shards());
+        self.configured.servers.contains(address)
+            || shards.any(|(_, _, shard)| {
+                let mut members = shard.ensemble.iter();
+                members.any(|member| *member.internal == *address.internal)
+            })
     }
 
     fn terms(&self) -> BTreeMap<ShardId, Term> {
@@ -281,12 +329,18 @@ impl World<'_> {
             .collect()
     }
 
-    /// L3.
-    fn few_further_terms(&mut self, before: &BTreeMap<ShardId, Term>) -> Check {
-        for (id, term) in self.terms() {
-            let old = before.get(&id).copied().unwrap_or(Term::NEVER);
-            if term.0 - old.0 > FURTHER_TERMS {
-                return Err(self.violation("L3", format!("shard {id} goes from {old} to {term}")));
+    /// L3. Terms are counted, however far apart they are.
+    fn few_further_terms(&mut self, before: usize) -> Check {
+        let mut used: BTreeMap<ShardId, BTreeSet<Term>> = BTreeMap::new();
+        for accepted in &self.store.chain[before.saturating_sub(1)..] {
+            for (_, id, shard) in accepted.status.shards() {
+                used.entry(id).or_default().insert(shard.term);
+            }
+        }
+        for (id, terms) in used {
+            // The one that it was in is none of them.
+            if terms.len() > FURTHER_TERMS + 1 {
+                return Err(self.violation("L3", format!("shard {id} goes through {terms:?}")));
             }
         }
         Ok(())

@@ -70,6 +70,8 @@ pub enum FaultKind {
     Shutdown,
     Crash { after_effects: u32 },
     Pause { after_effects: u32 },
+    CallsQueued { most_ms: u32 },
+    ClockJumps { by_ms: u32 },
     Junk,
     Hint,
     Cut { coordinator: usize },
@@ -87,6 +89,8 @@ pub enum FaultKind {
     StoreLostUnheard,
     StoreAppliedLate,
     StoreRefuses { how: u8 },
+    StoreKeepsRefusing { how: u8 },
+    StoreReadsOld,
     StoreCorrupt,
     ForeignTouch,
     ForeignElection,
@@ -96,6 +100,7 @@ pub enum FaultKind {
     ServerRestarts { times: u32, apart_ms: u32 },
     ServerRestartsUnwatched { down_ms: u32 },
     ServerSilent,
+    ServerAhead { by: u32 },
     MajorityAway,
     DiskEmptied,
     LogTrimmed,
@@ -107,6 +112,63 @@ pub enum FaultKind {
     NamespaceAdded,
     ConfigurationBroken { how: u8 },
     AddressChanged,
+    ServerAdded,
+    ServerRemoved,
+}
+
+impl FaultKind {
+    /// Whether it leaves coordinators, their store and their lease alone.
+    pub(super) fn is_of_a_server(self) -> bool {
+        match self {
+            Self::BecomeLeaderHangs
+            | Self::Cut { .. }
+            | Self::CutAnswers { .. }
+            | Self::CutPeers { .. }
+            | Self::CutRequests { .. }
+            | Self::DiskEmptied
+            | Self::Duplicate { .. }
+            | Self::LogTrimmed
+            | Self::Lossy { .. }
+            | Self::MajorityAway
+            | Self::NotServing
+            | Self::OtherCluster
+            | Self::Reset
+            | Self::ServerAhead { .. }
+            | Self::ServerCrash { .. }
+            | Self::ServerRestarts { .. }
+            | Self::ServerRestartsUnwatched { .. }
+            | Self::ServerSilent
+            | Self::Slow { .. }
+            | Self::SlowProbes
+            | Self::WatchBroken => true,
+            Self::AddressChanged
+            | Self::CallsQueued { .. }
+            | Self::ClockJumps { .. }
+            | Self::ConfigurationBroken { .. }
+            | Self::Crash { .. }
+            | Self::ForeignElection
+            | Self::ForeignTouch
+            | Self::Hint
+            | Self::Junk
+            | Self::Lease(_)
+            | Self::LossReported
+            | Self::NamespaceAdded
+            | Self::Pause { .. }
+            | Self::ServerAdded
+            | Self::ServerRemoved
+            | Self::Shutdown
+            | Self::StoreAppliedLate
+            | Self::StoreAppliedUnheard
+            | Self::StoreCorrupt
+            | Self::StoreKeepsRefusing { .. }
+            | Self::StoreLostUnheard
+            | Self::StoreReadsOld
+            | Self::StoreRefuses { .. }
+            | Self::StoreSlow { .. }
+            | Self::StoreStalled
+            | Self::StoreUnavailable => false,
+        }
+    }
 }
 
 /// How large runs may be.
@@ -161,7 +223,7 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
     let size = (
         1..=5_usize,
         3..=6_usize,
-        prop_oneof![1 => Just(1_u32), 5 => Just(3)],
+        prop_oneof![1 => Just(1_u32), 1 => Just(2), 7 => Just(3), 1 => Just(5)],
         1..=bounds.shards,
     );
     let leadership = prop_oneof![2 => Just(Leadership::Lease), 1 => Just(Leadership::Lock)];
@@ -176,6 +238,7 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
         .prop_map(move |(size, election, chaos, partial_heal, faults)| {
             let (leadership, watched, pods, namesakes, wild_clocks) = election;
             let (coordinators, servers, replication, shards) = size;
+            let servers = servers.max(replication as usize);
             Plan {
                 seed,
                 coordinators,
@@ -188,7 +251,8 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
                 pods,
                 namesakes,
                 chaos,
-                partial_heal: partial_heal && replication == 3,
+                // With fewer than three replicas, none may be away.
+                partial_heal: partial_heal && replication >= 3,
                 faults,
             }
         })
@@ -215,6 +279,8 @@ fn kind(disks: bool) -> BoxedStrategy<FaultKind> {
         3 => (0_u32..40).prop_map(|after_effects| Pause { after_effects }),
         1 => Just(Junk),
         1 => Just(Hint),
+        1 => (1_u32..8_000).prop_map(|most_ms| CallsQueued { most_ms }),
+        1 => (1_u32..40_000).prop_map(|by_ms| ClockJumps { by_ms }),
     ];
     let network = prop_oneof![
         (0_usize..5).prop_map(|coordinator| Cut { coordinator }),
@@ -234,6 +300,8 @@ fn kind(disks: bool) -> BoxedStrategy<FaultKind> {
         2 => Just(StoreLostUnheard),
         2 => Just(StoreAppliedLate),
         1 => (0_u8..3).prop_map(|how| StoreRefuses { how }),
+        1 => (0_u8..3).prop_map(|how| StoreKeepsRefusing { how }),
+        1 => Just(StoreReadsOld),
         1 => Just(StoreCorrupt),
         2 => Just(ForeignTouch),
         2 => Just(ForeignElection),
@@ -246,6 +314,7 @@ fn kind(disks: bool) -> BoxedStrategy<FaultKind> {
             .prop_map(|(times, apart_ms)| ServerRestarts { times, apart_ms }),
         2 => (500_u32..8_000).prop_map(|down_ms| ServerRestartsUnwatched { down_ms }),
         1 => Just(ServerSilent),
+        1 => (1_u32..30).prop_map(|by| ServerAhead { by }),
         1 => Just(MajorityAway),
         1 => Just(NotServing),
         1 => Just(SlowProbes),
@@ -263,6 +332,8 @@ fn kind(disks: bool) -> BoxedStrategy<FaultKind> {
         1 => Just(NamespaceAdded),
         2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),
         1 => Just(AddressChanged),
+        1 => Just(ServerAdded),
+        1 => Just(ServerRemoved),
     ];
     prop_oneof![4 => coordinator, 4 => network, 4 => store, 4 => lease, 4 => server, 2 => operator]
         .boxed()

@@ -33,6 +33,10 @@ pub struct Server {
     pub slow_probes: At,
     pub leading_hangs: At,
     pub other_cluster: At,
+    /// Until when anything may have gone wrong with it.
+    pub troubled: At,
+    /// Since when it is down.
+    pub down_since: Option<At>,
     /// It is restarted once it leads a shard while nobody watches its health.
     pub restarts_unwatched: bool,
     pub sync_planned: bool,
@@ -59,6 +63,7 @@ pub struct Packet {
     pub token: Token,
     pub caller: Caller,
     pub instance_id: Option<Arc<str>>,
+    pub sent: At,
     pub call: Call,
 }
 
@@ -82,6 +87,8 @@ impl Server {
             slow_probes: At(0),
             leading_hangs: At(0),
             other_cluster: At(0),
+            troubled: At(0),
+            down_since: None,
             restarts_unwatched: false,
             sync_planned: false,
             retries: BTreeMap::new(),
@@ -137,11 +144,13 @@ fn features(index: usize) -> BTreeSet<Feature> {
 impl World<'_> {
     pub(super) fn call_arrived(&mut self, server: usize, packet: Packet) -> Check {
         let now = self.queue.now();
+        self.check_sent_in_office(&packet)?;
         let Packet {
             token,
             caller,
             instance_id,
             call,
+            ..
         } = packet;
         let instance_id = instance_id.unwrap_or_else(|| Arc::from(""));
         let place = &mut self.servers[server];
@@ -340,6 +349,7 @@ impl World<'_> {
         for shard in shards {
             let observed = self.ghost.observe(&self.servers[server].model, shard);
             observed.map_err(|lost| self.violation("E6", lost.to_string()))?;
+            self.check_reads(server, shard)?;
         }
         Ok(())
     }
@@ -419,6 +429,8 @@ impl World<'_> {
             return;
         }
         place.up = true;
+        place.down_since = None;
+        self.troubles(server, self.queue.now());
     }
 
     pub(super) fn send_answer(&mut self, server: usize, caller: Caller, answer: CallResult) {

@@ -17,6 +17,10 @@ pub struct Store {
     pub epoch: Epoch,
     pub next: VecDeque<Unheard>,
     pub refusals: VecDeque<u8>,
+    /// Until when every store is refused, and how.
+    pub keeps_refusing: (At, u8),
+    /// Until when reads may show what was there before.
+    pub reads_old: At,
     pub unavailable: At,
     pub stalled: At,
     pub corrupt: At,
@@ -95,8 +99,17 @@ impl Store {
         });
     }
 
+    /// What a read shows: the latest version, or the one before.
+    fn shown(&self, is_old: bool) -> Option<&Accepted> {
+        let before = self.chain.len().checked_sub(2);
+        match before.filter(|_| is_old) {
+            Some(before) => self.chain.get(before),
+            None => self.latest(),
+        }
+    }
+
     /// What a load gives; the epoch that is known beside the document counts as well.
-    pub fn load(&self, now: At, beside: Epoch) -> LoadOutcome {
+    pub fn load(&self, now: At, beside: Epoch, is_old: bool) -> LoadOutcome {
         if now < self.unavailable {
             return LoadOutcome::Unavailable {
                 after: Duration::from_millis(100),
@@ -106,7 +119,7 @@ impl Store {
         if now < self.corrupt {
             return LoadOutcome::Corrupt("the document is torn".to_owned());
         }
-        match self.latest() {
+        match self.shown(is_old) {
             None => LoadOutcome::Absent { epoch: beside },
             Some(accepted) => LoadOutcome::Found(LoadedStatus {
                 version: accepted.version.clone(),
@@ -119,7 +132,7 @@ impl Store {
         }
     }
 
-    pub fn head(&self, now: At) -> HeadOutcome {
+    pub fn head(&self, now: At, is_old: bool) -> HeadOutcome {
         if now < self.unavailable {
             return HeadOutcome::Unavailable {
                 after: Duration::from_millis(100),
@@ -129,7 +142,7 @@ impl Store {
         if now < self.corrupt {
             return HeadOutcome::Corrupt("the document is torn".to_owned());
         }
-        match self.latest() {
+        match self.shown(is_old) {
             None => HeadOutcome::Absent,
             Some(accepted) => HeadOutcome::Found(Head {
                 version: accepted.version.clone(),

@@ -11,11 +11,11 @@ use stepdown_core::{Event, Tenure, Version};
 use stepdown_sandbox::replica::{Ghost, Message};
 
 use super::chance::Chance;
-use super::check::{Check, History, Violation};
+use super::check::{Check, History, Overdue, Violation};
 use super::clock::{At, Clock};
 use super::configuration::{Address, Configured};
 use super::documents::Read;
-use super::host::Host;
+use super::host::{Host, Leaving};
 use super::lease::{Ask, Object};
 use super::machine::Factory;
 use super::network::Network;
@@ -45,6 +45,9 @@ pub struct World<'a> {
     pub trace: Trace,
     pub healed: bool,
     pub chaos_ends: At,
+    /// Until when anything may have gone wrong with coordinators, their store or their lease.
+    pub calm: At,
+    pub overdue: Overdue,
     /// Data servers and coordinators that stay down when the rest is healed.
     pub left_down: (Vec<usize>, Vec<usize>),
     tokens: u64,
@@ -74,6 +77,7 @@ pub enum What {
     ReadArrives(Caller, Read, At),
     ReadAnswers(Caller, Event),
     TimedOut(Caller),
+    CallLeaves(Leaving),
     CallArrives(usize, Packet),
     AnswerLeaves(usize, Caller, CallResult),
     CallAnswered(Caller, CallResult),
@@ -106,6 +110,7 @@ pub enum What {
     Fault(usize),
     ConfigurationMended,
     Append,
+    LookAround,
 }
 
 impl<'a> World<'a> {
@@ -140,6 +145,8 @@ impl<'a> World<'a> {
             trace: Trace::new(kept),
             healed: false,
             chaos_ends: At(0),
+            calm: At(0),
+            overdue: Overdue::default(),
             left_down: (Vec::new(), Vec::new()),
             tokens: 0,
         };
@@ -148,6 +155,7 @@ impl<'a> World<'a> {
             world.queue.after(delay, What::HostStarts(host));
         }
         world.queue.after(Duration::from_secs(1), What::Append);
+        world.queue.after(Duration::from_secs(1), What::LookAround);
         world
     }
 
@@ -199,6 +207,7 @@ impl<'a> World<'a> {
             }
             What::ReadAnswers(caller, event) => return self.answered(caller, event),
             What::TimedOut(caller) => return self.timed_out(caller),
+            What::CallLeaves(leaving) => return self.call_leaves(leaving),
             What::CallArrives(server, packet) => return self.call_arrived(server, packet),
             What::AnswerLeaves(server, caller, answer) => self.send_answer(server, caller, answer),
             What::CallAnswered(caller, answer) => return self.call_answered(caller, answer),
@@ -236,6 +245,7 @@ impl<'a> World<'a> {
                 self.configured.broken = None;
                 self.announce_configuration();
             }
+            What::LookAround => return self.look_around(),
             What::Append => {
                 let delay = self.chance.workload.millis(100, 1_500);
                 self.queue.after(delay, What::Append);

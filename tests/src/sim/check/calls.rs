@@ -19,22 +19,30 @@ impl World<'_> {
         call: &Call,
     ) -> Check {
         let id = server.id();
-        let mismatched = self.hosts[host].facts.mismatched.contains(&server.internal);
-        match call {
-            Call::CheckHealth | Call::Handshake => {}
-            _ if mismatched => {
-                return Err(self.violation(
-                    "H3",
-                    format!("c{host} asks {id}, which is another cluster's"),
-                ));
-            }
-            Call::NewTerm(call) => self.check_new_term(host, &id, call)?,
-            Call::BecomeLeader(call) => self.check_become_leader(host, server, call)?,
-            Call::AddFollower(call) => self.check_add_follower(host, &id, call)?,
-            Call::GetStatus { .. } => {}
+        if !matches!(call, Call::CheckHealth | Call::Handshake) {
+            self.check_is_ours(host, server)?;
         }
+        let checked = match call {
+            Call::CheckHealth | Call::Handshake | Call::GetStatus { .. } => Ok(()),
+            Call::NewTerm(call) => self.check_new_term(host, &id, call),
+            Call::BecomeLeader(call) => self.check_become_leader(host, server, call),
+            Call::AddFollower(call) => self.check_add_follower(host, &id, call),
+        };
+        self.heed(checked)?;
         let calls = &mut self.hosts[host].facts.calls;
         calls.insert(request, (server.clone(), call.clone()));
+        Ok(())
+    }
+
+    /// H3: another cluster's server is shaken hands with, and its health looked at; nothing else.
+    pub(super) fn check_is_ours(&self, host: usize, server: &DataServerIdentity) -> Check {
+        let mismatched = &self.hosts[host].facts.mismatched;
+        if mismatched.contains(&server.internal) {
+            return Err(self.violation(
+                "H3",
+                format!("c{host} works with {}, another cluster's", server.id()),
+            ));
+        }
         Ok(())
     }
 

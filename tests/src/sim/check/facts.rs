@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole};
+use stepdown_core::call::{
+    Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
+};
 use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, DataServerIdentity};
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
-use stepdown_core::{Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version};
+use stepdown_core::{
+    Event, RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Version, WriteId,
+};
 
 use super::Check;
 use crate::sim::clock::At;
@@ -36,7 +41,21 @@ pub struct Facts {
     pub watches: BTreeMap<RequestId, ServerId>,
     pub heads: BTreeMap<(ShardId, Term), BTreeMap<ServerId, EntryId>>,
     pub led: BTreeMap<(ShardId, Term), ServerId>,
-    pub reported: BTreeMap<ShardId, Term>,
+    /// The greatest terms that members have reported, and which of them an election must exceed.
+    pub reported: BTreeMap<ShardId, Reported>,
+    /// The followers that may count as in sync, by internal address.
+    pub joined: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
+    /// Up to where leaders had committed, by what was heard of them.
+    pub committed: BTreeMap<(ShardId, Term), i64>,
+    /// How far followers were, since they last came nearer to what their leader had committed.
+    pub behind: BTreeMap<(ShardId, Term, Arc<str>), (i64, At)>,
+    /// How many replicas of each shard were last said to be in sync.
+    pub in_sync: BTreeMap<ShardId, usize>,
+    /// Since when what is to be stored has not been.
+    pub storing_since: Option<At>,
+    /// How often something was stored though no shard had a majority.
+    pub in_vain: usize,
+    pub last_write: Option<WriteId>,
     pub mismatched: BTreeSet<Arc<str>>,
     pub doubted: BTreeSet<ShardId>,
     pub down: BTreeSet<ServerId>,
@@ -44,6 +63,19 @@ pub struct Facts {
     pub failures: BTreeMap<ServerId, u32>,
     pub hard: BTreeSet<ServerId>,
     pub pushed: BTreeMap<RequestId, usize>,
+}
+
+/// A follower that comes no nearer for so long, or a little longer, is brought back by an election.
+const STUCK: Duration = Duration::from_secs(55);
+
+/// Terms above the stored one that replicas are in.
+#[derive(Clone, Copy, Debug)]
+pub struct Reported {
+    pub term: Term,
+    /// When the greatest one was heard of, if no store was under way then.
+    pub at: Option<At>,
+    /// The greatest one that had been heard of before the last store began.
+    pub settled: Term,
 }
 
 /// A store under way.
@@ -72,6 +104,7 @@ impl World<'_> {
             let addresses = good.servers.iter().map(|server| server.internal.clone());
             self.hosts[host].addresses = addresses.collect();
         }
+        let now = self.queue.now();
         let facts = &mut self.hosts[host].facts;
         let sometimes = &mut self.sometimes;
         if super::tenure_of(event).is_some_and(|tenure| tenure != facts.tenure) {
@@ -130,14 +163,14 @@ impl World<'_> {
             } => {
                 if let Some((server, call)) = facts.calls.remove(request) {
                     match result {
-                        Ok(answer) => facts.answered(&server, &call, answer),
+                        Ok(answer) => facts.answered(&server, &call, answer, now),
                         Err(error) => {
                             // As after a broken watch, one failed check is enough then.
                             let of_a_shard = !matches!(call, Call::CheckHealth | Call::Handshake);
                             if of_a_shard && error.kind == CallErrorKind::Unreachable {
                                 facts.hard.insert(server.id());
                             }
-                            facts.failed(server.id(), &call);
+                            facts.failed(server.id(), &call, error.kind);
                         }
                     }
                 }
@@ -187,10 +220,14 @@ impl Facts {
             StoreOutcome::Stored(version) => self.concluded(store, version.clone()),
             StoreOutcome::Conflict(_) => self.conflicted("S2"),
             StoreOutcome::Ambiguous(_) => self.ambiguous = store,
+            StoreOutcome::Invalid(_) | StoreOutcome::TooLarge(_) => {
+                // What has grown is taken back: there is nothing left to store.
+                if store.is_some_and(|store| store.document.admits) {
+                    self.storing_since = None;
+                }
+            }
             StoreOutcome::Corrupt(_)
             | StoreOutcome::Forbidden(_)
-            | StoreOutcome::Invalid(_)
-            | StoreOutcome::TooLarge(_)
             | StoreOutcome::Unavailable { .. } => {}
         }
     }
@@ -205,11 +242,13 @@ impl Facts {
             self.accepted = Some((version, store.document.status));
             self.stored = true;
         }
+        self.storing_since = None;
         self.resend = None;
     }
 
     /// In office a conflict ends the tenure; before the fencing write was accepted it does not.
     fn conflicted(&mut self, property: &'static str) {
+        self.storing_since = None;
         if self.stored {
             self.must_close.get_or_insert(property);
         } else {
@@ -248,7 +287,7 @@ impl Facts {
         None
     }
 
-    fn answered(&mut self, identity: &DataServerIdentity, call: &Call, answer: &Answer) {
+    fn answered(&mut self, identity: &DataServerIdentity, call: &Call, answer: &Answer, now: At) {
         let server = identity.id();
         match (call, answer) {
             (Call::CheckHealth, Answer::Health { serving: true }) => {
@@ -271,7 +310,13 @@ impl Facts {
                     .insert(server, *head);
             }
             (Call::BecomeLeader(request), Answer::BecameLeader) => {
-                self.led.insert((request.shard, request.term), server);
+                let key = (request.shard, request.term);
+                let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
+                let offset = head.map_or(-1, |head| head.offset);
+                self.committed.insert(key, offset);
+                let followers = request.follower_maps.keys().cloned().collect();
+                self.joined.insert(key, followers);
+                self.led.insert(key, server);
             }
             (Call::GetStatus { shard }, Answer::Status(status)) => {
                 let stored = self.accepted.as_ref().and_then(|(_, accepted)| {
@@ -289,16 +334,64 @@ impl Facts {
                         self.doubted.insert(*shard);
                     }
                     if status.term > stored.term {
-                        let most = self.reported.entry(*shard).or_insert(status.term);
-                        *most = status.term.max(*most);
+                        self.reported(*shard, status.term, now);
+                    } else if status.term == stored.term {
+                        self.offsets(identity, (*shard, status.term), status, leads, now);
                     }
                 }
+            }
+            (Call::AddFollower(request), Answer::FollowerAdded) => {
+                let joined = self.joined.entry((request.shard, request.term));
+                joined.or_default().insert(request.follower.clone());
             }
             _ => {}
         }
     }
 
-    fn failed(&mut self, server: ServerId, call: &Call) {
+    fn reported(&mut self, shard: ShardId, term: Term, now: At) {
+        let at = self.store.is_none().then_some(now);
+        let reported = self.reported.entry(shard).or_insert(Reported {
+            term: Term::NEVER,
+            at,
+            settled: Term::NEVER,
+        });
+        if term > reported.term {
+            (reported.term, reported.at) = (term, at);
+        }
+    }
+
+    /// What a replica's offsets say of whether it has what its leader had committed.
+    fn offsets(
+        &mut self,
+        identity: &DataServerIdentity,
+        key: (ShardId, Term),
+        status: &ReplicaStatus,
+        leads: bool,
+        now: At,
+    ) {
+        let committed = self.committed.entry(key).or_insert(-1);
+        if leads {
+            *committed = status.commit_offset.max(*committed);
+        } else if status.role != ReplicaRole::NotMember && status.head_offset >= *committed {
+            let joined = self.joined.entry(key).or_default();
+            joined.insert(identity.internal.clone());
+            let known = (key.0, key.1, identity.internal.clone());
+            self.behind.remove(&known);
+        } else {
+            let known = (key.0, key.1, identity.internal.clone());
+            let behind = self
+                .behind
+                .entry(known)
+                .or_insert((status.head_offset, now));
+            if status.head_offset > behind.0 {
+                *behind = (status.head_offset, now);
+            } else if now.since(behind.1) >= STUCK {
+                self.doubted.insert(key.0);
+            }
+        }
+    }
+
+    fn failed(&mut self, server: ServerId, call: &Call, kind: CallErrorKind) {
         match call {
             Call::CheckHealth => {
                 *self.failures.entry(server).or_default() += 1;
@@ -306,6 +399,11 @@ impl Facts {
             Call::Handshake => {}
             Call::AddFollower(request) => {
                 self.doubted.insert(request.shard);
+                let refused = !matches!(kind, CallErrorKind::TimedOut | CallErrorKind::Unreachable);
+                if refused && let Some(joined) = self.joined.get_mut(&(request.shard, request.term))
+                {
+                    joined.remove(&request.follower);
+                }
             }
             Call::BecomeLeader(request) => {
                 self.doubted.insert(request.shard);

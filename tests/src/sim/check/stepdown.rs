@@ -125,6 +125,7 @@ impl World<'_> {
         {
             return Err(self.violation(property, format!("c{host} does not step down")));
         }
+        self.check_useful(host, after)?;
         if before == Role::Leader && after == Role::Candidate {
             return Err(self.violation(
                 "D3",
@@ -142,7 +143,7 @@ impl World<'_> {
             && after == Role::SteppingDown
             && !place.tenancy.is_drained()
             && now.since(since) > place.clock.stretch(DRAIN) * 12 / 10 + Duration::from_secs(1)
-            && !self.sometimes_paused(host)
+            && !self.was_paused(host)
         {
             return Err(self.violation(
                 "D6",
@@ -150,13 +151,6 @@ impl World<'_> {
             ));
         }
         Ok(())
-    }
-
-    fn sometimes_paused(&self, host: usize) -> bool {
-        self.plan.faults.iter().any(|fault| {
-            matches!(fault.kind, crate::sim::FaultKind::Pause { .. })
-                && fault.target % self.hosts.len() == host
-        })
     }
 
     /// B1: no two coordinators pass the gate at one time.

@@ -1,6 +1,7 @@
 //! S, T1, T9, T13, H2: what a coordinator asks the store to write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_core::cluster::{ClusterStatus, ShardMetadata, ShardStatus};
 use stepdown_core::store::StatusDocument;
@@ -8,7 +9,11 @@ use stepdown_core::{RequestId, ShardId, Term, Version};
 
 use super::Check;
 use super::facts::Writing;
+use crate::sim::clock::At;
 use crate::sim::world::World;
+
+/// Longer than a change waits for its store where none is under way.
+const SPACED: Duration = Duration::from_millis(400);
 
 impl World<'_> {
     pub(super) fn check_store(
@@ -60,11 +65,19 @@ impl World<'_> {
             if old.is_some_and(|old| Arc::ptr_eq(old, shard)) {
                 continue;
             }
-            self.check_leader_earned(host, id, old, shard)?;
+            let earned = self.check_leader_earned(host, id, old, shard);
+            self.heed(earned)?;
             self.check_term_jump(host, id, old, shard)?;
             self.check_election_needed(host, id, old, shard)?;
         }
-        self.hosts[host].facts.store = Some(Writing {
+        self.check_worth_storing(host, document)?;
+        let now = self.queue.now();
+        let facts = &mut self.hosts[host].facts;
+        for reported in facts.reported.values_mut() {
+            reported.settled = reported.term;
+        }
+        facts.storing_since.get_or_insert(now);
+        facts.store = Some(Writing {
             request,
             expected: expected.cloned(),
             document: document.clone(),
@@ -99,7 +112,9 @@ impl World<'_> {
         ))
     }
 
-    /// T13: the next term exceeds every one that a member has reported.
+    /// T13: the next term exceeds every one that a member has reported before it was chosen. It is
+    /// chosen some time before its store begins: no longer than stores are spaced, or than the one
+    /// before is under way.
     fn check_term_jump(
         &self,
         host: usize,
@@ -108,18 +123,27 @@ impl World<'_> {
         shard: &ShardMetadata,
     ) -> Check {
         let before = old.map_or(Term::NEVER, |old| old.term);
-        let reported = self.hosts[host].facts.reported.get(&id);
-        match reported {
-            Some(reported) if shard.term > before && shard.term <= *reported => Err(self
-                .violation(
-                    "T13",
-                    format!(
-                        "c{host}: shard {id}: term {} though {reported} was reported",
-                        shard.term
-                    ),
-                )),
-            _ => Ok(()),
+        let place = &self.hosts[host];
+        let Some(reported) = place.facts.reported.get(&id) else {
+            return Ok(());
+        };
+        let spaced = place.clock.stretch(SPACED);
+        let is_old = |at: At| self.queue.now().since(at) > spaced;
+        let known = if reported.at.is_some_and(is_old) {
+            reported.term
+        } else {
+            reported.settled
+        };
+        if shard.term > before && shard.term <= known && !self.was_paused(host) {
+            return Err(self.violation(
+                "T13",
+                format!(
+                    "c{host}: shard {id}: term {} though {known} was reported",
+                    shard.term
+                ),
+            ));
         }
+        Ok(())
     }
 
     /// H2, T14: a shard whose leader serves is not elected.

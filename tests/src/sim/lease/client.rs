@@ -30,6 +30,8 @@ pub struct Client {
     pub releases: bool,
     /// Since when it campaigns without having cooled down.
     pub campaigns_since: Option<At>,
+    /// When it was last shown a lease that was another by then.
+    pub misled: At,
     /// When it was last woken from a pause.
     pub resumed: At,
     /// When the authority reported last ends, until leadership is given back.
@@ -109,6 +111,11 @@ impl World<'_> {
         if place.paused.is_some() {
             place.client.inbox.push_back(event);
             return Ok(());
+        }
+        if let LeaseEvent::LeaseObserved(shown) = &event
+            && *shown != self.lease.lease
+        {
+            place.client.misled = self.queue.now();
         }
         if place.client.takes(&event) {
             self.tell_lease(host, event)?;
@@ -208,7 +215,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn set_lease_alarm(&mut self, host: usize) {
+    pub(in crate::sim) fn set_lease_alarm(&mut self, host: usize) {
         let now = self.queue.now();
         let place = &mut self.hosts[host];
         let machine = place.client.machine.as_ref();

@@ -3,9 +3,9 @@
 use stepdown_core::lease::{LeaseEffect, LeaseEvent, LeaseOptions, LeaseReport, LeaseState};
 use stepdown_core::{Epoch, Timestamp};
 
-use super::lease::TIMING;
-use super::machine::Candidate;
-use super::planted::Planted;
+use super::Planted;
+use crate::sim::lease::TIMING;
+use crate::sim::machine::Candidate;
 
 pub struct MistakenCandidate {
     bug: Planted,

@@ -1,0 +1,139 @@
+//! L1, L11, while things go wrong: a shard that can be led is led soon, wherever faults permit it,
+//! and what is written to it is committed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use stepdown_core::call::ReplicaRole;
+use stepdown_core::cluster::ShardMetadata;
+use stepdown_core::{Role, ShardId};
+
+use super::Check;
+use crate::sim::clock::At;
+use crate::sim::world::{What, World};
+
+const EVERY: Duration = Duration::from_secs(5);
+/// What a fault of coordinators, of their store or of their lease leaves behind has passed.
+const SETTLES: Duration = Duration::from_secs(40);
+/// What a fault of a data server leaves behind has passed.
+const RECOVERS: Duration = Duration::from_secs(20);
+const LED: Duration = Duration::from_secs(60);
+/// A leader tries a follower again after up to a minute, and one that does not come nearer is
+/// brought back by an election after a minute and a half.
+const COMMITTED: Duration = Duration::from_secs(200);
+
+/// Since when what ought not to last has lasted.
+#[derive(Debug, Default)]
+pub struct Overdue {
+    unled: BTreeMap<ShardId, At>,
+    uncommitted: BTreeMap<ShardId, (i64, At)>,
+    nobody: Option<At>,
+}
+
+impl World<'_> {
+    /// Something is wrong with a server until then.
+    pub(in crate::sim) fn troubles(&mut self, server: usize, until: At) {
+        let place = &mut self.servers[server];
+        place.troubled = place.troubled.max(until);
+    }
+
+    pub(in crate::sim) fn look_around(&mut self) -> Check {
+        self.queue.after(EVERY, What::LookAround);
+        let now = self.queue.now();
+        if self.calm.plus(SETTLES) > now {
+            self.overdue = Overdue::default();
+            return Ok(());
+        }
+        self.check_somebody_leads(now)?;
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        for (_, id, shard) in status.shards() {
+            self.check_is_led(id, shard, now)?;
+            self.check_is_committed(id, shard, now)?;
+        }
+        Ok(())
+    }
+
+    fn check_somebody_leads(&mut self, now: At) -> Check {
+        let leaders = self.hosts.iter().filter(|host| {
+            let machine = host.machine.as_ref();
+            machine.is_some_and(|machine| machine.role() == Role::Leader)
+        });
+        if leaders.count() == 1 {
+            self.overdue.nobody = None;
+            return Ok(());
+        }
+        let since = *self.overdue.nobody.get_or_insert(now);
+        if now.since(since) > LED {
+            return Err(self.violation("L1 meanwhile", "not one coordinator is in office"));
+        }
+        Ok(())
+    }
+
+    /// Whether a majority of a shard's servers is well, and has been for a while.
+    fn can_be_led(&self, shard: &ShardMetadata, now: At) -> bool {
+        let well = shard.ensemble.iter().filter(|member| {
+            let server = self.server_at(&member.internal);
+            server.is_some_and(|server| {
+                let server = &self.servers[server];
+                server.up && server.troubled.plus(RECOVERS) <= now
+            })
+        });
+        well.count() > shard.ensemble.len() / 2
+    }
+
+    fn check_is_led(&mut self, id: ShardId, shard: &ShardMetadata, now: At) -> Check {
+        let leader = shard.leader.as_ref();
+        let server = leader.and_then(|leader| self.server_at(&leader.internal));
+        let replica = server.and_then(|server| self.servers[server].model.status(id));
+        let leads = replica.is_some_and(|replica| {
+            replica.role == ReplicaRole::Leader && replica.term == shard.term
+        });
+        if leads || !self.can_be_led(shard, now) {
+            self.overdue.unled.remove(&id);
+            return Ok(());
+        }
+        let since = *self.overdue.unled.entry(id).or_insert(now);
+        if now.since(since) > LED {
+            return Err(self.violation(
+                "L1 meanwhile",
+                format!("shard {id} could be led since {since}: {shard:?}, {replica:?}"),
+            ));
+        }
+        self.sometimes.hit("unled_while_it_could_be_led");
+        Ok(())
+    }
+
+    fn check_is_committed(&mut self, id: ShardId, shard: &ShardMetadata, now: At) -> Check {
+        let leader = shard.leader.as_ref();
+        let server = leader.and_then(|leader| self.server_at(&leader.internal));
+        let server = server.map(|server| &self.servers[server]);
+        let log = server
+            .filter(|server| server.up && server.model.leads(id) == Some(shard.term))
+            .and_then(|server| server.model.log(id));
+        let offsets = log.map(|(log, committed)| (log.head().offset, committed));
+        let Some((head, committed)) = offsets.filter(|(head, committed)| head > committed) else {
+            self.overdue.uncommitted.remove(&id);
+            return Ok(());
+        };
+        let can_be_led = self.can_be_led(shard, now);
+        let (waits, since) = *self
+            .overdue
+            .uncommitted
+            .entry(id)
+            .and_modify(|overdue| {
+                if committed >= overdue.0 || !can_be_led {
+                    *overdue = (head, now);
+                }
+            })
+            .or_insert((head, now));
+        if now.since(since) > COMMITTED {
+            return Err(self.violation(
+                "L11",
+                format!("shard {id}: {waits} is not committed since {since}, but {committed}"),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! What operators do to the configuration's servers, and a clock that jumps.
+
+use std::time::Duration;
+
+use super::check::Check;
+use super::clock::At;
+use super::server::Server;
+use super::world::{What, World};
+
+impl World<'_> {
+    /// A server that no shard is on yet is configured, or one that was removed is again.
+    pub(super) fn add_server(&mut self) {
+        let absent = (0..self.servers.len()).find(|server| {
+            let address = &self.servers[*server].address;
+            !self.configured.servers.contains(address)
+        });
+        if let Some(server) = absent {
+            let address = self.servers[server].address.clone();
+            self.configured.servers.push(address);
+            self.announce_configuration();
+            self.sometimes.hit("server_added");
+        }
+    }
+
+    /// A server is configured no longer. It keeps its shards.
+    pub(super) fn remove_server(&mut self, server: usize) {
+        let least = self.configured.replication as usize;
+        let Server { address, moves, .. } = &self.servers[server];
+        // Where it is now may not be stored yet, and nobody would look for it there any more.
+        let settled = *moves == 0 && self.configured.servers.contains(address);
+        if settled && self.configured.servers.len() > least {
+            let address = address.clone();
+            self.configured.servers.retain(|other| *other != address);
+            self.announce_configuration();
+            self.sometimes.hit("server_removed");
+        }
+    }
+
+    /// A server that is configured comes back elsewhere.
+    pub(super) fn move_server(&mut self, server: usize, until: At) {
+        let before = self.servers[server].address.clone();
+        if !self.configured.servers.contains(&before) {
+            return;
+        }
+        self.crash_server(server, false, true);
+        self.servers[server].relocate(server);
+        for address in &mut self.configured.servers {
+            if *address == before {
+                *address = self.servers[server].address.clone();
+            }
+        }
+        self.queue.at(until, What::ServerStarts(server));
+        self.announce_configuration();
+        self.sometimes.hit("address_changed");
+    }
+
+    /// A coordinator's clock jumps ahead. From then on a lease promises nothing of it.
+    pub(super) fn jump(&mut self, host: usize, by: Duration) -> Check {
+        let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        let place = &mut self.hosts[host];
+        place.clock.offset = place.clock.offset.saturating_add(by);
+        place.clock_jumped = true;
+        self.sometimes.hit("clock_jumped");
+        self.carry_on(host)?;
+        self.set_lease_alarm(host);
+        Ok(())
+    }
+}

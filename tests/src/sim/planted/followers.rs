@@ -1,0 +1,107 @@
+//! Mistakes about followers: who has been taken in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stepdown_core::call::{Answer, Call, CallErrorKind, EntryId, ReplicaRole};
+use stepdown_core::{Effect, Event, ShardId, Term};
+
+use super::mistaken::Mistake;
+use super::seen::{Seen, answering};
+
+/// A follower that was not there at the election is left alone.
+pub struct NeverBringsBack;
+
+impl Mistake for NeverBringsBack {
+    fn does(&mut self, _: &mut Seen, effect: Effect) -> Option<Effect> {
+        let brings = matches!(
+            &effect,
+            Effect::Call {
+                call: Call::AddFollower(_),
+                ..
+            }
+        );
+        (!brings).then_some(effect)
+    }
+}
+
+/// A leader that refuses a follower is taken to have it.
+pub struct TakesARefusalForSuccess;
+
+impl Mistake for TakesARefusalForSuccess {
+    fn hears(&mut self, seen: &mut Seen, event: Event) -> Option<Event> {
+        let refused = match (&seen.asked, &event) {
+            (
+                Some((_, Call::AddFollower(_))),
+                Event::CallAnswered {
+                    result: Err(error), ..
+                },
+            ) => !matches!(
+                error.kind,
+                CallErrorKind::TimedOut | CallErrorKind::Unreachable
+            ),
+            _ => false,
+        };
+        if refused {
+            return Some(answering(event, Ok(Answer::FollowerAdded)));
+        }
+        Some(event)
+    }
+}
+
+/// A follower that is fenced in the leader's term is taken for one that the leader has.
+#[derive(Default)]
+pub struct TakesFencedForJoined {
+    fenced: BTreeSet<(ShardId, Term, Arc<str>)>,
+}
+
+impl Mistake for TakesFencedForJoined {
+    fn hears(&mut self, seen: &mut Seen, event: Event) -> Option<Event> {
+        let Some((id, mut status, leads)) = seen.status(&event) else {
+            return Some(event);
+        };
+        let stored = seen.shard(id).map(|shard| shard.term);
+        if let Some((server, _)) = &seen.asked
+            && !leads
+            && status.role == ReplicaRole::Fenced
+            && stored == Some(status.term)
+        {
+            let key = (id, status.term, server.internal.clone());
+            self.fenced.insert(key);
+            status.head_offset = i64::MAX;
+            return Some(answering(event, Ok(Answer::Status(status))));
+        }
+        Some(event)
+    }
+
+    fn does(&mut self, seen: &mut Seen, effect: Effect) -> Option<Effect> {
+        let Effect::Call {
+            request,
+            server,
+            call,
+            ..
+        } = &effect
+        else {
+            return Some(effect);
+        };
+        let (key, answer) = match call {
+            Call::AddFollower(call) => (
+                (call.shard, call.term, call.follower.clone()),
+                Answer::FollowerAdded,
+            ),
+            Call::NewTerm(call) => (
+                (call.shard, call.term, server.internal.clone()),
+                Answer::Fenced(EntryId::NONE),
+            ),
+            Call::BecomeLeader(_)
+            | Call::CheckHealth
+            | Call::GetStatus { .. }
+            | Call::Handshake => return Some(effect),
+        };
+        if self.fenced.contains(&key) {
+            seen.tell(*request, answer);
+            return None;
+        }
+        Some(effect)
+    }
+}

@@ -1,0 +1,159 @@
+//! Machines with a mistake, which the simulator has to find. Each is the real one, but what goes
+//! into it or comes out of it is changed.
+
+mod assignments;
+mod candidate;
+mod elections;
+mod followers;
+mod mistaken;
+mod offices;
+mod seen;
+mod servers;
+mod stores;
+
+use stepdown_core::call::EntryId;
+use stepdown_core::lease::LeaseOptions;
+use stepdown_core::{Options, Term, Timestamp};
+
+use self::candidate::MistakenCandidate;
+use self::mistaken::{Mistake, Mistaken};
+use super::machine::{Candidate, Factory, Machine, Real};
+
+/// The mistakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names say it; each has a wrapper of its own, whose words say more"
+)]
+pub enum Planted {
+    ActsInDoubt,
+    ActsWithoutAuthority,
+    AdoptsAnotherHead,
+    ClosesTwice,
+    CountsFromTheAnswer,
+    CountsOneVoteTooFew,
+    CutsTheFollowerMap,
+    ElectsHealthyLeaders,
+    ElectsTheFarthestOffset,
+    ElectsTheSmallestHead,
+    ElectsWithoutAMajority,
+    FencesBeforeStoring,
+    ForgetsToDrain,
+    GivesBackTooEarly,
+    GivesUpAfterOneCheck,
+    HearsAnOlderTenure,
+    KeepsItsOutbox,
+    KeepsTheEpoch,
+    LeadsOnAnOldDocument,
+    NeverBringsBack,
+    NeverJumps,
+    NeverPauses,
+    NeverTellsAgain,
+    PublishesWhatIsNotStored,
+    RecordsTooEarly,
+    RenewsAfterTheClose,
+    RepeatsOtherwise,
+    RetriesAfterConflict,
+    StaysThoughUseless,
+    TakesARefusalForSuccess,
+    TakesAnyAnswerForLeading,
+    TakesFencedForJoined,
+    TellsAForeignServer,
+    TellsOfNoFollower,
+    UnitesFeatures,
+    UsesAShardIdTwice,
+    UsesATermAgain,
+    WaitsForTheDead,
+    WorksWithAForeignServer,
+}
+
+impl Planted {
+    /// What is wrong with the coordinator; `None` where it is the candidate.
+    fn mistake(self) -> Option<Box<dyn Mistake>> {
+        Some(match self {
+            Self::CountsFromTheAnswer | Self::GivesBackTooEarly | Self::RenewsAfterTheClose => {
+                return None;
+            }
+            Self::ActsInDoubt => Box::new(stores::ActsInDoubt),
+            Self::ActsWithoutAuthority => Box::new(offices::ActsWithoutAuthority),
+            Self::AdoptsAnotherHead => Box::new(stores::AdoptsAnotherHead::default()),
+            Self::ClosesTwice => Box::new(offices::ClosesTwice),
+            Self::CountsOneVoteTooFew => Box::new(elections::CountsOneVoteTooFew::default()),
+            Self::CutsTheFollowerMap => Box::new(elections::CutsTheFollowerMap(1)),
+            Self::ElectsHealthyLeaders => Box::new(servers::ElectsHealthyLeaders),
+            Self::ElectsTheFarthestOffset => Box::new(elections::MisreadsHeads(|head| EntryId {
+                term: Term(0),
+                ..head
+            })),
+            Self::ElectsTheSmallestHead => Box::new(elections::MisreadsHeads(|head| EntryId {
+                term: Term(-head.term.0),
+                offset: -head.offset,
+            })),
+            Self::ElectsWithoutAMajority => Box::new(elections::ElectsWithoutAMajority::default()),
+            Self::FencesBeforeStoring => Box::new(elections::FencesBeforeStoring::default()),
+            Self::ForgetsToDrain => Box::new(offices::ForgetsToDrain),
+            Self::GivesUpAfterOneCheck => Box::new(servers::GivesUpAfterOneCheck),
+            Self::HearsAnOlderTenure => Box::new(offices::HearsAnOlderTenure),
+            Self::KeepsItsOutbox => Box::new(offices::KeepsItsOutbox::default()),
+            Self::KeepsTheEpoch => Box::new(stores::KeepsTheEpoch::default()),
+            Self::LeadsOnAnOldDocument => Box::new(stores::LeadsOnAnOldDocument::default()),
+            Self::NeverBringsBack => Box::new(followers::NeverBringsBack),
+            Self::NeverJumps => Box::new(elections::NeverJumps),
+            Self::NeverPauses => Box::new(offices::NeverPauses::default()),
+            Self::NeverTellsAgain => Box::new(assignments::NeverTellsAgain::default()),
+            Self::PublishesWhatIsNotStored => Box::new(assignments::PublishesWhatIsNotStored),
+            Self::RecordsTooEarly => Box::new(elections::RecordsTooEarly),
+            Self::RepeatsOtherwise => Box::new(stores::RepeatsOtherwise::default()),
+            Self::RetriesAfterConflict => Box::new(stores::RetriesAfterConflict::default()),
+            Self::StaysThoughUseless => Box::new(offices::StaysThoughUseless::default()),
+            Self::TakesARefusalForSuccess => Box::new(followers::TakesARefusalForSuccess),
+            Self::TakesAnyAnswerForLeading => Box::new(servers::TakesAnyAnswerForLeading),
+            Self::TakesFencedForJoined => Box::new(followers::TakesFencedForJoined::default()),
+            Self::TellsAForeignServer => Box::new(servers::TellsAForeignServer::default()),
+            Self::TellsOfNoFollower => Box::new(elections::CutsTheFollowerMap(0)),
+            Self::UnitesFeatures => Box::new(elections::UnitesFeatures),
+            Self::UsesAShardIdTwice => Box::new(stores::UsesAShardIdTwice),
+            Self::UsesATermAgain => Box::new(elections::UsesATermAgain::default()),
+            Self::WaitsForTheDead => Box::new(servers::WaitsForTheDead),
+            Self::WorksWithAForeignServer => Box::new(servers::WorksWithAForeignServer),
+        })
+    }
+}
+
+impl Factory for Planted {
+    fn coordinator(&self, options: Options, now: Timestamp) -> Box<dyn Machine> {
+        match self.mistake() {
+            Some(mistake) => Box::new(Mistaken::new(mistake, options, now)),
+            None => Real.coordinator(options, now),
+        }
+    }
+
+    fn candidate(&self, options: LeaseOptions, now: Timestamp) -> Box<dyn Candidate> {
+        Box::new(MistakenCandidate::new(*self, options, now))
+    }
+}
+
+/// A mistake, where what breaks a property in a single call is not looked at: what comes of it is to
+/// show.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlooked(pub Planted);
+
+impl Factory for Overlooked {
+    fn coordinator(&self, options: Options, now: Timestamp) -> Box<dyn Machine> {
+        self.0.coordinator(options, now)
+    }
+
+    fn overlooks(&self, property: &str) -> bool {
+        property.starts_with('T')
+    }
+}
+
+/// A driver that does not look at the gate again before a call leaves that has waited for its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct LooksOnce;
+
+impl Factory for LooksOnce {
+    fn looks_again(&self) -> bool {
+        false
+    }
+}
