@@ -64,7 +64,6 @@ const REACHED: &[&str] = &[
     "old_document_read",
     "other_cluster",
     "paused",
-    "queued_call_refused",
     "read_timed_out",
     "released_lease_taken_in_time",
     "server_added",
@@ -182,7 +181,7 @@ mistakes! {
     followers_that_are_never_brought_back_are_found: Planted::NeverBringsBack, "L2" "L11" "T11";
     terms_that_climb_where_they_should_jump_are_found: Planted::NeverJumps, "T13" "L3";
     a_deadline_that_does_not_move_is_found: Planted::NeverPauses, "D10";
-    assignments_that_are_never_told_again_are_found: Planted::NeverTellsAgain, "L4";
+    assignments_that_are_never_told_again_are_found: Planted::NeverTellsAgain, "A4" "L4";
     publishing_what_is_not_stored_is_found: Planted::PublishesWhatIsNotStored, "A1";
     recording_a_leader_too_early_is_found: Planted::RecordsTooEarly, "T9";
     repeating_a_store_otherwise_is_found: Planted::RepeatsOtherwise, "S3";

@@ -44,6 +44,7 @@ impl World<'_> {
             return Ok(());
         }
         place.paused = None;
+        place.resumed = Some(self.queue.now());
         self.trace
             .note(self.queue.now(), || format!("c{host} resumes"));
         // Two tasks wake up; either may be the first.

@@ -25,6 +25,8 @@ pub struct Host {
     pub clock_jumped: bool,
     /// Until when it is stopped.
     pub paused: Option<At>,
+    /// When it was last woken.
+    pub resumed: Option<At>,
     /// Events that came while it was stopped.
     pub inbox: VecDeque<Event>,
     /// Effects polled but not carried out.
@@ -95,6 +97,7 @@ impl Host {
             clock,
             clock_jumped: false,
             paused: None,
+            resumed: None,
             inbox: VecDeque::new(),
             todo: VecDeque::new(),
             armed: None,

@@ -1,12 +1,17 @@
-//! A1 to A3: what data servers are told.
+//! A1 to A4: what data servers are told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use stepdown_core::RequestId;
 use stepdown_core::assign::ShardAssignments;
+use stepdown_core::{RequestId, Role};
 
 use super::{Check, Published};
 use crate::sim::world::World;
+
+const AGAIN: Duration = Duration::from_secs(61);
+/// For so long a doubtful store may hold back what is to be told, and leave a little to do.
+const HELD: Duration = Duration::from_secs(40);
 
 impl World<'_> {
     /// Each push follows from an accepted version, none older than the one before, nor than the
@@ -31,7 +36,10 @@ impl World<'_> {
         for position in (since..=until).rev() {
             let published = self.published(position);
             if *published == assignments.namespaces {
-                self.hosts[host].facts.pushed.insert(request, position);
+                let now = self.queue.now();
+                let facts = &mut self.hosts[host].facts;
+                facts.pushed.insert(request, position);
+                facts.pushed_at.insert(request, now);
                 return Ok(());
             }
         }
@@ -39,6 +47,26 @@ impl World<'_> {
             "A1",
             format!("c{host} pushes what follows from none of versions {since} to {until}: {assignments:?}"),
         ))
+    }
+
+    /// A4: whoever is told of the assignments is told again every minute, whatever it may have heard
+    /// from an older leader since.
+    pub(super) fn check_told_again(&self) -> Check {
+        let now = self.queue.now();
+        for (host, place) in self.hosts.iter().enumerate() {
+            let machine = place.machine.as_ref();
+            let leads = machine.is_some_and(|machine| machine.role() == Role::Leader);
+            if !leads || place.paused.is_some() || self.was_paused(host) {
+                continue;
+            }
+            let last = place.connections.streams.keys();
+            let last = last.filter_map(|request| place.facts.pushed_at.get(request));
+            let overdue = place.clock.stretch(AGAIN) + HELD;
+            if last.min().is_some_and(|last| now.since(*last) > overdue) {
+                return Err(self.violation("A4", format!("c{host} tells nobody again")));
+            }
+        }
+        Ok(())
     }
 
     pub(in crate::sim) fn published(&mut self, position: usize) -> Arc<Published> {

@@ -40,6 +40,7 @@ impl World<'_> {
     pub(in crate::sim) fn look_around(&mut self) -> Check {
         self.queue.after(EVERY, What::LookAround);
         let now = self.queue.now();
+        self.check_told_again()?;
         if self.calm.plus(SETTLES) > now {
             self.overdue = Overdue::default();
             return Ok(());

@@ -63,6 +63,7 @@ pub struct Facts {
     pub failures: BTreeMap<ServerId, u32>,
     pub hard: BTreeSet<ServerId>,
     pub pushed: BTreeMap<RequestId, usize>,
+    pub pushed_at: BTreeMap<RequestId, At>,
 }
 
 /// A follower that comes no nearer for so long, or a little longer, is brought back by an election.

@@ -17,6 +17,9 @@ const SPARE: usize = 4;
 /// A leader that can store nothing leaves after half a minute, and by its own clock.
 const USELESS: Duration = Duration::from_secs(32);
 
+/// What a process did not do in time because it was stopped, it has done after this.
+const AWAKE: Duration = Duration::from_secs(60);
+
 impl World<'_> {
     /// L12: no term rises while no majority could vote in it, and nothing else is stored again and
     /// again meanwhile.
@@ -89,11 +92,9 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a process may have been stopped.
+    /// Whether a process was stopped not long ago.
     pub(super) fn was_paused(&self, host: usize) -> bool {
-        self.plan.faults.iter().any(|fault| {
-            matches!(fault.kind, crate::sim::FaultKind::Pause { .. })
-                && fault.target % self.hosts.len() == host
-        })
+        let resumed = self.hosts[host].resumed;
+        resumed.is_some_and(|at| at.plus(AWAKE) > self.queue.now())
     }
 }
