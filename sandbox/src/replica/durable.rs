@@ -45,6 +45,12 @@ impl DurableShard {
         }
     }
 
+    /// Loses the log, and keeps the database: what is committed.
+    pub fn drop_log(&mut self) {
+        self.log.truncate(self.commit_offset);
+        self.first = self.log.head().offset.saturating_add(1);
+    }
+
     /// Drops every entry after `offset`.
     pub(super) fn truncate(&mut self, offset: i64) {
         self.log.truncate(offset);
