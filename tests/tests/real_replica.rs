@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 use stepdown_core::call::{Binding, CallErrorKind, EntryId};
-use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, head, hurt};
+use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, batch, head, hurt};
 use stepdown_tests::oxia::oxia;
 
 const NONE: EntryId = EntryId::NONE;
@@ -171,6 +171,11 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
             "a leader without a log feeds an empty one by a snapshot",
             sequence([
                 led(3),
+                vec![
+                    done(Step::Kill(0)),
+                    fence(1, 1, head(1, 2)),
+                    done(Step::Start(0)),
+                ],
                 without_logs(1).into(),
                 emptied(2).into(),
                 vec![
@@ -179,9 +184,35 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
                     fence(2, 2, NONE),
                     lead(1, 2, &[(2, NONE)]),
                     done(Step::Settle),
+                    // Offsets 0 and 1, which nobody else takes; then 2.
                     write(1),
                     write(1),
-                    fence(2, 3, head(2, 3)),
+                    write(1),
+                    fence(2, 3, head(2, 2)),
+                ],
+            ]),
+        ),
+        (
+            "one that was fed by a snapshot writes from the beginning again",
+            sequence([
+                led(3),
+                vec![
+                    done(Step::Kill(0)),
+                    fence(1, 1, head(1, 2)),
+                    done(Step::Start(0)),
+                ],
+                without_logs(1).into(),
+                emptied(2).into(),
+                vec![
+                    bind(2, Binding::Bound),
+                    fence(1, 2, NONE),
+                    fence(2, 2, NONE),
+                    lead(1, 2, &[(2, NONE)]),
+                    fence(1, 3, NONE),
+                    fence(2, 3, NONE),
+                    lead(2, 3, &[(1, NONE)]),
+                    write(2),
+                    fence(1, 4, NONE),
                 ],
             ]),
         ),
@@ -317,6 +348,19 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
             ]),
         ),
         (
+            "one that is not open and refuses to be deleted can't be opened",
+            sequence([
+                led(1),
+                vec![done(Step::Kill(0))],
+                restarted(1).into(),
+                vec![
+                    refused(1, Ask::DeleteShard(0), InvalidTerm),
+                    refused(1, Ask::NewTerm(2), Other),
+                    done(Step::Start(0)),
+                ],
+            ]),
+        ),
+        (
             "a leader that refuses to be deleted is closed for good",
             sequence([
                 led(1),
@@ -334,7 +378,7 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
                 vec![
                     lead(1, 1, &[(2, head(1, 0))]),
                     done(Step::Settle),
-                    fence(0, 1, head(1, 0)),
+                    done(Step::Settle),
                 ],
             ]),
         ),
@@ -387,11 +431,11 @@ async fn play(real: &mut Real, shard: i64, lines: Vec<Line>) -> Result<String, S
                     return Err(format!("\n{}not {heard:?}", play.history()));
                 }
             }
-            Step::Kill(_) | Step::Start(_) | Step::Empty(_) | Step::DropLogs(_) => {
+            Step::Bind(_) | Step::Kill(_) | Step::Start(_) | Step::Empty(_) | Step::DropLogs(_) => {
                 hurt(real, &step).await;
                 play.note(&step);
             }
-            Step::Settle => {}
+            Step::Settle => play.wait().await,
         }
         play.settle().await.map_err(told)?;
     }
@@ -423,4 +467,31 @@ async fn the_model_says_what_real_servers_say_in_the_cases_that_were_found_by_ha
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// Sequences that are played at once.
+const AT_ONCE: usize = 50;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_may_do_whatever_real_servers_do_in_random_sequences() {
+    let Some(oxia) = oxia() else { return };
+    let number = |name: &str| std::env::var(name).ok()?.parse().ok();
+    let first = number("REPLICA_SEED");
+    let only = number("REPLICA_SEQUENCE").and_then(|it| usize::try_from(it).ok());
+    let batches = number("REPLICA_BATCHES").unwrap_or(if first.is_some() { 1 } else { 4 });
+    let first = first.unwrap_or_else(|| fastrand::u64(..));
+    let started = std::time::Instant::now();
+    let (mut whole, mut lost, mut differences) = (0, 0, Vec::new());
+    for seed in (0..batches).map(|at| first.wrapping_add(at)) {
+        let done = batch(&oxia, seed, AT_ONCE, only).await;
+        whole += done.whole;
+        lost += done.lost;
+        differences.extend(done.differences);
+    }
+    println!(
+        "{whole} sequences agreed, {lost} had too many ways to go on, {} differed, in {:?}",
+        differences.len(),
+        started.elapsed()
+    );
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }

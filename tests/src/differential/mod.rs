@@ -16,10 +16,12 @@
 mod play;
 mod possible;
 mod public;
+mod random;
 mod real;
 mod step;
 mod world;
 
 pub use play::{Difference, Play, hurt};
+pub use random::{Batch, batch};
 pub use real::{Calls, Real};
 pub use step::{Ask, SERVERS, Said, Seen, Step, head};

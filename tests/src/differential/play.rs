@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::possible::Possible;
+use super::possible::{Possible, agree};
 use super::real::{Calls, Real};
-use super::step::{Ask, SERVERS, Said, Shown, Step};
+use super::step::{Ask, SERVERS, Said, Seen, Shown, Step};
 
 /// For an answer that must come.
 const SURELY: Duration = Duration::from_secs(20);
@@ -88,32 +88,34 @@ impl Play {
 
     /// Waits until the real servers look as the model's.
     pub async fn settle(&mut self) -> Result<(), Difference> {
-        self.possible.rest().map_err(|_| self.lost())?;
+        let looks = self.possible.rest().map_err(|_| self.lost())?;
+        let may = |seen: &[Seen; SERVERS]| looks.iter().any(|look| agree(look, seen));
         let until = Instant::now() + SETTLED;
-        let ambiguous = self.possible.looks().len() > 1;
         loop {
-            let seen = self.calls.seen(self.up, self.shard).await;
-            let may = self.possible.matches(&seen, !ambiguous);
-            if may && ambiguous {
+            let mut seen = self.calls.seen(self.up, self.shard).await;
+            if may(&seen) && looks.len() > 1 {
                 sleep(AGAIN).await;
-                let again = self.calls.seen(self.up, self.shard).await;
-                if self.possible.matches(&again, true) {
-                    let _ = writeln!(self.history, "   {}", Shown(&again));
-                    return Ok(());
-                }
-            } else if may {
+                seen = self.calls.seen(self.up, self.shard).await;
+            }
+            if may(&seen) {
                 let _ = writeln!(self.history, "   {}", Shown(&seen));
+                self.possible.strike(&seen);
                 return Ok(());
             }
             if Instant::now() > until {
                 let mut what = format!("the real ones are{}\nthe model's", Shown(&seen));
-                for look in self.possible.looks() {
-                    let _ = write!(what, "\n      may be{}", Shown(&look));
+                for look in &looks {
+                    let _ = write!(what, "\n      may be{}", Shown(look));
                 }
                 return Err(self.found(&what));
             }
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Lets what real servers try again by themselves be tried.
+    pub async fn wait(&self) {
+        sleep(AGAIN).await;
     }
 
     /// Compares how many entries clients can read at a leader.
@@ -132,6 +134,7 @@ impl Play {
     pub fn note(&mut self, step: &Step) {
         match step {
             Step::Ask(..) | Step::Settle => return,
+            Step::Bind(at) => self.possible.each(|world| world.bind(*at)),
             Step::Kill(at) => {
                 self.up[*at] = false;
                 self.possible.each(|world| world.kill(*at));
@@ -144,6 +147,11 @@ impl Play {
             Step::DropLogs(at) => self.possible.each(|world| world.drop_logs(*at)),
         }
         let _ = writeln!(self.history, "  {step:?}");
+    }
+
+    /// Which servers are up.
+    pub fn up(&self) -> [bool; SERVERS] {
+        self.up
     }
 
     /// What was done and heard.
@@ -171,7 +179,12 @@ impl Play {
 pub async fn hurt(real: &mut Real, step: &Step) {
     match step {
         Step::Ask(..) | Step::Settle => {}
-        Step::Kill(at) => real.kill(*at),
+        Step::Bind(at) => real.bind(*at).await,
+        Step::Kill(at) => {
+            // What was acknowledged shall have been heard.
+            sleep(AGAIN).await;
+            real.kill(*at);
+        }
         Step::Start(at) => real.restart(*at).await,
         Step::Empty(at) => real.empty(*at),
         Step::DropLogs(at) => real.drop_logs(*at),

@@ -46,9 +46,20 @@ impl Possible {
 
     /// Asks a server, at any time.
     pub(super) fn ask(&mut self, at: usize, ask: &Ask) -> Result<Expected, TooMany> {
-        let mut graph = Graph::of(&self.worlds)?;
-        graph.worlds.iter_mut().for_each(|world| world.ask(at, ask));
-        let mut worlds = graph.worlds;
+        let before = Graph::of(&self.worlds)?.worlds;
+        let mut worlds = before.clone();
+        worlds.iter_mut().for_each(|world| world.ask(at, ask));
+        if let Ask::BecomeLeader(term, followers) = ask {
+            // They are taken in any order, up to the first that can't be.
+            for follower in followers.iter().filter(|_| followers.len() > 1) {
+                let mut first = before.clone();
+                let ask = Ask::BecomeLeader(*term, vec![*follower]);
+                first.iter_mut().for_each(|world| world.ask(at, &ask));
+                let refused = |it: &World| matches!(it.said(), Some(Said::Refused(_)));
+                let ends = Graph::of(&first)?.worlds;
+                worlds.extend(ends.into_iter().filter(refused));
+            }
+        }
         if let Ask::NewTerm(_) = ask {
             let others: Vec<World> = worlds.iter().flat_map(|it| it.without_stream(at)).collect();
             worlds.extend(others);
@@ -79,32 +90,23 @@ impl Possible {
         true
     }
 
-    /// Lets everything come to rest.
-    pub(super) fn rest(&mut self) -> Result<(), TooMany> {
-        self.worlds = Graph::of(&self.worlds)?.at_rest();
-        Ok(())
-    }
-
-    /// Whether the real ones may look like this. What disagrees is struck out if `strike`.
-    pub(super) fn matches(&mut self, real: &[Seen; SERVERS], strike: bool) -> bool {
-        let may = |world: &World| agree(&world.seen(), real);
-        let any = self.worlds.iter().any(may);
-        if any && strike {
-            self.worlds.retain(may);
-        }
-        any
-    }
-
-    /// How the model's servers may look.
-    pub(super) fn looks(&self) -> Vec<[Seen; SERVERS]> {
+    /// How the model's servers may look once everything has come to rest.
+    pub(super) fn rest(&mut self) -> Result<Vec<[Seen; SERVERS]>, TooMany> {
+        let graph = Graph::of(&self.worlds)?;
         let mut looks = Vec::new();
+        self.worlds = graph.at_rest();
         for world in &self.worlds {
             let seen = world.seen();
             if !looks.contains(&seen) {
                 looks.push(seen);
             }
         }
-        looks
+        Ok(looks)
+    }
+
+    /// The real ones look like this: strikes out what disagrees.
+    pub(super) fn strike(&mut self, real: &[Seen; SERVERS]) {
+        self.worlds.retain(|world| agree(&world.seen(), real));
     }
 
     /// Whether a server may have so many entries.
@@ -114,7 +116,7 @@ impl Possible {
 }
 
 /// How far a follower knows the log to be committed is a matter of time; nothing else is.
-fn agree(model: &[Seen; SERVERS], real: &[Seen; SERVERS]) -> bool {
+pub(super) fn agree(model: &[Seen; SERVERS], real: &[Seen; SERVERS]) -> bool {
     model.iter().zip(real).all(|pair| match pair {
         (Some(Ok(model)), Some(Ok(real))) => {
             let alike = (model.term, model.role, model.head_offset)

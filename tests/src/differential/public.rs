@@ -47,21 +47,15 @@ struct ListResponse {
 }
 
 /// Writes one record.
-pub(super) async fn write(
-    channel: Channel,
-    shard: i64,
-    key: &str,
-    limit: Duration,
-) -> Result<(), Status> {
+pub(super) async fn write(channel: Channel, shard: i64, key: &str) -> Result<(), Status> {
     let put = PutRequest {
         key: key.to_owned(),
         value: key.as_bytes().to_vec(),
     };
-    let mut request = Request::new(WriteRequest {
+    let request = Request::new(WriteRequest {
         shard: Some(shard),
         puts: vec![put],
     });
-    request.set_timeout(limit);
     let mut client = ready(channel).await?;
     let codec = ProstCodec::<WriteRequest, WriteResponse>::default();
     let path = PathAndQuery::from_static(WRITE);

@@ -72,11 +72,16 @@ impl Real {
         };
         for at in 0..SERVERS {
             real.ready(at).await;
-            let said = real.calls.ask(at, 0, &Ask::Handshake, PATIENCE).await;
-            assert_eq!(said, Said::Bound(Binding::Bound));
-            real.calls.open(at).await;
+            real.bind(at).await;
         }
         real
+    }
+
+    /// Binds one that is new or was emptied to the cluster.
+    pub async fn bind(&self, at: usize) {
+        let said = self.calls.ask(at, 0, &Ask::Handshake, PATIENCE).await;
+        assert_eq!(said, Said::Bound(Binding::Bound));
+        self.calls.open(at).await;
     }
 
     /// How to call them.
@@ -147,7 +152,7 @@ impl Calls {
 
     /// Asks a server about a shard, and waits no longer than `limit` for the answer.
     pub async fn ask(&self, at: usize, shard: i64, ask: &Ask, limit: Duration) -> Said {
-        match timeout(limit, self.send(at, shard, ask, limit)).await {
+        match timeout(limit, self.send(at, shard, ask)).await {
             Ok(Ok(said)) => said,
             Ok(Err(status)) if is_late(&status) => Said::Nothing,
             Ok(Err(status)) => Said::Refused(kind(&status)),
@@ -157,7 +162,7 @@ impl Calls {
 
     /// What a server says of its replica of a shard.
     pub async fn status(&self, at: usize, shard: i64) -> Result<ReplicaStatus, CallErrorKind> {
-        let request = ours(wire::GetStatusRequest { shard }, PATIENCE);
+        let request = ours(wire::GetStatusRequest { shard });
         let answer = timeout(PATIENCE, self.client(at).get_status(request)).await;
         let answer = answer.map_err(|_| CallErrorKind::TimedOut)?;
         let status = answer.map_err(|status| kind(&status))?.into_inner();
@@ -211,13 +216,7 @@ impl Calls {
         }
     }
 
-    async fn send(
-        &self,
-        at: usize,
-        shard: i64,
-        ask: &Ask,
-        limit: Duration,
-    ) -> Result<Said, Status> {
+    async fn send(&self, at: usize, shard: i64, ask: &Ask) -> Result<Said, Status> {
         let mut client = self.client(at);
         let namespace = NAMESPACE.to_owned();
         Ok(match ask {
@@ -230,7 +229,7 @@ impl Calls {
                     follower_head_entry_id: Some(entry(*head)),
                     ..Default::default()
                 };
-                client.add_follower(ours(request, limit)).await?;
+                client.add_follower(ours(request)).await?;
                 Said::Added
             }
             Ask::BecomeLeader(term, followers) => {
@@ -246,7 +245,7 @@ impl Calls {
                     follower_maps: follower_maps.collect(),
                     features_supported: Vec::new(),
                 };
-                client.become_leader(ours(request, limit)).await?;
+                client.become_leader(ours(request)).await?;
                 Said::Led
             }
             Ask::DeleteShard(term) => {
@@ -256,7 +255,7 @@ impl Calls {
                     shard,
                     term,
                 };
-                client.delete_shard(ours(request, limit)).await?;
+                client.delete_shard(ours(request)).await?;
                 Said::Deleted
             }
             Ask::Freeze(term, frozen) => {
@@ -266,13 +265,13 @@ impl Calls {
                     term: *term,
                     frozen: *frozen,
                 };
-                let answer = client.freeze_shard(ours(request, limit)).await?;
+                let answer = client.freeze_shard(ours(request)).await?;
                 Said::Frozen(answer.into_inner().head_offset)
             }
             Ask::Handshake => {
                 let instance_id = INSTANCE.to_owned();
                 let request = wire::HandshakeRequest { instance_id };
-                let answer = client.handshake(ours(request, limit)).await?;
+                let answer = client.handshake(ours(request)).await?;
                 Said::Bound(match answer.get_ref().status() {
                     wire::HandshakeStatus::Bound => Binding::Bound,
                     wire::HandshakeStatus::AlreadyBound => Binding::AlreadyBound,
@@ -287,7 +286,7 @@ impl Calls {
                     term: *term,
                     options: None,
                 };
-                let answer = client.new_term(ours(request, limit)).await?.into_inner();
+                let answer = client.new_term(ours(request)).await?.into_inner();
                 let head = answer.head_entry_id.unwrap_or_default();
                 Said::Fenced(EntryId {
                     term: Term(head.term),
@@ -297,7 +296,7 @@ impl Calls {
             Ask::Write => {
                 let channel = self.0[at].public.clone();
                 let key = format!("{}", fastrand::u64(..));
-                public::write(channel, shard, &key, limit).await?;
+                public::write(channel, shard, &key).await?;
                 Said::Written
             }
         })
@@ -308,9 +307,9 @@ impl Calls {
     }
 }
 
-fn ours<T>(message: T, limit: Duration) -> Request<T> {
+/// Nobody tells the server how long it has: it hears that the caller has gone.
+fn ours<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.set_timeout(limit);
     request.metadata_mut().insert("instance-id", instance());
     request
 }

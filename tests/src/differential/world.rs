@@ -42,8 +42,7 @@ impl World {
     pub(super) fn new(addresses: [Arc<str>; SERVERS]) -> Self {
         let mut servers: Vec<DataServerModel> = addresses.iter().map(fresh).collect();
         for server in &mut servers {
-            let bound = server.handshake(INSTANCE);
-            debug_assert!(bound.is_ok());
+            bind(server);
         }
         Self {
             servers,
@@ -107,6 +106,10 @@ impl World {
         }
     }
 
+    pub(super) fn bind(&mut self, at: usize) {
+        bind(&mut self.servers[at]);
+    }
+
     pub(super) fn kill(&mut self, at: usize) {
         self.up[at] = false;
         let down = Arc::clone(&self.addresses[at]);
@@ -140,7 +143,8 @@ impl World {
             BTreeSet::new(),
             Durability::Immediate,
             disk,
-        );
+        )
+        .trusting();
     }
 
     /// The replica at this server may have ended its stream, though it keeps it here: the leader
@@ -150,6 +154,9 @@ impl World {
         for from in (0..SERVERS).filter(|from| *from != at) {
             let mut other = self.clone();
             other.servers[at].peer_disconnected(&self.addresses[from]);
+            if other.key() == self.key() {
+                continue;
+            }
             other.broken.insert((from, at));
             others.push(other);
         }
@@ -310,7 +317,12 @@ impl World {
 }
 
 fn fresh(address: &Arc<str>) -> DataServerModel {
-    DataServerModel::new(Arc::clone(address), BTreeSet::new(), Durability::Immediate)
+    DataServerModel::new(Arc::clone(address), BTreeSet::new(), Durability::Immediate).trusting()
+}
+
+fn bind(server: &mut DataServerModel) {
+    let bound = server.handshake(INSTANCE);
+    debug_assert!(bound.is_ok());
 }
 
 fn said(reply: &Reply) -> Said {
