@@ -13,6 +13,8 @@ use super::request::{Refusal, Reply, Token};
 /// Where a shard's outputs and before-images go.
 pub(super) struct Context<'a> {
     pub(super) address: &'a Arc<str>,
+    /// A leader takes what a truncation answers as it is.
+    pub(super) trusting: bool,
     pub(super) outputs: &'a mut VecDeque<Output>,
     pub(super) before: Option<&'a mut BTreeMap<ShardId, Option<DurableShard>>>,
 }

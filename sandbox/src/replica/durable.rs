@@ -32,6 +32,8 @@ pub struct DurableShard {
     pub first: i64,
     /// How far the log is known to be committed. It alone is no reason to write.
     pub commit_offset: i64,
+    /// How far the database was when it was last flushed. One that is opened again is no further.
+    pub flushed: i64,
 }
 
 impl DurableShard {
@@ -45,11 +47,33 @@ impl DurableShard {
         }
     }
 
+    /// The last entry that the log has and whose term is at most `term`.
+    pub(super) fn last_at_most(&self, term: Term) -> EntryId {
+        let last = self.log.last_at_most(term);
+        if last.offset < self.first {
+            EntryId::NONE
+        } else {
+            last
+        }
+    }
+
+    /// Loses the log while the server is down; what was flushed of the database stays.
+    pub fn drop_log(&mut self) {
+        self.commit_offset = self.flushed;
+        self.clear();
+    }
+
+    /// Empties the log; the database stays.
+    pub(super) fn clear(&mut self) {
+        self.log.truncate(self.commit_offset);
+        self.first = self.log.head().offset.saturating_add(1);
+    }
+
     /// Drops every entry after `offset`.
     pub(super) fn truncate(&mut self, offset: i64) {
         self.log.truncate(offset);
-        self.first = self.first.min(offset.saturating_add(1));
         self.commit_offset = self.commit_offset.min(offset);
+        self.flushed = self.flushed.min(offset);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use stepdown_core::Term;
 use stepdown_core::call::{EntryId, ReplicaRole};
+use stepdown_core::{ShardId, Term};
 
 use super::context::{At, Context};
 use super::log::{Log, Run};
@@ -20,15 +20,17 @@ impl Replica {
                 previous,
                 entries,
                 commit_offset,
-            } => self.streamed(context, from, term, |replica, context| {
+            } => self.streamed(context, (from, message.source, term), |replica, context| {
                 replica.append_entries(context, term, *previous, entries, *commit_offset)
             }),
-            Body::Snapshot { entries } => self.streamed(context, from, term, |replica, context| {
-                replica.replace(context, term, entries)
-            }),
+            Body::Snapshot { entries } => {
+                self.streamed(context, (from, message.source, term), |replica, context| {
+                    replica.replace(context, term, entries)
+                })
+            }
             Body::Truncate { to } => self
                 .open_as_follower(context, term)
-                .and_then(|()| self.truncate(context, term, *to)),
+                .and_then(|()| self.truncate(context, from, term, *to)),
             Body::Close => {
                 if self.stream_of(from, term) {
                     self.end_stream();
@@ -41,7 +43,8 @@ impl Replica {
             | Body::TruncateRefused { .. } => return After::Keep,
         };
         match result {
-            Ok(body) => context.answer(&message, body),
+            Ok(Some(body)) => context.answer(&message, body),
+            Ok(None) => {}
             Err(refusal) => context.refuse(&message, refusal),
         }
         After::Keep
@@ -51,10 +54,9 @@ impl Replica {
     fn streamed(
         &mut self,
         context: &mut Context<'_>,
-        from: &Arc<str>,
-        term: Term,
-        work: impl FnOnce(&mut Self, &mut Context<'_>) -> Result<Body, Refusal>,
-    ) -> Result<Body, Refusal> {
+        (from, source, term): (&Arc<str>, ShardId, Term),
+        work: impl FnOnce(&mut Self, &mut Context<'_>) -> Result<Option<Body>, Refusal>,
+    ) -> Result<Option<Body>, Refusal> {
         self.open_as_follower(context, term)?;
         if let Object::Follower(follower) = &self.object
             && let Some(stream) = &follower.stream
@@ -66,6 +68,7 @@ impl Replica {
         if let Object::Follower(follower) = &mut self.object {
             follower.stream = result.is_ok().then(|| Stream {
                 peer: from.clone(),
+                source,
                 term,
             });
         }
@@ -86,20 +89,50 @@ impl Replica {
         match &mut self.object {
             Object::Follower(_) => return Ok(()),
             Object::Leader(_) if term != self.durable.term => return Err(Refusal::InvalidTerm),
-            Object::Leader(leader) => leader.end(&mut At {
+            Object::Leader(leader) => leader.close(&mut At {
                 id: self.id,
                 durable: &mut self.durable,
                 context,
             }),
+            Object::Closed if self.locked => return Err(Refusal::ResourceUnavailable),
             Object::Closed => {}
         }
+        let durable = &self.durable;
+        let head = durable.head().offset;
         self.object = Object::Follower(FollowerObject {
             role: self.role_when_opened(),
+            last: if head < 0 {
+                durable.commit_offset
+            } else {
+                head
+            },
             stream: None,
         });
         Ok(())
     }
 
+    /// Closes what follows: whoever feeds it hears that the stream has ended.
+    pub(super) fn close_follower(&mut self, context: &mut Context<'_>) {
+        let Object::Follower(follower) = &mut self.object else {
+            return;
+        };
+        self.durable.flushed = self.durable.commit_offset;
+        if let Some(stream) = follower.stream.take() {
+            let ended = Message {
+                from: context.address.clone(),
+                namespace: self.durable.namespace.clone(),
+                source: stream.source,
+                target: self.id,
+                term: stream.term,
+                body: Body::AppendRefused {
+                    refusal: Refusal::ResourceUnavailable,
+                },
+            };
+            context.send(stream.peer, ended);
+        }
+    }
+
+    /// `None` where nothing is answered: the stream stays open, and the leader waits.
     fn append_entries(
         &mut self,
         context: &mut Context<'_>,
@@ -107,50 +140,54 @@ impl Replica {
         previous: EntryId,
         entries: &[Run],
         commit_offset: i64,
-    ) -> Result<Body, Refusal> {
+    ) -> Result<Option<Body>, Refusal> {
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);
         };
         if follower.role == ReplicaRole::NotMember {
             return Err(Refusal::NotMember);
         }
-        if term != self.durable.term {
-            return Err(Refusal::InvalidTerm);
-        }
+        let durable = &mut self.durable;
         if entries.is_empty() {
-            // It opens the stream, or advertises. Nothing is compared.
-            let known = previous.offset.min(self.durable.log.head().offset);
-            self.commit(commit_offset.min(known));
-            return Ok(Body::Appended { offset: -1 });
+            // It opens the stream, whoever sends it, or advertises. Nothing is compared.
+            if term == durable.term {
+                let known = previous.offset.min(durable.log.head().offset);
+                durable.commit_offset = durable.commit_offset.max(commit_offset.min(known));
+            }
+            return Ok(Some(Body::Appended { offset: -1 }));
+        }
+        if term != durable.term {
+            return Err(Refusal::InvalidTerm);
         }
         // Whatever becomes of the entries.
         follower.role = ReplicaRole::Follower;
-        let mut log = self.durable.log.clone();
-        log.truncate(previous.offset);
+        let mut offset = previous.offset;
+        let mut known = false;
         for run in entries {
-            log.append(run.term, run.count);
-        }
-        let offset = log.head().offset;
-        if !self.fits(previous, offset) {
-            return Err(Refusal::LogMismatch);
-        }
-        if !self.durable.log.starts_with(&log) {
-            if !log.starts_with(&self.durable.log) {
-                return Err(Refusal::LogMismatch);
+            for _ in 0..run.count {
+                offset = offset.saturating_add(1);
+                if offset <= follower.last {
+                    // It is not compared. What came by a snapshot is not acknowledged.
+                    known |= offset <= durable.head().offset;
+                    continue;
+                }
+                if offset != follower.last.saturating_add(1) {
+                    return Err(Refusal::LogMismatch);
+                }
+                context.touch(self.id, durable);
+                if durable.log.head().offset >= offset {
+                    // The database is further than the log that was cleared.
+                    durable.log.truncate(offset.saturating_sub(1));
+                    durable.first = durable.first.min(offset);
+                }
+                durable.log.append(run.term, 1);
+                follower.last = offset;
+                known = true;
             }
-            context.touch(self.id, &self.durable);
-            self.durable.log = log;
         }
-        self.commit(commit_offset.min(offset));
-        Ok(Body::Appended { offset })
-    }
-
-    /// Whether entries after `previous` can be taken, of which `last` is the last one: a log that
-    /// is empty since a snapshot needs one that the snapshot did not bring.
-    fn fits(&self, previous: EntryId, last: i64) -> bool {
-        let durable = &self.durable;
-        let empty = durable.head() == EntryId::NONE;
-        durable.log.contains(previous) && !(empty && last <= durable.log.head().offset)
+        let head = durable.head().offset;
+        durable.commit_offset = durable.commit_offset.max(commit_offset.min(head));
+        Ok(known.then_some(Body::Appended { offset: head }))
     }
 
     /// Takes the leader's database in place of all that there is.
@@ -159,7 +196,7 @@ impl Replica {
         context: &mut Context<'_>,
         term: Term,
         entries: &[Run],
-    ) -> Result<Body, Refusal> {
+    ) -> Result<Option<Body>, Refusal> {
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);
         };
@@ -176,9 +213,11 @@ impl Replica {
             self.durable.log = log;
             self.durable.first = offset.saturating_add(1);
             self.durable.commit_offset = offset;
+            self.durable.flushed = offset;
+            follower.last = offset;
         }
         self.commit(offset);
-        Ok(Body::Appended { offset })
+        Ok(Some(Body::Appended { offset }))
     }
 
     fn commit(&mut self, offset: i64) {
@@ -189,12 +228,16 @@ impl Replica {
     fn truncate(
         &mut self,
         context: &mut Context<'_>,
+        from: &Arc<str>,
         term: Term,
         to: EntryId,
-    ) -> Result<Body, Refusal> {
+    ) -> Result<Option<Body>, Refusal> {
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);
         };
+        if matches!(&follower.stream, Some(stream) if stream.peer != *from) {
+            return Err(Refusal::ResourceConflict);
+        }
         if follower.role != ReplicaRole::Fenced {
             return Err(Refusal::InvalidStatus);
         }
@@ -202,18 +245,20 @@ impl Replica {
             return Err(Refusal::InvalidTerm);
         }
         follower.role = ReplicaRole::Follower;
-        let keep = common_offset(&self.durable.log, to);
-        if keep < self.durable.log.head().offset {
-            context.touch(self.id, &self.durable);
-            self.durable.truncate(keep);
+        let durable = &mut self.durable;
+        let head = durable.head().offset;
+        context.touch(self.id, durable);
+        if to.offset < durable.first.max(0) || head < 0 {
+            durable.clear();
+            follower.last = -1;
+        } else if to.offset > head {
+            return Err(Refusal::ResourceUnavailable);
+        } else {
+            durable.truncate(to.offset);
+            follower.last = to.offset;
         }
-        Ok(Body::Truncated {
-            head: self.durable.log.head(),
-        })
+        Ok(Some(Body::Truncated {
+            head: durable.head(),
+        }))
     }
-}
-
-/// How much of `log` a log that has the entry `to` may share.
-fn common_offset(log: &Log, to: EntryId) -> i64 {
-    log.last_at_most(to.term).offset.min(to.offset)
 }

@@ -63,6 +63,9 @@ impl Replica {
     fn new_term(&mut self, context: &mut Context<'_>, request: &NewTerm) -> Result<Reply, Refusal> {
         let current = self.durable.term;
         self.open_unless_open();
+        if self.locked || matches!(&self.object, Object::Leader(leader) if leader.closed) {
+            return Err(Refusal::ResourceUnavailable);
+        }
         if request.term < current {
             return Err(Refusal::InvalidTerm);
         }
@@ -84,31 +87,42 @@ impl Replica {
             Object::Follower(follower) => follower.role = ReplicaRole::Fenced,
             Object::Closed => {}
         }
-        if request.term != current {
-            context.touch(self.id, &self.durable);
-            self.durable.term = request.term;
+        let durable = &mut self.durable;
+        if (request.term, durable.flushed) != (current, durable.commit_offset) {
+            context.touch(self.id, durable);
+            durable.term = request.term;
+            durable.flushed = durable.commit_offset;
         }
         Ok(Reply::Fenced(self.durable.head()))
     }
 
     fn delete(&mut self, context: &mut Context<'_>, term: Term) -> Result<(), Refusal> {
-        if term < self.durable.term {
-            return Err(Refusal::InvalidTerm);
+        if self.locked {
+            return Err(Refusal::ResourceUnavailable);
         }
+        let refused = term < self.durable.term;
+        self.locked = refused && matches!(self.object, Object::Closed);
         if let Object::Leader(leader) = &mut self.object {
-            leader.end(&mut At {
+            if leader.closed {
+                return Err(Refusal::ResourceUnavailable);
+            }
+            leader.close(&mut At {
                 id: self.id,
                 durable: &mut self.durable,
                 context,
             });
         }
+        if refused {
+            return Err(Refusal::InvalidTerm);
+        }
+        self.close_follower(context);
         context.touch(self.id, &self.durable);
         Ok(())
     }
 
     /// Opens a closed shard as a leader object.
     fn open_unless_open(&mut self) {
-        if matches!(self.object, Object::Closed) {
+        if matches!(self.object, Object::Closed) && !self.locked {
             self.object = Object::Leader(LeaderObject::new(self.role_when_opened()));
         }
     }

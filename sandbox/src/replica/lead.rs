@@ -8,7 +8,7 @@ use super::context::At;
 use super::cursor::{Cursor, CursorKey, CursorState};
 use super::log::Log;
 use super::message::Message;
-use super::request::Token;
+use super::request::{Refusal, Token};
 
 #[derive(Clone, Debug)]
 pub(super) struct Lead {
@@ -23,12 +23,21 @@ pub(super) struct Lead {
 impl Lead {
     /// Feeds a follower from where its log ends; one whose log goes another way is truncated
     /// first.
-    pub(super) fn attach(&mut self, at: &mut At<'_, '_>, key: CursorKey, head: EntryId) {
-        let common = if head.term == self.election_head.term {
-            self.election_head
-        } else {
-            at.durable.log.last_at_most(head.term)
-        };
+    pub(super) fn attach(
+        &mut self,
+        at: &mut At<'_, '_>,
+        key: CursorKey,
+        head: EntryId,
+    ) -> Result<(), Refusal> {
+        if head.term > self.election_head.term {
+            return Err(Refusal::InvalidTerm);
+        }
+        let common =
+            if head.term == self.election_head.term && head.offset <= self.election_head.offset {
+                self.election_head
+            } else {
+                at.durable.last_at_most(head.term)
+            };
         let mut cursor = Cursor {
             acked: -1,
             advertised: -1,
@@ -40,6 +49,7 @@ impl Lead {
         }
         cursor.send(at, &key);
         self.cursors.insert(key, cursor);
+        Ok(())
     }
 
     /// How far a quorum, the leader included, has the log.

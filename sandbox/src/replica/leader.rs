@@ -13,6 +13,8 @@ pub(super) struct LeaderObject {
     pub(super) role: ReplicaRole,
     pub(super) lead: Option<Lead>,
     pub(super) frozen: bool,
+    /// It was to be deleted in a lower term, and refused: it does nothing any more.
+    pub(super) closed: bool,
     /// The request that keeps all others waiting.
     pub(super) busy: Option<Busy>,
 }
@@ -31,6 +33,7 @@ impl LeaderObject {
             role,
             lead: None,
             frozen: false,
+            closed: false,
             busy: None,
         }
     }
@@ -49,6 +52,14 @@ impl LeaderObject {
         for token in busy.into_iter().chain(appends) {
             at.context.reply(token, Err(Refusal::ResourceUnavailable));
         }
+    }
+
+    /// Stops for good.
+    pub(super) fn close(&mut self, at: &mut At<'_, '_>) {
+        self.end(at);
+        at.durable.flushed = at.durable.commit_offset;
+        self.role = ReplicaRole::NotMember;
+        self.closed = true;
     }
 
     pub(super) fn awaits(&self, token: Token) -> bool {

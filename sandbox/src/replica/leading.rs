@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use stepdown_core::call::{AddFollower, BecomeLeader, ReplicaRole};
+use stepdown_core::call::{AddFollower, BecomeLeader, EntryId, ReplicaRole};
 use stepdown_core::{ShardId, Term};
 
 use super::context::{At, Context};
@@ -22,11 +22,18 @@ impl Replica {
         request: &BecomeLeader,
     ) -> Result<Option<Reply>, Refusal> {
         if !matches!(self.object, Object::Leader(_)) {
+            if self.locked {
+                return Err(Refusal::ResourceUnavailable);
+            }
+            self.close_follower(context);
             self.object = Object::Leader(LeaderObject::new(self.role_when_opened()));
         }
         let Some((leader, mut at)) = self.as_leader(context) else {
             return Err(Refusal::InvalidStatus);
         };
+        if leader.closed {
+            return Err(Refusal::ResourceUnavailable);
+        }
         if leader.role != ReplicaRole::Fenced {
             return Err(Refusal::InvalidStatus);
         }
@@ -34,18 +41,22 @@ impl Replica {
             return Err(Refusal::InvalidTerm);
         }
         let head = at.durable.head();
-        if request.follower_maps.values().any(|f| f.term > head.term) {
-            return Err(Refusal::InvalidTerm);
-        }
         let lead = leader.lead.insert(Lead {
             replication_factor: request.replication_factor,
             election_head: head,
             cursors: BTreeMap::new(),
             appends: VecDeque::new(),
         });
+        let mut refusal = None;
         for (peer, follower_head) in &request.follower_maps {
             let key = CursorKey::follower(peer, at.id);
-            lead.attach(&mut at, key, *follower_head);
+            // Real ones take them in any order, and stop at the first that can't be.
+            if let Err(why) = lead.attach(&mut at, key, *follower_head) {
+                refusal = Some(why);
+            }
+        }
+        if let Some(refusal) = refusal {
+            return Err(refusal);
         }
         leader.busy = Some(Busy::Becoming(token));
         leader.advance(&mut at);
@@ -95,10 +106,7 @@ impl Replica {
         if !key.observer && lead.is_full() {
             return Err(Refusal::AllFollowersAttached);
         }
-        if request.head.term > lead.election_head.term {
-            return Err(Refusal::InvalidTerm);
-        }
-        lead.attach(&mut at, key.clone(), request.head);
+        lead.attach(&mut at, key.clone(), request.head)?;
         leader.busy = Some(Busy::Adding(token, key));
         leader.advance(&mut at);
         Ok(None)
@@ -138,6 +146,9 @@ impl Replica {
         let Object::Leader(leader) = &mut self.object else {
             return Err(Refusal::NotLeader);
         };
+        if leader.closed {
+            return Err(Refusal::ResourceUnavailable);
+        }
         if term != self.durable.term {
             return Err(Refusal::InvalidTerm);
         }
@@ -161,6 +172,11 @@ impl Replica {
         }
         let lead = leader.lead_as_leader().ok_or(Refusal::NotLeader)?;
         at.context.touch(at.id, at.durable);
+        if at.durable.head() == EntryId::NONE {
+            // It goes by its log alone: offsets begin anew, below what is committed.
+            at.durable.log.truncate(-1);
+            at.durable.first = 0;
+        }
         at.durable.log.append(at.durable.term, 1);
         lead.appends.push_back((token, at.durable.log.head()));
         lead.feed(&mut at);

@@ -27,8 +27,15 @@
 //! * A follower takes one stream at a time, and a fenced one keeps the old leader's, until that
 //!   is refused or closed. It is truncated once in a term. Its role says nothing of its log.
 //!
-//! In two places it is better than they are: a truncation ends only where the two logs agree, and
-//! a late `DeleteShard` of a lower term leaves a leader as it is.
+//! * A truncation goes by the offset alone. Who has less than that refuses for good.
+//! * Only what was flushed of the database, at the latest `NewTerm`, outlives a crash.
+//! * A leader with an empty log writes from offset 0 again, whatever its database holds, and takes
+//!   for committed what is not above its commit offset.
+//! * A `DeleteShard` of a lower term is refused, and all the same closes a leader for good; a shard
+//!   that was not open can't be opened any more. A restart, or a leader's stream, ends that.
+//!
+//! In one place it is better than they are, unless it is [trusting](DataServerModel::trusting): a
+//! truncation ends only where the two logs agree.
 
 mod context;
 mod cursor;

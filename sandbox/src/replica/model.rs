@@ -64,6 +64,14 @@ impl DataServerModel {
         }
     }
 
+    /// Lets it lead as real ones do: what a truncation answers is taken as it is, so that an
+    /// entry of another term may stay at the same offset.
+    #[must_use]
+    pub fn trusting(mut self) -> Self {
+        self.unsynced.trusting = true;
+        self
+    }
+
     /// What the server can do.
     pub fn features(&self) -> &BTreeSet<Feature> {
         &self.features
@@ -247,12 +255,14 @@ impl DataServerModel {
                 shards: self.unsynced.take_before(),
             });
         }
+        let trusting = self.unsynced.trusting;
         *self = Self::recover(
             self.address.clone(),
             mem::take(&mut self.features),
             self.unsynced.durability(),
             disk,
         );
+        self.unsynced.trusting = trusting;
     }
 
     /// All that is or is about to be on disk.

@@ -25,6 +25,8 @@ pub(super) struct Replica {
     pub(super) id: ShardId,
     pub(super) durable: DurableShard,
     pub(super) object: Object,
+    /// A deletion was refused while it was closed: nobody can open it until the process ends.
+    pub(super) locked: bool,
     pub(super) waiting: VecDeque<(Token, Request)>,
 }
 
@@ -40,6 +42,8 @@ pub(super) enum Object {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FollowerObject {
     pub(super) role: ReplicaRole,
+    /// What must come after this; what comes up to this it has.
+    pub(super) last: i64,
     /// Whose replication stream is open. There is room for one.
     pub(super) stream: Option<Stream>,
 }
@@ -48,15 +52,20 @@ pub(super) struct FollowerObject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
     pub(super) peer: Arc<str>,
+    /// The leader's shard.
+    pub(super) source: ShardId,
     pub(super) term: Term,
 }
 
 impl Replica {
-    pub(super) fn closed(id: ShardId, durable: DurableShard) -> Self {
+    /// As it is on disk.
+    pub(super) fn closed(id: ShardId, mut durable: DurableShard) -> Self {
+        durable.commit_offset = durable.flushed;
         Self {
             id,
             durable,
             object: Object::Closed,
+            locked: false,
             waiting: VecDeque::new(),
         }
     }
@@ -68,6 +77,7 @@ impl Replica {
             log: Log::default(),
             first: 0,
             commit_offset: -1,
+            flushed: -1,
         };
         Self::closed(id, durable)
     }
@@ -97,11 +107,9 @@ impl Replica {
     pub(super) fn status(&self) -> Option<ReplicaStatus> {
         let (role, head_offset, commit_offset) = match &self.object {
             Object::Closed => return None,
-            Object::Follower(follower) => (
-                follower.role,
-                self.durable.head().offset,
-                self.durable.commit_offset,
-            ),
+            Object::Follower(follower) => {
+                (follower.role, follower.last, self.durable.commit_offset)
+            }
             Object::Leader(leader) if leader.lead.is_some() => (
                 leader.role,
                 self.durable.head().offset,
@@ -169,6 +177,7 @@ impl Replica {
         if first > durable.first {
             context.touch(self.id, durable);
             durable.first = first;
+            durable.flushed = durable.commit_offset;
         }
         After::Keep
     }

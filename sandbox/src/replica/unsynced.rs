@@ -13,6 +13,7 @@ use super::output::Output;
 #[derive(Clone, Debug)]
 pub(super) struct Unsynced {
     durability: Durability,
+    pub(super) trusting: bool,
     newly_bound: bool,
     /// What the disk holds of the shards that changed since the last sync.
     before: BTreeMap<ShardId, Option<DurableShard>>,
@@ -24,6 +25,7 @@ impl Unsynced {
     pub(super) fn new(durability: Durability) -> Self {
         Self {
             durability,
+            trusting: false,
             newly_bound: false,
             before: BTreeMap::new(),
             held: VecDeque::new(),
@@ -58,6 +60,7 @@ impl Unsynced {
     pub(super) fn context<'a>(&'a mut self, address: &'a Arc<str>) -> Context<'a> {
         Context {
             address,
+            trusting: self.trusting,
             outputs: &mut self.held,
             before: (self.durability == Durability::Deferred).then_some(&mut self.before),
         }

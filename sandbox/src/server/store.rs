@@ -184,6 +184,7 @@ mod tests {
                 log,
                 first: 0,
                 commit_offset: 1,
+                flushed: 1,
             }),
         );
         Changes {
