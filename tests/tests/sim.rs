@@ -2,7 +2,6 @@
 //! fault that the simulator knows.
 //!
 //! `STEPDOWN_TESTS=night` makes more and longer runs; `SIM_SEEDS` and `SIM_FIRST` choose seeds;
-//! `SIM_DISKS=1` empties disks and trims logs as well;
 //! `SIM_SEED=… cargo test -p stepdown-tests --test sim replay -- --nocapture` repeats one,
 //! shrunk, with its last `SIM_TRACE` events.
 #![allow(
@@ -26,6 +25,7 @@ const REACHED: &[&str] = &[
     "ambiguous_was_applied",
     "ambiguous_was_not_applied",
     "answer_of_an_older_tenure",
+    "asked_whether_it_was_ever_fenced",
     "become_leader_hung",
     "call_duplicated",
     "call_queued",
@@ -37,6 +37,7 @@ const REACHED: &[&str] = &[
     "crashed_with_store_in_flight",
     "cut_both_ways",
     "cut_one_way",
+    "disk_emptied",
     "elected_again",
     "elected_by_the_least_majority",
     "exited",
@@ -51,6 +52,7 @@ const REACHED: &[&str] = &[
     "late_lease_write_refused",
     "leader_ahead",
     "leader_restarted_unwatched",
+    "log_trimmed",
     "lease_conflict",
     "lease_lost",
     "lease_message_lost",
@@ -93,9 +95,6 @@ const REACHED: &[&str] = &[
     "unled_while_it_could_be_led",
 ];
 
-/// What it has to reach as well where disks fail.
-const REACHED_BY_DISKS: &[&str] = &["disk_emptied", "log_trimmed"];
-
 /// Enough seeds for every counter of `REACHED` to be hit many times over.
 const SEEDS: u64 = 6_000;
 const SEEDS_AT_NIGHT: u64 = 400_000;
@@ -125,10 +124,7 @@ fn no_seed_breaks_a_property_and_everything_is_reached() {
         println!("failing: {:?}", total.failing);
         fail(*seed);
     }
-    let mut missing = total.sometimes.missing(REACHED);
-    if bounds().disks {
-        missing.extend(total.sometimes.missing(REACHED_BY_DISKS));
-    }
+    let missing = total.sometimes.missing(REACHED);
     assert!(missing.is_empty(), "never reached: {missing:?}");
 }
 
@@ -245,6 +241,16 @@ fn fail(seed: u64) {
     panic!("{}", outcome.describe(&shrunk.plan));
 }
 
+#[test]
+fn a_vote_of_a_replica_that_has_lost_its_disk_is_found() {
+    found(Planted::LetsTheForgetfulVote, &["E6", "L2", "L11"]);
+}
+
+#[test]
+fn a_head_taken_for_a_position_is_found() {
+    found(Planted::TakesAHeadForAPosition, &["E6", "L1", "L11", "L3"]);
+}
+
 fn found(mistake: impl Factory + std::fmt::Debug, properties: &[&str]) {
     for seed in 0..3_000 {
         if let Some(violation) = run(&Plan::of(seed, Bounds::default()), &mistake).violation {
@@ -264,19 +270,14 @@ fn seeds() -> u64 {
 }
 
 fn bounds() -> Bounds {
-    let disks = std::env::var_os("SIM_DISKS").is_some();
     if at_night() {
         Bounds {
             chaos: 3_600,
             shards: 48,
             faults: 80,
-            disks,
         }
     } else {
-        Bounds {
-            disks,
-            ..Bounds::default()
-        }
+        Bounds::default()
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) heads: BTreeMap<String, EntryId>,
     /// What servers say of their replicas, by internal address, instead of what is stored.
     pub(crate) replicas: BTreeMap<String, ReplicaStatus>,
+    /// What servers say of their replicas from when they lead, by internal address.
+    pub(crate) leading: BTreeMap<String, ReplicaStatus>,
     /// Servers that have lost their disks, and whose replicas nobody has opened since.
     pub(crate) forgetful: BTreeSet<String>,
     /// Everything that was asked for, in order.
@@ -81,6 +83,7 @@ impl World {
             mismatched: BTreeSet::new(),
             heads: BTreeMap::new(),
             replicas: BTreeMap::new(),
+            leading: BTreeMap::new(),
             forgetful: BTreeSet::new(),
             log: Vec::new(),
             hold_stores: false,

@@ -56,7 +56,12 @@ impl World {
         }
         Ok(match call {
             Call::AddFollower(_) => Answer::FollowerAdded,
-            Call::BecomeLeader(_) => Answer::BecameLeader,
+            Call::BecomeLeader(_) => {
+                if let Some(status) = self.leading.get(&*server.internal) {
+                    self.replicas.insert(server.internal.to_string(), *status);
+                }
+                Answer::BecameLeader
+            }
             Call::CheckHealth => Answer::Health { serving: true },
             Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)?),
             Call::Handshake => {

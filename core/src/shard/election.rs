@@ -133,7 +133,9 @@ impl Perform for Election {
             Step::Promoting(promotion) if promotion.is_asked(request) => {
                 match promotion.answered(result, memory, cx) {
                     Ok(recording) => {
-                        self.step = Step::Recording(recording);
+                        if let Some(recording) = recording {
+                            self.step = Step::Recording(recording);
+                        }
                         Next::Stay
                     }
                     Err(error) => Next::Elect(Start::AfterFailure(error.to_string())),

@@ -165,7 +165,8 @@ impl Fencing {
         };
         match result {
             Ok(Answer::Fenced(head)) => {
-                let position = Position::new(status, head);
+                let fed = memory.fed.get(&server.id()).copied();
+                let position = Position::new(status, head, fed);
                 self.votes.push(Vote { server, position });
             }
             Ok(_) => self.last_failure = format!("{} gave another answer", server.id()),
@@ -261,6 +262,7 @@ impl Fencing {
             .votes
             .iter()
             .filter(|vote| shard.ensemble.contains(&vote.server))
+            .filter(|vote| vote.position.may_lead() || self.recall.is_new())
             .filter_map(|vote| Some((vote, self.covered_by(vote)?)))
             .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
             .min_by_key(|(vote, covered)| {
@@ -276,15 +278,35 @@ impl Fencing {
             }
             None if is_waiting => Round::Open,
             None => {
-                let reason = format!(
-                    "no member that answered is known to have all that the others have; {}",
-                    self.recall.shortage()
-                );
+                let reason = self.no_leader();
                 self.report_end(memory, cx);
                 memory.blocked(&reason, cx);
                 Round::Failed(reason)
             }
         }
+    }
+
+    fn no_leader(&self) -> String {
+        let without_log = self.votes.iter().filter(|vote| !vote.position.may_lead());
+        let without_log: Vec<_> = without_log
+            .map(|vote| vote.server.id().to_string())
+            .collect();
+        let shortage = self.recall.shortage();
+        if without_log.is_empty() {
+            return format!(
+                "no member that answered is known to have all that the others have; {shortage}"
+            );
+        }
+        let without_log = without_log.join(", ");
+        format!(
+            "no member that may lead is known to have all that the others have: {without_log} was \
+             fed by a snapshot and has had no entry since; {shortage}"
+        )
+    }
+
+    /// Whether the chosen one, which has no log, has to show that it has nothing else, either.
+    pub(super) fn is_unproved(&self, winner: &Vote) -> bool {
+        !winner.position.has_log() && !self.recall.is_new()
     }
 
     /// How many votes this one covers, if these are a majority and all that have a log.

@@ -15,8 +15,6 @@ pub(super) struct Followers {
     all: Vec<Follower>,
     /// Up to where the leader had committed, when that was asked last.
     committed: i64,
-    /// The leader had no log when it was elected: it takes only followers without one.
-    from_nothing: bool,
 }
 
 impl Default for Followers {
@@ -27,19 +25,12 @@ impl Default for Followers {
 
 impl Followers {
     fn new(all: Vec<Follower>, committed: i64) -> Self {
-        Self {
-            all,
-            committed,
-            from_nothing: false,
-        }
+        Self { all, committed }
     }
 
     /// Those of a leader that is elected at this position.
     pub(super) fn of_elected(all: Vec<Follower>, position: &Position) -> Self {
-        Self {
-            from_nothing: !position.has_log(),
-            ..Self::new(all, position.offset())
-        }
+        Self::new(all, position.offset())
     }
 
     /// Of a leader of which nothing is known but what is stored.
@@ -77,7 +68,7 @@ impl Followers {
         };
         let Some(leader) = &shard.leader else { return };
         for follower in &mut self.all {
-            follower.drive(leader, shard.term, self.from_nothing, memory, cx);
+            follower.drive(leader, shard.term, memory, cx);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which shard it is, and what is remembered of it from one duty to the next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
@@ -23,6 +23,10 @@ pub(super) struct Memory {
     pub(super) elected: Timestamp,
     /// When the present, or last, election attempt began.
     pub(super) began: Timestamp,
+    /// Replicas that were found to have what is committed up to here in their databases, but no log.
+    pub(super) fed: BTreeMap<ServerId, i64>,
+    /// How often in a row the chosen one could not lead, for a reason that it did not tell.
+    pub(super) unexplained: usize,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
 }
@@ -36,6 +40,8 @@ impl Memory {
             backoff: Backoff::default(),
             elected: Timestamp::default(),
             began: Timestamp::default(),
+            fed: BTreeMap::new(),
+            unexplained: 0,
             learning: BTreeSet::new(),
         }
     }

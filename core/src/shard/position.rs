@@ -20,10 +20,11 @@ pub(super) struct Position {
 }
 
 impl Position {
-    pub(super) fn new(status: ReplicaStatus, head: EntryId) -> Self {
+    /// Of a voter that is known, from elsewhere, to have what is committed up to `fed`.
+    pub(super) fn new(status: ReplicaStatus, head: EntryId, fed: Option<i64>) -> Self {
         Self {
             head,
-            commit: status.commit_offset,
+            commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term: status.term,
         }
     }
@@ -53,14 +54,16 @@ impl Position {
         self.head.offset >= other.commit && self.head.term >= other.term
     }
 
+    /// Whether it may lead. A server whose log is empty, though its database is not, would write from
+    /// offset 0 again, and acknowledge at once what no other replica has.
+    pub(super) fn may_lead(&self) -> bool {
+        self.has_log() || self.commit < 0
+    }
+
     /// The head that a leader at this position is told of a follower: the follower's own, unless it
-    /// has none and is known to have what the leader's log begins with, or the leader has none: it
-    /// takes only followers without one, and feeds them all that it has.
+    /// has none and is known to have what the leader's log begins with.
     pub(super) fn told_of(&self, follower: &Self) -> EntryId {
-        if !self.has_log() {
-            return EntryId::NONE;
-        }
-        let has_part = !follower.has_log() && follower.commit >= 0;
+        let has_part = self.has_log() && !follower.has_log() && follower.commit >= 0;
         if has_part && self.head.offset >= follower.commit && self.covers(follower) {
             return EntryId {
                 term: self.head.term,
@@ -87,7 +90,7 @@ mod tests {
             term: Term(head.0),
             offset: head.1,
         };
-        Position::new(status, head)
+        Position::new(status, head, None)
     }
 
     const NO_LOG: (i64, i64) = (-1, -1);
@@ -166,6 +169,13 @@ mod tests {
     }
 
     #[test]
+    fn one_that_has_something_but_no_log_may_not_lead() {
+        assert!(at((2, 5), 5, 2).may_lead());
+        assert!(at(NO_LOG, -1, 2).may_lead());
+        assert!(!at(NO_LOG, 0, 2).may_lead());
+    }
+
+    #[test]
     fn whoever_is_covered_both_ways_is_told_of_as_having_no_less() {
         let logged = at((2, 35), 35, 2);
         let told = |follower: Position| logged.told_of(&follower);
@@ -185,6 +195,5 @@ mod tests {
         );
         assert_eq!(told(at(NO_LOG, -1, 2)), EntryId::NONE);
         assert_eq!(told(at(NO_LOG, 36, 2)), EntryId::NONE);
-        assert_eq!(at(NO_LOG, 40, 2).told_of(&logged), EntryId::NONE);
     }
 }

@@ -8,7 +8,7 @@ use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
-use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, Feature};
+use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
@@ -26,6 +26,8 @@ pub(super) struct Promotion {
     quorum: usize,
     /// The followers that it was told of and that are not known to be away.
     reachable: BTreeSet<ServerId>,
+    /// It has no log, and is to show, once it leads, that it has nothing else, either.
+    unproved: bool,
 }
 
 /// The leader is on its way to the store.
@@ -45,6 +47,8 @@ pub(super) enum NotLeading {
     Failed(ServerId, CallError),
     #[error("{0} gave another answer")]
     OtherAnswer(ServerId),
+    #[error("{0} was fed by a snapshot and has had no entry since, so it may not lead")]
+    Fed(ServerId),
 }
 
 impl Promotion {
@@ -55,6 +59,7 @@ impl Promotion {
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Self {
+        let unproved = fencing.is_unproved(&winner);
         let Vote {
             server: leader,
             position,
@@ -63,19 +68,19 @@ impl Promotion {
         let is_follower = |server: &DataServerIdentity| {
             server.internal != leader.internal && shard.ensemble.contains(server)
         };
+        let quorum = shard.ensemble.len() / 2 + 1;
         let told = fencing.votes.iter();
         let told = told.filter(|vote| is_follower(&vote.server));
+        let told = told.map(|vote| (vote, position.told_of(&vote.position)));
+        let told = spare(told.collect(), quorum, memory.unexplained);
         let follower_maps = told
-            .clone()
-            .map(|vote| {
-                let head = position.told_of(&vote.position);
-                (vote.server.internal.clone(), head)
-            })
+            .iter()
+            .map(|(vote, head)| (vote.server.internal.clone(), *head))
             .collect();
-        let reachable = told.map(|vote| vote.server.id()).collect();
+        let reachable = told.iter().map(|(vote, _)| vote.server.id()).collect();
         let members = shard.ensemble.iter().filter(|member| is_follower(member));
         let followers = members.map(|member| {
-            let fenced = fencing.votes.iter().any(|vote| vote.server == *member);
+            let fenced = told.iter().any(|(vote, _)| vote.server == *member);
             let asked = fencing.asked.iter().find(|(_, it)| it.server == *member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
@@ -85,6 +90,7 @@ impl Promotion {
             }
         });
         let followers = Followers::of_elected(followers.collect(), &position);
+        drop(told);
         for (request, it) in &fencing.asked {
             if !is_follower(&it.server) {
                 cx.context.cancel(*request);
@@ -107,8 +113,9 @@ impl Promotion {
             request,
             since: cx.context.now,
             followers,
-            quorum: shard.ensemble.len() / 2 + 1,
+            quorum,
             reachable,
+            unproved,
         }
     }
 
@@ -128,24 +135,45 @@ impl Promotion {
         self.request == request
     }
 
-    /// Records the new leader, or says why it does not lead.
+    /// Records the new leader, or says why it does not lead. `None`: it is being asked first what it
+    /// has.
     pub(super) fn answered(
         &mut self,
         result: Result<Answer, CallError>,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
-    ) -> Result<Recording, NotLeading> {
+    ) -> Result<Option<Recording>, NotLeading> {
         let Self { term, leader, .. } = self;
         match result {
+            Ok(Answer::BecameLeader) if self.unproved => {
+                self.request = memory.ask_status(leader, cx);
+                return Ok(None);
+            }
             Ok(Answer::BecameLeader) => {}
+            Ok(Answer::Status(status)) if self.unproved => {
+                if status.commit_offset > status.head_offset {
+                    memory.fed.insert(leader.id(), status.commit_offset);
+                    return Err(NotLeading::Fed(leader.id()));
+                }
+            }
             Ok(_) => return Err(NotLeading::OtherAnswer(leader.id())),
             Err(error) => {
-                if error.kind == CallErrorKind::InvalidTerm {
-                    memory.learn(leader, cx);
+                match error.kind {
+                    CallErrorKind::InvalidTerm => memory.learn(leader, cx),
+                    CallErrorKind::Other => memory.unexplained += 1,
+                    CallErrorKind::InvalidStatus
+                    | CallErrorKind::NotInitialized
+                    | CallErrorKind::NotLeader
+                    | CallErrorKind::NotMember
+                    | CallErrorKind::Refused
+                    | CallErrorKind::TimedOut
+                    | CallErrorKind::Unimplemented
+                    | CallErrorKind::Unreachable => {}
                 }
                 return Err(NotLeading::Failed(leader.id(), error));
             }
         }
+        memory.unexplained = 0;
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,
@@ -161,18 +189,29 @@ impl Promotion {
                 }
             }
         });
-        Ok(Recording {
+        Ok(Some(Recording {
             term: *term,
             leader: leader.clone(),
             followers: std::mem::take(&mut self.followers),
             doubtful: false,
-        })
+        }))
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
         cx.context.cancel(self.request);
         self.followers.cancel(cx);
     }
+}
+
+/// The followers that the chosen one is told of: all, unless it could not lead before for a reason
+/// that it did not tell. A single log that can't be truncated to fit its own is such a reason, and
+/// remains one in every term; so one of them is left out, another one each time, the least head first.
+fn spare(mut told: Vec<(&Vote, EntryId)>, quorum: usize, failures: usize) -> Vec<(&Vote, EntryId)> {
+    if failures > 0 && told.len() >= quorum {
+        told.sort_by_key(|(_, head)| *head);
+        told.remove((failures - 1) % told.len());
+    }
+    told
 }
 
 /// The features that every member has; none while any member's are unknown.

@@ -23,8 +23,8 @@ fn replica(term: i64, role: ReplicaRole) -> ReplicaStatus {
     ReplicaStatus {
         term: Term(term),
         role,
-        head_offset: 0,
-        commit_offset: 0,
+        head_offset: -1,
+        commit_offset: -1,
     }
 }
 

@@ -180,9 +180,6 @@ pub struct Bounds {
     pub shards: u32,
     /// The most faults.
     pub faults: usize,
-    /// Whether disks are emptied and logs trimmed. Elections do not yet know who has forgotten what
-    /// it had acknowledged, nor that a head is not a position: some seeds break a property then.
-    pub disks: bool,
 }
 
 impl Default for Bounds {
@@ -191,7 +188,6 @@ impl Default for Bounds {
             chaos: 600,
             shards: 12,
             faults: 24,
-            disks: false,
         }
     }
 }
@@ -218,7 +214,7 @@ fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {
     let faults = prop_oneof![
         1 => Just(Vec::new()),
         1 => vec(fault(Just(FaultKind::Shutdown).boxed()), 1..4),
-        8 => vec(fault(kind(bounds.disks)), 1..bounds.faults),
+        8 => vec(fault(kind()), 1..bounds.faults),
     ];
     let size = (
         1..=5_usize,
@@ -271,7 +267,7 @@ fn fault(kind: BoxedStrategy<FaultKind>) -> BoxedStrategy<Fault> {
         .boxed()
 }
 
-fn kind(disks: bool) -> BoxedStrategy<FaultKind> {
+fn kind() -> BoxedStrategy<FaultKind> {
     use FaultKind::*;
     let coordinator = prop_oneof![
         1 => Just(Shutdown),
@@ -323,11 +319,7 @@ fn kind(disks: bool) -> BoxedStrategy<FaultKind> {
         1 => Just(OtherCluster),
     ];
     let disk = prop_oneof![3 => Just(DiskEmptied), 2 => Just(LogTrimmed)];
-    let server = if disks {
-        prop_oneof![14 => server, 5 => disk].boxed()
-    } else {
-        server.boxed()
-    };
+    let server = prop_oneof![14 => server, 5 => disk];
     let operator = prop_oneof![
         1 => Just(NamespaceAdded),
         2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),

@@ -167,13 +167,11 @@ impl Follower {
         }
     }
 
-    /// Takes it one step further. A leader that began with no log, `from_nothing`, feeds it all that
-    /// it has.
+    /// Takes it one step further.
     pub(super) fn drive(
         &mut self,
         leader: &DataServerIdentity,
         term: Term,
-        from_nothing: bool,
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) {
@@ -195,7 +193,6 @@ impl Follower {
             State::Due(at) if at <= cx.context.now => State::Asked(memory.ask_status(server, cx)),
             State::Unfenced => State::Fencing(memory.send_new_term(term, server, cx)),
             State::Fenced(head) => {
-                let head = if from_nothing { EntryId::NONE } else { head };
                 let call = Call::AddFollower(AddFollower {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,

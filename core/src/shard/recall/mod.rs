@@ -75,6 +75,11 @@ impl Recall {
         }
     }
 
+    /// Whether there is nothing to forget: also one without a log may lead then.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// What is known of a voter, as far as it may vote.
     pub(super) fn vote_of(&self, server: &ServerId) -> Option<ReplicaStatus> {
         match self.voters.get(server)? {

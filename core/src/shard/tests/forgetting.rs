@@ -1,7 +1,7 @@
 //! Replicas that have lost their disks, and such as were fed by a snapshot: who votes, who leads.
 
 use super::{LIFE, SHARD, calls_of_shard, head, leader, promotions, replica};
-use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::call::{Call, CallErrorKind, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardStatus;
 use crate::scripted::{CONFIGURATION, World};
 use crate::{Effect, Report, ShardId, Term};
@@ -199,17 +199,100 @@ fn a_vote_of_a_server_that_loses_its_disk_while_votes_are_counted_is_void() {
 }
 
 #[test]
-fn one_that_was_fed_by_a_snapshot_leads_one_that_is_behind() {
-    // `one` has everything up to 30, and no log; `other` has a log up to 20.
-    let (world, _, one, other) = leaderless(|world, one, other| {
+fn one_that_was_fed_by_a_snapshot_neither_leads_nor_lets_one_lead_that_is_behind() {
+    // `one` has everything up to 30, and no log: it would write from offset 0 again. `other` has a
+    // log up to 20.
+    let (mut world, gone, one, _) = leaderless(|world, one, other| {
         world.replicas.insert(one.to_owned(), status(0, 30));
         world.replicas.insert(other.to_owned(), status(0, 20));
         world.heads.insert(other.to_owned(), head(0, 20));
     });
+    assert_eq!(promotions(&world).len(), 0);
+    let name = one.split(':').next().unwrap();
+    let said = blocked(&world);
+    assert!(
+        said[0].contains(&format!("{name} was fed by a snapshot")),
+        "{said:?}"
+    );
+    world.failing.clear();
+    world.heads.insert(gone.clone(), head(0, 30));
+    world.observe(&gone, true);
+    world.run_for(60_000);
     let (led_by, call) = promotions(&world).remove(0);
-    assert_eq!(led_by, one);
-    // It takes nobody with a log, and feeds whom it takes all that it has.
-    assert_eq!(call.follower_maps.get(other.as_str()), Some(&EntryId::NONE));
+    assert_eq!(led_by, gone);
+    assert_eq!(call.follower_maps.get(one.as_str()), Some(&head(0, 30)));
+}
+
+#[test]
+fn one_without_a_log_leads_once_it_has_shown_that_it_has_nothing_else() {
+    let (world, gone, ..) = leaderless(|_, _, _| {});
+    let (led_by, _) = promotions(&world).remove(0);
+    let calls = calls_of_shard(&world);
+    let led = calls.iter().position(|(kind, ..)| *kind == "BecomeLeader");
+    let after = calls.iter().skip(led.unwrap() + 1);
+    let mut asked = after.filter(|(kind, server, _)| *kind == "GetStatus" && *server == led_by);
+    assert!(asked.next().is_some());
+    assert_ne!(leader(&world), gone);
+}
+
+#[test]
+fn one_without_a_log_that_turns_out_to_have_more_is_never_stored_as_the_leader() {
+    let mut world = World::steady();
+    let gone = leader(&world);
+    // Opened by the question whether they were ever fenced, both say nothing of what they have.
+    let opened = ReplicaStatus {
+        head_offset: -1,
+        commit_offset: -1,
+        ..replica(0, ReplicaRole::Fenced)
+    };
+    let others: Vec<&str> = ALL.into_iter().filter(|it| **it != *gone).collect();
+    for server in &others {
+        world.replicas.insert((*server).to_owned(), opened);
+    }
+    // Each tells it once it leads.
+    let fed = ReplicaStatus {
+        commit_offset: 30,
+        ..opened
+    };
+    for server in &others {
+        world.leading.insert((*server).to_owned(), fed);
+    }
+    world.lose(&gone, &LIFE);
+    world.run_for(120_000);
+    assert!(!promotions(&world).is_empty());
+    assert!(
+        promotions(&world).len() <= 2,
+        "one of each is enough to know"
+    );
+    let (_, _, shard) = world.status().shards().next().unwrap();
+    assert!(
+        shard.leader.as_ref().is_none_or(|it| *it.internal == *gone),
+        "{shard:?}"
+    );
+}
+
+#[test]
+fn a_member_without_which_the_chosen_one_can_lead_is_left_out_where_it_could_not_with_all() {
+    let mut world = World::steady();
+    let gone = leader(&world);
+    for server in ALL {
+        world
+            .failing
+            .insert((server.to_owned(), "BecomeLeader"), CallErrorKind::Other);
+    }
+    world
+        .replicas
+        .insert(gone.clone(), replica(0, ReplicaRole::Fenced));
+    world.observe(&gone, false);
+    world.observe(&gone, true);
+    world.run_for(60_000);
+    let told: Vec<_> = promotions(&world)
+        .into_iter()
+        .map(|(_, call)| call.follower_maps.into_keys().collect::<Vec<_>>())
+        .collect();
+    assert_eq!(told[0].len(), 2);
+    assert_eq!((told[1].len(), told[2].len()), (1, 1), "{told:?}");
+    assert_ne!(told[1], told[2]);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod assignments;
 mod candidate;
+mod disks;
 mod elections;
 mod followers;
 mod mistaken;
@@ -50,6 +51,7 @@ pub enum Planted {
     KeepsItsOutbox,
     KeepsTheEpoch,
     LeadsOnAnOldDocument,
+    LetsTheForgetfulVote,
     NeverBringsBack,
     NeverJumps,
     NeverPauses,
@@ -60,6 +62,7 @@ pub enum Planted {
     RepeatsOtherwise,
     RetriesAfterConflict,
     StaysThoughUseless,
+    TakesAHeadForAPosition,
     TakesARefusalForSuccess,
     TakesAnyAnswerForLeading,
     TakesFencedForJoined,
@@ -102,6 +105,7 @@ impl Planted {
             Self::KeepsItsOutbox => Box::new(offices::KeepsItsOutbox::default()),
             Self::KeepsTheEpoch => Box::new(stores::KeepsTheEpoch::default()),
             Self::LeadsOnAnOldDocument => Box::new(stores::LeadsOnAnOldDocument::default()),
+            Self::LetsTheForgetfulVote => Box::new(disks::LetsTheForgetfulVote),
             Self::NeverBringsBack => Box::new(followers::NeverBringsBack),
             Self::NeverJumps => Box::new(elections::NeverJumps),
             Self::NeverPauses => Box::new(offices::NeverPauses::default()),
@@ -111,6 +115,7 @@ impl Planted {
             Self::RepeatsOtherwise => Box::new(stores::RepeatsOtherwise::default()),
             Self::RetriesAfterConflict => Box::new(stores::RetriesAfterConflict::default()),
             Self::StaysThoughUseless => Box::new(offices::StaysThoughUseless::default()),
+            Self::TakesAHeadForAPosition => Box::new(disks::TakesAHeadForAPosition),
             Self::TakesARefusalForSuccess => Box::new(followers::TakesARefusalForSuccess),
             Self::TakesAnyAnswerForLeading => Box::new(servers::TakesAnyAnswerForLeading),
             Self::TakesFencedForJoined => Box::new(followers::TakesFencedForJoined::default()),

@@ -1,0 +1,64 @@
+//! Mistakes about disks that were replaced, and logs that were trimmed.
+
+use stepdown_core::call::{Answer, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use stepdown_core::{Event, Term};
+
+use super::mistaken::Mistake;
+use super::seen::{Seen, answering};
+use crate::sim::server::failure;
+
+/// Who has lost its disk votes as if it had nothing to remember.
+pub struct LetsTheForgetfulVote;
+
+impl Mistake for LetsTheForgetfulVote {
+    fn hears(&mut self, seen: &mut Seen, event: Event) -> Option<Event> {
+        let Event::CallAnswered { result, .. } = &event else {
+            return Some(event);
+        };
+        if let Ok(Answer::Status(status)) = result
+            && status.has_forgotten()
+        {
+            let fenced = ReplicaStatus {
+                term: Term(0),
+                role: ReplicaRole::Fenced,
+                ..*status
+            };
+            return Some(answering(event, Ok(Answer::Status(fenced))));
+        }
+        let was_probed = matches!(&seen.asked,
+            Some((_, Call::NewTerm(call))) if call.term == Term::NEVER);
+        let has_forgotten = match result {
+            Ok(Answer::Fenced(_)) => true,
+            Err(error) => error.kind == CallErrorKind::InvalidStatus,
+            Ok(_) => false,
+        };
+        if was_probed && has_forgotten {
+            let refused = failure(CallErrorKind::InvalidTerm, "it remembers");
+            return Some(answering(event, Err(refused)));
+        }
+        Some(event)
+    }
+}
+
+/// A replica without a log is taken to have nothing, and a leader is told so.
+pub struct TakesAHeadForAPosition;
+
+impl Mistake for TakesAHeadForAPosition {
+    fn hears(&mut self, _: &mut Seen, event: Event) -> Option<Event> {
+        let Event::CallAnswered {
+            result: Ok(Answer::Status(status)),
+            ..
+        } = &event
+        else {
+            return Some(event);
+        };
+        if status.role == ReplicaRole::Leader {
+            return Some(event);
+        }
+        let unknown = ReplicaStatus {
+            commit_offset: EntryId::NONE.offset,
+            ..*status
+        };
+        Some(answering(event, Ok(Answer::Status(unknown))))
+    }
+}
