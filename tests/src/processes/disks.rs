@@ -29,7 +29,7 @@ pub enum Coordinator {
 
 impl Rig {
     /// Kills a data server, empties its disk, and starts it again; waits until the coordinator says
-    /// that every shard is whole, and every shard takes writes.
+    /// that every shard is whole.
     pub async fn replace_disk(&mut self, index: usize, coordinator: Coordinator) {
         let began = Instant::now();
         let before = (self.emptied(index).await, self.terms());
@@ -114,10 +114,8 @@ impl Rig {
         self.done(resumed.expect("there is such a data server"));
     }
 
-    /// Waits until every shard takes writes, and the coordinator says that all replicas of each are
-    /// in sync.
+    /// Waits until the coordinator says that all replicas of every shard are in sync.
     pub async fn whole(&mut self) {
-        self.steady().await;
         self.until("every shard to be whole", async |rig| {
             let status = rig.status()?;
             let coordinator = rig.cluster.coordinators.first()?;

@@ -271,6 +271,15 @@ impl Rig {
         }
     }
 
+    /// Waits until so many keys are acknowledged, if keys are what is written.
+    pub async fn has_written(&mut self, keys: usize) {
+        self.until("keys to be acknowledged", async |rig| match &rig.load {
+            Load::Keys(it) => (it.acknowledged() >= keys).then_some(()),
+            Load::Entries(_) => Some(()),
+        })
+        .await;
+    }
+
     /// Stops writing, and reads back everything that was ever acknowledged; returns how much.
     pub async fn nothing_is_lost(&mut self) -> u64 {
         self.steady().await;
