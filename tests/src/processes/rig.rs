@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::{Load, Onlooker};
 
 /// How long anything may take before it counts as hung. Nothing waits for it otherwise.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(240);
 const LOOK: Duration = Duration::from_millis(20);
 const LINES: usize = 50;
 const LATELY: Duration = Duration::from_secs(5);
