@@ -190,6 +190,23 @@ async fn real_leaders_that_come_back_empty_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_disks_with_much_on_them_lose_nothing() {
+    let _turn = TURN.lock().await;
+    let pace = Pace {
+        pause: Duration::from_millis(5),
+        bytes: 100_000,
+    };
+    let Some(mut rig) = rig_with(Servers::Oxia, 1, pace, &[]).await else {
+        return;
+    };
+    rig.has_written(2_500).await;
+    for index in 0..SERVERS {
+        rig.replace_disk(index, Coordinator::GoesOn).await;
+    }
+    nothing_is_lost(rig, Servers::Oxia, "every disk replaced, much on them").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_servers_that_fall_silent_lose_nothing() {
     servers_fall_silent(Servers::Oxia, &[1, 8, 30, 60]).await;
 }

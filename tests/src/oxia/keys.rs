@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// A client that says nothing for so long is ended, and the next one asks another data server.
 const WITHIN: Duration = Duration::from_secs(6);
-const REQUEST_TIMEOUT: &str = "--request-timeout=5s";
+const PUT_TIMEOUT: &str = "--request-timeout=5s";
+const SCAN_TIMEOUT: &str = "--request-timeout=60s";
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// How keys are put.
@@ -86,6 +87,12 @@ impl Keys {
         silent.map(|(name, _)| name.clone()).collect()
     }
 
+    /// Keys acknowledged so far.
+    pub(crate) fn acknowledged(&self) -> usize {
+        let written = self.namespaces.values();
+        written.map(|it| locked(it).acknowledged.len()).sum()
+    }
+
     /// Ends the clients; what was acknowledged stays known.
     pub(crate) async fn stop(&mut self) {
         self.tasks.shutdown().await;
@@ -114,7 +121,7 @@ impl Keys {
     async fn read_back(&self, namespace: &str, deadline: Instant) -> Option<BTreeSet<u64>> {
         for address in self.addresses.iter().cycle() {
             let scanned = async {
-                let mut client = Client::start(&self.oxia, address, namespace)?;
+                let mut client = Client::start(&self.oxia, address, namespace, SCAN_TIMEOUT)?;
                 client.scan().await
             };
             match timeout(deadline.duration_since(Instant::now()), scanned).await {
@@ -135,7 +142,7 @@ async fn put(
     written: Arc<Mutex<Written>>,
 ) {
     for address in addresses.iter().cycle() {
-        if let Ok(mut client) = Client::start(&oxia, address, &namespace) {
+        if let Ok(mut client) = Client::start(&oxia, address, &namespace, PUT_TIMEOUT) {
             while client.put(pace.bytes, &written).await.is_ok() {
                 sleep(pace.pause).await;
             }
@@ -152,9 +159,9 @@ struct Client {
 }
 
 impl Client {
-    fn start(oxia: &Path, address: &str, namespace: &str) -> io::Result<Self> {
+    fn start(oxia: &Path, address: &str, namespace: &str, within: &str) -> io::Result<Self> {
         let mut child = Command::new(oxia)
-            .args(["shell", REQUEST_TIMEOUT, "-a", address, "-n", namespace])
+            .args(["shell", within, "-a", address, "-n", namespace])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -217,16 +224,17 @@ fn key(number: u64) -> String {
     format!("key-{number:08}")
 }
 
+/// A value like no other, which can't be compressed much.
 fn value(number: u64, bytes: usize) -> String {
-    format!("value-{number}-{}", "x".repeat(bytes))
+    let mut random = fastrand::Rng::with_seed(number);
+    (0..bytes).map(|_| random.alphanumeric()).collect()
 }
 
 /// The number of a scanned record whose value is that of its key.
 fn number_of(line: &str) -> Option<u64> {
     let (key, value) = line.split_once('\t')?;
     let number = key.strip_prefix("key-")?.parse().ok()?;
-    let rest = value.strip_prefix(&format!("value-{number}-"))?;
-    rest.bytes().all(|it| it == b'x').then_some(number)
+    (value == self::value(number, value.len())).then_some(number)
 }
 
 fn locked(written: &Mutex<Written>) -> MutexGuard<'_, Written> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use stepdown_core::ShardId;
+use stepdown_core::{ShardId, Term};
 use tokio::time::{Instant, sleep};
 
 use super::{Rig, leaders};
@@ -29,15 +29,20 @@ pub enum Coordinator {
 
 impl Rig {
     /// Kills a data server, empties its disk, and starts it again; waits until the coordinator says
-    /// that every shard is whole, and every shard takes writes.
+    /// that every shard is whole.
     pub async fn replace_disk(&mut self, index: usize, coordinator: Coordinator) {
         let began = Instant::now();
-        let before = self.emptied(index).await;
+        let before = (self.emptied(index).await, self.terms());
         self.empty_server(index);
         match coordinator {
             Coordinator::GoesOn => {
-                self.until("the coordinator to find the disk empty", async |rig| {
-                    (rig.emptied(index).await > before).then_some(())
+                // Where every shard is being elected just then, it does not say so.
+                let what = "the coordinator to find the disk empty, or to elect every leader anew";
+                self.until(what, async |rig| {
+                    let is_found = rig.emptied(index).await > before.0;
+                    let mut terms = before.1.iter().zip(rig.terms());
+                    let all_later = terms.all(|(old, new)| *old < new);
+                    (is_found || all_later).then_some(())
                 })
                 .await;
             }
@@ -109,10 +114,8 @@ impl Rig {
         self.done(resumed.expect("there is such a data server"));
     }
 
-    /// Waits until every shard takes writes, and the coordinator says that all replicas of each are
-    /// in sync.
+    /// Waits until the coordinator says that all replicas of every shard are in sync.
     pub async fn whole(&mut self) {
-        self.steady().await;
         self.until("every shard to be whole", async |rig| {
             let status = rig.status()?;
             let coordinator = rig.cluster.coordinators.first()?;
@@ -158,6 +161,11 @@ impl Rig {
                 .count()
         });
         most.map_or(0, |(index, _)| index)
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let status = self.status().unwrap_or_default();
+        status.shards().map(|(_, _, shard)| shard.term).collect()
     }
 
     async fn emptied(&self, index: usize) -> f64 {

@@ -89,7 +89,8 @@ impl Seen {
         if event.kind == closed && event.paths.contains(&self.lock) {
             self.attempts += 1;
         }
-        if event.paths.contains(&self.status) {
+        // Its own reading is no change.
+        if !event.kind.is_access() && event.paths.contains(&self.status) {
             self.look();
         }
     }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::{Load, Onlooker};
 
 /// How long anything may take before it counts as hung. Nothing waits for it otherwise.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(240);
 const LOOK: Duration = Duration::from_millis(20);
 const LINES: usize = 50;
 const LATELY: Duration = Duration::from_secs(5);
@@ -269,6 +269,15 @@ impl Rig {
                 None => sleep(LOOK).await,
             }
         }
+    }
+
+    /// Waits until so many keys are acknowledged, if keys are what is written.
+    pub async fn has_written(&mut self, keys: usize) {
+        self.until("keys to be acknowledged", async |rig| match &rig.load {
+            Load::Keys(it) => (it.acknowledged() >= keys).then_some(()),
+            Load::Entries(_) => Some(()),
+        })
+        .await;
     }
 
     /// Stops writing, and reads back everything that was ever acknowledged; returns how much.
