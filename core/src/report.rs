@@ -190,16 +190,15 @@ pub enum Report {
         /// Of so many.
         replicas: usize,
     },
-    /// A shard has had fewer replicas in sync than it has for long.
-    ShardShort {
-        /// The shard's namespace.
-        namespace: Arc<str>,
-        /// The shard.
-        shard: ShardId,
-        /// So many, the leader among them.
-        in_sync: usize,
-        /// Of so many.
-        replicas: usize,
+    /// Shards have had fewer replicas in sync than they have for long.
+    ShardsShort {
+        /// By namespace, with how many are in sync, the leader among them, and of how many.
+        shards: Vec<(Arc<str>, ShardId, usize, usize)>,
+    },
+    /// All replicas of shards that were short of them for long are in sync again.
+    ShardsWhole {
+        /// By namespace.
+        shards: Vec<(Arc<str>, ShardId)>,
     },
     /// The shard was led by the right server at take-over, or at a later look, and was left alone.
     ShardVerified {
@@ -217,13 +216,6 @@ pub enum Report {
     StatusUnreadable {
         /// Why, and what to do.
         reason: String,
-    },
-    /// All replicas of a shard that was short of them for long are in sync again.
-    ShardWhole {
-        /// The shard's namespace.
-        namespace: Arc<str>,
-        /// The shard.
-        shard: ShardId,
     },
     /// A store was concluded.
     StoreConcluded {

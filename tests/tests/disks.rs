@@ -153,13 +153,11 @@ async fn leaders_that_come_back_empty_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a replica that has lost its disk still has a vote"]
 async fn what_only_a_server_that_is_away_still_has_is_not_outvoted() {
     one_disk_is_left_that_knows(Servers::Sandbox).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a replica that has lost its disk still has a vote"]
 async fn what_only_a_real_server_that_is_away_still_has_is_not_outvoted() {
     one_disk_is_left_that_knows(Servers::Oxia).await;
 }

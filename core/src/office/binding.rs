@@ -32,13 +32,13 @@ impl Office {
         });
     }
 
-    /// A server has just been bound. If shards are led already that it has a part in, their data
+    /// A server has just been bound. If it has a part in shards that were led already, their data
     /// ought to have been there.
     pub(super) fn report_emptied(&self, id: &ServerId, context: &mut Context) {
         let accepted = self.ledger.accepted().shards();
         let led = accepted.filter(|(_, _, shard)| {
             let is_member = || shard.ensemble.iter().any(|member| member.id() == *id);
-            shard.leader.is_some() && is_member()
+            shard.was_led() && is_member()
         });
         let shards = u32::try_from(led.count()).unwrap_or(u32::MAX);
         if shards > 0 {

@@ -11,7 +11,7 @@ use crate::id::{ServerId, ShardId, Timestamp};
 use crate::report::Report;
 use crate::server::{Reach, ServerController};
 
-/// Shards that come to wait for a majority within this time are told of together.
+/// Shards of which the same comes to be true within this time are told of together.
 const GATHERED: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,10 @@ pub(super) struct Outlook {
     in_sync: BTreeMap<ShardId, InSync>,
     /// When it is to be said that a shard has had too few replicas in sync for long.
     short: BTreeSet<(Timestamp, ShardId)>,
+    /// Shards that are whole again, of which it was said that they are not.
+    whole: BTreeMap<ShardId, Arc<str>>,
+    /// When that is to be said.
+    whole_at: Option<Timestamp>,
     /// Shards that could be elected, but for a majority of their ensembles.
     waiting: BTreeSet<ShardId>,
     /// When that is to be said; `None` once it was.
@@ -46,8 +50,11 @@ pub(super) struct Standing {
 
 impl Outlook {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let short = self.short.first().map(|(at, _)| *at);
-        [self.say_at, short].into_iter().flatten().min()
+        let short = self.short.first().map(|(at, _)| at.after(GATHERED));
+        [self.say_at, short, self.whole_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn note(&mut self, id: ShardId, now: Standing, context: &mut Context) {
@@ -89,17 +96,50 @@ impl Outlook {
                 before.short = None;
                 self.short.remove(&(at, id));
                 if std::mem::take(&mut before.said) {
-                    context.report(Report::ShardWhole {
-                        namespace: before.namespace.clone(),
-                        shard: id,
-                    });
+                    self.whole.insert(id, before.namespace.clone());
+                    let at = context.now.after(GATHERED);
+                    self.whole_at.get_or_insert(at);
                 }
             }
             Some(_) | None => {}
         }
     }
 
+    fn say_what_is_short(&mut self, context: &mut Context) {
+        let is_due = |(at, _): &(Timestamp, ShardId)| at.after(GATHERED) <= context.now;
+        if !self.short.first().is_some_and(is_due) {
+            return;
+        }
+        let mut shards = Vec::new();
+        while let Some((_, id)) = self.pop_short(context.now) {
+            if let Some(shard) = self.in_sync.get_mut(&id) {
+                shard.said = true;
+                // What became whole and short again is not told of as whole.
+                self.whole.remove(&id);
+                shards.push((shard.namespace.clone(), id, shard.replicas, shard.of));
+            }
+        }
+        context.report(Report::ShardsShort { shards });
+    }
+
+    fn pop_short(&mut self, now: Timestamp) -> Option<(Timestamp, ShardId)> {
+        let is_due = self.short.first().is_some_and(|(at, _)| *at <= now);
+        is_due.then(|| self.short.pop_first()).flatten()
+    }
+
+    fn say_what_is_whole(&mut self, context: &mut Context) {
+        if self.whole_at.is_some_and(|at| at <= context.now) {
+            self.whole_at = None;
+            let shards = std::mem::take(&mut self.whole).into_iter();
+            let shards: Vec<_> = shards.map(|(id, namespace)| (namespace, id)).collect();
+            if !shards.is_empty() {
+                context.report(Report::ShardsWhole { shards });
+            }
+        }
+    }
+
     pub(super) fn forget(&mut self, id: ShardId) {
+        self.whole.remove(&id);
         self.waiting.remove(&id);
         if let Some(at) = self.in_sync.remove(&id).and_then(|gone| gone.short) {
             self.short.remove(&(at, id));
@@ -121,19 +161,7 @@ impl Office {
                 servers,
             });
         }
-        while let Some((at, id)) = self.outlook.short.first().copied()
-            && at <= context.now
-        {
-            self.outlook.short.pop_first();
-            if let Some(shard) = self.outlook.in_sync.get_mut(&id) {
-                shard.said = true;
-                context.report(Report::ShardShort {
-                    namespace: shard.namespace.clone(),
-                    shard: id,
-                    in_sync: shard.replicas,
-                    replicas: shard.of,
-                });
-            }
-        }
+        self.outlook.say_what_is_short(context);
+        self.outlook.say_what_is_whole(context);
     }
 }

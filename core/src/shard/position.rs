@@ -33,6 +33,11 @@ impl Position {
         self.head != EntryId::NONE
     }
 
+    /// Whether it ends with this entry.
+    pub(super) fn is_at(&self, head: EntryId) -> bool {
+        self.head == head
+    }
+
     /// The last offset that it is known to have.
     pub(super) fn offset(&self) -> i64 {
         self.head.offset.max(self.commit)

@@ -80,11 +80,13 @@ impl Promotion {
         let reachable = told.iter().map(|(vote, _)| vote.server.id()).collect();
         let members = shard.ensemble.iter().filter(|member| is_follower(member));
         let followers = members.map(|member| {
-            let fenced = told.iter().any(|(vote, _)| vote.server == *member);
+            let fenced = told.iter().find(|(vote, _)| vote.server == *member);
             let asked = fencing.asked.iter().find(|(_, it)| it.server == *member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
-                _ if fenced => Follower::mapped(member.clone()),
+                _ if let Some((_, head)) = fenced => {
+                    Follower::mapped(member.clone(), position.is_at(*head))
+                }
                 Some((request, _)) => Follower::fencing(member.clone(), *request),
                 None => Follower::left_out(member.clone()),
             }

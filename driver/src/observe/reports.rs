@@ -7,6 +7,9 @@ use tracing::{debug, error, info, warn};
 
 use super::names::{role, store_result};
 
+/// How many shards a line names.
+const LISTED: usize = 20;
+
 /// Logs a report. What comes once per shard and store is for debugging only.
 pub fn log_report(report: &Report) {
     match report {
@@ -190,25 +193,28 @@ pub fn log_report(report: &Report) {
             replicas,
             "Replicas in sync"
         ),
-        Report::ShardShort {
-            namespace,
-            shard,
-            in_sync,
-            replicas,
-        } => warn!(
-            component = "shard-controller",
-            namespace = &**namespace,
-            shard = shard.0,
-            in_sync,
-            replicas,
-            "A shard has had too few replicas in sync for long"
-        ),
-        Report::ShardWhole { namespace, shard } => info!(
-            component = "shard-controller",
-            namespace = &**namespace,
-            shard = shard.0,
-            "All replicas of the shard are in sync again"
-        ),
+        Report::ShardsShort { shards } => {
+            let names = shards.iter().map(|(namespace, shard, in_sync, replicas)| {
+                format!("{namespace}/{shard} ({in_sync} of {replicas})")
+            });
+            warn!(
+                component = "coordinator",
+                shards = shards.len(),
+                names = listed(names),
+                "Shards have had too few replicas in sync for long"
+            );
+        }
+        Report::ShardsWhole { shards } => {
+            let names = shards
+                .iter()
+                .map(|(namespace, shard)| format!("{namespace}/{shard}"));
+            info!(
+                component = "coordinator",
+                shards = shards.len(),
+                names = listed(names),
+                "All replicas of the shards are in sync again"
+            );
+        }
         Report::ShardVerified { namespace, shard } => debug!(
             component = "shard-controller",
             namespace = &**namespace,
@@ -255,4 +261,15 @@ pub fn log_report(report: &Report) {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+/// The first of them, and how many more there are: a line is for people to read.
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let listed: Vec<_> = names.take(LISTED).collect();
+    let listed = listed.join(", ");
+    if more == 0 {
+        return listed;
+    }
+    format!("{listed} and {more} more")
 }

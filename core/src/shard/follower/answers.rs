@@ -4,8 +4,10 @@ use super::{Behind, Cursor, Follower, Meaning, State};
 use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardMetadata;
 use crate::context::Context;
+use crate::id::Term;
 use crate::shard::context::ShardContext;
 use crate::shard::memory::Memory;
+use crate::shard::recall::was_fenced;
 
 impl Follower {
     /// Takes in the answer that it waits for. The leader had committed up to `committed`.
@@ -18,7 +20,8 @@ impl Follower {
         cx: &mut ShardContext<'_>,
     ) -> Meaning {
         match self.state {
-            State::Asked(_) => self.asked(result, shard, committed, memory, cx.context),
+            State::Asked(_) => self.asked(result, shard, committed, memory, cx),
+            State::Probed(_) => self.probed(result, shard, cx.context),
             State::Fencing(_) => match self.fenced(result, cx.context) {
                 Some(CallErrorKind::InvalidTerm) => {
                     memory.learn(&self.identity, cx);
@@ -39,18 +42,20 @@ impl Follower {
         shard: &ShardMetadata,
         committed: i64,
         memory: &Memory,
-        context: &mut Context,
+        cx: &mut ShardContext<'_>,
     ) -> Meaning {
         let status = match result {
             Ok(Answer::Status(status)) => status,
             Err(error) if error.kind == CallErrorKind::NotMember => {
-                return self.not_open(shard, context);
+                self.not_open(memory, cx);
+                return Meaning::GoOn;
             }
             Ok(_) | Err(_) => {
-                self.retry(context);
+                self.retry(cx.context);
                 return Meaning::GoOn;
             }
         };
+        let context = &mut *cx.context;
         if is_ahead(&status, shard) {
             self.retry(context);
             let is_plausible = memory.is_plausible(status.term, shard.term, context);
@@ -87,15 +92,26 @@ impl Follower {
     }
 
     /// The replica is not open: its server was restarted, or has lost its disk, which looks alike.
-    fn not_open(&mut self, shard: &ShardMetadata, context: &mut Context) -> Meaning {
-        match self.cursor {
-            Cursor::None => {
-                self.state = State::Unfenced;
-                Meaning::GoOn
-            }
+    /// Where it may be fed, it is asked whether it was ever fenced.
+    fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        self.state = match self.cursor {
+            Cursor::None => State::Unfenced,
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
-                self.behind(EntryId::NONE.offset, shard, context)
+                State::Probed(memory.send_new_term(Term::NEVER, &self.identity, cx))
             }
+        };
+    }
+
+    fn probed(
+        &mut self,
+        result: Result<Answer, CallError>,
+        shard: &ShardMetadata,
+        context: &mut Context,
+    ) -> Meaning {
+        match was_fenced(&result) {
+            Some(false) => self.forgotten(shard, context),
+            // Its leader's stream opens it as a follower again.
+            Some(true) | None => self.behind(EntryId::NONE.offset, shard, context),
         }
     }
 
@@ -168,12 +184,10 @@ impl Follower {
     ) -> Meaning {
         let error = match result {
             Ok(Answer::FollowerAdded) => {
-                // Also the answer for a follower that it had before, whatever has become of that.
+                // Also the answer for a follower that it had before, whatever has become of that:
+                // the log shows whether it has caught up.
                 self.refusals = 0;
-                if std::mem::replace(&mut self.cursor, Cursor::Kept) != Cursor::Unknown {
-                    self.has_caught_up();
-                    return Meaning::GoOn;
-                }
+                self.cursor = Cursor::Kept;
                 return self.judge(head.offset, committed, shard, context);
             }
             Ok(_) => {

@@ -39,6 +39,8 @@ enum State {
     Due(Timestamp),
     /// It is being asked what it is.
     Asked(RequestId),
+    /// It is not open, and being asked whether it was ever fenced.
+    Probed(RequestId),
     /// It has to be fenced in the leader's term.
     Unfenced,
     /// It is being fenced.
@@ -80,9 +82,15 @@ pub(super) enum Meaning {
 }
 
 impl Follower {
-    /// One that its leader was told of when it was elected.
-    pub(super) fn mapped(identity: DataServerIdentity) -> Self {
-        Self::with(identity, State::InSync, Cursor::Kept)
+    /// One that its leader was told of when it was elected; whether it had the leader's whole log
+    /// then. If not, it is looked at soon.
+    pub(super) fn mapped(identity: DataServerIdentity, is_whole: bool) -> Self {
+        let state = if is_whole {
+            State::InSync
+        } else {
+            State::Due(Timestamp::default())
+        };
+        Self::with(identity, state, Cursor::Kept)
     }
 
     /// One whose `NewTerm` was still on its way when its leader was elected.
@@ -129,7 +137,9 @@ impl Follower {
             return;
         }
         match self.state {
-            State::Asked(request) | State::Fencing(request) => context.cancel(request),
+            State::Asked(request) | State::Probed(request) | State::Fencing(request) => {
+                context.cancel(request);
+            }
             State::Due(_) => {}
             State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => return,
         }
@@ -150,6 +160,7 @@ impl Follower {
             State::Due(at) => Some(at),
             State::InSync
             | State::Asked(_)
+            | State::Probed(_)
             | State::Unfenced
             | State::Fencing(_)
             | State::Fenced(_)
@@ -160,9 +171,10 @@ impl Follower {
     /// The request that it waits for.
     pub(super) fn request(&self) -> Option<RequestId> {
         match self.state {
-            State::Asked(request) | State::Fencing(request) | State::Joining(request, _) => {
-                Some(request)
-            }
+            State::Asked(request)
+            | State::Probed(request)
+            | State::Fencing(request)
+            | State::Joining(request, _) => Some(request),
             State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => None,
         }
     }
@@ -181,6 +193,7 @@ impl Follower {
             State::Unfenced => true,
             State::InSync
             | State::Asked(_)
+            | State::Probed(_)
             | State::Fencing(_)
             | State::Fenced(_)
             | State::Joining(..) => false,
@@ -208,6 +221,7 @@ impl Follower {
             other @ (State::InSync
             | State::Due(_)
             | State::Asked(_)
+            | State::Probed(_)
             | State::Fencing(_)
             | State::Joining(..)) => other,
         };

@@ -101,14 +101,24 @@ fn probed(
     memory: &Memory,
     cx: &mut ShardContext<'_>,
 ) -> Knowledge {
+    match was_fenced(&result) {
+        Some(true) => Knowledge::Opened(memory.ask_status(&addressed(server, cx), cx)),
+        Some(false) => Knowledge::Forgot,
+        None => Knowledge::Silent(match result {
+            Ok(_) => "it gave another answer".to_owned(),
+            Err(error) => error.to_string(),
+        }),
+    }
+}
+
+/// Whether a replica was ever fenced, by what it says to `NewTerm` in no term at all; `None` where it
+/// does not say so.
+pub(in crate::shard) fn was_fenced(result: &Result<Answer, CallError>) -> Option<bool> {
     match result {
         // Fenced in no term, or open without ever having been fenced.
-        Ok(Answer::Fenced(_)) => Knowledge::Forgot,
-        Err(error) if error.kind == CallErrorKind::InvalidStatus => Knowledge::Forgot,
-        Err(error) if error.kind == CallErrorKind::InvalidTerm => {
-            Knowledge::Opened(memory.ask_status(&addressed(server, cx), cx))
-        }
-        Ok(_) => Knowledge::Silent("it gave another answer".to_owned()),
-        Err(error) => Knowledge::Silent(error.to_string()),
+        Ok(Answer::Fenced(_)) => Some(false),
+        Err(error) if error.kind == CallErrorKind::InvalidStatus => Some(false),
+        Err(error) if error.kind == CallErrorKind::InvalidTerm => Some(true),
+        Ok(_) | Err(_) => None,
     }
 }

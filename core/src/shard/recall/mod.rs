@@ -11,6 +11,7 @@ mod knowledge;
 use std::collections::BTreeMap;
 
 use self::knowledge::Knowledge;
+pub(super) use self::knowledge::was_fenced;
 use super::context::ShardContext;
 use super::memory::Memory;
 use crate::backoff::Backoff;

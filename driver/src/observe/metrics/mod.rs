@@ -84,8 +84,8 @@ impl Metrics {
             | Report::MajorityBack
             | Report::NamespaceCreated { .. }
             | Report::NamespaceRefused { .. }
-            | Report::ShardShort { .. }
-            | Report::ShardWhole { .. } => {}
+            | Report::ShardsShort { .. }
+            | Report::ShardsWhole { .. } => {}
             Report::RoleChanged {
                 from,
                 to,
