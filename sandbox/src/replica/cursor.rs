@@ -22,6 +22,8 @@ pub(super) struct CursorKey {
 pub(super) struct Cursor {
     /// The follower has the log up to here.
     pub(super) acked: i64,
+    /// An earlier cursor has the stream: this is all that counts for the quorum.
+    pub(super) counted: Option<i64>,
     /// The commit offset that was sent last.
     pub(super) advertised: i64,
     pub(super) state: CursorState,

@@ -113,10 +113,17 @@ impl Replica {
 
     /// Closes what follows: whoever feeds it hears that the stream has ended.
     pub(super) fn close_follower(&mut self, context: &mut Context<'_>) {
+        if matches!(self.object, Object::Follower(_)) {
+            self.durable.flushed = self.durable.commit_offset;
+            self.hang_up(context);
+        }
+    }
+
+    /// Ends the stream: its leader hears of it, and may open it again at once.
+    pub(super) fn hang_up(&mut self, context: &mut Context<'_>) {
         let Object::Follower(follower) = &mut self.object else {
             return;
         };
-        self.durable.flushed = self.durable.commit_offset;
         if let Some(stream) = follower.stream.take() {
             let ended = Message {
                 from: context.address.clone(),

@@ -83,8 +83,10 @@ impl Replica {
                 });
                 *leader = LeaderObject::new(ReplicaRole::Fenced);
             }
-            // An older leader's stream stays open: it ends at its next append, if it has one.
-            Object::Follower(follower) => follower.role = ReplicaRole::Fenced,
+            Object::Follower(follower) => {
+                follower.role = ReplicaRole::Fenced;
+                self.hang_up(context);
+            }
             Object::Closed => {}
         }
         let durable = &mut self.durable;

@@ -40,6 +40,7 @@ impl Lead {
             };
         let mut cursor = Cursor {
             acked: -1,
+            counted: None,
             advertised: -1,
             state: CursorState::Truncating(common),
         };
@@ -52,6 +53,20 @@ impl Lead {
         Ok(())
     }
 
+    /// These have cursors of an earlier `BecomeLeader` in this term, which nobody ended: they keep
+    /// the streams, and tell this one nothing.
+    pub(super) fn yield_to(&mut self, earlier: &Self) {
+        for (key, cursor) in &mut self.cursors {
+            if earlier.feeds(key) && cursor.state == CursorState::Sent {
+                cursor.counted = Some(cursor.acked);
+            }
+        }
+    }
+
+    fn feeds(&self, key: &CursorKey) -> bool {
+        self.cursors.contains_key(key) && !self.is_truncating(key)
+    }
+
     /// How far a quorum, the leader included, has the log.
     pub(super) fn quorum_offset(&self, log: &Log) -> i64 {
         let needed = usize::try_from(self.replication_factor / 2).unwrap_or(usize::MAX);
@@ -59,7 +74,7 @@ impl Lead {
             .cursors
             .iter()
             .filter(|(key, _)| !key.observer)
-            .map(|(_, cursor)| cursor.acked)
+            .map(|(_, cursor)| cursor.counted.unwrap_or(cursor.acked))
             .collect();
         acked.sort_unstable_by(|a, b| b.cmp(a));
         match needed.checked_sub(1) {

@@ -41,6 +41,7 @@ impl Replica {
             return Err(Refusal::InvalidTerm);
         }
         let head = at.durable.head();
+        let earlier = leader.lead.take();
         let lead = leader.lead.insert(Lead {
             replication_factor: request.replication_factor,
             election_head: head,
@@ -54,6 +55,9 @@ impl Replica {
             if let Err(why) = lead.attach(&mut at, key, *follower_head) {
                 refusal = Some(why);
             }
+        }
+        if let Some(earlier) = earlier {
+            lead.yield_to(&earlier);
         }
         if let Some(refusal) = refusal {
             return Err(refusal);

@@ -15,7 +15,8 @@
 //!   fenced follower object.
 //! * While `BecomeLeader` waits for its quorum, every other request for the shard waits behind
 //!   it, until it ends or is [cancelled](DataServerModel::cancel). A cancelled one leaves the
-//!   shard FENCED and its followers attached.
+//!   shard FENCED and its followers attached; they keep the streams of another `BecomeLeader` in
+//!   the same term, which then never hears of its followers.
 //! * After a restart no shard is open: `GetStatus` says "not a member" until a `NewTerm`, a
 //!   `BecomeLeader` or a leader's message opens it, FENCED, from what is durable.
 //!
@@ -24,8 +25,9 @@
 //!   `NewTerm`, or a snapshot.
 //! * Where the log begins too late, a snapshot is sent: the database, and an empty log.
 //! * A replica tells the head of its *log*: after a snapshot none, until it has another entry.
-//! * A follower takes one stream at a time, and a fenced one keeps the old leader's, until that
-//!   is refused or closed. It is truncated once in a term. Its role says nothing of its log.
+//! * A follower takes one stream at a time, and `NewTerm` ends it; but whoever opens one, a
+//!   deposed leader too, keeps it until an append of it is refused. It is truncated once in a
+//!   term. Its role says nothing of its log.
 //!
 //! * A truncation goes by the offset alone. Who has less than that refuses for good.
 //! * Only what was flushed of the database, at the latest `NewTerm`, outlives a crash.

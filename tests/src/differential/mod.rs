@@ -7,6 +7,10 @@
 //! * How far a follower knows the log to be committed: the real leader sends each entry with what
 //!   is committed by then.
 //! * Words and codes of refusals: coordinators go by the reason.
+//! * What clients read where a log was lost: its offsets begin anew, and the database keeps what
+//!   it had at them.
+//! * Two `BecomeLeader`s of one server in one term, in random sequences: the streams of either may
+//!   come first. The model's first ones always do.
 //! * Logs that are trimmed by age: real servers look every ten minutes only. Deleting a log while
 //!   its server is down makes the same state as a snapshot does.
 

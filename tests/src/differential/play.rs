@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use stepdown_core::call::{Binding, CallErrorKind};
 use tokio::time::sleep;
 
 use super::possible::{Possible, agree};
@@ -26,6 +27,8 @@ pub struct Play {
     shard: i64,
     up: [bool; SERVERS],
     possible: Possible,
+    /// Whether every server's database is what its log says.
+    logs_are_whole: bool,
     history: String,
 }
 
@@ -62,6 +65,7 @@ impl Play {
             calls,
             shard,
             up: real.up(),
+            logs_are_whole: true,
             history: String::new(),
         }
     }
@@ -78,10 +82,17 @@ impl Play {
             (true, true) => PERHAPS,
             (false, _) => SURELY,
         };
-        let said = self.calls.ask(at, self.shard, ask, limit).await;
+        let mut said = self.calls.ask(at, self.shard, ask, limit).await;
+        if said == Said::Refused(CallErrorKind::Unreachable) {
+            // It is up: whom it called itself was not reached.
+            said = Said::Refused(CallErrorKind::Other);
+        }
         let _ = writeln!(self.history, "  s{at} {ask:?} -> {said:?}");
         if !self.possible.heard(&said) {
             return Err(self.found(&format!("the model says {expected:?}, not {said:?}")));
+        }
+        if said == Said::Bound(Binding::Bound) {
+            self.calls.open(at).await;
         }
         Ok(said)
     }
@@ -120,6 +131,9 @@ impl Play {
 
     /// Compares how many entries clients can read at a leader.
     pub async fn read(&mut self, at: usize) -> Result<(), Difference> {
+        if !self.logs_are_whole {
+            return Ok(());
+        }
         if let Ok(keys) = self.calls.keys(at, self.shard).await {
             let entries = i64::try_from(keys.len()).unwrap_or(i64::MAX);
             let _ = writeln!(self.history, "  s{at} has {entries} keys");
@@ -144,7 +158,10 @@ impl Play {
                 self.possible.each(|world| world.start(*at));
             }
             Step::Empty(at) => self.possible.each(|world| world.empty(*at)),
-            Step::DropLogs(at) => self.possible.each(|world| world.drop_logs(*at)),
+            Step::DropLogs(at) => {
+                self.logs_are_whole = false;
+                self.possible.each(|world| world.drop_logs(*at));
+            }
         }
         let _ = writeln!(self.history, "  {step:?}");
     }

@@ -60,10 +60,6 @@ impl Possible {
                 worlds.extend(ends.into_iter().filter(refused));
             }
         }
-        if let Ask::NewTerm(_) = ask {
-            let others: Vec<World> = worlds.iter().flat_map(|it| it.without_stream(at)).collect();
-            worlds.extend(others);
-        }
         let graph = Graph::of(&worlds)?;
         let mut at_rest: Vec<Option<Said>> = Vec::new();
         for world in graph.at_rest() {
@@ -109,9 +105,10 @@ impl Possible {
         self.worlds.retain(|world| agree(&world.seen(), real));
     }
 
-    /// Whether a server may have so many entries.
+    /// Whether a server may have so many committed entries.
     pub(super) fn has_entries(&self, at: usize, entries: i64) -> bool {
-        self.worlds.iter().any(|world| world.entries(at) == entries)
+        let mut worlds = self.worlds.iter();
+        worlds.any(|world| world.committed(at) == entries)
     }
 }
 
@@ -128,7 +125,7 @@ pub(super) fn agree(model: &[Seen; SERVERS], real: &[Seen; SERVERS]) -> bool {
     })
 }
 
-/// All that may follow, and what follows what.
+/// All that may follow, and what follows what by itself.
 struct Graph {
     worlds: Vec<World>,
     next: Vec<Vec<usize>>,
@@ -149,9 +146,11 @@ impl Graph {
             if at > MOST {
                 return Err(TooMany);
             }
-            for world in graph.worlds[at].successors() {
+            for (world, due) in graph.worlds[at].successors() {
                 let next = graph.add(&mut known, world);
-                graph.next[at].push(next);
+                if due {
+                    graph.next[at].push(next);
+                }
             }
             at += 1;
         }

@@ -1,5 +1,6 @@
 //! Random sequences of steps, many shards at once on the same three servers.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -97,6 +98,9 @@ struct Sequence {
     chance: Rng,
     term: i64,
     leader: usize,
+    /// Who was asked to lead in which term. It is done once: whether the streams of an earlier
+    /// `BecomeLeader` in the term come first is a matter of time.
+    asked: BTreeSet<(usize, i64)>,
     /// The heads that were heard last.
     heads: [EntryId; SERVERS],
 }
@@ -110,6 +114,7 @@ impl Sequence {
             chance: Rng::with_seed(seed),
             term: 0,
             leader: 0,
+            asked: BTreeSet::new(),
             heads: [EntryId::NONE; SERVERS],
         }
     }
@@ -201,6 +206,11 @@ impl Sequence {
 
     async fn ask(&mut self, at: usize, ask: Ask) -> Result<Option<Said>, Difference> {
         if !self.play.up()[at] {
+            return Ok(None);
+        }
+        if let Ask::BecomeLeader(term, _) = &ask
+            && !self.asked.insert((at, *term))
+        {
             return Ok(None);
         }
         let said = self.play.ask(at, &ask).await?;

@@ -197,7 +197,7 @@ impl Calls {
     }
 
     /// Lets clients in: they are refused until a coordinator has pushed assignments.
-    async fn open(&self, at: usize) {
+    pub(super) async fn open(&self, at: usize) {
         let assignments = v1::ShardAssignments {
             allowed_authorities: vec![self.0[at].public_address.to_string()],
             ..Default::default()

@@ -24,6 +24,7 @@ const CALL: Token = Token(0);
 pub(super) struct World {
     servers: Vec<DataServerModel>,
     up: [bool; SERVERS],
+    restarted: [bool; SERVERS],
     addresses: [Arc<str>; SERVERS],
     network: VecDeque<(usize, usize, Message)>,
     /// Streams that have ended, from whom to whom: whoever sends tries again.
@@ -35,6 +36,8 @@ pub(super) struct World {
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Deliver(usize, usize),
+    /// Whoever has been restarted is not reached before the other connects again.
+    Bounce(usize, usize),
     Retry(usize, usize),
 }
 
@@ -47,6 +50,7 @@ impl World {
         Self {
             servers,
             up: [true; SERVERS],
+            restarted: [false; SERVERS],
             addresses,
             network: VecDeque::new(),
             broken: BTreeSet::new(),
@@ -127,6 +131,7 @@ impl World {
     pub(super) fn start(&mut self, at: usize) {
         self.servers[at].restart(stepdown_sandbox::replica::Tail::Kept);
         self.up[at] = true;
+        self.restarted[at] = true;
     }
 
     pub(super) fn empty(&mut self, at: usize) {
@@ -147,22 +152,6 @@ impl World {
         .trusting();
     }
 
-    /// The replica at this server may have ended its stream, though it keeps it here: the leader
-    /// tries again.
-    pub(super) fn without_stream(&self, at: usize) -> Vec<Self> {
-        let mut others = Vec::new();
-        for from in (0..SERVERS).filter(|from| *from != at) {
-            let mut other = self.clone();
-            other.servers[at].peer_disconnected(&self.addresses[from]);
-            if other.key() == self.key() {
-                continue;
-            }
-            other.broken.insert((from, at));
-            others.push(other);
-        }
-        others
-    }
-
     /// What they say of their replicas.
     pub(super) fn seen(&self) -> [Seen; SERVERS] {
         let mut seen = [None; SERVERS];
@@ -179,21 +168,31 @@ impl World {
         seen
     }
 
-    /// How many entries a server has.
-    pub(super) fn entries(&self, at: usize) -> i64 {
+    /// How many entries a server knows to be committed.
+    pub(super) fn committed(&self, at: usize) -> i64 {
         let log = self.servers[at].log(SHARD);
-        log.map_or(0, |(log, _)| log.head().offset + 1)
+        log.map_or(0, |(_, committed)| committed + 1)
     }
 
-    /// Every way in which things may go on from here.
-    pub(super) fn successors(&self) -> Vec<Self> {
+    /// Every way in which things may go on from here, and whether they will if nobody does
+    /// anything.
+    pub(super) fn successors(&self) -> Vec<(Self, bool)> {
         let mut next = Vec::new();
         for step in self.moves() {
             let mut world = self.clone();
             world.go(step);
-            next.push(world);
+            next.push((world, self.is_due(step)));
         }
         next
+    }
+
+    /// A deposed leader waits the longer, the more often it has failed.
+    fn is_due(&self, step: Move) -> bool {
+        match step {
+            Move::Deliver(..) => true,
+            Move::Bounce(..) => false,
+            Move::Retry(from, to) => self.servers[from].term(SHARD) >= self.servers[to].term(SHARD),
+        }
     }
 
     fn moves(&self) -> Vec<Move> {
@@ -203,6 +202,9 @@ impl World {
                 let busy = |a, b| self.network.iter().any(|(f, t, _)| (*f, *t) == (a, b));
                 if busy(from, to) {
                     moves.push(Move::Deliver(from, to));
+                    if self.restarted[to] && self.truncates(from, to) {
+                        moves.push(Move::Bounce(from, to));
+                    }
                 } else if from != to && self.up[from] && self.up[to] && !busy(to, from) {
                     let owes = self.servers[from].owing().contains(&self.addresses[to]);
                     if owes || self.broken.contains(&(from, to)) {
@@ -214,19 +216,33 @@ impl World {
         moves
     }
 
+    fn truncates(&self, from: usize, to: usize) -> bool {
+        let mut network = self.network.iter();
+        let next = network.find(|(f, t, _)| (*f, *t) == (from, to));
+        matches!(next, Some((_, _, message)) if matches!(message.body, Body::Truncate { .. }))
+    }
+
+    fn take(&mut self, from: usize, to: usize) -> Option<Message> {
+        let mut network = self.network.iter();
+        let at = network.position(|(f, t, _)| (*f, *t) == (from, to))?;
+        self.network.remove(at).map(|(_, _, message)| message)
+    }
+
     fn go(&mut self, step: Move) {
         match step {
             Move::Deliver(from, to) => {
-                let mut network = self.network.iter();
-                let at = network.position(|(f, t, _)| (*f, *t) == (from, to));
-                let message = at.and_then(|at| self.network.remove(at));
-                let Some((_, _, message)) = message else {
+                let Some(message) = self.take(from, to) else {
                     return;
                 };
                 if self.up[to] {
                     self.servers[to].handle_message(message);
                     self.collect(to);
                 } else if let Body::Truncate { .. } = message.body {
+                    self.bounce(from, to, message);
+                }
+            }
+            Move::Bounce(from, to) => {
+                if let Some(message) = self.take(from, to) {
                     self.bounce(from, to, message);
                 }
             }

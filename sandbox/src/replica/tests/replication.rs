@@ -432,12 +432,23 @@ fn a_follower_of_the_same_term_is_truncated_once() {
     assert_eq!(cluster.role("b"), Some(ReplicaRole::Follower));
 }
 
+/// Fences b and c, to which a, which has nothing to say, opens its streams again at once.
+fn depose(cluster: &mut Cluster) {
+    for name in ["b", "c"] {
+        cluster.ask(name, new_term(2));
+    }
+    cluster.server("a").resend();
+    cluster.collect("a");
+    cluster.deliver_all();
+}
+
 #[test]
 fn the_idle_stream_of_a_deposed_leader_keeps_the_next_ones_out() {
     let mut cluster = led();
     cluster.append("a", 1);
-    // Nobody reaches a, and it has nothing to say.
-    cluster.elect(2, &["b", "c"]);
+    depose(&mut cluster);
+    let lead = become_leader(2, &[("c", id(1, 0))]);
+    assert_eq!(cluster.ask("b", lead), Some(Ok(Reply::BecameLeader)));
     let write = cluster.begin("b", Request::Append { shard: SHARD });
     cluster.deliver_all();
     assert_eq!(cluster.replies.get(&write), None);
@@ -452,9 +463,7 @@ fn the_idle_stream_of_a_deposed_leader_keeps_the_next_ones_out() {
 fn a_refused_append_ends_the_stream() {
     let mut cluster = led();
     cluster.append("a", 1);
-    for name in ["b", "c"] {
-        cluster.ask(name, new_term(2));
-    }
+    depose(&mut cluster);
     cluster.begin("a", Request::Append { shard: SHARD });
     cluster.deliver_all();
     let lead = become_leader(2, &[("c", id(1, 0))]);
