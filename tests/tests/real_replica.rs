@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 use stepdown_core::call::{Binding, CallErrorKind, EntryId};
-use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, batch, head, hurt};
+use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, head, hurt};
 use stepdown_tests::oxia::oxia;
 
 const NONE: EntryId = EntryId::NONE;
@@ -431,7 +431,7 @@ async fn play(real: &mut Real, shard: i64, lines: Vec<Line>) -> Result<String, S
                     return Err(format!("\n{}not {heard:?}", play.history()));
                 }
             }
-            Step::Bind(_) | Step::Kill(_) | Step::Start(_) | Step::Empty(_) | Step::DropLogs(_) => {
+            Step::Kill(_) | Step::Start(_) | Step::Empty(_) | Step::DropLogs(_) => {
                 hurt(real, &step).await;
                 play.note(&step);
             }
@@ -467,31 +467,4 @@ async fn the_model_says_what_real_servers_say_in_the_cases_that_were_found_by_ha
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-}
-
-/// Sequences that are played at once.
-const AT_ONCE: usize = 50;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_model_may_do_whatever_real_servers_do_in_random_sequences() {
-    let Some(oxia) = oxia() else { return };
-    let number = |name: &str| std::env::var(name).ok()?.parse().ok();
-    let first = number("REPLICA_SEED");
-    let only = number("REPLICA_SEQUENCE").and_then(|it| usize::try_from(it).ok());
-    let batches = number("REPLICA_BATCHES").unwrap_or(if first.is_some() { 1 } else { 4 });
-    let first = first.unwrap_or_else(|| fastrand::u64(..));
-    let started = std::time::Instant::now();
-    let (mut whole, mut lost, mut differences) = (0, 0, Vec::new());
-    for seed in (0..batches).map(|at| first.wrapping_add(at)) {
-        let done = batch(&oxia, seed, AT_ONCE, only).await;
-        whole += done.whole;
-        lost += done.lost;
-        differences.extend(done.differences);
-    }
-    println!(
-        "{whole} sequences agreed, {lost} had too many ways to go on, {} differed, in {:?}",
-        differences.len(),
-        started.elapsed()
-    );
-    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }

@@ -63,10 +63,13 @@ impl Cursor {
             CursorState::Idle | CursorState::Sent => {
                 self.state = CursorState::Sent;
                 self.advertised = at.durable.commit_offset;
+                let entries = at.durable.log.after(self.acked);
+                // Only observers are told without an entry.
+                let tells = key.observer || !entries.is_empty();
                 Body::Append {
                     previous: at.durable.log.entry_at_most(self.acked),
-                    entries: at.durable.log.after(self.acked),
-                    commit_offset: at.durable.commit_offset,
+                    entries,
+                    commit_offset: if tells { self.advertised } else { -1 },
                 }
             }
         };

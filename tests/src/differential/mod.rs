@@ -9,8 +9,8 @@
 //! * Words and codes of refusals: coordinators go by the reason.
 //! * What clients read where a log was lost: its offsets begin anew, and the database keeps what
 //!   it had at them.
-//! * Two `BecomeLeader`s of one server in one term, in random sequences: the streams of either may
-//!   come first. The model's first ones always do.
+//! * Which of two `BecomeLeader`s' streams comes first, of one server in one term: the model's first
+//!   ones always do.
 //! * Logs that are trimmed by age: real servers look every ten minutes only. Deleting a log while
 //!   its server is down makes the same state as a snapshot does.
 
@@ -20,12 +20,10 @@
 mod play;
 mod possible;
 mod public;
-mod random;
 mod real;
 mod step;
 mod world;
 
 pub use play::{Difference, Play, hurt};
-pub use random::{Batch, batch};
 pub use real::{Calls, Real};
 pub use step::{Ask, SERVERS, Said, Seen, Step, head};

@@ -148,7 +148,6 @@ impl Play {
     pub fn note(&mut self, step: &Step) {
         match step {
             Step::Ask(..) | Step::Settle => return,
-            Step::Bind(at) => self.possible.each(|world| world.bind(*at)),
             Step::Kill(at) => {
                 self.up[*at] = false;
                 self.possible.each(|world| world.kill(*at));
@@ -164,11 +163,6 @@ impl Play {
             }
         }
         let _ = writeln!(self.history, "  {step:?}");
-    }
-
-    /// Which servers are up.
-    pub fn up(&self) -> [bool; SERVERS] {
-        self.up
     }
 
     /// What was done and heard.
@@ -196,7 +190,6 @@ impl Play {
 pub async fn hurt(real: &mut Real, step: &Step) {
     match step {
         Step::Ask(..) | Step::Settle => {}
-        Step::Bind(at) => real.bind(*at).await,
         Step::Kill(at) => {
             // What was acknowledged shall have been heard.
             sleep(AGAIN).await;

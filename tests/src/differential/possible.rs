@@ -14,7 +14,7 @@ use super::step::{Ask, SERVERS, Said, Seen};
 use super::world::World;
 
 /// More ways than this are not followed.
-const MOST: usize = 3_000;
+const MOST: usize = 1_000;
 
 /// Every way in which things may have gone.
 #[derive(Clone, Debug)]

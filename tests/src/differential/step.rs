@@ -12,8 +12,6 @@ pub const SERVERS: usize = 3;
 pub enum Step {
     /// A server is asked to do something.
     Ask(usize, Ask),
-    /// A server that was emptied is bound to the cluster again.
-    Bind(usize),
     /// A server's process is killed.
     Kill(usize),
     /// A server's process is started again.

@@ -24,7 +24,6 @@ const CALL: Token = Token(0);
 pub(super) struct World {
     servers: Vec<DataServerModel>,
     up: [bool; SERVERS],
-    restarted: [bool; SERVERS],
     addresses: [Arc<str>; SERVERS],
     network: VecDeque<(usize, usize, Message)>,
     /// Streams that have ended, from whom to whom: whoever sends tries again.
@@ -36,8 +35,6 @@ pub(super) struct World {
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Deliver(usize, usize),
-    /// Whoever has been restarted is not reached before the other connects again.
-    Bounce(usize, usize),
     Retry(usize, usize),
 }
 
@@ -50,7 +47,6 @@ impl World {
         Self {
             servers,
             up: [true; SERVERS],
-            restarted: [false; SERVERS],
             addresses,
             network: VecDeque::new(),
             broken: BTreeSet::new(),
@@ -110,10 +106,6 @@ impl World {
         }
     }
 
-    pub(super) fn bind(&mut self, at: usize) {
-        bind(&mut self.servers[at]);
-    }
-
     pub(super) fn kill(&mut self, at: usize) {
         self.up[at] = false;
         let down = Arc::clone(&self.addresses[at]);
@@ -131,7 +123,6 @@ impl World {
     pub(super) fn start(&mut self, at: usize) {
         self.servers[at].restart(stepdown_sandbox::replica::Tail::Kept);
         self.up[at] = true;
-        self.restarted[at] = true;
     }
 
     pub(super) fn empty(&mut self, at: usize) {
@@ -190,7 +181,6 @@ impl World {
     fn is_due(&self, step: Move) -> bool {
         match step {
             Move::Deliver(..) => true,
-            Move::Bounce(..) => false,
             Move::Retry(from, to) => self.servers[from].term(SHARD) >= self.servers[to].term(SHARD),
         }
     }
@@ -202,9 +192,6 @@ impl World {
                 let busy = |a, b| self.network.iter().any(|(f, t, _)| (*f, *t) == (a, b));
                 if busy(from, to) {
                     moves.push(Move::Deliver(from, to));
-                    if self.restarted[to] && self.truncates(from, to) {
-                        moves.push(Move::Bounce(from, to));
-                    }
                 } else if from != to && self.up[from] && self.up[to] && !busy(to, from) {
                     let owes = self.servers[from].owing().contains(&self.addresses[to]);
                     if owes || self.broken.contains(&(from, to)) {
@@ -214,12 +201,6 @@ impl World {
             }
         }
         moves
-    }
-
-    fn truncates(&self, from: usize, to: usize) -> bool {
-        let mut network = self.network.iter();
-        let next = network.find(|(f, t, _)| (*f, *t) == (from, to));
-        matches!(next, Some((_, _, message)) if matches!(message.body, Body::Truncate { .. }))
     }
 
     fn take(&mut self, from: usize, to: usize) -> Option<Message> {
@@ -238,11 +219,6 @@ impl World {
                     self.servers[to].handle_message(message);
                     self.collect(to);
                 } else if let Body::Truncate { .. } = message.body {
-                    self.bounce(from, to, message);
-                }
-            }
-            Move::Bounce(from, to) => {
-                if let Some(message) = self.take(from, to) {
                     self.bounce(from, to, message);
                 }
             }
