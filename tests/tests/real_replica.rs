@@ -1,5 +1,4 @@
 //! The model data servers against real Oxia data servers (`OXIA_BIN`).
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 use stepdown_core::call::{Binding, CallErrorKind, EntryId};
 use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, head, hurt};
@@ -222,6 +221,7 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
                 led(3),
                 without_logs(1).into(),
                 vec![
+                    done(Step::Kill(0)),
                     fence(1, 2, NONE),
                     fence(2, 2, head(1, 2)),
                     refused(1, Ask::BecomeLeader(2, vec![(2, head(1, 2))]), InvalidTerm),
@@ -397,6 +397,21 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
                 done(Step::Settle),
                 unanswered(0, Ask::BecomeLeader(2, vec![(1, NONE)])),
             ],
+        ),
+        (
+            "a follower hears what is committed with an entry only",
+            sequence([
+                led(2),
+                vec![
+                    fence(0, 2, head(1, 1)),
+                    fence(1, 2, head(1, 1)),
+                    lead(0, 2, &[(1, head(1, 1))]),
+                    done(Step::Kill(0)),
+                    fence(1, 3, head(1, 1)),
+                    // Alone it can't commit the last entry.
+                    unanswered(1, Ask::BecomeLeader(3, vec![])),
+                ],
+            ]),
         ),
         (
             "a frozen leader takes no writes",
