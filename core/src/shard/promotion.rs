@@ -176,6 +176,7 @@ impl Promotion {
             }
         }
         memory.unexplained = 0;
+        memory.undecided.clear();
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,
