@@ -162,13 +162,13 @@ impl Promotion {
             Err(error) => {
                 match error.kind {
                     CallErrorKind::InvalidTerm => memory.learn(leader, cx),
-                    CallErrorKind::Other => memory.unexplained += 1,
                     CallErrorKind::InvalidStatus
-                    | CallErrorKind::NotInitialized
+                    | CallErrorKind::Other
+                    | CallErrorKind::TimedOut => memory.unexplained += 1,
+                    CallErrorKind::NotInitialized
                     | CallErrorKind::NotLeader
                     | CallErrorKind::NotMember
                     | CallErrorKind::Refused
-                    | CallErrorKind::TimedOut
                     | CallErrorKind::Unimplemented
                     | CallErrorKind::Unreachable => {}
                 }

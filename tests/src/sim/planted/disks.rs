@@ -52,9 +52,6 @@ impl Mistake for TakesAHeadForAPosition {
         else {
             return Some(event);
         };
-        if status.role == ReplicaRole::Leader {
-            return Some(event);
-        }
         let unknown = ReplicaStatus {
             commit_offset: EntryId::NONE.offset,
             ..*status
