@@ -79,7 +79,13 @@ impl Election {
         let Step::Recalling(recall) = &mut self.step else {
             return Next::Stay;
         };
-        if recall.is_enough() {
+        let now = cx.context.now;
+        let is_late = now.since(memory.began) >= cx.context.timing.reverify_every;
+        let is_of_use = is_late
+            || recall
+                .remembering()
+                .any(|id| !memory.undecided.contains(id));
+        if recall.is_enough() && is_of_use {
             let recall = recall.clone();
             return self.persist(recall, memory, cx);
         }
@@ -93,7 +99,9 @@ impl Election {
             return Next::Stay;
         }
         let retry = recall.wait(cx);
-        if let Some(reason) = recall.news() {
+        if !recall.is_enough()
+            && let Some(reason) = recall.news()
+        {
             if recall.is_blocked() {
                 memory.blocked(&reason, cx);
             } else {

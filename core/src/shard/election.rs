@@ -211,6 +211,8 @@ impl Perform for Election {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        // It may have another disk now.
+        memory.undecided.remove(server);
         match &mut self.step {
             Step::Fencing(fencing) => fencing.ask_too(server, memory, cx),
             Step::Recalling(recall)

@@ -221,7 +221,7 @@ impl Fencing {
         &mut self,
         server: &ServerId,
         reason: &str,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Round {
         if self.votes.iter().any(|vote| vote.server.id() == *server) {
@@ -234,7 +234,7 @@ impl Fencing {
     }
 
     /// Counts the votes: after a majority, the others have a little more time.
-    pub(super) fn count(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Round {
+    pub(super) fn count(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         if self.votes.len() + self.asked.len() + self.recall.pending() < self.quorum {
             self.report_end(memory, cx);
             let (failure, shortage) = (&self.last_failure, self.recall.shortage());
@@ -252,7 +252,7 @@ impl Fencing {
     /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
     /// those of removed nodes included; best, one that has all that everybody has. Among equals one
     /// with a log, then one that serves, and then who leads the fewest shards.
-    pub(super) fn choose(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Round {
+    pub(super) fn choose(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         self.grace = None;
         let Some(shard) = memory.metadata(cx) else {
             return Round::Open;
@@ -279,6 +279,7 @@ impl Fencing {
             None if is_waiting => Round::Open,
             None => {
                 let reason = self.no_leader();
+                memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
                 self.report_end(memory, cx);
                 memory.blocked(&reason, cx);
                 Round::Failed(reason)

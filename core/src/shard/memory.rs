@@ -25,6 +25,9 @@ pub(super) struct Memory {
     pub(super) began: Timestamp,
     /// Replicas that were found to have what is committed up to here in their databases, but no log.
     pub(super) fed: BTreeMap<ServerId, i64>,
+    /// The voters of a round in which nobody could be chosen: another one is of use only with
+    /// others, or once something may have changed that nobody has told of.
+    pub(super) undecided: BTreeSet<ServerId>,
     /// How often in a row the chosen one could not lead, for a reason that it did not tell.
     pub(super) unexplained: usize,
     /// `GetStatus` asked only to learn a replica's term.
@@ -41,6 +44,7 @@ impl Memory {
             elected: Timestamp::default(),
             began: Timestamp::default(),
             fed: BTreeMap::new(),
+            undecided: BTreeSet::new(),
             unexplained: 0,
             learning: BTreeSet::new(),
         }

@@ -162,13 +162,13 @@ impl Promotion {
             Err(error) => {
                 match error.kind {
                     CallErrorKind::InvalidTerm => memory.learn(leader, cx),
-                    CallErrorKind::Other => memory.unexplained += 1,
                     CallErrorKind::InvalidStatus
-                    | CallErrorKind::NotInitialized
+                    | CallErrorKind::Other
+                    | CallErrorKind::TimedOut => memory.unexplained += 1,
+                    CallErrorKind::NotInitialized
                     | CallErrorKind::NotLeader
                     | CallErrorKind::NotMember
                     | CallErrorKind::Refused
-                    | CallErrorKind::TimedOut
                     | CallErrorKind::Unimplemented
                     | CallErrorKind::Unreachable => {}
                 }
@@ -176,6 +176,7 @@ impl Promotion {
             }
         }
         memory.unexplained = 0;
+        memory.undecided.clear();
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -272,7 +272,7 @@ fn nobody_leads_who_has_less_than_a_removed_node() {
     assert!(world.log.iter().any(blocked));
     // Once a member has as much, it is elected, and the removed node's data waits for deletion.
     world.heads.insert("s1:6649".to_owned(), head(0, 100));
-    world.run_for(60_000);
+    world.run_for(6 * 60_000);
     assert_eq!(leader(&world), "s1:6649");
     let (_, _, shard) = world.status().shards().next().unwrap();
     assert_eq!(

@@ -193,6 +193,12 @@ impl World<'_> {
                 if leads || !self.servers[server].up {
                     continue;
                 }
+                // A log that data servers can't make fit keeps its replica out, until it is emptied.
+                let unfit = (id, member.internal.clone());
+                if self.hosts.iter().any(|it| it.facts.unfit.contains(&unfit)) {
+                    self.sometimes.hit("log_that_does_not_fit");
+                    continue;
+                }
                 let replica = self.servers[server].model.status(id);
                 let follows = replica.is_some_and(|replica| {
                     replica.term == shard.term

@@ -96,8 +96,12 @@ impl Recall {
 
     /// Whether a majority remembers.
     pub(super) fn is_enough(&self) -> bool {
-        let voting = self.voters.keys().filter(|id| self.vote_of(id).is_some());
-        voting.count() >= self.quorum
+        self.remembering().count() >= self.quorum
+    }
+
+    /// Those that may vote.
+    pub(super) fn remembering(&self) -> impl Iterator<Item = &ServerId> {
+        self.voters.keys().filter(|id| self.vote_of(id).is_some())
     }
 
     /// How many may still turn out to remember.

@@ -224,6 +224,22 @@ fn one_that_was_fed_by_a_snapshot_neither_leads_nor_lets_one_lead_that_is_behind
 }
 
 #[test]
+fn a_round_in_which_nobody_could_be_chosen_is_repeated_only_with_others() {
+    let (mut world, gone, ..) = leaderless(|world, one, other| {
+        world.replicas.insert(one.to_owned(), status(0, 30));
+        world.replicas.insert(other.to_owned(), status(0, 30));
+    });
+    assert_eq!((promotions(&world).len(), term(&world)), (0, Term(1)));
+    world.run_for(4 * 60_000);
+    assert_eq!((blocked(&world).len(), term(&world)), (1, Term(1)));
+    world.failing.clear();
+    world.heads.insert(gone.clone(), head(0, 30));
+    world.observe(&gone, true);
+    world.run_for(10_000);
+    assert_eq!(leader(&world), gone);
+}
+
+#[test]
 fn one_without_a_log_leads_once_it_has_shown_that_it_has_nothing_else() {
     let (world, gone, ..) = leaderless(|_, _, _| {});
     let (led_by, _) = promotions(&world).remove(0);

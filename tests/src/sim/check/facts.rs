@@ -58,6 +58,10 @@ pub struct Facts {
     pub last_write: Option<WriteId>,
     pub mismatched: BTreeSet<Arc<str>>,
     pub doubted: BTreeSet<ShardId>,
+    /// Followers, by internal address, that their leader could not make fit its log.
+    pub unfit: BTreeSet<(ShardId, Arc<str>)>,
+    /// Shards whose last promotion failed.
+    pub unexplained: BTreeSet<ShardId>,
     pub down: BTreeSet<ServerId>,
     pub running: BTreeSet<ServerId>,
     pub failures: BTreeMap<ServerId, u32>,
@@ -311,6 +315,7 @@ impl Facts {
                     .insert(server, *head);
             }
             (Call::BecomeLeader(request), Answer::BecameLeader) => {
+                self.unexplained.remove(&request.shard);
                 let key = (request.shard, request.term);
                 let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
                 let offset = head.map_or(-1, |head| head.offset);
@@ -342,6 +347,8 @@ impl Facts {
                 }
             }
             (Call::AddFollower(request), Answer::FollowerAdded) => {
+                let follower = (request.shard, request.follower.clone());
+                self.unfit.remove(&follower);
                 let joined = self.joined.entry((request.shard, request.term));
                 joined.or_default().insert(request.follower.clone());
             }
@@ -400,6 +407,10 @@ impl Facts {
             Call::Handshake => {}
             Call::AddFollower(request) => {
                 self.doubted.insert(request.shard);
+                if matches!(kind, CallErrorKind::Other | CallErrorKind::InvalidStatus) {
+                    let follower = (request.shard, request.follower.clone());
+                    self.unfit.insert(follower);
+                }
                 let refused = !matches!(kind, CallErrorKind::TimedOut | CallErrorKind::Unreachable);
                 if refused && let Some(joined) = self.joined.get_mut(&(request.shard, request.term))
                 {
@@ -408,6 +419,7 @@ impl Facts {
             }
             Call::BecomeLeader(request) => {
                 self.doubted.insert(request.shard);
+                self.unexplained.insert(request.shard);
             }
             Call::GetStatus { shard } => {
                 self.doubted.insert(*shard);

@@ -1,6 +1,6 @@
-//! Mistakes about disks that were replaced, and logs that were trimmed.
+//! Mistakes about disks that were replaced.
 
-use stepdown_core::call::{Answer, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use stepdown_core::call::{Answer, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
 use stepdown_core::{Event, Term};
 
 use super::mistaken::Mistake;
@@ -37,28 +37,5 @@ impl Mistake for LetsTheForgetfulVote {
             return Some(answering(event, Err(refused)));
         }
         Some(event)
-    }
-}
-
-/// A replica without a log is taken to have nothing, and a leader is told so.
-pub struct TakesAHeadForAPosition;
-
-impl Mistake for TakesAHeadForAPosition {
-    fn hears(&mut self, _: &mut Seen, event: Event) -> Option<Event> {
-        let Event::CallAnswered {
-            result: Ok(Answer::Status(status)),
-            ..
-        } = &event
-        else {
-            return Some(event);
-        };
-        if status.role == ReplicaRole::Leader {
-            return Some(event);
-        }
-        let unknown = ReplicaStatus {
-            commit_offset: EntryId::NONE.offset,
-            ..*status
-        };
-        Some(answering(event, Ok(Answer::Status(unknown))))
     }
 }
