@@ -66,12 +66,14 @@ impl Election {
                 ..
             } => recall.forget(server, "it has lost its data", cx),
             Step::Fencing(fencing) => fencing.forget(server, cx),
+            Step::Promoting(Promotion { followers, .. })
+            | Step::Recording(Recording { followers, .. }) => {
+                followers.emptied(server, cx.context.now);
+            }
             Step::Beginning(_)
             | Step::Waiting { .. }
             | Step::Persisting { .. }
-            | Step::Persisted { .. }
-            | Step::Promoting(_)
-            | Step::Recording(_) => {}
+            | Step::Persisted { .. } => {}
         }
     }
 

@@ -167,6 +167,9 @@ impl Fencing {
             Ok(Answer::Fenced(head)) => {
                 let fed = memory.fed.get(&server.id()).copied();
                 let position = Position::new(status, head, fed);
+                if position.has_log() {
+                    memory.fed.remove(&server.id());
+                }
                 self.votes.push(Vote { server, position });
             }
             Ok(_) => self.last_failure = format!("{} gave another answer", server.id()),
@@ -244,7 +247,9 @@ impl Fencing {
             if !self.is_open() {
                 return self.choose(memory, cx);
             }
-            self.grace = Some(cx.context.now.after(cx.context.timing.grace));
+            if !self.recall.awaits_all() {
+                self.grace = Some(cx.context.now.after(cx.context.timing.grace));
+            }
         }
         Round::Open
     }
@@ -292,16 +297,20 @@ impl Fencing {
         let without_log: Vec<_> = without_log
             .map(|vote| vote.server.id().to_string())
             .collect();
-        let shortage = self.recall.shortage();
-        if without_log.is_empty() {
-            return format!(
-                "no member that answered is known to have all that the others have; {shortage}"
-            );
-        }
-        let without_log = without_log.join(", ");
+        let why = if without_log.is_empty() {
+            String::new()
+        } else {
+            let without_log = without_log.join(", ");
+            format!(": {without_log} was fed by a snapshot and has had no entry since")
+        };
+        let missing = if self.recall.is_short() {
+            format!("; {}", self.recall.shortage())
+        } else {
+            String::new()
+        };
         format!(
-            "no member that may lead is known to have all that the others have: {without_log} was \
-             fed by a snapshot and has had no entry since; {shortage}"
+            "no member that may lead is known to have all that a majority of its replicas has{why}\
+             {missing}"
         )
     }
 

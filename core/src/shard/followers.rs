@@ -90,6 +90,13 @@ impl Followers {
         }
     }
 
+    /// Whose answer this request waits for.
+    pub(super) fn asked(&self, request: RequestId) -> Option<ServerId> {
+        let mut all = self.all.iter();
+        all.find(|follower| follower.request() == Some(request))
+            .map(Follower::server)
+    }
+
     /// What an answer means, if a follower waits for it.
     pub(super) fn answered(
         &mut self,

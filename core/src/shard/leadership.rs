@@ -47,10 +47,16 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        let asked = self.followers.asked(request);
         match self.followers.answered(request, result, memory, cx) {
             None => {}
             Some(Meaning::GoOn) => self.followers.drive(memory, cx),
             Some(Meaning::VerifyLeader) => return self.verify(),
+            // While it can't be done, at least reads go on.
+            Some(Meaning::ElectWithout) if !memory.is_spared(asked.as_ref(), cx) => {
+                self.followers.drive(memory, cx);
+            }
+            Some(Meaning::ElectWithout) => return Next::Elect(Start::Later),
             Some(Meaning::Elect(term)) => {
                 memory.note(term, cx);
                 return Next::Elect(Start::Later);
@@ -93,6 +99,9 @@ impl Perform for Leadership {
         if memory.is_led_by(server, cx) {
             return Next::Elect(Start::AtOnce);
         }
+        // It falls behind.
+        self.followers.emptied(server, cx.context.now);
+        self.followers.drive(memory, cx);
         Next::Stay
     }
 

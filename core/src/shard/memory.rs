@@ -10,6 +10,7 @@ use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
 use crate::report::Report;
+use crate::server::Reach;
 
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
@@ -60,6 +61,17 @@ impl Memory {
         let shard = self.metadata(cx);
         let leader = shard.as_ref().and_then(|shard| shard.leader.as_ref());
         leader.is_some_and(|leader| leader.id() == *server)
+    }
+
+    /// Whether a majority of the ensemble runs without this server.
+    pub(super) fn is_spared(&self, server: Option<&ServerId>, cx: &ShardContext<'_>) -> bool {
+        let Some(shard) = self.metadata(cx) else {
+            return false;
+        };
+        let others = shard.ensemble.iter();
+        let others = others.filter(|member| Some(&member.id()) != server);
+        let running = others.filter(|member| cx.reach(member) == Reach::Running);
+        running.count() > shard.ensemble.len() / 2
     }
 
     /// Whether a member is stored with another address than the configured one.

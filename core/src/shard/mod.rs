@@ -194,6 +194,7 @@ impl ShardController {
 
     /// A server was bound to the cluster only now, though it ought to have had a replica.
     pub(crate) fn server_emptied(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
+        self.memory.fed.remove(server);
         match &mut self.duty {
             Duty::Leadership(leadership) => leadership.server_emptied(server, cx.context.now),
             Duty::Election(election) => election.server_emptied(server, cx),

@@ -1,6 +1,8 @@
 //! A shard's life, seen from outside: which calls it makes, and when.
 
+mod disks;
 mod forgetting;
+
 mod unkind;
 
 use std::collections::BTreeSet;

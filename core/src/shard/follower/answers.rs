@@ -47,8 +47,7 @@ impl Follower {
         let status = match result {
             Ok(Answer::Status(status)) => status,
             Err(error) if error.kind == CallErrorKind::NotMember => {
-                self.not_open(memory, cx);
-                return Meaning::GoOn;
+                return self.not_open(shard, memory, cx);
             }
             Ok(_) | Err(_) => {
                 self.retry(cx.context);
@@ -66,7 +65,7 @@ impl Follower {
             };
         }
         if status.has_forgotten() {
-            return self.forgotten(shard, context);
+            return self.forgotten(context);
         }
         if status.term < shard.term {
             // It has not been fenced in this term, or does not know of it any more.
@@ -77,7 +76,7 @@ impl Follower {
             return Meaning::GoOn;
         }
         match (status.role, self.cursor) {
-            (ReplicaRole::NotMember, _) => self.forgotten(shard, context),
+            (ReplicaRole::NotMember, _) => self.forgotten(context),
             // Nobody feeds it, or that is not known: fenced again it can be taken in, again.
             (_, Cursor::None | Cursor::Asked) | (ReplicaRole::Fenced, Cursor::Unknown) => {
                 self.state = State::Unfenced;
@@ -93,13 +92,24 @@ impl Follower {
 
     /// The replica is not open: its server was restarted, or has lost its disk, which looks alike.
     /// Where it may be fed, it is asked whether it was ever fenced.
-    fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+    fn not_open(
+        &mut self,
+        shard: &ShardMetadata,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Meaning {
         self.state = match self.cursor {
             Cursor::None => State::Unfenced,
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
+                if !memory.is_spared(Some(&self.identity.id()), cx) {
+                    // Nobody could be elected without it. The question would open it, and then its
+                    // leader could not feed it any more.
+                    return self.behind(EntryId::NONE.offset, shard, cx.context);
+                }
                 State::Probed(memory.send_new_term(Term::NEVER, &self.identity, cx))
             }
         };
+        Meaning::GoOn
     }
 
     fn probed(
@@ -109,7 +119,7 @@ impl Follower {
         context: &mut Context,
     ) -> Meaning {
         match was_fenced(&result) {
-            Some(false) => self.forgotten(shard, context),
+            Some(false) => self.forgotten(context),
             // Its leader's stream opens it as a follower again.
             Some(true) | None => self.behind(EntryId::NONE.offset, shard, context),
         }
@@ -117,13 +127,13 @@ impl Follower {
 
     /// The replica is open, and has never been fenced: its server has lost its disk. Its leader
     /// tries in vain to feed it; a new leader, which has no cursor for it, can.
-    fn forgotten(&mut self, shard: &ShardMetadata, context: &mut Context) -> Meaning {
+    fn forgotten(&mut self, context: &mut Context) -> Meaning {
         if self.cursor == Cursor::None {
             self.state = State::Unfenced;
             return Meaning::GoOn;
         }
         self.retry(context);
-        Meaning::Elect(shard.term)
+        Meaning::ElectWithout
     }
 
     fn judge(

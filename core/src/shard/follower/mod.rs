@@ -77,6 +77,8 @@ pub(super) enum Meaning {
     GoOn,
     /// A replica is in a higher term, or two lead in one, or it can't catch up: elect.
     Elect(Term),
+    /// It has lost its disk, and only a new leader can feed it: elect, if that can be done without.
+    ElectWithout,
     /// The leader's answer says that it may not lead: ask it.
     VerifyLeader,
 }
@@ -123,6 +125,10 @@ impl Follower {
         self.state == State::InSync
     }
 
+    pub(super) fn server(&self) -> ServerId {
+        self.identity.id()
+    }
+
     /// Look again, even if it was in sync.
     pub(super) fn doubt(&mut self) {
         if self.state == State::InSync {
@@ -144,6 +150,7 @@ impl Follower {
             State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => return,
         }
         self.state = State::Due(context.now);
+        self.behind = None;
         self.backoff.reset();
     }
 

@@ -25,8 +25,12 @@ pub(super) struct Recall {
     voters: BTreeMap<ServerId, Knowledge>,
     /// How many have to remember.
     quorum: usize,
-    /// Nothing was ever acknowledged: there is nothing to forget.
+    /// Nothing was ever acknowledged, or an operator has accepted that it is gone: there is nothing
+    /// to forget.
     is_new: bool,
+    /// Everybody was asked, and everybody who may answer is waited for: where all vote, a majority
+    /// may be one of empty replicas.
+    awaits_all: bool,
     retry: Option<Timestamp>,
     backoff: Backoff,
     /// Who was known to remember, or to have forgotten, when the shortage was told of last.
@@ -48,7 +52,7 @@ impl Recall {
             .iter()
             .map(|server| (server.id(), Knowledge::Remembers(NOTHING)))
             .collect();
-        Self::with(voters, true)
+        Self::with(voters, true, false)
     }
 
     /// Asks everybody who votes.
@@ -62,14 +66,16 @@ impl Recall {
             .iter()
             .map(|server| (server.id(), Knowledge::ask(server, memory, cx)))
             .collect();
-        Self::with(voters, !shard.was_led())
+        let is_new = !shard.was_led();
+        Self::with(voters, is_new, is_new)
     }
 
-    fn with(voters: BTreeMap<ServerId, Knowledge>, is_new: bool) -> Self {
+    fn with(voters: BTreeMap<ServerId, Knowledge>, is_new: bool, awaits_all: bool) -> Self {
         Self {
             quorum: voters.len() / 2 + 1,
             voters,
             is_new,
+            awaits_all,
             retry: None,
             backoff: Backoff::default(),
             said: None,
@@ -96,7 +102,13 @@ impl Recall {
 
     /// Whether a majority remembers.
     pub(super) fn is_enough(&self) -> bool {
-        self.remembering().count() >= self.quorum
+        let is_heard = !self.awaits_all || self.pending() == 0;
+        is_heard && self.remembering().count() >= self.quorum
+    }
+
+    /// Whether everybody who may answer is waited for.
+    pub(super) fn awaits_all(&self) -> bool {
+        self.awaits_all
     }
 
     /// Those that may vote.
@@ -130,9 +142,20 @@ impl Recall {
         if forgetful.is_empty() {
             let reasons = awaited.iter().zip(&reasons);
             let reasons: Vec<_> = reasons.map(|(id, why)| format!("{id}: {why}")).collect();
-            return format!("no majority answers: {}", reasons.join(", "));
+            let reasons = reasons.join(", ");
+            return if self.is_enough() {
+                format!("not heard of: {reasons}")
+            } else {
+                format!("no majority answers: {reasons}")
+            };
         }
         let (lost, of) = (forgetful.join(", "), self.voters.len());
+        if forgetful.len() == of {
+            return format!(
+                "none of its replicas ({lost}) has data: all have lost it, or it was never led; \
+                 `stepdown accept-loss` lets it be elected"
+            );
+        }
         let hint = "`stepdown accept-loss` lets it be elected without";
         if awaited.is_empty() {
             return format!(
@@ -158,6 +181,11 @@ impl Recall {
                 | Knowledge::Remembers(_)
                 | Knowledge::Forgot => None,
             })
+    }
+
+    /// Whether anybody who votes is missing.
+    pub(super) fn is_short(&self) -> bool {
+        self.forgetful().next().is_some() || self.silent().next().is_some()
     }
 
     /// Returns the shortage, unless one that the same voters are the cause of was told of before.

@@ -20,7 +20,7 @@ fn leaderless(prepare: impl FnOnce(&mut World, &str, &str)) -> (World, String, S
     (world, gone, one, other)
 }
 
-fn status(term: i64, commit_offset: i64) -> ReplicaStatus {
+pub(super) fn status(term: i64, commit_offset: i64) -> ReplicaStatus {
     ReplicaStatus {
         head_offset: commit_offset,
         commit_offset,
@@ -28,12 +28,12 @@ fn status(term: i64, commit_offset: i64) -> ReplicaStatus {
     }
 }
 
-fn term(world: &World) -> Term {
+pub(super) fn term(world: &World) -> Term {
     let (_, _, shard) = world.status().shards().next().unwrap();
     shard.term
 }
 
-fn blocked(world: &World) -> Vec<String> {
+pub(super) fn blocked(world: &World) -> Vec<String> {
     let blocked = world.log.iter().filter_map(|effect| match effect {
         Effect::Report(Report::ShardBlocked { shard, reason, .. }) if *shard == SHARD => {
             Some(reason.clone())
@@ -43,7 +43,7 @@ fn blocked(world: &World) -> Vec<String> {
     blocked.collect()
 }
 
-fn fenced(world: &World, server: &str) -> Vec<Term> {
+pub(super) fn fenced(world: &World, server: &str) -> Vec<Term> {
     let calls = calls_of_shard(world).into_iter();
     let fenced = calls.filter_map(|(_, to, call)| match call {
         Call::NewTerm(call) if to == server => Some(call.term),
@@ -362,5 +362,5 @@ fn a_leader_of_one_replica_whose_disk_is_lost_is_not_replaced_by_its_empty_self(
     world.run_for(30_000);
     assert_eq!(promotions(&world).len(), 0);
     let said = blocked(&world);
-    assert!(said[0].contains("what they alone had is gone"), "{said:?}");
+    assert!(said[0].contains("has data: all have lost it"), "{said:?}");
 }
