@@ -168,7 +168,7 @@ mistakes! {
     electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6";
     electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
-    electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2";
+    electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
     giving_up_after_one_check_is_found: Planted::GivesUpAfterOneCheck, "H1";
     hearing_an_older_tenure_is_found: Planted::HearsAnOlderTenure, "D7";
     an_outbox_kept_at_the_close_is_found: Planted::KeepsItsOutbox, "D1";

@@ -357,7 +357,8 @@ impl Facts {
     }
 
     fn reported(&mut self, shard: ShardId, term: Term, now: At) {
-        let at = self.store.is_none().then_some(now);
+        let pending = [&self.store, &self.ambiguous, &self.resend];
+        let at = pending.iter().all(|it| it.is_none()).then_some(now);
         let reported = self.reported.entry(shard).or_insert(Reported {
             term: Term::NEVER,
             at,

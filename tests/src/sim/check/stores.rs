@@ -73,8 +73,11 @@ impl World<'_> {
         self.check_worth_storing(host, document)?;
         let now = self.queue.now();
         let facts = &mut self.hosts[host].facts;
-        for reported in facts.reported.values_mut() {
-            reported.settled = reported.term;
+        // A store that is repeated began earlier, and changes have waited for it since.
+        if facts.resend.is_none() {
+            for reported in facts.reported.values_mut() {
+                reported.settled = reported.term;
+            }
         }
         facts.storing_since.get_or_insert(now);
         facts.store = Some(Writing {

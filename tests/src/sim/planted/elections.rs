@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{Answer, Binding, Call, EntryId, NewTerm, ReplicaRole};
+use stepdown_core::call::{Answer, Binding, Call, EntryId, NewTerm, ReplicaRole, ReplicaStatus};
 use stepdown_core::cluster::{ClusterStatus, KeySorting, ShardStatus};
 use stepdown_core::{Effect, Event, RequestId, ShardId, Term};
 
@@ -278,7 +278,7 @@ impl Mistake for FencesBeforeStoring {
     }
 }
 
-/// A server that has been away for a while counts as running, so that elections are tried whether a
+/// A server that has been away for a while counts as running, and as one that remembers, so that elections are tried whether a
 /// majority runs or not.
 #[derive(Default)]
 pub struct ElectsWithoutAMajority {
@@ -306,6 +306,12 @@ impl Mistake for ElectsWithoutAMajority {
                 binding: Binding::AlreadyBound,
                 features: BTreeSet::new(),
             },
+            (Call::GetStatus { .. }, Err(_)) if *failures > AWAY => Answer::Status(ReplicaStatus {
+                term: Term(0),
+                role: ReplicaRole::Fenced,
+                head_offset: -1,
+                commit_offset: -1,
+            }),
             _ => return Some(event),
         };
         Some(answering(event, Ok(invented)))
