@@ -165,15 +165,9 @@ impl Office {
         error: &CallError,
         context: &mut Context,
     ) {
-        let Some(Asked { server, .. }) = context.answered(request) else {
-            return;
-        };
-        self.with_server(&server, context, |server, context| {
+        self.stream_ended(request, error, context, |server, context| {
             server.watch_ended(request, error, context)
         });
-        if is_uninitialized(error) {
-            self.uninitialized(&server, None, context);
-        }
     }
 
     pub(crate) fn push_ended(
@@ -182,13 +176,23 @@ impl Office {
         error: &CallError,
         context: &mut Context,
     ) {
-        let Some(Asked { server, .. }) = context.answered(request) else {
-            return;
-        };
-        self.with_server(&server, context, |server, context| {
+        self.stream_ended(request, error, context, |server, context| {
             server.push_ended(request, context);
             News::None
         });
+    }
+
+    fn stream_ended(
+        &mut self,
+        request: RequestId,
+        error: &CallError,
+        context: &mut Context,
+        act: impl FnOnce(&mut ServerController, &mut Context) -> News,
+    ) {
+        let Some(Asked { server, .. }) = context.answered(request) else {
+            return;
+        };
+        self.with_server(&server, context, act);
         if is_uninitialized(error) {
             self.uninitialized(&server, None, context);
         }
