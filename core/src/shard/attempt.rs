@@ -121,10 +121,7 @@ impl Election {
             return Next::Park(Some(reason));
         }
         let refresh = |servers: &[DataServerIdentity]| -> Vec<DataServerIdentity> {
-            servers
-                .iter()
-                .map(|server| cx.configured(server).unwrap_or(server).clone())
-                .collect()
+            servers.iter().map(|server| cx.addressed(server)).collect()
         };
         let ensemble = refresh(&shard.ensemble);
         let removed_nodes = refresh(&shard.removed_nodes);

@@ -49,6 +49,11 @@ impl ShardContext<'_> {
             .find(|configured| configured.id() == id)
     }
 
+    /// The server at the address that is configured now, or, where it is not any more, as stored.
+    pub(super) fn addressed(&self, server: &DataServerIdentity) -> DataServerIdentity {
+        self.configured(server).unwrap_or(server).clone()
+    }
+
     /// The namespace as configured now, if it still is.
     pub(super) fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.configuration?

@@ -68,7 +68,7 @@ impl Election {
             Step::Fencing(fencing) => fencing.forget(server, cx),
             Step::Promoting(Promotion { followers, .. })
             | Step::Recording(Recording { followers, .. }) => {
-                followers.emptied(server, cx.context.now);
+                followers.look_at(server, cx.context.now);
             }
             Step::Beginning(_)
             | Step::Waiting { .. }

@@ -83,18 +83,11 @@ impl Followers {
         }
     }
 
-    /// A follower's server has lost its data: look at it now.
-    pub(super) fn emptied(&mut self, server: &ServerId, now: Timestamp) {
+    /// A follower's server has lost its data, or is away: it is no longer taken to be in sync.
+    pub(super) fn look_at(&mut self, server: &ServerId, now: Timestamp) {
         for follower in &mut self.all {
-            follower.emptied(server, now);
+            follower.look_at(server, now);
         }
-    }
-
-    /// Whose answer this request waits for.
-    pub(super) fn asked(&self, request: RequestId) -> Option<ServerId> {
-        let mut all = self.all.iter();
-        all.find(|follower| follower.request() == Some(request))
-            .map(Follower::server)
     }
 
     /// What an answer means, if a follower waits for it.

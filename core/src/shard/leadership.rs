@@ -23,7 +23,7 @@ impl Leadership {
 
     /// A server has lost its data: its replica is looked at as soon as it can be.
     pub(super) fn server_emptied(&mut self, server: &ServerId, now: Timestamp) {
-        self.followers.emptied(server, now);
+        self.followers.look_at(server, now);
     }
 
     /// What is known of the followers is doubted, too.
@@ -47,16 +47,15 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        let asked = self.followers.asked(request);
         match self.followers.answered(request, result, memory, cx) {
             None => {}
             Some(Meaning::GoOn) => self.followers.drive(memory, cx),
             Some(Meaning::VerifyLeader) => return self.verify(),
             // While it can't be done, at least reads go on.
-            Some(Meaning::ElectWithout) if !memory.is_spared(asked.as_ref(), cx) => {
+            Some(Meaning::ElectWithout(server)) if !memory.is_spared(&server, cx) => {
                 self.followers.drive(memory, cx);
             }
-            Some(Meaning::ElectWithout) => return Next::Elect(Start::Later),
+            Some(Meaning::ElectWithout(_)) => return Next::Elect(Start::Later),
             Some(Meaning::Elect(term)) => {
                 memory.note(term, cx);
                 return Next::Elect(Start::Later);
@@ -100,7 +99,7 @@ impl Perform for Leadership {
             return Next::Elect(Start::AtOnce);
         }
         // It falls behind.
-        self.followers.emptied(server, cx.context.now);
+        self.followers.look_at(server, cx.context.now);
         self.followers.drive(memory, cx);
         Next::Stay
     }

@@ -64,12 +64,12 @@ impl Memory {
     }
 
     /// Whether a majority of the ensemble runs without this server.
-    pub(super) fn is_spared(&self, server: Option<&ServerId>, cx: &ShardContext<'_>) -> bool {
+    pub(super) fn is_spared(&self, server: &ServerId, cx: &ShardContext<'_>) -> bool {
         let Some(shard) = self.metadata(cx) else {
             return false;
         };
         let others = shard.ensemble.iter();
-        let others = others.filter(|member| Some(&member.id()) != server);
+        let others = others.filter(|member| member.id() != *server);
         let running = others.filter(|member| cx.reach(member) == Reach::Running);
         running.count() > shard.ensemble.len() / 2
     }

@@ -75,19 +75,18 @@ impl Follower {
             self.state = State::Unfenced;
             return Meaning::GoOn;
         }
-        match (status.role, self.cursor) {
-            (ReplicaRole::NotMember, _) => self.forgotten(context),
-            // Nobody feeds it, or that is not known: fenced again it can be taken in, again.
-            (_, Cursor::None | Cursor::Asked) | (ReplicaRole::Fenced, Cursor::Unknown) => {
-                self.state = State::Unfenced;
-                Meaning::GoOn
-            }
+        let may_be_fed = match self.cursor {
+            Cursor::None | Cursor::Asked => false,
+            Cursor::Unknown => status.role != ReplicaRole::Fenced,
             // A follower stays fenced until its first append: it may only be idle.
-            (
-                ReplicaRole::Fenced | ReplicaRole::Follower | ReplicaRole::Leader,
-                Cursor::Kept | Cursor::Unknown,
-            ) => self.judge(status.head_offset, committed, shard, context),
+            Cursor::Kept => true,
+        };
+        if !may_be_fed {
+            // Fenced again it can be taken in, again.
+            self.state = State::Unfenced;
+            return Meaning::GoOn;
         }
+        self.judge(status.head_offset, committed, shard, context)
     }
 
     /// The replica is not open: its server was restarted, or has lost its disk, which looks alike.
@@ -101,7 +100,7 @@ impl Follower {
         self.state = match self.cursor {
             Cursor::None => State::Unfenced,
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
-                if !memory.is_spared(Some(&self.identity.id()), cx) {
+                if !memory.is_spared(&self.identity.id(), cx) {
                     // Nobody could be elected without it. The question would open it, and then its
                     // leader could not feed it any more.
                     return self.behind(EntryId::NONE.offset, shard, cx.context);
@@ -133,7 +132,7 @@ impl Follower {
             return Meaning::GoOn;
         }
         self.retry(context);
-        Meaning::ElectWithout
+        Meaning::ElectWithout(self.identity.id())
     }
 
     fn judge(

@@ -71,14 +71,15 @@ struct Behind {
 }
 
 /// What a follower's answer means for the shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Go on with the follower.
     GoOn,
     /// A replica is in a higher term, or two lead in one, or it can't catch up: elect.
     Elect(Term),
-    /// It has lost its disk, and only a new leader can feed it: elect, if that can be done without.
-    ElectWithout,
+    /// This one has lost its disk, and only a new leader can feed it: elect, if that can be done
+    /// without it.
+    ElectWithout(ServerId),
     /// The leader's answer says that it may not lead: ask it.
     VerifyLeader,
 }
@@ -125,10 +126,6 @@ impl Follower {
         self.state == State::InSync
     }
 
-    pub(super) fn server(&self) -> ServerId {
-        self.identity.id()
-    }
-
     /// Look again, even if it was in sync.
     pub(super) fn doubt(&mut self) {
         if self.state == State::InSync {
@@ -154,8 +151,8 @@ impl Follower {
         self.backoff.reset();
     }
 
-    /// Its server has lost its data, if this is its server: it is looked at now.
-    pub(super) fn emptied(&mut self, server: &ServerId, now: Timestamp) {
+    /// Its server has lost its data, or is away, if this is its server: it is looked at again.
+    pub(super) fn look_at(&mut self, server: &ServerId, now: Timestamp) {
         if self.state == State::InSync && self.identity.id() == *server {
             self.state = State::Due(now);
         }

@@ -40,7 +40,7 @@ impl Knowledge {
         if cx.is_away(server) {
             return Self::Silent("it is unavailable".to_owned());
         }
-        Self::Asked(memory.ask_status(&addressed(server, cx), cx))
+        Self::Asked(memory.ask_status(&cx.addressed(server), cx))
     }
 
     /// What is known once this is answered.
@@ -55,7 +55,7 @@ impl Knowledge {
             Self::Probed(_) => probed(result, server, memory, cx),
             Self::Asked(_) => match result {
                 Err(error) if error.kind == CallErrorKind::NotMember => {
-                    let server = addressed(server, cx);
+                    let server = cx.addressed(server);
                     Self::Probed(memory.send_new_term(Term::NEVER, &server, cx))
                 }
                 result => status(result, memory, cx),
@@ -72,11 +72,6 @@ impl Knowledge {
             Self::Remembers(_) | Self::Forgot | Self::Silent(_) => None,
         }
     }
-}
-
-/// The server at the address that is configured now.
-fn addressed(server: &DataServerIdentity, cx: &ShardContext<'_>) -> DataServerIdentity {
-    cx.configured(server).unwrap_or(server).clone()
 }
 
 fn status(
@@ -102,7 +97,7 @@ fn probed(
     cx: &mut ShardContext<'_>,
 ) -> Knowledge {
     match was_fenced(&result) {
-        Some(true) => Knowledge::Opened(memory.ask_status(&addressed(server, cx), cx)),
+        Some(true) => Knowledge::Opened(memory.ask_status(&cx.addressed(server), cx)),
         Some(false) => Knowledge::Forgot,
         None => Knowledge::Silent(match result {
             Ok(_) => "it gave another answer".to_owned(),
