@@ -8,11 +8,12 @@ mod unkind;
 use std::collections::BTreeSet;
 
 use crate::call::{BecomeLeader, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
-use crate::cluster::ShardStatus;
+use crate::cluster::{ShardMetadata, ShardStatus};
 use crate::scripted::{CONFIGURATION, World, name};
 use crate::{Effect, Event, Report, ShardId, Term};
 
 const SHARD: ShardId = ShardId(0);
+const ALL: [&str; 3] = ["s1:6649", "s2:6649", "s3:6649"];
 
 fn head(term: i64, offset: i64) -> EntryId {
     EntryId {
@@ -70,9 +71,21 @@ fn count(world: &World, kind: &str) -> usize {
         .count()
 }
 
+/// [`SHARD`], as stored.
+fn stored(world: &World) -> ShardMetadata {
+    let mut shards = world.status().shards();
+    let found = shards.find(|(_, id, _)| *id == SHARD);
+    ShardMetadata::clone(found.unwrap().2)
+}
+
 fn leader(world: &World) -> String {
-    let (_, _, shard) = world.status().shards().next().unwrap();
-    shard.leader.as_ref().unwrap().internal.to_string()
+    stored(world).leader.unwrap().internal.to_string()
+}
+
+/// The two servers that are not this one.
+fn others(of: &str) -> (String, String) {
+    let others: Vec<_> = ALL.into_iter().filter(|it| *it != of).collect();
+    (others[0].to_owned(), others[1].to_owned())
 }
 
 #[test]
@@ -159,7 +172,7 @@ fn a_member_that_hangs_holds_nobody_up_longer_than_the_grace() {
 fn a_higher_term_at_a_member_is_jumped_over() {
     let mut world = World::steady();
     world.log.clear();
-    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+    for server in ALL {
         world
             .replicas
             .insert(server.to_owned(), replica(40, ReplicaRole::Fenced));
@@ -172,7 +185,7 @@ fn a_higher_term_at_a_member_is_jumped_over() {
 #[test]
 fn a_failed_promotion_is_tried_again_in_a_new_term() {
     let mut world = new_cluster();
-    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+    for server in ALL {
         world
             .failing
             .insert((server.to_owned(), "BecomeLeader"), CallErrorKind::TimedOut);
@@ -483,7 +496,7 @@ fn a_leader_that_is_no_member_is_replaced() {
 fn a_replica_that_reports_the_greatest_term_there_is_blocks_nothing() {
     let mut world = World::steady();
     let broken = replica(i64::MAX, ReplicaRole::Fenced);
-    for server in ["s1:6649", "s2:6649", "s3:6649"] {
+    for server in ALL {
         world.replicas.insert(server.to_owned(), broken);
     }
     world.run_for(20_000);

@@ -1,31 +1,20 @@
 //! Disks that are lost at the wrong moment, and losses that an operator has accepted.
 
 use super::forgetting::{blocked, fenced, status};
-use super::{LIFE, SHARD, calls_of_shard, head, leader, promotions, replica};
+use super::{ALL, LIFE, SHARD, calls_of_shard, head, leader, others, promotions, replica};
 use crate::call::{CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardStatus;
 use crate::scripted::{CONFIGURATION, World};
 use crate::{Effect, Report, Term};
-
-const ALL: [&str; 3] = ["s1:6649", "s2:6649", "s3:6649"];
-
-fn others(of: &str) -> (String, String) {
-    let it: Vec<&str> = ALL.into_iter().filter(|it| *it != of).collect();
-    (it[0].to_owned(), it[1].to_owned())
-}
 
 fn start(world: &mut World) {
     world.configure(Some(CONFIGURATION));
     world.settle();
 }
 
-fn logged(term: i64, offset: i64) -> ReplicaStatus {
-    status(term, offset)
-}
-
-/// Two of three lost their disks; the third has all of it and takes 150 ms to open. accept-loss.
-#[test]
-fn accept_loss_waits_for_the_one_that_has_the_data() {
+/// Two of three lost their disks, which was accepted; the third has all of it, and does not answer
+/// this call yet.
+fn loss_accepted(slow: &'static str) -> World {
     let mut world = World::steady();
     let a = leader(&world);
     let (b, c) = others(&a);
@@ -34,34 +23,24 @@ fn accept_loss_waits_for_the_one_that_has_the_data() {
         shard.leader = None;
     });
     let mut world = world.restarted();
-    world.replicas.insert(a.clone(), logged(0, 30));
+    world.replicas.insert(a.clone(), status(0, 30));
     world.heads.insert(a.clone(), head(0, 30));
     world.forgetful.extend([b, c]);
-    world.silent.insert((a.clone(), "NewTerm"));
+    world.silent.insert((a, slow));
     start(&mut world);
     world.run_for(1_000);
-    let told = promotions(&world);
+    world
+}
+
+#[test]
+fn accept_loss_waits_for_the_one_that_has_the_data() {
+    let told = promotions(&loss_accepted("NewTerm"));
     assert!(told.is_empty(), "an empty one leads: {told:?}");
 }
 
-/// Likewise, where it takes a while for its status.
 #[test]
 fn accept_loss_waits_for_the_status_of_the_one_that_has_the_data() {
-    let mut world = World::steady();
-    let a = leader(&world);
-    let (b, c) = others(&a);
-    world.edit(SHARD, |shard| {
-        shard.status = ShardStatus::Unknown;
-        shard.leader = None;
-    });
-    let mut world = world.restarted();
-    world.replicas.insert(a.clone(), logged(0, 30));
-    world.heads.insert(a.clone(), head(0, 30));
-    world.forgetful.extend([b, c]);
-    world.silent.insert((a.clone(), "GetStatus"));
-    start(&mut world);
-    world.run_for(1_000);
-    let told = promotions(&world);
+    let told = promotions(&loss_accepted("GetStatus"));
     assert!(told.is_empty(), "an empty one leads: {told:?}");
 }
 
@@ -90,7 +69,7 @@ fn what_was_fed_is_forgotten_with_the_disk() {
     world.leading.clear();
     world.failing.clear();
     world.heads.insert(l.clone(), head(0, 31));
-    world.replicas.insert(l.clone(), logged(0, 31));
+    world.replicas.insert(l.clone(), status(0, 31));
     world.observe(&l, true);
     world.run_for(60_000);
     assert_eq!(leader(&world), l);
@@ -103,7 +82,7 @@ fn what_was_fed_is_forgotten_with_the_disk() {
             l.clone(),
             ReplicaStatus {
                 role: ReplicaRole::Leader,
-                ..logged(now, 31)
+                ..status(now, 31)
             },
         );
         world.observe(server, false);
@@ -159,11 +138,11 @@ fn time_away_is_not_time_behind() {
         l.clone(),
         ReplicaStatus {
             role: ReplicaRole::Leader,
-            ..logged(0, 50)
+            ..status(0, 50)
         },
     );
-    world.replicas.insert(f.clone(), logged(0, 20));
-    world.replicas.insert(g.clone(), logged(0, 50));
+    world.replicas.insert(f.clone(), status(0, 20));
+    world.replicas.insert(g.clone(), status(0, 50));
     for server in ALL {
         world.bound.insert(server.to_owned());
     }
@@ -259,7 +238,7 @@ fn members_of_one_id_have_one_vote() {
     });
     let mut world = world.restarted();
     for server in ALL {
-        world.replicas.insert(server.to_owned(), logged(0, 30));
+        world.replicas.insert(server.to_owned(), status(0, 30));
         world.heads.insert(server.to_owned(), head(0, 30));
     }
     start(&mut world);

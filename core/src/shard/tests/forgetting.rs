@@ -1,19 +1,16 @@
 //! Replicas that have lost their disks, and such as were fed by a snapshot: who votes, who leads.
 
-use super::{LIFE, SHARD, calls_of_shard, head, leader, promotions, replica};
+use super::{ALL, LIFE, SHARD, calls_of_shard, head, leader, others, promotions, replica, stored};
 use crate::call::{Call, CallErrorKind, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardStatus;
 use crate::scripted::{CONFIGURATION, World};
 use crate::{Effect, Report, ShardId, Term};
 
-const ALL: [&str; 3] = ["s1:6649", "s2:6649", "s3:6649"];
-
 /// A steady world in which the leader of [`SHARD`] is gone: its two followers.
 fn leaderless(prepare: impl FnOnce(&mut World, &str, &str)) -> (World, String, String, String) {
     let mut world = World::steady();
     let gone = leader(&world);
-    let others: Vec<&str> = ALL.into_iter().filter(|it| **it != *gone).collect();
-    let (one, other) = (others[0].to_owned(), others[1].to_owned());
+    let (one, other) = others(&gone);
     prepare(&mut world, &one, &other);
     world.lose(&gone, &LIFE);
     world.run_for(10_000);
@@ -29,8 +26,7 @@ pub(super) fn status(term: i64, commit_offset: i64) -> ReplicaStatus {
 }
 
 pub(super) fn term(world: &World) -> Term {
-    let (_, _, shard) = world.status().shards().next().unwrap();
-    shard.term
+    stored(world).term
 }
 
 pub(super) fn blocked(world: &World) -> Vec<String> {
@@ -142,7 +138,7 @@ fn members_of_a_shard_that_was_never_led_need_not_remember() {
     // The first attempts fail.
     world.run_for(40_000);
     let mut world = world.restarted();
-    let (_, _, shard) = world.status().shards().next().unwrap();
+    let shard = stored(&world);
     assert!(!shard.was_led());
     world.forgetful.extend(ALL.map(str::to_owned));
     world.configure(Some(CONFIGURATION));
@@ -162,12 +158,12 @@ fn attempts_to_elect_a_new_shard_leave_it_one_that_was_never_led() {
     world.configure(Some(CONFIGURATION));
     world.settle();
     world.run_for(20_000);
-    let (_, _, shard) = world.status().shards().next().unwrap();
+    let shard = stored(&world);
     assert!(shard.term > Term(0));
     assert_eq!(shard.status, ShardStatus::Unknown);
     world.failing.clear();
     world.run_for(60_000);
-    let (_, _, shard) = world.status().shards().next().unwrap();
+    let shard = stored(&world);
     assert_eq!(
         (shard.status, shard.was_led()),
         (ShardStatus::SteadyState, true)
@@ -178,8 +174,8 @@ fn attempts_to_elect_a_new_shard_leave_it_one_that_was_never_led() {
 fn a_vote_of_a_server_that_loses_its_disk_while_votes_are_counted_is_void() {
     let mut world = World::steady();
     let gone = leader(&world);
-    let others: Vec<&str> = ALL.into_iter().filter(|it| **it != *gone).collect();
-    let (voted, slow) = (others[0], others[1]);
+    let (voted, slow) = others(&gone);
+    let (voted, slow) = (voted.as_str(), slow.as_str());
     world.silent.insert((slow.to_owned(), "NewTerm"));
     world.lose(&gone, &LIFE);
     world.run_for(100);
@@ -280,7 +276,7 @@ fn one_without_a_log_that_turns_out_to_have_more_is_never_stored_as_the_leader()
         promotions(&world).len() <= 2,
         "one of each is enough to know"
     );
-    let (_, _, shard) = world.status().shards().next().unwrap();
+    let shard = stored(&world);
     assert!(
         shard.leader.as_ref().is_none_or(|it| *it.internal == *gone),
         "{shard:?}"

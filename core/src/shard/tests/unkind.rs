@@ -1,23 +1,9 @@
 //! Faults of data servers, one after the other: emptied disks, lost answers, nonsense, silence.
 
-use super::{SHARD, replica};
+use super::{ALL, LIFE, SHARD, leader, promotions, replica, stored};
 use crate::call::{Call, CallErrorKind, ReplicaRole};
 use crate::scripted::{CONFIGURATION, World, name};
 use crate::{Effect, Term};
-
-const ALL: [&str; 3] = ["s1:6649", "s2:6649", "s3:6649"];
-const EVERY_CALL: [&str; 5] = [
-    "CheckHealth",
-    "Handshake",
-    "GetStatus",
-    "NewTerm",
-    "BecomeLeader",
-];
-
-fn leader(world: &World) -> String {
-    let (_, _, shard) = world.status().shards().next().unwrap();
-    shard.leader.as_ref().unwrap().internal.to_string()
-}
 
 fn follower(world: &World) -> String {
     let led_by = leader(world);
@@ -167,7 +153,7 @@ fn a_majority_that_is_back_is_not_kept_waiting_by_a_member_known_to_be_away() {
     let others: Vec<&str> = ALL.into_iter().filter(|it| **it != *led_by).collect();
     let down = others[0];
     // The leader's machine is gone without a word; another member is being restarted.
-    for call in EVERY_CALL {
+    for call in LIFE {
         world.silent.insert((led_by.clone(), call));
         world
             .failing
@@ -199,26 +185,10 @@ fn one_replica_with_a_nonsense_term_does_not_end_its_shard() {
     world.replicas.clear();
     // Later the leader dies.
     let led_by = leader(&world);
-    for call in EVERY_CALL {
-        world
-            .failing
-            .insert((led_by.clone(), call), CallErrorKind::Unreachable);
-    }
-    world.observe(&led_by, false);
+    world.lose(&led_by, &LIFE);
     world.run_for(60_000);
-    let shard = world
-        .status()
-        .shards()
-        .find(|(_, id, _)| *id == SHARD)
-        .unwrap()
-        .2
-        .clone();
-    assert!(
-        shard
-            .leader
-            .clone()
-            .is_some_and(|it| *it.internal != *led_by)
-    );
+    let shard = stored(&world);
+    assert!(shard.leader.is_some_and(|it| *it.internal != *led_by));
 }
 
 #[test]
@@ -229,44 +199,18 @@ fn a_promotion_that_can_not_reach_a_quorum_is_given_up() {
     for server in ALL {
         world.silent.insert((server.to_owned(), "BecomeLeader"));
     }
-    for call in ["CheckHealth", "Handshake", "GetStatus", "NewTerm"] {
-        world
-            .failing
-            .insert((led_by.clone(), call), CallErrorKind::Unreachable);
-    }
-    world.observe(&led_by, false);
+    let life = ["CheckHealth", "Handshake", "GetStatus", "NewTerm"];
+    world.lose(&led_by, &life);
     world.run_for(1_000);
-    let chosen = world
-        .log
-        .iter()
-        .find_map(|effect| match effect {
-            Effect::Call {
-                call: Call::BecomeLeader(call),
-                server,
-                ..
-            } if call.shard == SHARD => Some(server.internal.to_string()),
-            _ => None,
-        })
-        .unwrap();
+    let (chosen, _) = promotions(&world).remove(0);
     let fed = others.iter().find(|it| ***it != *chosen).unwrap();
     // The only follower dies; the old leader is back.
     world.failing.clear();
-    for call in ["CheckHealth", "Handshake", "GetStatus", "NewTerm"] {
-        world
-            .failing
-            .insert(((*fed).to_owned(), call), CallErrorKind::Unreachable);
-    }
-    world.observe(fed, false);
+    world.lose(fed, &life);
     world.observe(&led_by, true);
     world.silent.clear();
     world.run_for(25_000);
-    let shard = world
-        .status()
-        .shards()
-        .find(|(_, id, _)| *id == SHARD)
-        .unwrap()
-        .2
-        .clone();
+    let shard = stored(&world);
     assert!(
         shard.leader.is_some(),
         "waits for a quorum of one dead follower: {shard:?}"
