@@ -17,6 +17,7 @@ pub mod cli;
 pub mod coordinator;
 pub mod data_servers;
 mod event_loop;
+mod gate;
 pub mod observe;
 pub mod options;
 pub mod ports;

@@ -6,8 +6,9 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use stepdown_backends::configmap::{AcceptLoss, AcceptLossFailure, accept_loss};
 use stepdown_backends::status_file::{self, AdoptError};
-use stepdown_core::{ProcessId, ShardId};
+use stepdown_core::ShardId;
 
+use crate::coordinator::process_id;
 use crate::options::DEFAULT_STATUS_NAME;
 
 /// Flags of `stepdown accept-loss`.
@@ -64,14 +65,12 @@ pub async fn accept(args: AcceptLossArgs) -> Result<String, NotAccepted> {
         status_file::accept_loss(path, &args.namespace, shard)?;
     }
     if let Some(kubernetes_namespace) = args.k8s_namespace {
-        let mut process = [0; 16];
-        getrandom::fill(&mut process).map_err(NotAccepted::Chance)?;
         accept_loss(&AcceptLoss {
             kubernetes_namespace,
             name: args.k8s_configmap_name,
             namespace: args.namespace.clone(),
             shard,
-            process: ProcessId(u128::from_ne_bytes(process)),
+            process: process_id().map_err(NotAccepted::Chance)?,
         })
         .await?;
     }

@@ -8,14 +8,20 @@ use crate::cli::LeaseProfile;
 
 /// Options of a process that has no like.
 pub(super) fn options(lease: LeaseTiming) -> Result<Options, CoordinatorError> {
-    let mut process = [0; 16];
-    getrandom::fill(&mut process).map_err(CoordinatorError::Chance)?;
+    let process = process_id().map_err(CoordinatorError::Chance)?;
     let seed = getrandom::u64().map_err(CoordinatorError::Chance)?;
     Ok(Options {
-        process: ProcessId(u128::from_ne_bytes(process)),
+        process,
         seed,
         timing: timing(lease),
     })
+}
+
+/// The id of a process that has no like.
+pub(crate) fn process_id() -> Result<ProcessId, getrandom::Error> {
+    let mut process = [0; 16];
+    getrandom::fill(&mut process)?;
+    Ok(ProcessId(u128::from_ne_bytes(process)))
 }
 
 /// The times of the lease that the profile stands for.

@@ -9,4 +9,5 @@ mod serve;
 mod signals;
 
 pub use error::CoordinatorError;
+pub(crate) use machine::process_id;
 pub use run::run;

@@ -26,7 +26,7 @@ use super::details;
 use super::dial::Dialer;
 use super::dial_error::DialError;
 use crate::causes::with_causes;
-use crate::event_loop::Gate;
+use crate::gate::Gate;
 
 const INSTANCE_ID: HeaderName = HeaderName::from_static("instance-id");
 const PRODUCT: HeaderValue =

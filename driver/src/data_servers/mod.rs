@@ -49,7 +49,7 @@ use self::address::Address;
 use self::dial::Dialer;
 use self::link::Link;
 use self::server::Server;
-use crate::event_loop::Gate;
+use crate::gate::Gate;
 
 /// Every data server that was called, and its connection. Clones share them. Dropping the last one,
 /// with its calls, closes the connections.

@@ -24,7 +24,7 @@ use super::failure::{call_error, stream_ended, timed_out};
 use super::limits::{Class, Limits};
 use super::link::Link;
 use super::options::CallOptions;
-use crate::event_loop::Gate;
+use crate::gate::Gate;
 use crate::observe::metrics::RpcCounter;
 
 /// Far above the largest answer; tonic's own default is 4 MiB.

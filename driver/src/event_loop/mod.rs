@@ -6,7 +6,6 @@
 //! slows the tasks down and loses nothing. The number of tasks is bounded by what the machine has
 //! asked for: it has at most one call to each member of a shard's ensemble under way.
 
-mod gate;
 mod leadership;
 mod tasks;
 #[cfg(test)]
@@ -26,7 +25,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-pub(crate) use self::gate::Gate;
 use self::leadership::LeadershipTask;
 use self::tasks::Tasks;
 pub use self::view::View;

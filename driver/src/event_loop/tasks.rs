@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_stream::StreamExt;
 
-use super::gate::Gate;
 use crate::data_servers::{CallOptions, DataServers, InvalidInstanceId};
+use crate::gate::Gate;
 
 /// How a task ended, as tokio says it.
 type Joined = Result<(Id, Result<(), End>), JoinError>;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::super::CallOptions;
 use super::peer::Peer;
 use super::{impatient, new_term, servers_with};
-use crate::event_loop::Gate;
+use crate::gate::Gate;
 
 fn add_follower(shard: i64) -> Call {
     Call::AddFollower(AddFollower {
