@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use support::{children_of, signal, text, until};
+use support::{assert_refused, children_of, signal, text, until};
 
 mod support;
 
@@ -62,12 +62,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         (&["--outage=soon"], "'soon' is not a duration"),
     ] {
         let output = run(words);
-        assert_eq!(output.status.code(), Some(1), "{words:?}");
-        let shown = text(&output.stderr);
-        assert!(
-            shown.starts_with("Error: ") && shown.contains(told),
-            "{shown}"
-        );
+        assert_refused(&output, told);
         assert!(output.stdout.is_empty(), "{words:?}");
     }
 }

@@ -10,7 +10,7 @@ use stepdown_sandbox::cluster::{
     Cluster, ClusterOptions, DataServerKind, NamespaceOptions, SandboxError,
 };
 
-use support::{children_of, signal, text, until};
+use support::{assert_refused, children_of, signal, text, until};
 
 mod support;
 
@@ -98,13 +98,7 @@ fn what_cannot_be_is_refused() {
         (&["--replication-factor=4"], "more than --data-servers 3"),
         (&["--shards=0"], "--shards"),
     ] {
-        let output = sandbox(words);
-        assert_eq!(output.status.code(), Some(1), "{words:?}");
-        let shown = text(&output.stderr);
-        assert!(
-            shown.starts_with("Error: ") && shown.contains(told),
-            "{shown}"
-        );
+        assert_refused(&sandbox(words), told);
     }
 }
 

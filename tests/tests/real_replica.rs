@@ -73,6 +73,26 @@ fn led(entries: usize) -> Vec<Line> {
     lines
 }
 
+/// Server 1, whose log is lost, leads server 2, which has lost everything, in term 2.
+fn led_without_a_log() -> Vec<Line> {
+    sequence([
+        led(3),
+        vec![
+            done(Step::Kill(0)),
+            fence(1, 1, head(1, 2)),
+            done(Step::Start(0)),
+        ],
+        without_logs(1).into(),
+        emptied(2).into(),
+        vec![
+            bind(2, Binding::Bound),
+            fence(1, 2, NONE),
+            fence(2, 2, NONE),
+            lead(1, 2, &[(2, NONE)]),
+        ],
+    ])
+}
+
 fn sequence<const N: usize>(parts: [Vec<Line>; N]) -> Vec<Line> {
     parts.into_iter().flatten().collect()
 }
@@ -169,19 +189,8 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
         (
             "a leader without a log feeds an empty one by a snapshot",
             sequence([
-                led(3),
+                led_without_a_log(),
                 vec![
-                    done(Step::Kill(0)),
-                    fence(1, 1, head(1, 2)),
-                    done(Step::Start(0)),
-                ],
-                without_logs(1).into(),
-                emptied(2).into(),
-                vec![
-                    bind(2, Binding::Bound),
-                    fence(1, 2, NONE),
-                    fence(2, 2, NONE),
-                    lead(1, 2, &[(2, NONE)]),
                     done(Step::Settle),
                     // Offsets 0 and 1, which nobody else takes; then 2.
                     write(1),
@@ -194,19 +203,8 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
         (
             "one that was fed by a snapshot writes from the beginning again",
             sequence([
-                led(3),
+                led_without_a_log(),
                 vec![
-                    done(Step::Kill(0)),
-                    fence(1, 1, head(1, 2)),
-                    done(Step::Start(0)),
-                ],
-                without_logs(1).into(),
-                emptied(2).into(),
-                vec![
-                    bind(2, Binding::Bound),
-                    fence(1, 2, NONE),
-                    fence(2, 2, NONE),
-                    lead(1, 2, &[(2, NONE)]),
                     fence(1, 3, NONE),
                     fence(2, 3, NONE),
                     lead(2, 3, &[(1, NONE)]),

@@ -2,12 +2,22 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// What a program has printed.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Fails unless the program has refused what it was told, and has said why.
+pub fn assert_refused(output: &Output, told: &str) {
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.starts_with("Error: ") && shown.contains(told),
+        "{shown}"
+    );
 }
 
 /// Sends a signal.
