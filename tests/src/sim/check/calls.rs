@@ -146,8 +146,7 @@ impl World<'_> {
         }
         let best = heads.values().max();
         let head = heads.get(&to).copied();
-        let is_best = head.as_ref() == best || head == Some(EntryId::NONE);
-        if !is_best || !shard.ensemble.iter().any(|member| member.id() == to) {
+        if head.as_ref() != best || !shard.ensemble.iter().any(|member| member.id() == to) {
             return Err(self.violation("T6", format!("{about}: heads {heads:?}")));
         }
         let followers: BTreeMap<_, _> = shard
@@ -206,8 +205,7 @@ impl World<'_> {
             .map(DataServerIdentity::id);
         let fenced = self.hosts[host].facts.heads.get(&(id, term));
         let head = follower.as_ref().and_then(|follower| fenced?.get(follower));
-        let is_true = head.is_some() && (head == Some(&call.head) || call.head == EntryId::NONE);
-        if !leads || follower.as_ref() == Some(to) || !is_true {
+        if !leads || follower.as_ref() == Some(to) || head != Some(&call.head) {
             return Err(
                 self.violation("T11", format!("{about}: leads {leads}, fenced at {head:?}"))
             );
@@ -217,12 +215,9 @@ impl World<'_> {
 }
 
 /// Whether a leader with this head may be told that of a follower which was fenced there: as it is,
-/// unless one of the two has no log, but a snapshot.
+/// unless it has no log, but a snapshot.
 fn may_be_told(leader: Option<EntryId>, fenced: EntryId, told: EntryId) -> bool {
     let Some(leader) = leader else { return false };
-    if leader == EntryId::NONE {
-        return told == EntryId::NONE;
-    }
     let is_within = told.term == leader.term && told.offset <= leader.offset;
     told == fenced || (fenced == EntryId::NONE && is_within)
 }
