@@ -44,7 +44,7 @@ pub(in crate::bench) struct OutageArgs {
 
 const HELP: &str = "\
 Starts three data servers and a coordinator as processes on 127.0.0.1, with the file backend. Once
-every shard is led and has three replicas in sync, it
+every shard is led and its three replicas have the same log, it
 
   1. kills the data server that leads most, and waits until every shard is led again;
   2. kills a second one, and counts what the coordinator writes while no shard has a majority;

@@ -1,6 +1,7 @@
 //! What the loss of a majority costs: how long shards are without a leader, and what is written
 //! while nothing can be done.
 
+mod alike;
 mod args;
 mod document;
 mod led;

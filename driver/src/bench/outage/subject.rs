@@ -15,6 +15,7 @@ use stepdown_sandbox::cluster::{
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::alike::all_alike;
 use super::args::OutageArgs;
 use super::document::{Stamp, Weighed, stamp};
 use super::led::Led;
@@ -50,7 +51,7 @@ pub(super) struct Costs {
 }
 
 impl Subject {
-    /// Starts everything, and waits until every shard is led and has all its replicas in sync.
+    /// Starts everything, and waits until every shard is led and all its replicas are alike.
     pub(super) async fn start(dir: &Path, args: &OutageArgs) -> Result<Self, BenchError> {
         let program = std::env::current_exe()
             .map_err(|error| SandboxError::file("find", Path::new("this program"))(error))?;
@@ -60,11 +61,7 @@ impl Subject {
             coordinators: 1,
             data_servers: usize::from(SERVERS),
             data_server_kind: args.servers(),
-            namespaces: vec![NamespaceOptions {
-                name: "default".to_owned(),
-                shards: args.shards,
-                replication_factor: u32::from(SERVERS),
-            }],
+            namespaces: Vec::new(),
             coordinator_words: Vec::new(),
         })?;
         let weighed = Weighed::start(cluster.status_path().to_path_buf());
@@ -72,8 +69,8 @@ impl Subject {
         let status = loop {
             cluster.check_alive()?;
             match cluster.status()? {
-                Some(status) if status.shards().next().is_some() => break status,
-                Some(_) | None => pause(deadline, "there is a namespace").await?,
+                Some(status) => break status,
+                None => pause(deadline, "there is a status document").await?,
             }
         };
         let options = CallOptions {
@@ -90,8 +87,15 @@ impl Subject {
             read: None,
             status,
         };
+        // Only then, so that each of them is to lead as many shards.
+        subject.all_run().await?;
+        subject.cluster.configure(&[NamespaceOptions {
+            name: "default".to_owned(),
+            shards: args.shards,
+            replication_factor: u32::from(SERVERS),
+        }])?;
         subject.all_led(Instant::now()).await?;
-        subject.all_in_sync(args.shards).await?;
+        subject.all_alike().await?;
         Ok(subject)
     }
 
@@ -201,13 +205,22 @@ impl Subject {
         })
     }
 
-    async fn all_in_sync(&mut self, shards: u32) -> Result<(), BenchError> {
+    async fn all_run(&mut self) -> Result<(), BenchError> {
         let deadline = Instant::now() + PATIENCE;
-        let all = f64::from(shards) * f64::from(SERVERS);
-        let in_sync = |it: Samples| it.sum("stepdown_shard_in_sync", &[]);
-        while self.coordinator()?.scrape().await.map_or(0.0, in_sync) < all {
+        let run = |it: Samples| it.sum("oxia_coordinator_node_running", &[]);
+        while self.coordinator()?.scrape().await.map_or(0.0, run) < f64::from(SERVERS) {
             self.cluster.check_alive()?;
-            pause(deadline, "every replica is in sync").await?;
+            pause(deadline, "every data server runs").await?;
+        }
+        Ok(())
+    }
+
+    async fn all_alike(&mut self) -> Result<(), BenchError> {
+        let deadline = Instant::now() + PATIENCE;
+        while !all_alike(&self.servers, &self.status).await {
+            self.cluster.check_alive()?;
+            self.look()?;
+            pause(deadline, "every replica has what its leader has").await?;
         }
         Ok(())
     }
