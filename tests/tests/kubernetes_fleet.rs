@@ -240,6 +240,29 @@ async fn a_write_of_an_old_leader_that_arrives_after_the_take_over_is_refused() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_leader_whose_last_write_hangs_takes_what_is_handed_over_to_it() {
+    let _turn = TURN.lock().await;
+    let mut fleet = fleet!(FleetOptions::default());
+    let leader = fleet.steady().await;
+    let epoch = fleet.onlooker.epoch();
+    let writes = Requests::of(Kind::Status).verbs(&[Verb::Patch]);
+    let held = fleet.proxy(leader).strike_next(1, writes, Fault::Hold);
+    fleet.add_namespace().await;
+    held.hit().await;
+    fleet.pause(leader);
+    fleet.leader_after(epoch).await;
+    fleet.wake(leader);
+    // Its write is still under way, though its office is another's by now.
+    let name = fleet.process(leader).name().to_owned();
+    let ran = fleet.transfer(&name, "3s").await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(held.deliver().await.code, 409);
+    fleet.mend().await;
+    fleet.steady().await;
+    fleet.nothing_is_lost().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_pods_of_one_name_one_leads_and_the_other_waits() {
     let _turn = TURN.lock().await;
     let mut fleet = fleet!(FleetOptions {

@@ -60,7 +60,12 @@ impl LeaseState {
             Phase::Resting if self.may_hold() => {}
             Phase::Resting => self.observed_freely(lease),
             Phase::Campaigning { .. } => {
+                let (holder, bid_at) = (self.holder().cloned(), self.bid_at());
                 self.observed_freely(lease);
+                // It may show the past. A renewal is believed, for it comes all the time; whatever
+                // else puts our bid off is looked at.
+                let is_renewed = holder.is_some() && holder.as_ref() == self.holder();
+                self.look |= !is_renewed && self.bid_at() > bid_at;
                 let quiet = self.options.timing.quiet();
                 let look_at = self.now.after(self.spread(quiet));
                 self.phase = Phase::Campaigning { look_at };

@@ -93,6 +93,8 @@ impl LeaseState {
             && authority <= self.now
         {
             self.lose("the lease was not renewed in time".to_owned());
+            // Another may hold it long since: then there is nothing to be given back.
+            self.look = true;
         }
     }
 
@@ -101,9 +103,13 @@ impl LeaseState {
         match &mut self.phase {
             Phase::Holding { .. } => {
                 self.flaps.lose(self.now);
+                self.look = false;
                 self.phase = Phase::Resting;
             }
-            Phase::Campaigning { .. } => self.phase = Phase::Resting,
+            Phase::Campaigning { .. } => {
+                self.look = false;
+                self.phase = Phase::Resting;
+            }
             // Whoever wanted to lead after it does so no more.
             Phase::Releasing { again, .. } => *again = false,
             Phase::Resting => {}

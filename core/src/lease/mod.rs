@@ -210,6 +210,7 @@ impl LeaseState {
         let idle = self.under_way.is_none();
         let due = |at: Timestamp| Some(at.max(self.not_before)).filter(|_| idle);
         match self.phase {
+            Phase::Resting if self.look => due(self.now).map(|at| (at, LeaseReason::Look)),
             Phase::Resting => None,
             Phase::Campaigning { look_at } => {
                 let bid = self.bid_at().and_then(due);
@@ -274,10 +275,16 @@ impl LeaseState {
             return;
         }
         match self.phase {
-            Phase::Resting => {}
+            Phase::Resting => self.work_resting(),
             Phase::Campaigning { look_at } => self.work_campaign(look_at),
             Phase::Holding { renew_at, .. } => self.work_holding(renew_at),
             Phase::Releasing { .. } => self.work_release(),
+        }
+    }
+
+    fn work_resting(&mut self) {
+        if self.look && self.not_before <= self.now {
+            self.send_read();
         }
     }
 

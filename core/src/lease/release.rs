@@ -14,6 +14,7 @@ impl LeaseState {
         }
         self.close();
         if !self.may_hold() {
+            self.look = false;
             self.successor = None;
             return self.report(LeaseReport::Released { given_back: false });
         }
@@ -46,6 +47,7 @@ impl LeaseState {
             return;
         };
         self.phase = Phase::Resting;
+        self.look = false;
         self.successor = None;
         self.doubt = None;
         self.report(LeaseReport::Released { given_back });

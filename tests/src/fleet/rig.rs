@@ -353,6 +353,12 @@ impl Fleet {
         self.offices.interrupt(&name);
     }
 
+    /// Lets a paused coordinator go on (SIGCONT).
+    pub fn wake(&mut self, index: usize) {
+        let woken = self.process(index).resume();
+        self.done(woken);
+    }
+
     /// Kills a data server (SIGKILL).
     pub fn kill_server(&mut self, index: usize) {
         let killed = self

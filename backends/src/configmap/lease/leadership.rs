@@ -25,6 +25,8 @@ pub(crate) struct LeaseLeadership {
     election: watch::Receiver<Election>,
     /// How many stores are under way.
     stores: watch::Sender<usize>,
+    /// Our name.
+    name: Arc<str>,
 }
 
 /// What the election works with.
@@ -43,6 +45,7 @@ impl LeaseLeadership {
         let (see, seen) = watch::channel(None);
         let documents = parts.documents;
         let stores = documents.stores();
+        let name = options.name.clone();
         // A campaign, its end and a release are all that one asks for at a time.
         let (orders, queue) = mpsc::unbounded_channel();
         let task = Task {
@@ -52,7 +55,7 @@ impl LeaseLeadership {
             epochs: documents.epochs(),
             vacancy: Vacancy {
                 documents,
-                name: options.name.clone(),
+                name: name.clone(),
             },
             machine: LeaseState::new(options, boottime()),
             client: parts.client,
@@ -76,7 +79,18 @@ impl LeaseLeadership {
             campaigns: AtomicU64::new(0),
             election: elections,
             stores,
+            name,
         }
+    }
+
+    /// Returns once somebody else was seen to hold the lease.
+    async fn is_taken(&self) {
+        let is_other = |election: &Election| {
+            let holder = election.holder.as_ref();
+            holder.is_some_and(|holder| *holder != self.name)
+        };
+        // An error says that the task has ended: then nothing is held any more for long.
+        let _ = self.election.clone().wait_for(is_other).await;
     }
 
     fn order(&self, order: Order) {
@@ -131,7 +145,11 @@ impl Leadership for LeaseLeadership {
     }
 
     async fn release(&self) {
-        UnderWay::none(&self.stores).await;
+        // What another has taken is not given back: nothing needs to be waited for.
+        tokio::select! {
+            () = UnderWay::none(&self.stores) => {}
+            () = self.is_taken() => {}
+        }
         let (done, released) = oneshot::channel();
         self.order(Order::Release(done));
         // An error says that the task has ended: then nothing is held any more for long.

@@ -303,6 +303,29 @@ fn a_watch_that_talks_spares_the_polling() {
 }
 
 #[test]
+fn what_a_watch_shows_of_the_past_does_not_put_off_a_bid_without_a_look() {
+    let mut bench = Bench::new();
+    let record = bench.foreign("other", Some(OTHER));
+    bench.put(record.clone());
+    let late = bench.object.clone();
+    bench.tell(LeaseEvent::CampaignRequested);
+    bench.settle();
+    let vacant = LeaseRecord {
+        holder: "".into(),
+        process: None,
+        duration: Duration::from_secs(1),
+        ..record
+    };
+    bench.put(vacant);
+    bench.tell(LeaseEvent::LeaseHinted);
+    let read = bench.request().unwrap();
+    bench.answer(read);
+    bench.tell(LeaseEvent::LeaseObserved(late));
+    bench.settle();
+    assert!(bench.machine.authority().is_some());
+}
+
+#[test]
 fn whoever_loses_often_lets_others_go_first_where_another_is_there() {
     for another in [true, false] {
         let mut bench = Bench::new();

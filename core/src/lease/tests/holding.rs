@@ -156,6 +156,31 @@ fn an_outage_shorter_than_authority_costs_no_office_and_a_longer_one_does() {
 }
 
 #[test]
+fn whoever_has_lost_authority_by_time_looks_at_once_who_leads() {
+    let mut bench = Bench::leader();
+    let record = bench.foreign("other", Some(OTHER));
+    bench.put(record);
+    bench.pass(R);
+    assert!(bench.lost().is_none());
+    let read = bench.request().unwrap();
+    assert!(matches!(read, LeaseEffect::Read { .. }));
+    assert_eq!(bench.lost(), Some("the lease was not renewed in time"));
+    bench.answer(read);
+    assert_eq!(
+        bench.machine.holder().map(|holder| &**holder),
+        Some("other")
+    );
+    bench.tell(LeaseEvent::OfficeClosed);
+    bench.tell(LeaseEvent::ReleaseRequested);
+    assert_eq!(bench.request(), None);
+    let given_back = false;
+    assert_eq!(
+        bench.reports.last(),
+        Some(&LeaseReport::Released { given_back })
+    );
+}
+
+#[test]
 fn the_epoch_is_written_with_the_next_renewal_and_kept_by_the_release() {
     let mut bench = Bench::leader();
     bench.tell(LeaseEvent::EpochRaised(Epoch(7)));

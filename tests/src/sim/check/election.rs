@@ -140,20 +140,9 @@ impl World<'_> {
         let Some(host) = waiting else {
             return Ok(());
         };
-        // What was shown too late is believed until the next look.
-        let again = self.hosts[host].client.misled.plus(misled());
-        if again > self.queue.now() {
-            self.queue.at(again, What::SuccessorDue(version, released));
-            return Ok(());
-        }
         Err(self.violation(
             "B11",
             format!("c{host} has not taken what was given back at {released}"),
         ))
     }
-}
-
-/// How long a candidate may go by what it was shown, by the slowest clock, and with some round trips.
-fn misled() -> Duration {
-    TIMING.authority * 77 / 100 * 11 / 10 + TIMING.retry + Duration::from_millis(300)
 }

@@ -30,8 +30,6 @@ pub struct Client {
     pub releases: bool,
     /// Since when it campaigns without having cooled down.
     pub campaigns_since: Option<At>,
-    /// When it was last shown a lease that was another by then.
-    pub misled: At,
     /// When it was last woken from a pause.
     pub resumed: At,
     /// When the authority reported last ends, until leadership is given back.
@@ -111,11 +109,6 @@ impl World<'_> {
         if place.paused.is_some() {
             place.client.inbox.push_back(event);
             return Ok(());
-        }
-        if let LeaseEvent::LeaseObserved(shown) = &event
-            && *shown != self.lease.lease
-        {
-            place.client.misled = self.queue.now();
         }
         if place.client.takes(&event) {
             self.tell_lease(host, event)?;
