@@ -197,12 +197,13 @@ impl Opened {
         }
     }
 
-    /// A replica that is what the document says.
+    /// A replica that is what the document says; where that knows of no leader, whoever is asked is
+    /// the one that was chosen.
     fn replica(&self, server: &DataServerIdentity, id: ShardId) -> ReplicaStatus {
         let mut shards = self.office.ledger.accepted().shards();
         let (_, _, shard) = shards.find(|(_, found, _)| *found == id).unwrap();
         let leader = shard.leader.as_ref().map(DataServerIdentity::id);
-        let leads = leader == Some(server.id());
+        let leads = leader.is_none_or(|leader| leader == server.id());
         ReplicaStatus {
             term: shard.term,
             role: if leads {

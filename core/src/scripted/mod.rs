@@ -10,8 +10,8 @@ pub(crate) use self::servers::{error, name};
 use crate::call::{CallErrorKind, EntryId, ReplicaStatus};
 use crate::store::{LoadOutcome, StatusDocument, StoreOutcome};
 use crate::{
-    ConfigurationText, CoordinatorState, Effect, Event, Options, ProcessId, RequestId, Tenure,
-    Timestamp, Timing,
+    ConfigurationText, CoordinatorState, Effect, Event, Options, ProcessId, RequestId, ShardId,
+    Tenure, Term, Timestamp, Timing,
 };
 
 pub(crate) const CONFIGURATION: &str = "
@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) replicas: BTreeMap<String, ReplicaStatus>,
     /// What servers say of their replicas from when they lead, by internal address.
     pub(crate) leading: BTreeMap<String, ReplicaStatus>,
+    /// Who was made to lead, by internal address.
+    led: BTreeSet<(ShardId, Term, String)>,
     /// Servers that have lost their disks, and whose replicas nobody has opened since.
     pub(crate) forgetful: BTreeSet<String>,
     /// Everything that was asked for, in order.
@@ -84,6 +86,7 @@ impl World {
             heads: BTreeMap::new(),
             replicas: BTreeMap::new(),
             leading: BTreeMap::new(),
+            led: BTreeSet::new(),
             forgetful: BTreeSet::new(),
             log: Vec::new(),
             hold_stores: false,

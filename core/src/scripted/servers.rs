@@ -56,9 +56,12 @@ impl World {
         }
         Ok(match call {
             Call::AddFollower(_) => Answer::FollowerAdded,
-            Call::BecomeLeader(_) => {
-                if let Some(status) = self.leading.get(&*server.internal) {
-                    self.replicas.insert(server.internal.to_string(), *status);
+            Call::BecomeLeader(call) => {
+                let address = server.internal.to_string();
+                if let Some(status) = self.leading.get(&address) {
+                    self.replicas.insert(address, *status);
+                } else {
+                    self.led.insert((call.shard, call.term, address));
                 }
                 Answer::BecameLeader
             }
@@ -102,19 +105,25 @@ impl World {
         if self.forgetful.contains(&*server.internal) {
             return Err(error(CallErrorKind::NotMember));
         }
-        if let Some(status) = self.replicas.get(&*server.internal) {
-            return Ok(*status);
-        }
         let shard = self
             .stored
             .iter()
             .flat_map(|(_, document)| document.status.shards());
         let shard = shard.into_iter().find(|(_, found, _)| *found == id);
         let (_, _, shard) = shard.ok_or_else(|| error(CallErrorKind::NotMember))?;
-        let leads = shard
+        let led = (id, shard.term, server.internal.to_string());
+        // Until that is stored, it is what it was made; from then on a test may say otherwise.
+        let was_made_to_lead = shard.leader.is_none() && self.led.contains(&led);
+        if let Some(status) = self.replicas.get(&*server.internal)
+            && !was_made_to_lead
+        {
+            return Ok(*status);
+        }
+        let is_stored = shard
             .leader
             .as_ref()
             .is_some_and(|leader| leader.internal == server.internal);
+        let leads = is_stored || was_made_to_lead;
         let role = if leads {
             ReplicaRole::Leader
         } else {

@@ -8,7 +8,9 @@ use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
-use crate::call::{Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature};
+use crate::call::{
+    Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature, ReplicaRole,
+};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
@@ -49,6 +51,8 @@ pub(super) enum NotLeading {
     OtherAnswer(ServerId),
     #[error("{0} was fed by a snapshot and has had no entry since, so it may not lead")]
     Fed(ServerId),
+    #[error("{0} leads no more: it is {1:?} in term {2}")]
+    NoMore(ServerId, ReplicaRole, Term),
 }
 
 impl Promotion {
@@ -156,6 +160,10 @@ impl Promotion {
                 if status.commit_offset > status.head_offset {
                     memory.fed.insert(leader.id(), status.commit_offset);
                     return Err(NotLeading::Fed(leader.id()));
+                }
+                if (status.role, status.term) != (ReplicaRole::Leader, *term) {
+                    memory.note(status.term, cx);
+                    return Err(NotLeading::NoMore(leader.id(), status.role, status.term));
                 }
             }
             Ok(_) => return Err(NotLeading::OtherAnswer(leader.id())),

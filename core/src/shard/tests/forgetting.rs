@@ -284,6 +284,22 @@ fn one_without_a_log_that_turns_out_to_have_more_is_never_stored_as_the_leader()
 }
 
 #[test]
+fn one_without_a_log_that_leads_no_more_when_it_is_asked_is_never_stored_as_the_leader() {
+    for (role, its_term) in [(ReplicaRole::Fenced, 1), (ReplicaRole::Leader, 7)] {
+        let mut world = World::steady();
+        let gone = leader(&world);
+        for server in ALL {
+            let deposed = replica(its_term, role);
+            world.leading.insert(server.to_owned(), deposed);
+        }
+        world.lose(&gone, &LIFE);
+        world.run_for(3_000);
+        assert!(!promotions(&world).is_empty());
+        assert_eq!(stored(&world).leader, None, "{role:?} in term {its_term}");
+    }
+}
+
+#[test]
 fn a_member_without_which_the_chosen_one_can_lead_is_left_out_where_it_could_not_with_all() {
     let mut world = World::steady();
     let gone = leader(&world);
