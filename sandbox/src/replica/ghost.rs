@@ -38,19 +38,31 @@ pub struct LostEntries {
 impl Ghost {
     /// Looks at one server's replica of a shard, after anything has happened to it.
     pub fn observe(&mut self, server: &DataServerModel, shard: ShardId) -> Result<(), LostEntries> {
-        let Some((term, (log, commit_offset))) = server.leads(shard).zip(server.log(shard)) else {
-            return Ok(());
-        };
+        match server.leads(shard).zip(server.log(shard)) {
+            Some((term, (log, commit_offset))) => self.look(shard, term, log, commit_offset),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at what a leader has, and up to where it is committed.
+    pub fn look(
+        &mut self,
+        shard: ShardId,
+        term: Term,
+        log: &Log,
+        commit_offset: i64,
+    ) -> Result<(), LostEntries> {
         let committed = self.committed.entry(shard).or_default();
         if log.term_at(commit_offset) == Some(term) {
-            let mut now = log.clone();
-            now.truncate(commit_offset);
-            if now.starts_with(committed) {
-                *committed = now;
+            let known = committed.head().offset;
+            if known <= commit_offset && log.starts_with(committed) {
+                if known < commit_offset {
+                    committed.become_prefix(log, commit_offset);
+                }
                 return Ok(());
             }
             // A deposed leader that has not heard of it knows less, and that is no loss.
-            if committed.starts_with(&now) {
+            if committed.starts_with(&log.up_to(commit_offset)) {
                 return Ok(());
             }
         } else if log.starts_with(committed) || self.is_deposed(shard, term) {

@@ -84,6 +84,19 @@ impl Log {
                 .is_some_and(|piece| piece.term == last.term && piece.last >= last.last)
     }
 
+    /// The entries up to `offset`.
+    pub fn up_to(&self, offset: i64) -> Self {
+        let mut prefix = Self::default();
+        prefix.become_prefix(self, offset);
+        prefix
+    }
+
+    /// Becomes the entries of another log up to `offset`.
+    pub(super) fn become_prefix(&mut self, other: &Self, offset: i64) {
+        self.pieces.clone_from(&other.pieces);
+        self.truncate(offset);
+    }
+
     /// Adds `count` entries of `term` at the end.
     pub(crate) fn append(&mut self, term: Term, count: u32) {
         if count == 0 {

@@ -196,11 +196,21 @@ impl DataServerModel {
         !self.unanswered.is_empty()
     }
 
-    /// The followers that owe an answer, by their internal addresses.
-    pub fn owing(&self) -> BTreeSet<Arc<str>> {
+    /// The followers that owe an answer, by their internal addresses, in their order.
+    pub fn owing(&self) -> Vec<&Arc<str>> {
         let shards = self.unanswered.iter();
         let replicas = shards.filter_map(|id| self.shards.get(id));
-        replicas.flat_map(Replica::owing).cloned().collect()
+        let mut owing: Vec<_> = replicas.flat_map(Replica::owing).collect();
+        owing.sort_unstable();
+        owing.dedup();
+        owing
+    }
+
+    /// Whether a follower owes an answer.
+    pub fn is_owed_by(&self, peer: &str) -> bool {
+        let shards = self.unanswered.iter();
+        let mut replicas = shards.filter_map(|id| self.shards.get(id));
+        replicas.any(|replica| replica.owing().any(|other| **other == *peer))
     }
 
     /// Sends everything again that followers have not answered. Harmless at any time.
@@ -285,6 +295,14 @@ impl DataServerModel {
     /// The term in which this server leads a shard.
     pub fn leads(&self, shard: ShardId) -> Option<Term> {
         self.shards.get(&shard).and_then(Replica::leads)
+    }
+
+    /// The shards that this server leads: the term, and what [`Self::log`] tells of each.
+    pub fn leading(&self) -> impl Iterator<Item = (ShardId, Term, &Log, i64)> {
+        self.shards.iter().filter_map(|(id, replica)| {
+            let (term, durable) = (replica.leads()?, &replica.durable);
+            Some((*id, term, &durable.log, durable.commit_offset))
+        })
     }
 
     /// The term that a shard has promised, whether it is open or not.

@@ -193,7 +193,7 @@ impl World {
                 if busy(from, to) {
                     moves.push(Move::Deliver(from, to));
                 } else if from != to && self.up[from] && self.up[to] && !busy(to, from) {
-                    let owes = self.servers[from].owing().contains(&self.addresses[to]);
+                    let owes = self.servers[from].is_owed_by(&self.addresses[to]);
                     if owes || self.broken.contains(&(from, to)) {
                         moves.push(Move::Retry(from, to));
                     }

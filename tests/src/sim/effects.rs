@@ -97,9 +97,8 @@ impl World<'_> {
         };
         let connections = &mut self.hosts[host].connections;
         connections.calls.insert(caller.request, outgoing);
-        let late = failure(CallErrorKind::TimedOut, "no answer in time");
         self.queue
-            .after(call_limit(&call), What::CallAnswered(caller, Err(late)));
+            .after(call_limit(&call), What::CallTimedOut(caller));
         let Some(place) = place else {
             let error = failure(CallErrorKind::Unreachable, "no such address");
             let delay = self.chance.network.millis(1, 50);
@@ -184,6 +183,18 @@ impl World<'_> {
             Some(event) => self.deliver(host, event),
             None => Ok(()),
         }
+    }
+
+    /// The caller of a call has waited for as long as it does, if it still waits.
+    pub(super) fn call_timed_out(&mut self, caller: Caller) -> Check {
+        let place = &self.hosts[caller.host];
+        let is_heard = place.connections.calls.contains_key(&caller.request)
+            || place.tenancy.tenure() != caller.tenure;
+        if place.boot != caller.boot || !is_heard {
+            return Ok(());
+        }
+        let late = failure(CallErrorKind::TimedOut, "no answer in time");
+        self.call_answered(caller, Err(late))
     }
 
     pub(super) fn call_answered(&mut self, caller: Caller, result: CallResult) -> Check {

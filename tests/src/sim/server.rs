@@ -337,21 +337,17 @@ impl World<'_> {
                     .after(delay, What::MessageArrives(other, boot, message));
             }
         }
-        for peer in self.servers[server].model.owing() {
-            if !self.servers[server].retries.contains_key(&peer) {
-                self.servers[server].retries.insert(peer.clone(), 0);
-                let delay = self.back_off(0);
-                self.queue.after(delay, What::Resend(server, boot, peer));
-            }
+        let place = &self.servers[server];
+        let owing = place.model.owing().into_iter();
+        let news = owing.filter(|peer| !place.retries.contains_key(*peer));
+        let news: Vec<Arc<str>> = news.cloned().collect();
+        for peer in news {
+            self.servers[server].retries.insert(peer.clone(), 0);
+            let delay = self.back_off(0);
+            self.queue.after(delay, What::Resend(server, boot, peer));
         }
         // What is not durable yet was told to nobody.
-        let shards: Vec<ShardId> = self.servers[server].model.shards().collect();
-        for shard in shards {
-            let observed = self.ghost.observe(&self.servers[server].model, shard);
-            observed.map_err(|lost| self.violation("E6", lost.to_string()))?;
-            self.check_reads(server, shard)?;
-        }
-        Ok(())
+        self.check_logs(server)
     }
 
     /// A leader tries again what a follower has not answered.
@@ -360,7 +356,7 @@ impl World<'_> {
         if !place.up || place.boot != boot {
             return;
         }
-        if !place.model.owing().contains(&peer) {
+        if !place.model.is_owed_by(&peer) {
             place.retries.remove(&peer);
             return;
         }

@@ -1,8 +1,10 @@
 //! E6, for entries that were readable: what a leader had committed, and so let clients read, is in
 //! the log of every later leader, whether the leader wrote it itself or not.
 
+use std::collections::BTreeMap;
+
 use stepdown_core::{ShardId, Term};
-use stepdown_sandbox::replica::{Log, Run};
+use stepdown_sandbox::replica::Log;
 
 use super::Check;
 use crate::sim::world::World;
@@ -15,45 +17,53 @@ pub struct Readable {
 }
 
 impl World<'_> {
-    pub(in crate::sim) fn check_reads(&mut self, server: usize, shard: ShardId) -> Check {
-        let model = &self.servers[server].model;
-        let (Some(term), Some((log, committed))) = (model.leads(shard), model.log(shard)) else {
-            return Ok(());
-        };
-        let before = self.history.readable.get(&shard);
-        if let Some(before) = before {
-            // A deposed leader shows what it had.
-            if before.term > term {
-                return Ok(());
+    /// E6: what was committed, and what could be read, is in the log of every leader on a server.
+    pub(in crate::sim) fn check_logs(&mut self, server: usize) -> Check {
+        let Self {
+            servers,
+            ghost,
+            history,
+            ..
+        } = self;
+        let model = &servers[server].model;
+        let lost = model.leading().find_map(|(shard, term, log, committed)| {
+            match ghost.look(shard, term, log, committed) {
+                Ok(()) => note_read(&mut history.readable, shard, term, log, committed).err(),
+                Err(lost) => Some(("E6", lost.to_string())),
             }
-            if before.log.head().offset >= committed && before.term == term {
-                return Ok(());
-            }
-            if !log.starts_with(&before.log) {
-                return Err(self.violation(
-                    "E6 read",
-                    format!("shard {shard}: the leader of term {term} has {log:?}, but {before:?} could be read"),
-                ));
-            }
+        });
+        match lost {
+            Some((property, text)) => Err(self.violation(property, text)),
+            None => Ok(()),
         }
-        let log = prefix(log, committed);
-        if before.is_none_or(|before| log.starts_with(&before.log)) {
-            self.history.readable.insert(shard, Readable { term, log });
-        }
-        Ok(())
     }
 }
 
-/// The entries up to `offset`.
-fn prefix(log: &Log, offset: i64) -> Log {
-    let mut left = offset + 1;
-    let mut kept: Vec<Run> = Vec::new();
-    for run in Vec::from(log.clone()) {
-        let count = u32::try_from(left.clamp(0, i64::from(run.count))).unwrap_or(0);
-        left -= i64::from(count);
-        if count > 0 {
-            kept.push(Run { count, ..run });
-        }
+fn note_read(
+    readable: &mut BTreeMap<ShardId, Readable>,
+    shard: ShardId,
+    term: Term,
+    log: &Log,
+    committed: i64,
+) -> Result<(), (&'static str, String)> {
+    let Some(before) = readable.get_mut(&shard) else {
+        let log = log.up_to(committed);
+        readable.insert(shard, Readable { term, log });
+        return Ok(());
+    };
+    // A deposed leader shows what it had.
+    if before.term > term || before.log.head().offset >= committed && before.term == term {
+        return Ok(());
     }
-    kept.into()
+    if !log.starts_with(&before.log) {
+        let text = format!(
+            "shard {shard}: the leader of term {term} has {log:?}, but {before:?} could be read"
+        );
+        return Err(("E6 read", text));
+    }
+    if before.log.head().offset <= committed {
+        let log = log.up_to(committed);
+        *before = Readable { term, log };
+    }
+    Ok(())
 }
