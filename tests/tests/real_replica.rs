@@ -1,7 +1,7 @@
 //! The model data servers against real Oxia data servers (`OXIA_BIN`).
 
 use stepdown_core::call::{Binding, CallErrorKind, EntryId};
-use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, head, hurt};
+use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, batch, head, hurt};
 use stepdown_tests::oxia::oxia;
 
 const NONE: EntryId = EntryId::NONE;
@@ -444,11 +444,19 @@ async fn play(real: &mut Real, shard: i64, lines: Vec<Line>) -> Result<String, S
                     return Err(format!("\n{}not {heard:?}", play.history()));
                 }
             }
-            Step::Kill(_) | Step::Start(_) | Step::Empty(_) | Step::DropLogs(_) => {
+            Step::Settle => play.rest().await.map_err(told)?,
+            Step::Bind(_)
+            | Step::Break(..)
+            | Step::Close(..)
+            | Step::DropLogs(_)
+            | Step::Empty(_)
+            | Step::Kill(_)
+            | Step::Open(..)
+            | Step::Start(_)
+            | Step::Stop(_) => {
                 hurt(real, &step).await;
-                play.note(&step);
+                play.note(&step).map_err(told)?;
             }
-            Step::Settle => play.wait().await,
         }
         play.settle().await.map_err(told)?;
     }
@@ -480,4 +488,45 @@ async fn the_model_says_what_real_servers_say_in_the_cases_that_were_found_by_ha
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// Sequences that are played at once.
+const AT_ONCE: usize = 40;
+
+/// `REPLICA_SEQUENCES` says how many, `REPLICA_SEED` and `REPLICA_SEQUENCE` repeat one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_does_what_real_servers_do_in_random_sequences() {
+    let Some(oxia) = oxia() else { return };
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .map(|it| it.parse::<u64>().unwrap())
+    };
+    let night = std::env::var("STEPDOWN_TESTS").is_ok_and(|it| it == "night");
+    let (only, seed) = (number("REPLICA_SEQUENCE"), number("REPLICA_SEED"));
+    let count = number("REPLICA_SEQUENCES").unwrap_or(if night { 2_000 } else { 40 });
+    let count = usize::try_from(count).unwrap();
+    let only = only.map(|at| usize::try_from(at).unwrap());
+    let first = seed.unwrap_or_else(|| fastrand::u64(..));
+    let (mut whole, mut lost, mut steps) = (0, 0, 0);
+    let mut differences = Vec::new();
+    for (at, begins) in (0..count).step_by(AT_ONCE).enumerate() {
+        let seed = first.wrapping_add(u64::try_from(at).unwrap());
+        let began = std::time::Instant::now();
+        let batch = batch(&oxia, seed, AT_ONCE, only).await;
+        whole += batch.whole;
+        lost += batch.lost;
+        steps += batch.steps;
+        differences.extend(batch.differences);
+        println!(
+            "seed {seed}: {begins} to {}: {whole} whole, {lost} lost, {} differ, {steps} calls; {:?}",
+            begins + AT_ONCE,
+            differences.len(),
+            began.elapsed()
+        );
+        if only.is_some() {
+            break;
+        }
+    }
+    assert!(differences.is_empty(), "{} differ", differences.len());
 }

@@ -170,6 +170,22 @@ impl Replica {
         After::Keep
     }
 
+    pub(super) fn know_committed(&mut self, offset: i64) -> bool {
+        match &self.object {
+            Object::Follower(follower) => {
+                let may = (self.durable.flushed..=follower.last).contains(&offset);
+                if may {
+                    self.durable.commit_offset = offset;
+                }
+                may
+            }
+            Object::Leader(_) | Object::Closed => {
+                let status = self.status();
+                status.is_none_or(|status| status.commit_offset == offset)
+            }
+        }
+    }
+
     /// Drops all of the log that is committed but its last entry, as the log's age does.
     pub(super) fn trim(&mut self, context: &mut Context<'_>) -> After {
         let durable = &mut self.durable;
