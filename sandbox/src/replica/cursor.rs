@@ -53,7 +53,7 @@ impl CursorKey {
 
 impl Cursor {
     /// Sends what is due: the entries that follow, or the truncation.
-    pub(super) fn send(&mut self, at: &mut At<'_, '_>, key: &CursorKey) {
+    pub(super) fn send(&mut self, at: &mut At<'_, '_>, key: &CursorKey, committed: i64) {
         let body = match self.state {
             CursorState::Truncating(to) => Body::Truncate { to },
             CursorState::Snapshot => self.snapshot(at),
@@ -62,7 +62,7 @@ impl Cursor {
             }
             CursorState::Idle | CursorState::Sent => {
                 self.state = CursorState::Sent;
-                self.advertised = at.durable.commit_offset;
+                self.advertised = committed;
                 let entries = at.durable.log.after(self.acked);
                 // Only observers are told without an entry.
                 let tells = key.observer || !entries.is_empty();
@@ -108,7 +108,13 @@ impl Cursor {
         }
     }
 
-    pub(super) fn truncated(&mut self, at: &mut At<'_, '_>, key: &CursorKey, head: EntryId) {
+    pub(super) fn truncated(
+        &mut self,
+        at: &mut At<'_, '_>,
+        key: &CursorKey,
+        committed: i64,
+        head: EntryId,
+    ) {
         let CursorState::Truncating(asked) = self.state else {
             return;
         };
@@ -122,6 +128,6 @@ impl Cursor {
             }
             self.state = CursorState::Truncating(deeper);
         }
-        self.send(at, key);
+        self.send(at, key, committed);
     }
 }

@@ -16,6 +16,10 @@ pub(super) struct Lead {
     /// The head of the log when the replica was made leader.
     pub(super) election_head: EntryId,
     pub(super) cursors: BTreeMap<CursorKey, Cursor>,
+    /// How far the log is committed. The database follows only once the replica leads.
+    pub(super) committed: i64,
+    /// An entry was written.
+    pub(super) has_written: bool,
     /// Clients' writes that are not committed, oldest first.
     pub(super) appends: VecDeque<(Token, EntryId)>,
 }
@@ -48,7 +52,7 @@ impl Lead {
             cursor.acked = head.offset;
             cursor.state = CursorState::Sent;
         }
-        cursor.send(at, &key);
+        cursor.send(at, &key, self.committed);
         self.cursors.insert(key, cursor);
         Ok(())
     }
@@ -87,9 +91,9 @@ impl Lead {
         let head = at.durable.log.head().offset;
         for (key, cursor) in &mut self.cursors {
             let lags = cursor.acked < head
-                || (key.observer && cursor.advertised < at.durable.commit_offset);
+                || (key.observer && cursor.advertised < self.committed);
             if lags && cursor.state == CursorState::Idle {
-                cursor.send(at, key);
+                cursor.send(at, key, self.committed);
             }
         }
     }

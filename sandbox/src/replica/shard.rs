@@ -110,12 +110,10 @@ impl Replica {
             Object::Follower(follower) => {
                 (follower.role, follower.last, self.durable.commit_offset)
             }
-            Object::Leader(leader) if leader.lead.is_some() => (
-                leader.role,
-                self.durable.head().offset,
-                self.durable.commit_offset,
-            ),
-            Object::Leader(leader) => (leader.role, -1, -1),
+            Object::Leader(leader) => match &leader.lead {
+                Some(lead) => (leader.role, self.durable.head().offset, lead.committed),
+                None => (leader.role, -1, -1),
+            },
         };
         Some(ReplicaStatus {
             term: self.durable.term,

@@ -123,9 +123,9 @@ struct Sequence {
     chance: Rng,
     term: i64,
     leader: usize,
-    /// Who was asked to lead in which term, since it was started. It is done once: whether the
-    /// streams of an earlier `BecomeLeader` in the term come first is a matter of time.
-    asked: BTreeSet<(usize, i64)>,
+    /// The terms in which one was asked to lead. It is done once in a term, as coordinators do it:
+    /// whose streams come first is a matter of time then.
+    asked: BTreeSet<i64>,
     /// Who belongs to no cluster: a handshake would change that for all sequences.
     unbound: BTreeSet<usize>,
     /// The heads that were heard last.
@@ -148,9 +148,6 @@ impl Sequence {
     }
 
     fn note(&mut self, step: &Step) -> Result<(), Difference> {
-        if let Step::Start(started) = step {
-            self.asked.retain(|(at, _)| at != started);
-        }
         if let Step::Empty(at) = step {
             self.unbound.insert(*at);
         }
@@ -226,7 +223,9 @@ impl Sequence {
                 let followers = self.followers(at, 5);
                 self.ask(at, Ask::BecomeLeader(near, followers)).await?;
             }
-            16..=18 => {
+            // One that is told to feed itself closes itself, or keeps all of its server's shards
+            // waiting for half a minute.
+            16..=18 if at != self.leader => {
                 let head = self.head(at, 5);
                 let term = if self.chance.u8(..5) == 0 {
                     near
@@ -281,7 +280,7 @@ impl Sequence {
             return Ok(None);
         }
         if let Ask::BecomeLeader(term, _) = &ask
-            && !self.asked.insert((at, *term))
+            && !self.asked.insert(*term)
         {
             return Ok(None);
         }
@@ -289,7 +288,8 @@ impl Sequence {
         if let Said::Fenced(head) = said {
             self.heads[at] = head;
         }
-        if self.chance.u8(..4) > 0 {
+        // What others do about it would be under way.
+        if !matches!(said, Said::Fenced(_)) || self.chance.u8(..4) > 0 {
             self.play.settle().await?;
         }
         Ok(Some(said))

@@ -84,9 +84,7 @@ impl World {
             Ask::Stranger(_) => "stranger",
             _ => INSTANCE,
         };
-        if let Err(refusal) = self.servers[at].admit(caller)
-            && *ask != Ask::Write
-        {
+        if let Err(refusal) = self.servers[at].admit(caller) {
             self.said = Some(refused(refusal));
             return;
         }
@@ -262,9 +260,11 @@ impl World {
 
     /// Forgets the broken streams that nobody wants back, and remembers what was committed.
     fn come_to_rest(&mut self) {
-        let logs = self.servers.iter().filter_map(|it| it.log(SHARD));
-        let committed = logs.map(|(_, committed)| committed).max();
-        self.most_committed = self.most_committed.max(committed.unwrap_or(-1));
+        for server in &self.servers {
+            let log = server.log(SHARD).map(|(_, committed)| committed);
+            let told = server.status(SHARD).map(|status| status.commit_offset);
+            self.most_committed = self.most_committed.max(log.max(told).unwrap_or(-1));
+        }
         let Self {
             servers,
             addresses,
