@@ -1,5 +1,7 @@
 //! The model data servers against real Oxia data servers (`OXIA_BIN`).
 
+use std::collections::BTreeMap;
+
 use stepdown_core::call::{Binding, CallErrorKind, EntryId};
 use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, batch, head, hurt};
 use stepdown_tests::oxia::oxia;
@@ -510,6 +512,7 @@ async fn the_model_does_what_real_servers_do_in_random_sequences() {
     let first = seed.unwrap_or_else(|| fastrand::u64(..));
     let (mut whole, mut lost, mut steps) = (0, 0, 0);
     let mut differences = Vec::new();
+    let mut answers = BTreeMap::<String, usize>::new();
     for (at, begins) in (0..count).step_by(AT_ONCE).enumerate() {
         let seed = first.wrapping_add(u64::try_from(at).unwrap());
         let began = std::time::Instant::now();
@@ -518,6 +521,9 @@ async fn the_model_does_what_real_servers_do_in_random_sequences() {
         lost += batch.lost;
         steps += batch.steps;
         differences.extend(batch.differences);
+        for (answer, count) in batch.answers {
+            *answers.entry(answer).or_default() += count;
+        }
         println!(
             "seed {seed}: {begins} to {}: {whole} whole, {lost} lost, {} differ, {steps} calls; {:?}",
             begins + AT_ONCE,
@@ -528,5 +534,6 @@ async fn the_model_does_what_real_servers_do_in_random_sequences() {
             break;
         }
     }
+    println!("{answers:?}");
     assert!(differences.is_empty(), "{} differ", differences.len());
 }

@@ -90,8 +90,7 @@ impl Lead {
     pub(super) fn feed(&mut self, at: &mut At<'_, '_>) {
         let head = at.durable.log.head().offset;
         for (key, cursor) in &mut self.cursors {
-            let lags = cursor.acked < head
-                || (key.observer && cursor.advertised < self.committed);
+            let lags = cursor.acked < head || (key.observer && cursor.advertised < self.committed);
             if lags && cursor.state == CursorState::Idle {
                 cursor.send(at, key, self.committed);
             }

@@ -171,7 +171,8 @@ impl Replica {
     pub(super) fn know_committed(&mut self, offset: i64) -> bool {
         match &self.object {
             Object::Follower(follower) => {
-                let may = (self.durable.flushed..=follower.last).contains(&offset);
+                let may = offset == self.durable.commit_offset
+                    || (self.durable.flushed..=follower.last).contains(&offset);
                 if may {
                     self.durable.commit_offset = offset;
                 }

@@ -23,6 +23,8 @@ const WAITING: Duration = Duration::from_millis(400);
 const SETTLED: Duration = Duration::from_secs(90);
 /// A follower that has entries applies them in this time.
 const APPLIED: Duration = Duration::from_millis(300);
+/// Where it may come to rest in more than one way, it has after this.
+const DECIDED: Duration = Duration::from_secs(1);
 /// It is looked at again after this.
 const AGAIN: Duration = Duration::from_millis(700);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -147,8 +149,10 @@ impl Play {
                 (seen, since) = (now, Instant::now());
                 continue;
             }
+            let still = since.elapsed();
             if self.possible.may(&seen)
-                && (since.elapsed() > APPLIED || !self.possible.may_hear_more(&seen))
+                && (still > APPLIED || !self.possible.may_hear_more(&seen))
+                && (still > DECIDED || self.possible.looks().len() == 1)
             {
                 break;
             }

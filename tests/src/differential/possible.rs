@@ -61,6 +61,7 @@ impl Possible {
         let before = self.worlds();
         let mut worlds = before.clone();
         worlds.iter_mut().for_each(|world| world.ask(at, ask));
+        let mut worlds: Vec<World> = worlds.iter().flat_map(World::delayed).collect();
         if let Ask::BecomeLeader(term, followers) = ask {
             // They are taken in any order, up to the first that can't be.
             for follower in followers.iter().filter(|_| followers.len() > 1) {

@@ -1,6 +1,6 @@
 //! Random sequences of steps, many shards at once on the same three servers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -27,6 +27,8 @@ pub struct Batch {
     pub lost: usize,
     /// Calls that were made and compared.
     pub steps: usize,
+    /// How often what was answered to what.
+    pub answers: BTreeMap<String, usize>,
     /// Where the real ones differ, with what to repeat.
     pub differences: Vec<String>,
 }
@@ -54,7 +56,7 @@ pub async fn batch(oxia: &Path, seed: u64, sequences: usize, only: Option<usize>
     let played = join_all(playing.into_iter().map(Sequence::end)).await;
     playing = batch.sort(seed, played);
     batch.whole = playing.len();
-    batch.steps += playing.iter().map(|it| it.play.steps()).sum::<usize>();
+    playing.iter().for_each(|it| batch.count(it));
     batch
 }
 
@@ -92,12 +94,19 @@ impl Batch {
             match played {
                 Ok(sequence) => going.push(sequence),
                 Err((sequence, difference)) => {
-                    self.steps += sequence.play.steps();
+                    self.count(&sequence);
                     self.end(seed, sequence.at, &difference);
                 }
             }
         }
         going
+    }
+
+    fn count(&mut self, sequence: &Sequence) {
+        self.steps += sequence.play.steps();
+        for (answer, count) in &sequence.answers {
+            *self.answers.entry(answer.clone()).or_default() += count;
+        }
     }
 
     fn end(&mut self, seed: u64, at: usize, difference: &Difference) {
@@ -130,6 +139,7 @@ struct Sequence {
     unbound: BTreeSet<usize>,
     /// The heads that were heard last.
     heads: [EntryId; SERVERS],
+    answers: BTreeMap<String, usize>,
 }
 
 impl Sequence {
@@ -144,6 +154,7 @@ impl Sequence {
             asked: BTreeSet::new(),
             unbound: BTreeSet::new(),
             heads: [EntryId::NONE; SERVERS],
+            answers: BTreeMap::new(),
         }
     }
 
@@ -197,6 +208,7 @@ impl Sequence {
         let at = self.chance.usize(..SERVERS);
         let near = self.term + self.chance.i64(-1..=1);
         match self.chance.u8(..24) {
+            _ if self.term == 0 => return self.elect().await,
             0..=6 => return self.elect().await,
             7..=12 => {
                 let at = if self.chance.u8(..5) == 0 {
@@ -265,14 +277,24 @@ impl Sequence {
                 heads.push((head, at));
             }
         }
-        let Some((_, leader)) = heads.iter().max().copied() else {
+        let best = heads.iter().max().copied();
+        let chosen = match self.chance.u8(..5) {
+            0 => self.chance.choice(heads.clone()),
+            _ => best,
+        };
+        let Some((_, leader)) = chosen else {
             return Ok(());
         };
-        let followers = heads.iter().filter(|(_, at)| *at != leader);
+        let alone = self.chance.usize(..SERVERS * 3);
+        let followers = heads.iter().filter(|(_, at)| *at != leader && *at != alone);
         let followers = followers.map(|(head, at)| (*at, *head)).collect();
         self.leader = leader;
         let lead = Ask::BecomeLeader(self.term, followers);
-        self.ask(leader, lead).await.map(|_| ())
+        self.ask(leader, lead).await?;
+        for _ in 0..self.chance.u8(..3) {
+            self.ask(leader, Ask::Write).await?;
+        }
+        Ok(())
     }
 
     async fn ask(&mut self, at: usize, ask: Ask) -> Result<Option<Said>, Difference> {
@@ -287,6 +309,20 @@ impl Sequence {
         let said = self.play.ask(at, &ask).await?;
         if let Said::Fenced(head) = said {
             self.heads[at] = head;
+        }
+        let name = |debug: String| {
+            debug
+                .replace(['(', ' '], "\n")
+                .lines()
+                .next()
+                .map(str::to_owned)
+        };
+        let (asked, heard) = match &said {
+            Said::Refused(kind) => (format!("{ask:?}"), format!("{kind:?}")),
+            _ => (format!("{ask:?}"), format!("{said:?}")),
+        };
+        if let (Some(asked), Some(heard)) = (name(asked), name(heard)) {
+            *self.answers.entry(format!("{asked}: {heard}")).or_default() += 1;
         }
         // What others do about it would be under way.
         if !matches!(said, Said::Fenced(_)) || self.chance.u8(..4) > 0 {

@@ -93,6 +93,31 @@ impl World {
         self.collect(at);
     }
 
+    /// The same, but what a leader streams to some is still to come.
+    pub(super) fn delayed(&self) -> Vec<Self> {
+        let streamed = |message: &Message| match message.body {
+            Body::Append { .. } | Body::Snapshot { .. } => true,
+            Body::Appended { .. }
+            | Body::AppendRefused { .. }
+            | Body::Close
+            | Body::Truncate { .. }
+            | Body::TruncateRefused { .. }
+            | Body::Truncated { .. } => false,
+        };
+        let mut worlds = vec![self.clone()];
+        for late in 0..SERVERS {
+            let mut some = worlds.clone();
+            some.retain_mut(|world| {
+                let before = world.network.len();
+                let network = &mut world.network;
+                network.retain(|(_, to, message)| *to != late || !streamed(message));
+                network.len() < before
+            });
+            worlds.extend(some);
+        }
+        worlds
+    }
+
     /// Hangs up on whoever has not answered.
     pub(super) fn hang_up(&mut self) {
         self.said = None;
