@@ -85,9 +85,14 @@ impl Cursor {
         }
     }
 
-    /// Whether the log begins after what the follower needs next.
+    /// Whether the log begins later than what the follower has last. One that has nothing else than
+    /// its log needs is sent a snapshot as well.
     fn is_too_far_behind(&self, at: &At<'_, '_>) -> bool {
-        self.acked.saturating_add(1) < at.durable.first
+        if at.durable.head() == EntryId::NONE {
+            self.acked < 0 && at.durable.first > 0
+        } else {
+            at.durable.first > 0 && self.acked < at.durable.first
+        }
     }
 
     pub(super) fn appended(&mut self, offset: i64, log: &Log) {

@@ -46,6 +46,8 @@ pub(super) struct FollowerObject {
     pub(super) last: i64,
     /// Whose replication stream is open. There is room for one.
     pub(super) stream: Option<Stream>,
+    /// Whose snapshot it took last, and in which term.
+    pub(super) fed: Option<(Arc<str>, Term)>,
 }
 
 /// A leader's open stream.
