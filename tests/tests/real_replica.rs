@@ -203,6 +203,25 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
             ]),
         ),
         (
+            "one whose log begins later takes the log of one that has all before it",
+            sequence([
+                led(3),
+                vec![done(Step::Kill(2)), write(0), done(Step::Stop(1))],
+                vec![done(Step::DropLogs(1)), done(Step::Start(1))],
+                vec![
+                    fence(0, 2, head(1, 3)),
+                    fence(1, 2, NONE),
+                    lead(0, 2, &[(1, NONE)]),
+                    done(Step::Start(2)),
+                    fence(1, 3, head(1, 3)),
+                    fence(2, 3, head(1, 2)),
+                    lead(1, 3, &[(2, head(1, 2))]),
+                    // It had a log of its own.
+                    fence(2, 4, NONE),
+                ],
+            ]),
+        ),
+        (
             "one that was fed by a snapshot writes from the beginning again",
             sequence([
                 led_without_a_log(),
@@ -437,7 +456,7 @@ fn told(difference: Difference) -> String {
 }
 
 async fn play(real: &mut Real, shard: i64, lines: Vec<Line>) -> Result<String, String> {
-    let mut play = Play::new(real, shard);
+    let mut play = Play::new(real, shard, 3);
     for (step, heard) in lines {
         match &step {
             Step::Ask(at, ask) => {

@@ -67,12 +67,12 @@ pub enum Difference {
 }
 
 impl Play {
-    /// A shard that nobody has heard of.
-    pub fn new(real: &Real, shard: i64) -> Self {
-        let calls = real.calls();
+    /// A shard of so many replicas that nobody has heard of.
+    pub fn new(real: &Real, shard: i64, factor: u32) -> Self {
+        let calls = real.calls(factor);
         let addresses = std::array::from_fn(|at| calls.address(at).clone());
         Self {
-            possible: Possible::new(addresses),
+            possible: Possible::new(addresses, factor),
             calls,
             shard,
             up: real.up(),

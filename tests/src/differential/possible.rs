@@ -35,10 +35,10 @@ struct Way {
 pub(super) struct TooMany;
 
 impl Possible {
-    pub(super) fn new(addresses: [Arc<str>; SERVERS]) -> Self {
+    pub(super) fn new(addresses: [Arc<str>; SERVERS], factor: u32) -> Self {
         Self {
             ways: vec![Way {
-                world: World::new(addresses),
+                world: World::new(addresses, factor),
                 is_last: true,
             }],
         }

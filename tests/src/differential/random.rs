@@ -130,6 +130,7 @@ struct Sequence {
     at: usize,
     play: Play,
     chance: Rng,
+    factor: u32,
     term: i64,
     leader: usize,
     /// The terms in which one was asked to lead. It is done once in a term, as coordinators do it:
@@ -145,10 +146,13 @@ struct Sequence {
 impl Sequence {
     fn new(real: &Real, at: usize, seed: u64) -> Self {
         let shard = i64::try_from(at).unwrap_or(i64::MAX);
+        let mut chance = Rng::with_seed(seed);
+        let factor = chance.choice([1, 2, 3, 3, 3, 3, 3, 5]).unwrap_or(3);
         Self {
             at,
-            play: Play::new(real, shard),
-            chance: Rng::with_seed(seed),
+            play: Play::new(real, shard, factor),
+            chance,
+            factor,
             term: 0,
             leader: 0,
             asked: BTreeSet::new(),
@@ -287,7 +291,8 @@ impl Sequence {
         };
         let alone = self.chance.usize(..SERVERS * 3);
         let followers = heads.iter().filter(|(_, at)| *at != leader && *at != alone);
-        let followers = followers.map(|(head, at)| (*at, *head)).collect();
+        let followers = followers.map(|(head, at)| (*at, *head));
+        let followers = followers.take(self.others()).collect();
         self.leader = leader;
         let lead = Ask::BecomeLeader(self.term, followers);
         self.ask(leader, lead).await?;
@@ -338,7 +343,13 @@ impl Sequence {
                 followers.push((at, self.head(at, wrong)));
             }
         }
+        followers.truncate(self.others());
         followers
+    }
+
+    /// A leader is told of no more than there are.
+    fn others(&self) -> usize {
+        usize::try_from(self.factor - 1).unwrap_or(usize::MAX)
     }
 
     /// The head that was heard, or one time of so many another.

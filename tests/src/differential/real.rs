@@ -43,6 +43,7 @@ pub struct Real {
 pub struct Calls {
     connections: Arc<Vec<Connection>>,
     links: Arc<Links>,
+    factor: u32,
 }
 
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl Real {
         let calls = Calls {
             links: Arc::new(Links::start(&addresses).await),
             connections: Arc::new(connections),
+            factor: 3,
         };
         let real = Self {
             servers,
@@ -96,9 +98,12 @@ impl Real {
         self.calls.open(at).await;
     }
 
-    /// How to call them.
-    pub fn calls(&self) -> Calls {
-        self.calls.clone()
+    /// How to call them about shards of so many replicas.
+    pub fn calls(&self, factor: u32) -> Calls {
+        Calls {
+            factor,
+            ..self.calls.clone()
+        }
     }
 
     /// Which of them run.
@@ -288,7 +293,7 @@ impl Calls {
                     namespace,
                     shard,
                     term: *term,
-                    replication_factor: 3,
+                    replication_factor: self.factor,
                     follower_maps: follower_maps.collect(),
                     features_supported: Vec::new(),
                 };

@@ -41,7 +41,7 @@ pub enum Step {
 pub enum Ask {
     /// `AddFollower`.
     AddFollower(i64, usize, EntryId),
-    /// `BecomeLeader`, of three.
+    /// `BecomeLeader`.
     BecomeLeader(i64, Vec<(usize, EntryId)>),
     /// `DeleteShard`.
     DeleteShard(i64),

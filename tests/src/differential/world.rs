@@ -27,6 +27,7 @@ pub(super) struct World {
     /// The connections that do not come back, from whom to whom.
     closed: BTreeSet<(usize, usize)>,
     addresses: [Arc<str>; SERVERS],
+    factor: u32,
     network: VecDeque<(usize, usize, Message)>,
     /// Streams that have ended, from whom to whom: whoever sends tries again.
     broken: BTreeSet<(usize, usize)>,
@@ -36,7 +37,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(addresses: [Arc<str>; SERVERS]) -> Self {
+    pub(super) fn new(addresses: [Arc<str>; SERVERS], factor: u32) -> Self {
         let mut servers: Vec<DataServerModel> = addresses.iter().map(fresh).collect();
         for server in &mut servers {
             bind(server);
@@ -46,6 +47,7 @@ impl World {
             up: [true; SERVERS],
             closed: BTreeSet::new(),
             addresses,
+            factor,
             network: VecDeque::new(),
             broken: BTreeSet::new(),
             said: None,
@@ -396,7 +398,7 @@ impl World {
                 namespace,
                 shard,
                 term: Term(*term),
-                replication_factor: 3,
+                replication_factor: self.factor,
                 follower_maps: followers
                     .iter()
                     .map(|(at, head): &(usize, EntryId)| (address(at), *head))
