@@ -27,6 +27,8 @@ pub(super) struct Cursor {
     /// The commit offset that was sent last.
     pub(super) advertised: i64,
     pub(super) state: CursorState,
+    /// The follower has answered on this stream. Only who opens one looks whether a snapshot is due.
+    pub(super) is_open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,9 @@ impl Cursor {
         let body = match self.state {
             CursorState::Truncating(to) => Body::Truncate { to },
             CursorState::Snapshot => self.snapshot(at),
-            CursorState::Idle | CursorState::Sent if self.is_too_far_behind(at) => {
+            CursorState::Idle | CursorState::Sent
+                if !self.is_open && self.is_too_far_behind(at) =>
+            {
                 self.snapshot(at)
             }
             CursorState::Idle | CursorState::Sent => {
@@ -101,12 +105,14 @@ impl Cursor {
         }
         self.acked = self.acked.max(offset.min(log.head().offset));
         self.state = CursorState::Idle;
+        self.is_open = true;
     }
 
     /// Nothing moves a cursor back but "not a member". Whatever was refused is sent again later.
     pub(super) fn append_refused(&mut self, refusal: &Refusal) {
         if matches!(self.state, CursorState::Idle | CursorState::Sent) {
             self.state = CursorState::Sent;
+            self.is_open = false;
             if *refusal == Refusal::NotMember {
                 self.acked = -1;
             }

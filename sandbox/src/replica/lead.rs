@@ -47,6 +47,7 @@ impl Lead {
             counted: None,
             advertised: -1,
             state: CursorState::Truncating(common),
+            is_open: false,
         };
         if head.term == common.term && head.offset <= common.offset {
             cursor.acked = head.offset;

@@ -234,6 +234,7 @@ impl Replica {
         };
         for (key, cursor) in &mut lead.cursors {
             if choose(&key.peer, cursor.state != CursorState::Idle) {
+                cursor.is_open = false;
                 cursor.send(&mut at, key, lead.committed);
             }
         }
