@@ -512,7 +512,7 @@ async fn the_model_says_what_real_servers_say_in_the_cases_that_were_found_by_ha
 }
 
 /// Sequences that are played at once.
-const AT_ONCE: usize = 40;
+const AT_ONCE: usize = 100;
 
 /// `REPLICA_SEQUENCES` says how many, `REPLICA_SEED` and `REPLICA_SEQUENCE` repeat one.
 #[tokio::test(flavor = "multi_thread")]
@@ -525,7 +525,7 @@ async fn the_model_does_what_real_servers_do_in_random_sequences() {
     };
     let night = std::env::var("STEPDOWN_TESTS").is_ok_and(|it| it == "night");
     let (only, seed) = (number("REPLICA_SEQUENCE"), number("REPLICA_SEED"));
-    let count = number("REPLICA_SEQUENCES").unwrap_or(if night { 2_000 } else { 40 });
+    let count = number("REPLICA_SEQUENCES").unwrap_or(if night { 2_000 } else { 50 });
     let count = usize::try_from(count).unwrap();
     let only = only.map(|at| usize::try_from(at).unwrap());
     let first = seed.unwrap_or_else(|| fastrand::u64(..));
@@ -535,7 +535,14 @@ async fn the_model_does_what_real_servers_do_in_random_sequences() {
     for (at, begins) in (0..count).step_by(AT_ONCE).enumerate() {
         let seed = first.wrapping_add(u64::try_from(at).unwrap());
         let began = std::time::Instant::now();
-        let batch = batch(&oxia, seed, AT_ONCE, only).await;
+        let many = AT_ONCE.min(count - begins);
+        let batch = batch(
+            &oxia,
+            seed,
+            if only.is_some() { AT_ONCE } else { many },
+            only,
+        )
+        .await;
         whole += batch.whole;
         lost += batch.lost;
         steps += batch.steps;
@@ -545,7 +552,7 @@ async fn the_model_does_what_real_servers_do_in_random_sequences() {
         }
         println!(
             "seed {seed}: {begins} to {}: {whole} whole, {lost} lost, {} differ, {steps} calls; {:?}",
-            begins + AT_ONCE,
+            begins + many,
             differences.len(),
             began.elapsed()
         );

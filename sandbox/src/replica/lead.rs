@@ -68,13 +68,18 @@ impl Lead {
         }
     }
 
+    /// How many followers a quorum takes.
+    fn needed(&self) -> usize {
+        usize::try_from(self.replication_factor / 2).unwrap_or(usize::MAX)
+    }
+
     fn feeds(&self, key: &CursorKey) -> bool {
         self.cursors.contains_key(key) && !self.is_truncating(key)
     }
 
     /// How far a quorum, the leader included, has the log.
     pub(super) fn quorum_offset(&self, log: &Log) -> i64 {
-        let needed = usize::try_from(self.replication_factor / 2).unwrap_or(usize::MAX);
+        let needed = self.needed();
         let mut acked: Vec<i64> = self
             .cursors
             .iter()
@@ -83,7 +88,9 @@ impl Lead {
             .collect();
         acked.sort_unstable_by(|a, b| b.cmp(a));
         match needed.checked_sub(1) {
-            None => log.head().offset,
+            // One that is alone counts what it writes.
+            None if self.has_written => log.head().offset,
+            None => -1,
             Some(at) => acked.get(at).copied().unwrap_or(-1),
         }
     }
@@ -105,7 +112,7 @@ impl Lead {
     }
 
     pub(super) fn is_complete(&self, committed: i64) -> bool {
-        committed >= self.election_head.offset
+        (self.needed() == 0 || committed >= self.election_head.offset)
             && !self.cursors.keys().any(|key| self.is_truncating(key))
     }
 
