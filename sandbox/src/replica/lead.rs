@@ -77,9 +77,17 @@ impl Lead {
         self.cursors.contains_key(key) && !self.is_truncating(key)
     }
 
-    /// How far a quorum, the leader included, has the log.
-    pub(super) fn quorum_offset(&self, log: &Log) -> i64 {
-        let needed = self.needed();
+    /// Moves the commit offset: as far as a quorum, the leader included, has the log.
+    pub(super) fn commit(&mut self, log: &Log) {
+        if self.needed() > 0 {
+            self.committed = self.committed.max(self.quorum_offset());
+        } else if self.has_written {
+            // One that is alone counts what it writes, be that less than it knew.
+            self.committed = log.head().offset;
+        }
+    }
+
+    fn quorum_offset(&self) -> i64 {
         let mut acked: Vec<i64> = self
             .cursors
             .iter()
@@ -87,12 +95,8 @@ impl Lead {
             .map(|(_, cursor)| cursor.counted.unwrap_or(cursor.acked))
             .collect();
         acked.sort_unstable_by(|a, b| b.cmp(a));
-        match needed.checked_sub(1) {
-            // One that is alone counts what it writes.
-            None if self.has_written => log.head().offset,
-            None => -1,
-            Some(at) => acked.get(at).copied().unwrap_or(-1),
-        }
+        let last = self.needed().saturating_sub(1);
+        acked.get(last).copied().unwrap_or(-1)
     }
 
     pub(super) fn feed(&mut self, at: &mut At<'_, '_>) {

@@ -116,8 +116,7 @@ impl LeaderObject {
         let Some(lead) = &mut self.lead else {
             return;
         };
-        let quorum = lead.quorum_offset(&at.durable.log);
-        lead.committed = lead.committed.max(quorum);
+        lead.commit(&at.durable.log);
         let committed = lead.committed;
         while let Some((token, entry)) = lead.appends.pop_front_if(|(_, e)| e.offset <= committed) {
             at.context.reply(token, Ok(Reply::Appended(entry)));

@@ -1,7 +1,7 @@
 //! Random sequences of steps, many shards at once on the same three servers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use fastrand::Rng;
@@ -86,7 +86,31 @@ async fn happen(
 /// A sequence, or where it ended.
 type Played = Result<Sequence, (Sequence, Difference)>;
 
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            whole, lost, steps, ..
+        } = self;
+        let differ = self.differences.len();
+        write!(
+            f,
+            "{whole} whole, {lost} lost, {differ} differ, {steps} calls"
+        )
+    }
+}
+
 impl Batch {
+    /// Adds what came of another one.
+    pub fn add(&mut self, other: Self) {
+        self.whole += other.whole;
+        self.lost += other.lost;
+        self.steps += other.steps;
+        self.differences.extend(other.differences);
+        for (answer, count) in other.answers {
+            *self.answers.entry(answer).or_default() += count;
+        }
+    }
+
     /// Those that go on.
     fn sort(&mut self, seed: u64, played: Vec<Played>) -> Vec<Sequence> {
         let mut going = Vec::new();
