@@ -1,7 +1,12 @@
 //! The model data servers against real Oxia data servers (`OXIA_BIN`).
 
+use std::time::Instant;
+
+use futures_util::{StreamExt, stream};
 use stepdown_core::call::{Binding, CallErrorKind, EntryId};
-use stepdown_tests::differential::{Ask, Difference, Play, Real, Said, Step, head, hurt};
+use stepdown_tests::differential::{
+    Ask, Batch, Difference, Play, Real, Said, Step, batch, head, hurt,
+};
 use stepdown_tests::oxia::oxia;
 
 const NONE: EntryId = EntryId::NONE;
@@ -197,6 +202,25 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
                     write(1),
                     write(1),
                     fence(2, 3, head(2, 2)),
+                ],
+            ]),
+        ),
+        (
+            "one whose log begins later takes the log of one that has all before it",
+            sequence([
+                led(3),
+                vec![done(Step::Kill(2)), write(0), done(Step::Stop(1))],
+                vec![done(Step::DropLogs(1)), done(Step::Start(1))],
+                vec![
+                    fence(0, 2, head(1, 3)),
+                    fence(1, 2, NONE),
+                    lead(0, 2, &[(1, NONE)]),
+                    done(Step::Start(2)),
+                    fence(1, 3, head(1, 3)),
+                    fence(2, 3, head(1, 2)),
+                    lead(1, 3, &[(2, head(1, 2))]),
+                    // It had a log of its own.
+                    fence(2, 4, NONE),
                 ],
             ]),
         ),
@@ -435,7 +459,7 @@ fn told(difference: Difference) -> String {
 }
 
 async fn play(real: &mut Real, shard: i64, lines: Vec<Line>) -> Result<String, String> {
-    let mut play = Play::new(real, shard);
+    let mut play = Play::new(real, shard, 3);
     for (step, heard) in lines {
         match &step {
             Step::Ask(at, ask) => {
@@ -444,11 +468,19 @@ async fn play(real: &mut Real, shard: i64, lines: Vec<Line>) -> Result<String, S
                     return Err(format!("\n{}not {heard:?}", play.history()));
                 }
             }
-            Step::Kill(_) | Step::Start(_) | Step::Empty(_) | Step::DropLogs(_) => {
+            Step::Settle => play.rest().await.map_err(told)?,
+            Step::Bind(_)
+            | Step::Break(..)
+            | Step::Close(..)
+            | Step::DropLogs(_)
+            | Step::Empty(_)
+            | Step::Kill(_)
+            | Step::Open(..)
+            | Step::Start(_)
+            | Step::Stop(_) => {
                 hurt(real, &step).await;
-                play.note(&step);
+                play.note(&step).map_err(told)?;
             }
-            Step::Settle => play.wait().await,
         }
         play.settle().await.map_err(told)?;
     }
@@ -480,4 +512,40 @@ async fn the_model_says_what_real_servers_say_in_the_cases_that_were_found_by_ha
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// Sequences that share three servers.
+const SHARING: usize = 50;
+/// Threes of servers that run at once.
+const AT_ONCE: usize = 3;
+
+/// `REPLICA_SEQUENCES` says how many; `REPLICA_SEED` and `REPLICA_SEQUENCE` repeat one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_does_what_real_servers_do_in_random_sequences() {
+    let Some(oxia) = oxia() else { return };
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        text.parse::<u64>().ok()
+    };
+    let night = std::env::var("STEPDOWN_TESTS").is_ok_and(|it| it == "night");
+    let first = number("REPLICA_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let only = number("REPLICA_SEQUENCE").map(|at| usize::try_from(at).unwrap());
+    let usual = if night { 2_000 } else { 50 };
+    let count = match only {
+        Some(_) => SHARING,
+        None => usize::try_from(number("REPLICA_SEQUENCES").unwrap_or(usual)).unwrap(),
+    };
+    let began = Instant::now();
+    let batches = (0..count).step_by(SHARING).zip(first..).map(|(at, seed)| {
+        let sequences = SHARING.min(count - at);
+        batch(&oxia, seed, sequences, only)
+    });
+    let mut batches = stream::iter(batches).buffer_unordered(AT_ONCE);
+    let mut total = Batch::default();
+    while let Some(batch) = batches.next().await {
+        total.add(batch);
+        println!("{total} in {:.0} s", began.elapsed().as_secs_f64());
+    }
+    println!("{:?}", total.answers);
+    assert!(total.differences.is_empty(), "{total}");
 }

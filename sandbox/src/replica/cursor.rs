@@ -27,6 +27,8 @@ pub(super) struct Cursor {
     /// The commit offset that was sent last.
     pub(super) advertised: i64,
     pub(super) state: CursorState,
+    /// The follower has answered on this stream. Only who opens one looks whether a snapshot is due.
+    pub(super) is_open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +55,18 @@ impl CursorKey {
 
 impl Cursor {
     /// Sends what is due: the entries that follow, or the truncation.
-    pub(super) fn send(&mut self, at: &mut At<'_, '_>, key: &CursorKey) {
+    pub(super) fn send(&mut self, at: &mut At<'_, '_>, key: &CursorKey, committed: i64) {
         let body = match self.state {
             CursorState::Truncating(to) => Body::Truncate { to },
             CursorState::Snapshot => self.snapshot(at),
-            CursorState::Idle | CursorState::Sent if self.is_too_far_behind(at) => {
+            CursorState::Idle | CursorState::Sent
+                if !self.is_open && self.is_too_far_behind(at) =>
+            {
                 self.snapshot(at)
             }
             CursorState::Idle | CursorState::Sent => {
                 self.state = CursorState::Sent;
-                self.advertised = at.durable.commit_offset;
+                self.advertised = committed;
                 let entries = at.durable.log.after(self.acked);
                 // Only observers are told without an entry.
                 let tells = key.observer || !entries.is_empty();
@@ -85,9 +89,14 @@ impl Cursor {
         }
     }
 
-    /// Whether the log begins after what the follower needs next.
+    /// Whether the log begins later than what the follower has last. One that has nothing else than
+    /// its log needs is sent a snapshot as well.
     fn is_too_far_behind(&self, at: &At<'_, '_>) -> bool {
-        self.acked.saturating_add(1) < at.durable.first
+        if at.durable.head() == EntryId::NONE {
+            self.acked < 0 && at.durable.first > 0
+        } else {
+            at.durable.first > 0 && self.acked < at.durable.first
+        }
     }
 
     pub(super) fn appended(&mut self, offset: i64, log: &Log) {
@@ -96,19 +105,27 @@ impl Cursor {
         }
         self.acked = self.acked.max(offset.min(log.head().offset));
         self.state = CursorState::Idle;
+        self.is_open = true;
     }
 
     /// Nothing moves a cursor back but "not a member". Whatever was refused is sent again later.
     pub(super) fn append_refused(&mut self, refusal: &Refusal) {
         if matches!(self.state, CursorState::Idle | CursorState::Sent) {
             self.state = CursorState::Sent;
+            self.is_open = false;
             if *refusal == Refusal::NotMember {
                 self.acked = -1;
             }
         }
     }
 
-    pub(super) fn truncated(&mut self, at: &mut At<'_, '_>, key: &CursorKey, head: EntryId) {
+    pub(super) fn truncated(
+        &mut self,
+        at: &mut At<'_, '_>,
+        key: &CursorKey,
+        committed: i64,
+        head: EntryId,
+    ) {
         let CursorState::Truncating(asked) = self.state else {
             return;
         };
@@ -122,6 +139,6 @@ impl Cursor {
             }
             self.state = CursorState::Truncating(deeper);
         }
-        self.send(at, key);
+        self.send(at, key, committed);
     }
 }

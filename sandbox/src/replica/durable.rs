@@ -30,7 +30,8 @@ pub struct DurableShard {
     /// Where the log begins: what is before came by a snapshot or was trimmed, and is in the
     /// database alone.
     pub first: i64,
-    /// How far the log is known to be committed. It alone is no reason to write.
+    /// How far the log is known to be committed: as far as it is in the database, which may be
+    /// further than a log that was truncated or lost. It alone is no reason to write.
     pub commit_offset: i64,
     /// How far the database was when it was last flushed. One that is opened again is no further.
     pub flushed: i64,
@@ -69,11 +70,10 @@ impl DurableShard {
         self.first = self.log.head().offset.saturating_add(1);
     }
 
-    /// Drops every entry after `offset`.
+    /// Drops every entry after `offset` from the log. The database keeps what it has, and takes
+    /// for applied whatever comes at the same offsets.
     pub(super) fn truncate(&mut self, offset: i64) {
         self.log.truncate(offset);
-        self.commit_offset = self.commit_offset.min(offset);
-        self.flushed = self.flushed.min(offset);
     }
 }
 

@@ -25,7 +25,7 @@ impl Replica {
             }),
             Body::Snapshot { entries } => {
                 self.streamed(context, (from, message.source, term), |replica, context| {
-                    replica.replace(context, term, entries)
+                    replica.replace(context, (from, term), entries)
                 })
             }
             Body::Truncate { to } => self
@@ -107,6 +107,7 @@ impl Replica {
                 head
             },
             stream: None,
+            fed: None,
         });
         Ok(())
     }
@@ -197,11 +198,11 @@ impl Replica {
         Ok(known.then_some(Body::Appended { offset: head }))
     }
 
-    /// Takes the leader's database in place of all that there is.
+    /// Takes the leader's database in place of all that there is, be it more.
     fn replace(
         &mut self,
         context: &mut Context<'_>,
-        term: Term,
+        (from, term): (&Arc<str>, Term),
         entries: &[Run],
     ) -> Result<Option<Body>, Refusal> {
         let Object::Follower(follower) = &mut self.object else {
@@ -213,8 +214,10 @@ impl Replica {
         follower.role = ReplicaRole::Follower;
         let log = Log::from(entries.to_vec());
         let offset = log.head().offset;
-        // One that comes late brings nothing, and must not take what came after it.
-        if self.durable.term != term || !self.durable.log.starts_with(&log) {
+        // One that comes again must not take what came after it.
+        let feeds = Some((from.clone(), term));
+        if follower.fed != feeds || !self.durable.log.starts_with(&log) {
+            follower.fed = feeds;
             context.touch(self.id, &self.durable);
             self.durable.term = term;
             self.durable.log = log;

@@ -16,6 +16,10 @@ pub(super) struct Lead {
     /// The head of the log when the replica was made leader.
     pub(super) election_head: EntryId,
     pub(super) cursors: BTreeMap<CursorKey, Cursor>,
+    /// How far the log is committed. The database follows only once the replica leads.
+    pub(super) committed: i64,
+    /// An entry was written.
+    pub(super) has_written: bool,
     /// Clients' writes that are not committed, oldest first.
     pub(super) appends: VecDeque<(Token, EntryId)>,
 }
@@ -43,12 +47,13 @@ impl Lead {
             counted: None,
             advertised: -1,
             state: CursorState::Truncating(common),
+            is_open: false,
         };
         if head.term == common.term && head.offset <= common.offset {
             cursor.acked = head.offset;
             cursor.state = CursorState::Sent;
         }
-        cursor.send(at, &key);
+        cursor.send(at, &key, self.committed);
         self.cursors.insert(key, cursor);
         Ok(())
     }
@@ -63,13 +68,26 @@ impl Lead {
         }
     }
 
+    /// How many followers a quorum takes.
+    fn needed(&self) -> usize {
+        usize::try_from(self.replication_factor / 2).unwrap_or(usize::MAX)
+    }
+
     fn feeds(&self, key: &CursorKey) -> bool {
         self.cursors.contains_key(key) && !self.is_truncating(key)
     }
 
-    /// How far a quorum, the leader included, has the log.
-    pub(super) fn quorum_offset(&self, log: &Log) -> i64 {
-        let needed = usize::try_from(self.replication_factor / 2).unwrap_or(usize::MAX);
+    /// Moves the commit offset: as far as a quorum, the leader included, has the log.
+    pub(super) fn commit(&mut self, log: &Log) {
+        if self.needed() > 0 {
+            self.committed = self.committed.max(self.quorum_offset());
+        } else if self.has_written {
+            // One that is alone counts what it writes, be that less than it knew.
+            self.committed = log.head().offset;
+        }
+    }
+
+    fn quorum_offset(&self) -> i64 {
         let mut acked: Vec<i64> = self
             .cursors
             .iter()
@@ -77,19 +95,16 @@ impl Lead {
             .map(|(_, cursor)| cursor.counted.unwrap_or(cursor.acked))
             .collect();
         acked.sort_unstable_by(|a, b| b.cmp(a));
-        match needed.checked_sub(1) {
-            None => log.head().offset,
-            Some(at) => acked.get(at).copied().unwrap_or(-1),
-        }
+        let last = self.needed().saturating_sub(1);
+        acked.get(last).copied().unwrap_or(-1)
     }
 
     pub(super) fn feed(&mut self, at: &mut At<'_, '_>) {
         let head = at.durable.log.head().offset;
         for (key, cursor) in &mut self.cursors {
-            let lags = cursor.acked < head
-                || (key.observer && cursor.advertised < at.durable.commit_offset);
+            let lags = cursor.acked < head || (key.observer && cursor.advertised < self.committed);
             if lags && cursor.state == CursorState::Idle {
-                cursor.send(at, key);
+                cursor.send(at, key, self.committed);
             }
         }
     }
@@ -101,7 +116,7 @@ impl Lead {
     }
 
     pub(super) fn is_complete(&self, committed: i64) -> bool {
-        committed >= self.election_head.offset
+        (self.needed() == 0 || committed >= self.election_head.offset)
             && !self.cursors.keys().any(|key| self.is_truncating(key))
     }
 

@@ -116,10 +116,8 @@ impl LeaderObject {
         let Some(lead) = &mut self.lead else {
             return;
         };
-        at.durable.commit_offset = lead
-            .quorum_offset(&at.durable.log)
-            .max(at.durable.commit_offset);
-        let committed = at.durable.commit_offset;
+        lead.commit(&at.durable.log);
+        let committed = lead.committed;
         while let Some((token, entry)) = lead.appends.pop_front_if(|(_, e)| e.offset <= committed) {
             at.context.reply(token, Ok(Reply::Appended(entry)));
         }
@@ -127,12 +125,18 @@ impl LeaderObject {
         match self.busy.take() {
             Some(Busy::Becoming(token)) if lead.is_complete(committed) => {
                 self.role = ReplicaRole::Leader;
+                let head = at.durable.head().offset;
+                at.durable.commit_offset = at.durable.commit_offset.max(head);
                 at.context.reply(token, Ok(Reply::BecameLeader));
             }
             Some(Busy::Adding(token, key)) if !lead.is_truncating(&key) => {
                 at.context.reply(token, Ok(Reply::FollowerAdded));
             }
             busy => self.busy = busy,
+        }
+        if lead.has_written {
+            // What was written is applied as it comes, whatever the database held before.
+            at.durable.commit_offset = committed.min(at.durable.head().offset);
         }
     }
 }

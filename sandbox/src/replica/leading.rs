@@ -46,6 +46,8 @@ impl Replica {
             replication_factor: request.replication_factor,
             election_head: head,
             cursors: BTreeMap::new(),
+            committed: at.durable.commit_offset,
+            has_written: false,
             appends: VecDeque::new(),
         });
         let mut refusal = None;
@@ -182,6 +184,7 @@ impl Replica {
             at.durable.first = 0;
         }
         at.durable.log.append(at.durable.term, 1);
+        lead.has_written = true;
         lead.appends.push_back((token, at.durable.log.head()));
         lead.feed(&mut at);
         leader.advance(&mut at);
@@ -196,13 +199,14 @@ impl Replica {
         let (true, Some(lead)) = (message.term == at.durable.term, &mut leader.lead) else {
             return After::Keep;
         };
+        let committed = lead.committed;
         let Some((key, cursor)) = lead.cursor_of(&message) else {
             return After::Keep;
         };
         match message.body {
             Body::Appended { offset } => cursor.appended(offset, &at.durable.log),
             Body::AppendRefused { refusal } => cursor.append_refused(&refusal),
-            Body::Truncated { head } => cursor.truncated(&mut at, &key, head),
+            Body::Truncated { head } => cursor.truncated(&mut at, &key, committed, head),
             Body::TruncateRefused { refusal } => {
                 if matches!(cursor.state, CursorState::Truncating(_)) {
                     lead.cursors.remove(&key);
@@ -225,10 +229,13 @@ impl Replica {
         let Some((leader, mut at)) = self.as_leader(context) else {
             return After::Keep;
         };
-        let cursors = leader.lead.iter_mut().flat_map(|lead| &mut lead.cursors);
-        for (key, cursor) in cursors {
+        let Some(lead) = &mut leader.lead else {
+            return After::Keep;
+        };
+        for (key, cursor) in &mut lead.cursors {
             if choose(&key.peer, cursor.state != CursorState::Idle) {
-                cursor.send(&mut at, key);
+                cursor.is_open = false;
+                cursor.send(&mut at, key, lead.committed);
             }
         }
         After::Keep

@@ -76,7 +76,7 @@ pub enum Body {
 
 impl Body {
     /// Whether it answers another message: a follower says it to a leader.
-    pub(crate) fn is_answer(&self) -> bool {
+    pub fn is_answer(&self) -> bool {
         match self {
             Self::Append { .. } | Self::Snapshot { .. } | Self::Truncate { .. } | Self::Close => {
                 false

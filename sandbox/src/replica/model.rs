@@ -191,6 +191,16 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
+    /// A follower hears how far the log is committed with an entry, and applies it when it comes to
+    /// it: lets one have come so far, if what it has allows that. Of a leader this tells whether
+    /// it is so.
+    pub fn know_committed(&mut self, shard: ShardId, offset: i64) -> bool {
+        match self.shards.get_mut(&shard) {
+            Some(replica) => replica.know_committed(offset),
+            None => true,
+        }
+    }
+
     /// Whether a follower owes an answer, so that `resend` would do something.
     pub fn has_unanswered(&self) -> bool {
         !self.unanswered.is_empty()

@@ -46,6 +46,8 @@ pub(super) struct FollowerObject {
     pub(super) last: i64,
     /// Whose replication stream is open. There is room for one.
     pub(super) stream: Option<Stream>,
+    /// Whose snapshot it took last, and in which term.
+    pub(super) fed: Option<(Arc<str>, Term)>,
 }
 
 /// A leader's open stream.
@@ -110,12 +112,10 @@ impl Replica {
             Object::Follower(follower) => {
                 (follower.role, follower.last, self.durable.commit_offset)
             }
-            Object::Leader(leader) if leader.lead.is_some() => (
-                leader.role,
-                self.durable.head().offset,
-                self.durable.commit_offset,
-            ),
-            Object::Leader(leader) => (leader.role, -1, -1),
+            Object::Leader(leader) => match &leader.lead {
+                Some(lead) => (leader.role, self.durable.head().offset, lead.committed),
+                None => (leader.role, -1, -1),
+            },
         };
         Some(ReplicaStatus {
             term: self.durable.term,
@@ -168,6 +168,23 @@ impl Replica {
             follower.stream = None;
         }
         After::Keep
+    }
+
+    pub(super) fn know_committed(&mut self, offset: i64) -> bool {
+        match &self.object {
+            Object::Follower(follower) => {
+                let may = offset == self.durable.commit_offset
+                    || (self.durable.flushed..=follower.last).contains(&offset);
+                if may {
+                    self.durable.commit_offset = offset;
+                }
+                may
+            }
+            Object::Leader(_) | Object::Closed => {
+                let status = self.status();
+                status.is_none_or(|status| status.commit_offset == offset)
+            }
+        }
     }
 
     /// Drops all of the log that is committed but its last entry, as the log's age does.

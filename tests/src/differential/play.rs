@@ -1,25 +1,33 @@
 //! Plays steps on one shard of the real servers, and compares with the model after each.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use stepdown_core::call::{Binding, CallErrorKind};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::possible::{Possible, agree};
+use super::possible::Possible;
 use super::real::{Calls, Real};
-use super::step::{Ask, SERVERS, Said, Seen, Shown, Step};
+use super::step::{Ask, SERVERS, Said, Shown, Step};
 
 /// For an answer that must come.
-const SURELY: Duration = Duration::from_secs(20);
-/// For one that may come.
-const PERHAPS: Duration = Duration::from_millis(1_500);
-/// For one that must not come.
-const HARDLY: Duration = Duration::from_millis(300);
-/// For what happens by itself.
-const SETTLED: Duration = Duration::from_secs(15);
-/// Where it may settle in more than one way, it is looked at again after this.
-const AGAIN: Duration = Duration::from_secs(1);
+const SURELY: Duration = Duration::from_secs(90);
+/// For one that may come, after everything else is as if it does not.
+const PERHAPS: Duration = Duration::from_secs(2);
+/// For one that must not come, after that.
+const HARDLY: Duration = Duration::from_millis(100);
+/// Who does not tell its status for so long is waiting for others.
+const WAITING: Duration = Duration::from_millis(400);
+/// For what happens by itself: who has failed for long waits up to a minute before the next try.
+const SETTLED: Duration = Duration::from_secs(90);
+/// A follower that has entries applies them in this time.
+const APPLIED: Duration = Duration::from_millis(300);
+/// Where it may come to rest in more than one way, it has after this.
+const DECIDED: Duration = Duration::from_secs(1);
+/// It is looked at again after this.
+const AGAIN: Duration = Duration::from_millis(700);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// One shard of the real servers, and every way in which the model's may be.
 pub struct Play {
@@ -29,6 +37,9 @@ pub struct Play {
     possible: Possible,
     /// Whether every server's database is what its log says.
     logs_are_whole: bool,
+    /// The keys that were sent.
+    sent: BTreeSet<String>,
+    steps: usize,
     history: String,
 }
 
@@ -56,39 +67,48 @@ pub enum Difference {
 }
 
 impl Play {
-    /// A shard that nobody has heard of.
-    pub fn new(real: &Real, shard: i64) -> Self {
-        let calls = real.calls();
+    /// A shard of so many replicas that nobody has heard of.
+    pub fn new(real: &Real, shard: i64, factor: u32) -> Self {
+        let calls = real.calls(factor);
         let addresses = std::array::from_fn(|at| calls.address(at).clone());
         Self {
-            possible: Possible::new(addresses),
+            possible: Possible::new(addresses, factor),
             calls,
             shard,
             up: real.up(),
             logs_are_whole: true,
+            sent: BTreeSet::new(),
+            steps: 0,
             history: String::new(),
         }
     }
 
     /// Asks a server that is up.
     pub async fn ask(&mut self, at: usize, ask: &Ask) -> Result<Said, Difference> {
-        let expected = self.possible.ask(at, ask);
-        let expected = expected.map_err(|_| self.lost())?.at_rest;
-        let limit = match (
-            expected.contains(&None),
-            expected.iter().any(Option::is_some),
-        ) {
-            (true, false) => HARDLY,
-            (true, true) => PERHAPS,
-            (false, _) => SURELY,
+        self.steps += 1;
+        let key = format!("{}-{}", self.shard, self.steps);
+        if *ask == Ask::Write {
+            self.sent.insert(key.clone());
+        }
+        let expected = self.possible.ask(at, ask).map_err(|_| self.lost())?;
+        let call = self.calls.ask(at, self.shard, ask, &key, SURELY);
+        let mut said = if expected.contains(&None) {
+            let must_not = expected.iter().all(Option::is_none);
+            let limit = if must_not { HARDLY } else { PERHAPS };
+            tokio::select! {
+                biased;
+                said = call => said,
+                () = self.unanswered(at, ask, limit) => Said::Nothing,
+            }
+        } else {
+            call.await
         };
-        let mut said = self.calls.ask(at, self.shard, ask, limit).await;
         if said == Said::Refused(CallErrorKind::Unreachable) {
             // It is up: whom it called itself was not reached.
             said = Said::Refused(CallErrorKind::Other);
         }
         let _ = writeln!(self.history, "  s{at} {ask:?} -> {said:?}");
-        if !self.possible.heard(&said) {
+        if !self.possible.heard(&said).map_err(|_| self.lost())? {
             return Err(self.found(&format!("the model says {expected:?}, not {said:?}")));
         }
         if said == Said::Bound(Binding::Bound) {
@@ -97,39 +117,67 @@ impl Play {
         Ok(said)
     }
 
+    /// Waits until a call has had its effect, and for a while more.
+    async fn unanswered(&self, at: usize, ask: &Ask, limit: Duration) {
+        let until = Instant::now() + SURELY;
+        while Instant::now() < until {
+            let has_begun = if let Ask::Write = ask {
+                let seen = self.calls.seen(self.up, self.shard).await;
+                self.possible.may_unanswered(&seen)
+            } else {
+                // Everything else waits behind it.
+                let status = self.calls.status(at, self.shard);
+                timeout(WAITING, status).await.is_err()
+            };
+            if has_begun {
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+        sleep(limit).await;
+    }
+
     /// Waits until the real servers look as the model's.
     pub async fn settle(&mut self) -> Result<(), Difference> {
-        let looks = self.possible.rest().map_err(|_| self.lost())?;
-        let may = |seen: &[Seen; SERVERS]| looks.iter().any(|look| agree(look, seen));
         let until = Instant::now() + SETTLED;
+        let mut seen = self.calls.seen(self.up, self.shard).await;
+        let mut since = Instant::now();
         loop {
-            let mut seen = self.calls.seen(self.up, self.shard).await;
-            if may(&seen) && looks.len() > 1 {
-                sleep(AGAIN).await;
-                seen = self.calls.seen(self.up, self.shard).await;
+            sleep(PAUSE).await;
+            let now = self.calls.seen(self.up, self.shard).await;
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+                continue;
             }
-            if may(&seen) {
-                let _ = writeln!(self.history, "   {}", Shown(&seen));
-                self.possible.strike(&seen);
-                return Ok(());
+            let still = since.elapsed();
+            if self.possible.may(&seen)
+                && (still > APPLIED || !self.possible.may_hear_more(&seen))
+                && (still > DECIDED || self.possible.looks().len() == 1)
+            {
+                break;
             }
             if Instant::now() > until {
                 let mut what = format!("the real ones are{}\nthe model's", Shown(&seen));
-                for look in &looks {
-                    let _ = write!(what, "\n      may be{}", Shown(look));
+                for look in self.possible.looks() {
+                    let _ = write!(what, "\n      may be{}", Shown(&look));
                 }
                 return Err(self.found(&what));
             }
-            sleep(Duration::from_millis(20)).await;
         }
+        self.possible.strike(&seen).map_err(|_| self.lost())?;
+        let ways = self.possible.count();
+        let _ = writeln!(self.history, "   {} ({ways})", Shown(&seen));
+        Ok(())
     }
 
-    /// Lets what real servers try again by themselves be tried.
-    pub async fn wait(&self) {
+    /// Settles, and looks again after a while: it must not be left.
+    pub async fn rest(&mut self) -> Result<(), Difference> {
+        self.settle().await?;
         sleep(AGAIN).await;
+        self.settle().await
     }
 
-    /// Compares how many entries clients can read at a leader.
+    /// Compares which entries clients can read at a leader.
     pub async fn read(&mut self, at: usize) -> Result<(), Difference> {
         if !self.logs_are_whole {
             return Ok(());
@@ -140,29 +188,54 @@ impl Play {
             if !self.possible.has_entries(at, entries) {
                 return Err(self.found("the model has other entries"));
             }
+            if let Some(key) = keys.iter().find(|key| !self.sent.contains(*key)) {
+                return Err(self.found(&format!("nobody has written {key}")));
+            }
         }
         Ok(())
     }
 
-    /// What was done to a whole server.
-    pub fn note(&mut self, step: &Step) {
+    /// What was done to whole servers and their connections.
+    pub fn note(&mut self, step: &Step) -> Result<(), Difference> {
         match step {
-            Step::Ask(..) | Step::Settle => return,
-            Step::Kill(at) => {
-                self.up[*at] = false;
-                self.possible.each(|world| world.kill(*at));
-            }
-            Step::Start(at) => {
-                self.up[*at] = true;
-                self.possible.each(|world| world.start(*at));
-            }
-            Step::Empty(at) => self.possible.each(|world| world.empty(*at)),
-            Step::DropLogs(at) => {
-                self.logs_are_whole = false;
-                self.possible.each(|world| world.drop_logs(*at));
-            }
+            Step::Kill(at) | Step::Stop(at) => self.up[*at] = false,
+            Step::Start(at) => self.up[*at] = true,
+            Step::DropLogs(_) => self.logs_are_whole = false,
+            Step::Ask(..)
+            | Step::Bind(_)
+            | Step::Empty(_)
+            | Step::Break(..)
+            | Step::Close(..)
+            | Step::Open(..)
+            | Step::Settle => {}
         }
+        let noted = self.possible.each(|world| match step {
+            Step::Ask(..) | Step::Settle => {}
+            Step::Kill(at) => world.kill(*at),
+            Step::Stop(at) => world.stop(*at),
+            Step::Start(at) => world.start(*at),
+            Step::Bind(at) => world.bind(*at),
+            Step::Empty(at) => world.empty(*at),
+            Step::DropLogs(at) => world.drop_logs(*at),
+            Step::Break(from, to) => world.cut(*from, *to),
+            Step::Close(from, to) => {
+                world.open(*from, *to, false);
+                world.cut(*from, *to);
+            }
+            Step::Open(from, to) => world.open(*from, *to, true),
+        });
         let _ = writeln!(self.history, "  {step:?}");
+        noted.map_err(|_| self.lost())
+    }
+
+    /// Which servers run.
+    pub fn up(&self) -> [bool; SERVERS] {
+        self.up
+    }
+
+    /// How many calls were made.
+    pub fn steps(&self) -> usize {
+        self.steps
     }
 
     /// What was done and heard.
@@ -186,17 +259,27 @@ impl Play {
     }
 }
 
-/// Does to a real server what is done to whole servers.
+/// Does to real servers what is done to whole servers and their connections.
 pub async fn hurt(real: &mut Real, step: &Step) {
     match step {
         Step::Ask(..) | Step::Settle => {}
-        Step::Kill(at) => {
-            // What was acknowledged shall have been heard.
-            sleep(AGAIN).await;
-            real.kill(*at);
+        Step::Kill(at) => real.kill(*at),
+        Step::Stop(at) => real.stop(*at).await,
+        Step::Start(at) => {
+            real.restart(*at).await;
+            real.connected().await;
         }
-        Step::Start(at) => real.restart(*at).await,
+        Step::Bind(at) => real.bind(*at).await,
         Step::Empty(at) => real.empty(*at),
         Step::DropLogs(at) => real.drop_logs(*at),
+        Step::Break(from, to) => real.cut(*from, *to),
+        Step::Close(from, to) => {
+            real.open(*from, *to, false);
+            real.cut(*from, *to);
+        }
+        Step::Open(from, to) => {
+            real.open(*from, *to, true);
+            real.connected().await;
+        }
     }
 }

@@ -18,6 +18,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use super::links::Links;
 use super::public;
 use super::step::{Ask, SERVERS, Said, Seen};
 use crate::oxia::OxiaServer;
@@ -39,7 +40,11 @@ pub struct Real {
 
 /// Calls to them. Clones share connections.
 #[derive(Clone, Debug)]
-pub struct Calls(Arc<Vec<Connection>>);
+pub struct Calls {
+    connections: Arc<Vec<Connection>>,
+    links: Arc<Links>,
+    factor: u32,
+}
 
 #[derive(Debug)]
 struct Connection {
@@ -63,7 +68,16 @@ impl Real {
             internal: channel(&server.identity().internal),
             public: channel(&server.identity().public),
         });
-        let calls = Calls(Arc::new(connections.collect()));
+        let connections: Vec<Connection> = connections.collect();
+        let addresses: Vec<Arc<str>> = connections
+            .iter()
+            .map(|it| Arc::clone(&it.address))
+            .collect();
+        let calls = Calls {
+            links: Arc::new(Links::start(&addresses).await),
+            connections: Arc::new(connections),
+            factor: 3,
+        };
         let real = Self {
             servers,
             up: [true; SERVERS],
@@ -79,14 +93,17 @@ impl Real {
 
     /// Binds one that is new or was emptied to the cluster.
     pub async fn bind(&self, at: usize) {
-        let said = self.calls.ask(at, 0, &Ask::Handshake, PATIENCE).await;
+        let said = self.calls.ask(at, 0, &Ask::Handshake, "", PATIENCE).await;
         assert_eq!(said, Said::Bound(Binding::Bound));
         self.calls.open(at).await;
     }
 
-    /// How to call them.
-    pub fn calls(&self) -> Calls {
-        self.calls.clone()
+    /// How to call them about shards of so many replicas.
+    pub fn calls(&self, factor: u32) -> Calls {
+        Calls {
+            factor,
+            ..self.calls.clone()
+        }
     }
 
     /// Which of them run.
@@ -98,7 +115,43 @@ impl Real {
     pub fn kill(&mut self, at: usize) {
         let process = self.servers[at].process_mut();
         process.kill().expect("the process can be killed");
+        self.ended(at);
+    }
+
+    /// Lets one end by itself.
+    pub async fn stop(&mut self, at: usize) {
+        let process = self.servers[at].process_mut();
+        process.terminate().expect("the process can be signalled");
+        let until = Instant::now() + PATIENCE;
+        while process.ended().expect("it can be asked").is_none() {
+            assert!(Instant::now() < until, "s{at} does not end");
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.ended(at);
+    }
+
+    fn ended(&mut self, at: usize) {
         self.up[at] = false;
+        self.calls.links.forget(at);
+    }
+
+    /// Breaks the connection from one to another.
+    pub fn cut(&self, from: usize, to: usize) {
+        self.calls.links.cut(from, to);
+    }
+
+    /// Lets connections from one to another through, or none.
+    pub fn open(&self, from: usize, to: usize, is_open: bool) {
+        self.calls.links.open(from, to, is_open);
+    }
+
+    /// Waits until those that run have found one another again.
+    pub async fn connected(&self) {
+        for from in (0..SERVERS).filter(|from| self.up[*from]) {
+            for to in (0..SERVERS).filter(|to| self.up[*to]) {
+                self.calls.links.settled(from, to).await;
+            }
+        }
     }
 
     /// Starts one that is down, and waits until it answers.
@@ -147,12 +200,12 @@ fn channel(address: &str) -> Channel {
 impl Calls {
     /// A server's internal address.
     pub fn address(&self, at: usize) -> &Arc<str> {
-        &self.0[at].address
+        &self.connections[at].address
     }
 
-    /// Asks a server about a shard, and waits no longer than `limit` for the answer.
-    pub async fn ask(&self, at: usize, shard: i64, ask: &Ask, limit: Duration) -> Said {
-        match timeout(limit, self.send(at, shard, ask)).await {
+    /// Asks a server about a shard, or to write this key, and waits no longer than `limit` for the answer.
+    pub async fn ask(&self, at: usize, shard: i64, ask: &Ask, key: &str, limit: Duration) -> Said {
+        match timeout(limit, self.send(at, shard, ask, key)).await {
             Ok(Ok(said)) => said,
             Ok(Err(status)) if is_late(&status) => Said::Nothing,
             Ok(Err(status)) => Said::Refused(kind(&status)),
@@ -181,25 +234,24 @@ impl Calls {
 
     /// What every server that is up says.
     pub async fn seen(&self, up: [bool; SERVERS], shard: i64) -> [Seen; SERVERS] {
-        let mut seen = [None; SERVERS];
-        for (at, seen) in seen.iter_mut().enumerate() {
-            if up[at] {
-                *seen = Some(self.status(at, shard).await);
-            }
-        }
-        seen
+        let ask = async |at: usize| match up[at] {
+            true => Some(self.status(at, shard).await),
+            false => None,
+        };
+        let (first, second, third) = tokio::join!(ask(0), ask(1), ask(2));
+        [first, second, third]
     }
 
     /// Every key that a leader has of a shard.
     pub async fn keys(&self, at: usize, shard: i64) -> Result<Vec<String>, CallErrorKind> {
-        let keys = public::list(self.0[at].public.clone(), shard).await;
+        let keys = public::list(self.connections[at].public.clone(), shard).await;
         keys.map_err(|status| kind(&status))
     }
 
     /// Lets clients in: they are refused until a coordinator has pushed assignments.
     pub(super) async fn open(&self, at: usize) {
         let assignments = v1::ShardAssignments {
-            allowed_authorities: vec![self.0[at].public_address.to_string()],
+            allowed_authorities: vec![self.connections[at].public_address.to_string()],
             ..Default::default()
         };
         let stream = tokio_stream::iter([assignments]).chain(tokio_stream::pending());
@@ -210,13 +262,13 @@ impl Calls {
         tokio::spawn(async move { client.push_shard_assignments(request).await });
         let until = Instant::now() + PATIENCE;
         let refused = Said::Refused(CallErrorKind::NotInitialized);
-        while self.ask(at, -1, &Ask::Write, PATIENCE).await == refused {
+        while self.ask(at, -1, &Ask::Write, "", PATIENCE).await == refused {
             assert!(Instant::now() < until, "s{at} lets no clients in");
             sleep(Duration::from_millis(20)).await;
         }
     }
 
-    async fn send(&self, at: usize, shard: i64, ask: &Ask) -> Result<Said, Status> {
+    async fn send(&self, at: usize, shard: i64, ask: &Ask, key: &str) -> Result<Said, Status> {
         let mut client = self.client(at);
         let namespace = NAMESPACE.to_owned();
         Ok(match ask {
@@ -225,7 +277,7 @@ impl Calls {
                     namespace,
                     shard,
                     term: *term,
-                    follower_name: self.address(*follower).to_string(),
+                    follower_name: self.links.address(at, *follower).to_string(),
                     follower_head_entry_id: Some(entry(*head)),
                     ..Default::default()
                 };
@@ -233,15 +285,15 @@ impl Calls {
                 Said::Added
             }
             Ask::BecomeLeader(term, followers) => {
-                let follower_maps = followers.iter().map(|(at, head)| wire::FollowerHead {
-                    key: self.address(*at).to_string(),
+                let follower_maps = followers.iter().map(|(to, head)| wire::FollowerHead {
+                    key: self.links.address(at, *to).to_string(),
                     value: Some(entry(*head)),
                 });
                 let request = wire::BecomeLeaderRequest {
                     namespace,
                     shard,
                     term: *term,
-                    replication_factor: 3,
+                    replication_factor: self.factor,
                     follower_maps: follower_maps.collect(),
                     features_supported: Vec::new(),
                 };
@@ -293,17 +345,29 @@ impl Calls {
                     offset: head.offset,
                 })
             }
+            Ask::Stranger(term) => {
+                let request = wire::NewTermRequest {
+                    namespace,
+                    shard,
+                    term: *term,
+                    options: None,
+                };
+                let mut request = Request::new(request);
+                let stranger = AsciiMetadataValue::from_static("stranger");
+                request.metadata_mut().insert("instance-id", stranger);
+                client.new_term(request).await?;
+                Said::Nothing
+            }
             Ask::Write => {
-                let channel = self.0[at].public.clone();
-                let key = format!("{}", fastrand::u64(..));
-                public::write(channel, shard, &key).await?;
+                let channel = self.connections[at].public.clone();
+                public::write(channel, shard, key).await?;
                 Said::Written
             }
         })
     }
 
     fn client(&self, at: usize) -> OxiaCoordinationClient<Channel> {
-        OxiaCoordinationClient::new(self.0[at].internal.clone())
+        OxiaCoordinationClient::new(self.connections[at].internal.clone())
     }
 }
 
@@ -347,6 +411,7 @@ fn kind(status: &Status) -> CallErrorKind {
             | Reason::SessionNotFound
             | Reason::ShardNotFound,
         ) => CallErrorKind::Other,
+        None if status.code() == tonic::Code::PermissionDenied => CallErrorKind::Refused,
         // A refused connection.
         None if status.code() == tonic::Code::Unavailable => CallErrorKind::Unreachable,
         None => CallErrorKind::Other,

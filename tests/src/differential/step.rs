@@ -14,13 +14,23 @@ pub enum Step {
     Ask(usize, Ask),
     /// A server's process is killed.
     Kill(usize),
+    /// A server's process is asked to end, and does.
+    Stop(usize),
     /// A server's process is started again.
     Start(usize),
+    /// A server is bound to the cluster.
+    Bind(usize),
     /// A server's disk is emptied while it is down.
     Empty(usize),
     /// A server's logs are deleted while it is down; its databases stay. To the server this is a
     /// log that a snapshot has emptied.
     DropLogs(usize),
+    /// The connection from one server to another breaks.
+    Break(usize, usize),
+    /// It breaks, and does not come back.
+    Close(usize, usize),
+    /// It may come back.
+    Open(usize, usize),
     /// The same as every other step that is followed by comparing the replicas, but nothing is
     /// done.
     Settle,
@@ -31,7 +41,7 @@ pub enum Step {
 pub enum Ask {
     /// `AddFollower`.
     AddFollower(i64, usize, EntryId),
-    /// `BecomeLeader`, of three.
+    /// `BecomeLeader`.
     BecomeLeader(i64, Vec<(usize, EntryId)>),
     /// `DeleteShard`.
     DeleteShard(i64),
@@ -41,6 +51,8 @@ pub enum Ask {
     Handshake,
     /// `NewTerm`.
     NewTerm(i64),
+    /// `NewTerm`, by the coordinator of another cluster.
+    Stranger(i64),
     /// A client's write.
     Write,
 }

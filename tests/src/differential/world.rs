@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use stepdown_core::call::{AddFollower, BecomeLeader, CallError, EntryId, NewTerm};
+use stepdown_core::call::{AddFollower, BecomeLeader, CallError, EntryId, NewTerm, ReplicaStatus};
 use stepdown_core::cluster::KeySorting;
 use stepdown_core::{ShardId, Term};
 use stepdown_sandbox::replica::{
@@ -24,22 +24,20 @@ const CALL: Token = Token(0);
 pub(super) struct World {
     servers: Vec<DataServerModel>,
     up: [bool; SERVERS],
+    /// The connections that do not come back, from whom to whom.
+    closed: BTreeSet<(usize, usize)>,
     addresses: [Arc<str>; SERVERS],
+    factor: u32,
     network: VecDeque<(usize, usize, Message)>,
     /// Streams that have ended, from whom to whom: whoever sends tries again.
     broken: BTreeSet<(usize, usize)>,
     said: Option<Said>,
-}
-
-/// Something that happens by itself.
-#[derive(Clone, Copy, Debug)]
-enum Move {
-    Deliver(usize, usize),
-    Retry(usize, usize),
+    /// Nobody has ever known more to be committed.
+    most_committed: i64,
 }
 
 impl World {
-    pub(super) fn new(addresses: [Arc<str>; SERVERS]) -> Self {
+    pub(super) fn new(addresses: [Arc<str>; SERVERS], factor: u32) -> Self {
         let mut servers: Vec<DataServerModel> = addresses.iter().map(fresh).collect();
         for server in &mut servers {
             bind(server);
@@ -47,10 +45,13 @@ impl World {
         Self {
             servers,
             up: [true; SERVERS],
+            closed: BTreeSet::new(),
             addresses,
+            factor,
             network: VecDeque::new(),
             broken: BTreeSet::new(),
             said: None,
+            most_committed: -1,
         }
     }
 
@@ -71,11 +72,6 @@ impl World {
         self.said.as_ref()
     }
 
-    /// Whether nothing is on its way.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.network.is_empty()
-    }
-
     /// Asks a server.
     pub(super) fn ask(&mut self, at: usize, ask: &Ask) {
         if let Ask::Handshake = ask {
@@ -86,15 +82,42 @@ impl World {
             });
             return;
         }
-        if let Err(refusal) = self.servers[at].admit(INSTANCE)
-            && *ask != Ask::Write
-        {
+        let caller = match ask {
+            Ask::Stranger(_) => "stranger",
+            _ => INSTANCE,
+        };
+        if let Err(refusal) = self.servers[at].admit(caller) {
             self.said = Some(refused(refusal));
             return;
         }
         let request = self.request(ask);
         self.servers[at].handle_request(CALL, request);
         self.collect(at);
+    }
+
+    /// The same, but what a leader streams to some is still to come.
+    pub(super) fn delayed(&self) -> Vec<Self> {
+        let streamed = |message: &Message| match message.body {
+            Body::Append { .. } | Body::Snapshot { .. } => true,
+            Body::Appended { .. }
+            | Body::AppendRefused { .. }
+            | Body::Close
+            | Body::Truncate { .. }
+            | Body::TruncateRefused { .. }
+            | Body::Truncated { .. } => false,
+        };
+        let mut worlds = vec![self.clone()];
+        for late in 0..SERVERS {
+            let mut some = worlds.clone();
+            some.retain_mut(|world| {
+                let before = world.network.len();
+                let network = &mut world.network;
+                network.retain(|(_, to, message)| *to != late || !streamed(message));
+                network.len() < before
+            });
+            worlds.extend(some);
+        }
+        worlds
     }
 
     /// Hangs up on whoever has not answered.
@@ -106,23 +129,56 @@ impl World {
         }
     }
 
+    /// A server's process is gone.
     pub(super) fn kill(&mut self, at: usize) {
         self.up[at] = false;
-        let down = Arc::clone(&self.addresses[at]);
         self.network.retain(|(from, _, _)| *from != at);
         self.broken.retain(|(from, _)| *from != at);
-        for other in 0..SERVERS {
-            if other != at && self.up[other] {
-                self.servers[other].peer_disconnected(&down);
-                self.broken.insert((other, at));
-                self.collect(other);
-            }
+        for other in (0..SERVERS).filter(|other| *other != at) {
+            self.cut(at, other);
+            self.cut(other, at);
         }
+    }
+
+    /// A server's process ends by itself: what is applied to its databases is flushed.
+    pub(super) fn stop(&mut self, at: usize) {
+        let mut disk = self.servers[at].durable();
+        for shard in disk.shards.values_mut() {
+            shard.flushed = shard.commit_offset;
+        }
+        self.recover(at, disk);
+        self.kill(at);
     }
 
     pub(super) fn start(&mut self, at: usize) {
         self.servers[at].restart(stepdown_sandbox::replica::Tail::Kept);
         self.up[at] = true;
+    }
+
+    /// Binds one that belongs to no cluster.
+    pub(super) fn bind(&mut self, at: usize) {
+        bind(&mut self.servers[at]);
+    }
+
+    /// A connection breaks: both ends know it at once.
+    pub(super) fn cut(&mut self, from: usize, to: usize) {
+        if self.up[to] {
+            let peer = Arc::clone(&self.addresses[from]);
+            self.servers[to].peer_disconnected(&peer);
+            self.collect(to);
+        }
+        if self.up[from] {
+            self.broken.insert((from, to));
+        }
+    }
+
+    /// Lets connections through, or none.
+    pub(super) fn open(&mut self, from: usize, to: usize, is_open: bool) {
+        if is_open {
+            self.closed.remove(&(from, to));
+        } else {
+            self.closed.insert((from, to));
+        }
     }
 
     pub(super) fn empty(&mut self, at: usize) {
@@ -134,13 +190,13 @@ impl World {
         for shard in disk.shards.values_mut() {
             shard.drop_log();
         }
-        self.servers[at] = DataServerModel::recover(
-            Arc::clone(&self.addresses[at]),
-            BTreeSet::new(),
-            Durability::Immediate,
-            disk,
-        )
-        .trusting();
+        self.recover(at, disk);
+    }
+
+    fn recover(&mut self, at: usize, disk: DurableServer) {
+        let (address, durability) = (Arc::clone(&self.addresses[at]), Durability::Immediate);
+        self.servers[at] =
+            DataServerModel::recover(address, BTreeSet::new(), durability, disk).trusting();
     }
 
     /// What they say of their replicas.
@@ -159,82 +215,142 @@ impl World {
         seen
     }
 
+    /// Followers know this to be committed, if they may.
+    pub(super) fn know(&mut self, seen: &[Seen; SERVERS]) -> bool {
+        let most = self.most_committed;
+        let may = |status: &ReplicaStatus| status.commit_offset <= most;
+        let mut pairs = self.servers.iter_mut().zip(seen);
+        pairs.all(|(server, seen)| match seen {
+            Some(Ok(status)) => may(status) && server.know_committed(SHARD, status.commit_offset),
+            Some(Err(_)) | None => true,
+        })
+    }
+
     /// How many entries a server knows to be committed.
     pub(super) fn committed(&self, at: usize) -> i64 {
         let log = self.servers[at].log(SHARD);
         log.map_or(0, |(_, committed)| committed + 1)
     }
 
-    /// Every way in which things may go on from here, and whether they will if nobody does
+    /// What comes of it once nothing is on its way any more: more than one only where two send to
+    /// one at the same time.
+    pub(super) fn quiet(self) -> Vec<Self> {
+        let (mut open, mut quiet) = (vec![self], Vec::new());
+        while let Some(mut world) = open.pop() {
+            match world.deliveries().as_slice() {
+                [] => {
+                    world.come_to_rest();
+                    quiet.push(world);
+                }
+                [(from, to)] => {
+                    world.deliver(*from, *to);
+                    open.push(world);
+                }
+                many => open.extend(many.iter().map(|(from, to)| {
+                    let mut world = world.clone();
+                    world.deliver(*from, *to);
+                    world
+                })),
+            }
+        }
+        quiet
+    }
+
+    /// What may come next: the oldest message, and whatever it races with.
+    fn deliveries(&self) -> Vec<(usize, usize)> {
+        let Some((from, to, first)) = self.network.front() else {
+            return Vec::new();
+        };
+        let mut deliveries = vec![(*from, *to)];
+        for (from, other, message) in &self.network {
+            let races = other == to && !message.body.is_answer() && !first.body.is_answer();
+            if races && !deliveries.contains(&(*from, *other)) {
+                deliveries.push((*from, *other));
+            }
+        }
+        deliveries
+    }
+
+    /// What may come of it if somebody tries again, and whether somebody will if nobody does
     /// anything.
     pub(super) fn successors(&self) -> Vec<(Self, bool)> {
         let mut next = Vec::new();
-        for step in self.moves() {
+        for (from, to) in self.retries() {
             let mut world = self.clone();
-            world.go(step);
-            next.push((world, self.is_due(step)));
+            world.retry(from, to);
+            // A deposed leader waits the longer, the more often it has failed.
+            let is_due = self.servers[from].term(SHARD) >= self.servers[to].term(SHARD);
+            next.extend(world.quiet().into_iter().map(|world| (world, is_due)));
         }
         next
     }
 
-    /// A deposed leader waits the longer, the more often it has failed.
-    fn is_due(&self, step: Move) -> bool {
-        match step {
-            Move::Deliver(..) => true,
-            Move::Retry(from, to) => self.servers[from].term(SHARD) >= self.servers[to].term(SHARD),
+    /// Forgets the broken streams that nobody wants back, and remembers what was committed.
+    fn come_to_rest(&mut self) {
+        for server in &self.servers {
+            let log = server.log(SHARD).map(|(_, committed)| committed);
+            let told = server.status(SHARD).map(|status| status.commit_offset);
+            self.most_committed = self.most_committed.max(log.max(told).unwrap_or(-1));
         }
+        let Self {
+            servers,
+            addresses,
+            broken,
+            ..
+        } = self;
+        broken.retain(|(from, to)| {
+            let mut server = servers[*from].clone();
+            server.peer_connected(&addresses[*to]);
+            server.poll_output().is_some()
+        });
     }
 
-    fn moves(&self) -> Vec<Move> {
-        let mut moves = Vec::new();
-        for from in 0..SERVERS {
-            for to in 0..SERVERS {
-                let busy = |a, b| self.network.iter().any(|(f, t, _)| (*f, *t) == (a, b));
-                if busy(from, to) {
-                    moves.push(Move::Deliver(from, to));
-                } else if from != to && self.up[from] && self.up[to] && !busy(to, from) {
-                    let owes = self.servers[from].is_owed_by(&self.addresses[to]);
-                    if owes || self.broken.contains(&(from, to)) {
-                        moves.push(Move::Retry(from, to));
-                    }
-                }
-            }
-        }
-        moves
+    fn retries(&self) -> Vec<(usize, usize)> {
+        let pairs = (0..SERVERS).flat_map(|from| (0..SERVERS).map(move |to| (from, to)));
+        let reached = pairs.filter(|(from, to)| self.reaches(*from, *to));
+        let due = reached.filter(|(from, to)| {
+            let owes = self.servers[*from].is_owed_by(&self.addresses[*to]);
+            owes || self.broken.contains(&(*from, *to))
+        });
+        due.collect()
     }
 
-    fn take(&mut self, from: usize, to: usize) -> Option<Message> {
+    fn reaches(&self, from: usize, to: usize) -> bool {
+        self.up[from] && self.up[to] && !self.closed.contains(&(from, to))
+    }
+
+    fn deliver(&mut self, from: usize, to: usize) {
         let mut network = self.network.iter();
-        let at = network.position(|(f, t, _)| (*f, *t) == (from, to))?;
-        self.network.remove(at).map(|(_, _, message)| message)
-    }
-
-    fn go(&mut self, step: Move) {
-        match step {
-            Move::Deliver(from, to) => {
-                let Some(message) = self.take(from, to) else {
-                    return;
-                };
-                if self.up[to] {
-                    self.servers[to].handle_message(message);
-                    self.collect(to);
-                } else if let Body::Truncate { .. } = message.body {
-                    self.bounce(from, to, message);
-                }
-            }
-            Move::Retry(from, to) => {
-                let peer = Arc::clone(&self.addresses[to]);
-                if self.broken.remove(&(from, to)) {
-                    self.servers[from].peer_connected(&peer);
-                } else {
-                    self.servers[from].resend_to(|it| *it == *peer);
-                }
-                self.collect(from);
-            }
+        let Some(at) = network.position(|(f, t, _)| (*f, *t) == (from, to)) else {
+            return;
+        };
+        let Some((_, _, message)) = self.network.remove(at) else {
+            return;
+        };
+        let connection = if message.body.is_answer() {
+            (to, from)
+        } else {
+            (from, to)
+        };
+        if self.reaches(connection.0, connection.1) {
+            self.servers[to].handle_message(message);
+            self.collect(to);
+        } else if let Body::Truncate { .. } = message.body {
+            self.bounce(from, to, message);
         }
     }
 
-    /// A call to a server that is down fails at once.
+    fn retry(&mut self, from: usize, to: usize) {
+        let peer = Arc::clone(&self.addresses[to]);
+        if self.broken.remove(&(from, to)) {
+            self.servers[from].peer_connected(&peer);
+        } else {
+            self.servers[from].resend_to(|it| *it == *peer);
+        }
+        self.collect(from);
+    }
+
+    /// A call to a server that can't be reached fails at once.
     fn bounce(&mut self, from: usize, to: usize, message: Message) {
         let refusal = Refusal::ResourceUnavailable;
         let answer = Message {
@@ -242,7 +358,10 @@ impl World {
             body: Body::TruncateRefused { refusal },
             ..message
         };
-        self.network.push_back((to, from, answer));
+        if self.up[from] {
+            self.servers[from].handle_message(answer);
+            self.collect(from);
+        }
     }
 
     fn collect(&mut self, at: usize) {
@@ -279,7 +398,7 @@ impl World {
                 namespace,
                 shard,
                 term: Term(*term),
-                replication_factor: 3,
+                replication_factor: self.factor,
                 follower_maps: followers
                     .iter()
                     .map(|(at, head): &(usize, EntryId)| (address(at), *head))
@@ -296,7 +415,7 @@ impl World {
                 frozen: *frozen,
             },
             Ask::Handshake => Request::GetInfo,
-            Ask::NewTerm(term) => Request::NewTerm(NewTerm {
+            Ask::NewTerm(term) | Ask::Stranger(term) => Request::NewTerm(NewTerm {
                 namespace,
                 shard,
                 term: Term(*term),
