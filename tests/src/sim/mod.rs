@@ -33,6 +33,7 @@ mod phases;
 mod plan;
 mod planted;
 mod queue;
+mod rollbacks;
 mod run;
 mod server;
 mod shrink;

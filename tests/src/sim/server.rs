@@ -9,7 +9,7 @@ use stepdown_core::call::{Answer, Call, CallError, CallErrorKind, Feature};
 use stepdown_core::{RequestId, ShardId, Tenure};
 pub use stepdown_sandbox::replica::Token;
 use stepdown_sandbox::replica::{
-    DataServerModel, Durability, Message, Output, PATIENCE, Refusal, Request, Tail,
+    DataServerModel, Durability, DurableServer, Message, Output, PATIENCE, Refusal, Request, Tail,
 };
 
 use super::check::Check;
@@ -113,10 +113,16 @@ impl Server {
 
     /// Its disk is replaced while it is down.
     pub fn empty(&mut self, index: usize) {
-        self.model = DataServerModel::new(
+        self.put_back(index, DurableServer::default());
+    }
+
+    /// Its disk becomes what it was some time before, while it is down.
+    pub fn put_back(&mut self, index: usize, disk: DurableServer) {
+        self.model = DataServerModel::recover(
             self.address.internal.as_str(),
             features(index),
             Durability::Deferred,
+            disk,
         );
     }
 
@@ -124,12 +130,8 @@ impl Server {
     pub fn relocate(&mut self, index: usize) {
         self.moves += 1;
         self.address = Address::of(index, self.moves);
-        self.model = DataServerModel::recover(
-            self.address.internal.as_str(),
-            features(index),
-            Durability::Deferred,
-            self.model.durable(),
-        );
+        let disk = self.model.durable();
+        self.put_back(index, disk);
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Facts {
     pub won: bool,
     pub authority: Option<Timestamp>,
     pub absent: bool,
+    /// It has loaded an older copy, and has not said so.
+    pub untold: bool,
     pub loaded_at: usize,
     pub accepted: Option<(Version, Arc<ClusterStatus>)>,
     pub store: Option<Writing>,
@@ -109,6 +111,16 @@ impl World<'_> {
             let addresses = good.servers.iter().map(|server| server.internal.clone());
             self.hosts[host].addresses = addresses.collect();
         }
+        if let Event::CallAnswered {
+            request,
+            result: Ok(Answer::Fenced(_)),
+            ..
+        } = event
+            && let Some((_, Call::NewTerm(vote))) = self.hosts[host].facts.calls.get(request)
+        {
+            let (shard, term) = (vote.shard, vote.term);
+            self.note_vote(host, shard, term);
+        }
         let now = self.queue.now();
         let facts = &mut self.hosts[host].facts;
         let sometimes = &mut self.sometimes;
@@ -129,6 +141,8 @@ impl World<'_> {
                     facts.absent = false;
                     facts.loaded_at = position;
                     facts.accepted = Some((found.version.clone(), found.status.clone()));
+                    let is_old = |id: WriteId| found.intact && id.epoch < found.epoch;
+                    facts.untold = found.write_id.is_some_and(is_old);
                     if !found.intact {
                         sometimes.hit("foreign_document_loaded");
                     }
@@ -349,8 +363,16 @@ impl Facts {
             (Call::AddFollower(request), Answer::FollowerAdded) => {
                 let follower = (request.shard, request.follower.clone());
                 self.unfit.remove(&follower);
-                let joined = self.joined.entry((request.shard, request.term));
-                joined.or_default().insert(request.follower.clone());
+                let key = (request.shard, request.term);
+                let joined = self.joined.entry(key).or_default();
+                joined.insert(request.follower.clone());
+                // The leader may have taken it in before: then its head is where it stays.
+                let committed = self.committed.get(&key).copied().unwrap_or(-1);
+                if request.head.offset < committed {
+                    let known = (key.0, key.1, request.follower.clone());
+                    let behind = self.behind.entry(known);
+                    behind.or_insert((request.head.offset, now));
+                }
             }
             _ => {}
         }

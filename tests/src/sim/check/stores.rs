@@ -37,6 +37,9 @@ impl World<'_> {
         if known.is_none() && !facts.absent {
             return Err(self.violation("S6", format!("c{host} stores what it has not loaded")));
         }
+        if facts.untold {
+            return Err(self.violation("S10", format!("c{host} says nothing of an older copy")));
+        }
         if expected != known {
             return Err(
                 self.violation("S4", format!("c{host} expects {expected:?}, not {known:?}"))
