@@ -99,8 +99,8 @@ const REACHED: &[&str] = &[
 ];
 
 /// Enough seeds for every counter of `REACHED` to be hit many times over.
-const SEEDS: u64 = 6_000;
-const SEEDS_AT_NIGHT: u64 = 400_000;
+const SEEDS: u64 = 20_000;
+const SEEDS_AT_NIGHT: u64 = 800_000;
 
 #[test]
 fn no_seed_breaks_a_property_and_everything_is_reached() {

@@ -323,7 +323,8 @@ fn kind() -> BoxedStrategy<FaultKind> {
         2 => Just(BecomeLeaderHangs),
         1 => Just(OtherCluster),
     ];
-    let disk = prop_oneof![3 => Just(DiskEmptied), 3 => Just(DiskRolledBack), 2 => Just(LogTrimmed)];
+    let disk =
+        prop_oneof![3 => Just(DiskEmptied), 3 => Just(DiskRolledBack), 2 => Just(LogTrimmed)];
     let server = prop_oneof![14 => server, 7 => disk];
     let operator = prop_oneof![
         1 => Just(NamespaceAdded),

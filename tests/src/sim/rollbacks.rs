@@ -124,9 +124,8 @@ impl World<'_> {
 /// Whether the older document knows of all shards that the newer one knows of, and that each was
 /// led. What it does not know of was lost with it, and nobody can tell.
 fn is_of_the_same_shards(older: &ClusterStatus, newer: &ClusterStatus) -> bool {
-    let ids = |status: &ClusterStatus| -> Vec<ShardId> {
-        status.shards().map(|(_, id, _)| id).collect()
-    };
+    let ids =
+        |status: &ClusterStatus| -> Vec<ShardId> { status.shards().map(|(_, id, _)| id).collect() };
     older.shard_id_generator == newer.shard_id_generator
         && ids(older) == ids(newer)
         && older.shards().all(|(_, _, shard)| shard.was_led())

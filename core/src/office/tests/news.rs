@@ -57,7 +57,11 @@ fn where_a_watch_broke_every_shard_on_the_server_is_verified_and_its_followers_l
     let table: [(&str, &[&str], &[&str]); 3] = [
         (
             "s1",
-            &["s1 GetStatus of 0", "s2 GetStatus of 1", "s1 GetStatus of 2"],
+            &[
+                "s1 GetStatus of 0",
+                "s2 GetStatus of 1",
+                "s1 GetStatus of 2",
+            ],
             &["s1 GetStatus of 1"],
         ),
         (

@@ -144,7 +144,9 @@ impl Follower {
                 context.cancel(request);
             }
             State::Due(_) => {}
-            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => return false,
+            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => {
+                return false;
+            }
         }
         self.state = State::Due(context.now);
         self.behind = None;

@@ -1,6 +1,7 @@
 //! The properties, each a small function that gives a violation under its name. What a tenure has
 //! heard is kept as [`Facts`]; what holds over all tenures as [`History`].
 
+mod answers;
 mod assignments;
 mod calls;
 mod calm;
@@ -8,6 +9,7 @@ mod chain;
 mod election;
 mod facts;
 mod followers;
+mod heard;
 mod reads;
 mod sends;
 mod servers;
