@@ -1,8 +1,10 @@
 //! What is put back to what it was some time before: a data server's disk, and the document.
 //!
-//! A disk that is put back forgets what its server has acknowledged and promised since, and its
-//! server can't know; nor can anybody who asks it. So nothing may be lost that only its word keeps,
-//! and it is put back only where the others have all of it: see `Server::may_go_back_to`.
+//! A disk that is put back has forgotten what its server has acknowledged and promised since. The
+//! server can't know, nor can anybody who asks it: it looks like one that was away. What is kept by
+//! its word alone is lost then, here as in Raft, so it is put back only where nothing is. Then every
+//! property holds. Under a document that is put back every property holds as well, but for T1 at
+//! that very write, and T3 for terms in which no majority has voted.
 
 use stepdown_core::cluster::{ClusterStatus, ShardMetadata};
 use stepdown_core::{ShardId, Term};
