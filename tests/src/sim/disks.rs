@@ -20,7 +20,8 @@ impl World<'_> {
 
     /// Whether all shards of a server can do without its disk. Of each shard's members, a majority
     /// must remember, without it, and one must have, on its disk, everything that was committed or
-    /// that the server may have acknowledged. And none of them may be in an earlier term: the
+    /// that the server may have acknowledged. None may have been fed by a snapshot and have had no
+    /// entry since. And none of them may be in an earlier term: the
     /// server would forget that it has promised to follow that one's leader no more.
     fn can_spare(&self, server: usize) -> bool {
         let Some(status) = self.store.status() else {
@@ -54,7 +55,19 @@ impl World<'_> {
                 && terms.clone().all(|it| it >= term)
                 && others
                     .clone()
-                    .any(|other| self.has_all_of(other, server, id)))
+                    .any(|other| self.has_all_of(other, server, id))
+                && others.clone().all(|other| self.has_a_log(other, id)))
+    }
+
+    /// Whether a replica may lead, and others can show that they have all that it has: one that was
+    /// fed by a snapshot may not, and they can't, before the next entry.
+    fn has_a_log(&self, server: usize, id: ShardId) -> bool {
+        let disk = self.servers[server].model.durable();
+        let replica = disk.shards.get(&id);
+        replica.is_none_or(|replica| {
+            let head = replica.log.head().offset;
+            head < 0 || head >= replica.first
+        })
     }
 
     /// The servers of a shard, wherever they are now.
