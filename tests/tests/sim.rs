@@ -38,6 +38,8 @@ const REACHED: &[&str] = &[
     "cut_both_ways",
     "cut_one_way",
     "disk_emptied",
+    "disk_rolled_back",
+    "document_restored",
     "elected_again",
     "elected_by_the_least_majority",
     "exited",
@@ -64,6 +66,7 @@ const REACHED: &[&str] = &[
     "majority_away",
     "not_serving",
     "old_document_read",
+    "older_terms_restored",
     "other_cluster",
     "paused",
     "read_timed_out",
@@ -96,8 +99,8 @@ const REACHED: &[&str] = &[
 ];
 
 /// Enough seeds for every counter of `REACHED` to be hit many times over.
-const SEEDS: u64 = 6_000;
-const SEEDS_AT_NIGHT: u64 = 400_000;
+const SEEDS: u64 = 20_000;
+const SEEDS_AT_NIGHT: u64 = 800_000;
 
 #[test]
 fn no_seed_breaks_a_property_and_everything_is_reached() {
@@ -181,11 +184,13 @@ mistakes! {
     publishing_what_is_not_stored_is_found: Planted::PublishesWhatIsNotStored, "A1";
     recording_a_leader_too_early_is_found: Planted::RecordsTooEarly, "T9";
     repeating_a_store_otherwise_is_found: Planted::RepeatsOtherwise, "S3";
+    leading_on_an_older_copy_in_silence_is_found: Planted::SaysNothingOfAnOldCopy, "S10";
     staying_though_useless_is_found: Planted::StaysThoughUseless, "L13";
     a_refusal_taken_for_success_is_found: Planted::TakesARefusalForSuccess, "T11" "L2";
     any_answer_taken_for_leading_is_found: Planted::TakesAnyAnswerForLeading, "L1" "L1 meanwhile" "T11";
     a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "L2" "L11" "T7";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
+    going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3";

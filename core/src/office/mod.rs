@@ -20,7 +20,7 @@ use self::outlook::{Outlook, Standing};
 use self::publish::Publisher;
 use self::sweep::Sweep;
 use crate::call::{Answer, CallError};
-use crate::cluster::ClusterConfiguration;
+use crate::cluster::{ClusterConfiguration, ShardMetadata};
 use crate::context::{Asked, Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Timestamp};
 use crate::ledger::{Acceptance, Ledger};
@@ -303,7 +303,14 @@ impl Office {
                     shard.server_unavailable(id, &reason, cx)
                 });
             }
-            News::Restarted => self.verify_led_by(id, context),
+            News::Watched => self.verify(context, |shard| {
+                let leader = shard.leader.as_ref();
+                leader.is_some_and(|leader| leader.id() == *id)
+            }),
+            // A follower's log may be shorter than it was, and its leader does not notice.
+            News::Restarted => self.verify(context, |shard| {
+                shard.ensemble.iter().any(|member| member.id() == *id)
+            }),
         }
     }
 
@@ -318,20 +325,11 @@ impl Office {
         }
     }
 
-    fn verify_led_by(&mut self, server: &ServerId, context: &mut Context) {
-        let led: Vec<ShardId> = self
-            .ledger
-            .working()
-            .shards()
-            .filter(|(_, _, shard)| {
-                shard
-                    .leader
-                    .as_ref()
-                    .is_some_and(|leader| leader.id() == *server)
-            })
-            .map(|(_, id, _)| id)
-            .collect();
-        for id in led {
+    fn verify(&mut self, context: &mut Context, choose: impl Fn(&ShardMetadata) -> bool) {
+        let shards = self.ledger.working().shards();
+        let chosen = shards.filter(|(_, _, shard)| choose(shard));
+        let chosen: Vec<ShardId> = chosen.map(|(_, id, _)| id).collect();
+        for id in chosen {
             self.with_shard(id, context, ShardController::verify);
         }
     }

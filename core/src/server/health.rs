@@ -21,11 +21,11 @@ impl ServerController {
         }
         self.alive(context);
         // What the break before may have hidden is looked for now; another breaks this watch.
-        self.suspicious = false;
-        if std::mem::replace(&mut self.watched, true) {
-            News::None
-        } else {
-            News::Restarted
+        let is_suspicious = std::mem::take(&mut self.suspicious);
+        match (std::mem::replace(&mut self.watched, true), is_suspicious) {
+            (true, _) => News::None,
+            (false, true) => News::Restarted,
+            (false, false) => News::Watched,
         }
     }
 

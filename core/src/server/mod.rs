@@ -67,7 +67,9 @@ pub(crate) enum News {
     },
     /// It can't be worked with (any more).
     Unavailable(String),
-    /// It answers, but nobody watched it for a while: it may have been restarted.
+    /// It answers, but nobody watched it until now.
+    Watched,
+    /// It answers, but the watch broke: it may have been restarted, on whatever disk it has now.
     Restarted,
 }
 

@@ -76,11 +76,13 @@ impl Followers {
         self.all.iter().filter_map(Follower::due).min()
     }
 
-    /// A follower's server is back: don't wait any longer.
-    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) {
+    /// A follower's server is back: don't wait any longer. Returns whether it is to be asked.
+    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) -> bool {
+        let mut is_hurried = false;
         for follower in &mut self.all {
-            follower.hurry(server, context);
+            is_hurried |= follower.hurry(server, context);
         }
+        is_hurried
     }
 
     /// A follower's server has lost its data, or is away: it is no longer taken to be in sync.

@@ -83,7 +83,10 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        self.followers.hurry(server, cx.context);
+        if self.followers.hurry(server, cx.context) {
+            // Its disk may be an older one: it is judged by what is committed by now.
+            return Next::Verify(std::mem::take(&mut self.followers), None);
+        }
         self.followers.drive(memory, cx);
         Next::Stay
     }

@@ -1,6 +1,6 @@
 //! Disks that are replaced, and logs that are trimmed.
 
-use stepdown_core::cluster::DataServerIdentity;
+use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
 use stepdown_core::{ShardId, Term};
 
 use super::clock::At;
@@ -20,7 +20,8 @@ impl World<'_> {
 
     /// Whether all shards of a server can do without its disk. Of each shard's members, a majority
     /// must remember, without it, and one must have, on its disk, everything that was committed or
-    /// that the server may have acknowledged. And none of them may be in an earlier term: the
+    /// that the server may have acknowledged. None may have been fed by a snapshot and have had no
+    /// entry since. And none of them may be in an earlier term: the
     /// server would forget that it has promised to follow that one's leader no more.
     fn can_spare(&self, server: usize) -> bool {
         let Some(status) = self.store.status() else {
@@ -31,25 +32,50 @@ impl World<'_> {
         place.up
             && !self.healed
             && place.model.shards().all(known)
-            && status.shards().all(|(_, id, shard)| {
-                let members: Vec<usize> = shard
-                    .ensemble
-                    .iter()
-                    .filter_map(|member| self.server_named(member))
-                    .collect();
-                let term = self.servers[server].model.term(id);
-                let others = members.iter().copied().filter(|other| *other != server);
-                let terms = others
+            && status
+                .shards()
+                .all(|(_, id, shard)| self.can_spare_shard(server, id, shard))
+    }
+
+    pub(super) fn can_spare_shard(
+        &self,
+        server: usize,
+        id: ShardId,
+        shard: &ShardMetadata,
+    ) -> bool {
+        let members = self.members(shard);
+        let term = self.servers[server].model.term(id);
+        let others = members.iter().copied().filter(|other| *other != server);
+        let terms = others
+            .clone()
+            .map(|other| self.servers[other].model.term(id));
+        let remembering = terms.clone().filter(|it| *it > Term::NEVER);
+        !members.contains(&server)
+            || (remembering.count() > shard.ensemble.len() / 2
+                && terms.clone().all(|it| it >= term)
+                && others
                     .clone()
-                    .map(|other| self.servers[other].model.term(id));
-                let remembering = terms.clone().filter(|it| *it > Term::NEVER);
-                !members.contains(&server)
-                    || (remembering.count() > shard.ensemble.len() / 2
-                        && terms.clone().all(|it| it >= term)
-                        && others
-                            .clone()
-                            .any(|other| self.has_all_of(other, server, id)))
-            })
+                    .any(|other| self.has_all_of(other, server, id))
+                && others.clone().all(|other| self.has_a_log(other, id)))
+    }
+
+    /// Whether a replica may lead, and others can show that they have all that it has: one that was
+    /// fed by a snapshot may not, and they can't, before the next entry.
+    fn has_a_log(&self, server: usize, id: ShardId) -> bool {
+        let disk = self.servers[server].model.durable();
+        let replica = disk.shards.get(&id);
+        replica.is_none_or(|replica| {
+            let head = replica.log.head().offset;
+            head < 0 || head >= replica.first
+        })
+    }
+
+    /// The servers of a shard, wherever they are now.
+    pub(super) fn members(&self, shard: &ShardMetadata) -> Vec<usize> {
+        let members = shard.ensemble.iter();
+        members
+            .filter_map(|member| self.server_named(member))
+            .collect()
     }
 
     /// The server that a document means, wherever it is now.
@@ -60,7 +86,7 @@ impl World<'_> {
             .position(|name| identity.name.as_deref() == Some(name.as_str()))
     }
 
-    fn has_all_of(&self, other: usize, server: usize, id: ShardId) -> bool {
+    pub(super) fn has_all_of(&self, other: usize, server: usize, id: ShardId) -> bool {
         let (one, two) = (&self.servers[other], &self.servers[server]);
         let Some((log, _)) = one.model.log(id) else {
             return false;

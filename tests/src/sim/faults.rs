@@ -20,6 +20,8 @@ impl World<'_> {
         let lasts = Duration::from_millis(u64::from(fault.lasts));
         // Nothing lasts longer than the chaos: what is on its way is planned until then.
         let until = now.plus(lasts).min(self.chaos_ends);
+        // As long as four faults.
+        let longer = now.plus(lasts * 4).min(self.chaos_ends);
         let host = fault.target % self.hosts.len();
         let server = fault.target % self.servers.len();
         let millis = |ms: u32| Duration::from_millis(u64::from(ms));
@@ -94,10 +96,8 @@ impl World<'_> {
             FaultKind::StoreLostUnheard => self.store.next.push_back(Unheard::Lost),
             FaultKind::StoreAppliedLate => self.store.next.push_back(Unheard::AppliedLate),
             FaultKind::StoreKeepsRefusing { how } => {
-                // For as long as four faults.
-                let until = now.plus(lasts * 4).min(self.chaos_ends);
-                self.store.keeps_refusing = (until, how);
-                self.calm = self.calm.max(until);
+                self.store.keeps_refusing = (longer, how);
+                self.calm = self.calm.max(longer);
             }
             FaultKind::StoreReadsOld => self.store.reads_old = until,
             FaultKind::StoreRefuses { how } => self.store.refusals.push_back(how),
@@ -108,6 +108,7 @@ impl World<'_> {
                 }
             }
             FaultKind::ForeignElection => return self.elect_by_hand(),
+            FaultKind::DocumentRestored => self.copy_document(longer),
             FaultKind::Lease(trouble) => self.strike_lease(trouble, until),
             FaultKind::LossReported => {
                 let tenure = self.hosts[host].tenancy.tenure();
@@ -130,12 +131,12 @@ impl World<'_> {
             }
             FaultKind::ServerSilent => self.silence(server, until),
             FaultKind::ServerAhead { by } => self.fence_by_hand(server, by),
-            FaultKind::MajorityAway => {
-                // For as long as four faults.
-                let until = now.plus(lasts * 4).min(self.chaos_ends);
-                self.take_majority_away(server, until);
-            }
+            FaultKind::MajorityAway => self.take_majority_away(server, longer),
             FaultKind::DiskEmptied => self.empty_disk(server, until),
+            FaultKind::DiskRolledBack => {
+                self.troubles(server, longer);
+                self.copy_disk(server, longer);
+            }
             FaultKind::LogTrimmed => self.trim_logs(server),
             FaultKind::NotServing => {
                 self.servers[server].not_serving = until;

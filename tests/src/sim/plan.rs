@@ -94,6 +94,7 @@ pub enum FaultKind {
     StoreCorrupt,
     ForeignTouch,
     ForeignElection,
+    DocumentRestored,
     Lease(LeaseTrouble),
     LossReported,
     ServerCrash { tail_lost: bool, refuses: bool },
@@ -103,6 +104,7 @@ pub enum FaultKind {
     ServerAhead { by: u32 },
     MajorityAway,
     DiskEmptied,
+    DiskRolledBack,
     LogTrimmed,
     NotServing,
     SlowProbes,
@@ -126,6 +128,7 @@ impl FaultKind {
             | Self::CutPeers { .. }
             | Self::CutRequests { .. }
             | Self::DiskEmptied
+            | Self::DiskRolledBack
             | Self::Duplicate { .. }
             | Self::LogTrimmed
             | Self::Lossy { .. }
@@ -146,6 +149,7 @@ impl FaultKind {
             | Self::ClockJumps { .. }
             | Self::ConfigurationBroken { .. }
             | Self::Crash { .. }
+            | Self::DocumentRestored
             | Self::ForeignElection
             | Self::ForeignTouch
             | Self::Hint
@@ -301,6 +305,7 @@ fn kind() -> BoxedStrategy<FaultKind> {
         1 => Just(StoreCorrupt),
         2 => Just(ForeignTouch),
         2 => Just(ForeignElection),
+        2 => Just(DocumentRestored),
     ];
     let lease = prop_oneof![8 => trouble().prop_map(Lease), 1 => Just(LossReported)];
     let server = prop_oneof![
@@ -318,8 +323,9 @@ fn kind() -> BoxedStrategy<FaultKind> {
         2 => Just(BecomeLeaderHangs),
         1 => Just(OtherCluster),
     ];
-    let disk = prop_oneof![3 => Just(DiskEmptied), 2 => Just(LogTrimmed)];
-    let server = prop_oneof![14 => server, 5 => disk];
+    let disk =
+        prop_oneof![3 => Just(DiskEmptied), 3 => Just(DiskRolledBack), 2 => Just(LogTrimmed)];
+    let server = prop_oneof![14 => server, 7 => disk];
     let operator = prop_oneof![
         1 => Just(NamespaceAdded),
         2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),

@@ -44,6 +44,8 @@ pub struct Accepted {
     pub write_id: Option<WriteId>,
     pub intact: bool,
     pub by: Option<(ProcessId, Tenure)>,
+    /// Whether it is a copy of an older one.
+    pub is_restored: bool,
 }
 
 impl Store {
@@ -76,6 +78,7 @@ impl Store {
             write_id: Some(document.write_id),
             intact: true,
             by: Some(by),
+            is_restored: false,
         });
         version
     }
@@ -96,6 +99,20 @@ impl Store {
             write_id: None,
             intact: false,
             by: None,
+            is_restored: false,
+        });
+    }
+
+    /// Puts an older version back, with what it is known by or without.
+    pub fn put_back(&mut self, copy: Accepted, is_sealed: bool) {
+        let version = self.next_version();
+        self.chain.push(Accepted {
+            version,
+            write_id: copy.write_id.filter(|_| is_sealed),
+            intact: copy.intact && is_sealed,
+            by: None,
+            is_restored: true,
+            ..copy
         });
     }
 

@@ -8,7 +8,7 @@ use stepdown_core::call::CallError;
 use stepdown_core::lease::LeaseEvent;
 use stepdown_core::store::{StatusDocument, StoreOutcome};
 use stepdown_core::{Event, Tenure, Version};
-use stepdown_sandbox::replica::{Ghost, Message};
+use stepdown_sandbox::replica::{DurableServer, Ghost, Message};
 
 use super::chance::Chance;
 use super::check::{Check, History, Overdue, Violation};
@@ -23,7 +23,7 @@ use super::plan::{Leadership, Plan};
 use super::queue::Queue;
 use super::server::{CallResult, Caller, Packet, Server, Token};
 use super::sometimes::Sometimes;
-use super::store::Store;
+use super::store::{Accepted, Store};
 use super::trace::Trace;
 
 /// Everything there is.
@@ -109,6 +109,8 @@ pub enum What {
         apart: Duration,
     },
     Fault(usize),
+    DiskPutBack(usize, DurableServer),
+    DocumentPutBack(Box<Accepted>),
     ConfigurationMended,
     Append,
     LookAround,
@@ -243,6 +245,8 @@ impl<'a> World<'a> {
                 apart,
             } => self.restart_server(server, times, apart),
             What::Fault(index) => return self.strike(index),
+            What::DiskPutBack(server, disk) => self.put_disk_back(server, &disk),
+            What::DocumentPutBack(copy) => return self.put_document_back(*copy),
             What::ConfigurationMended => {
                 self.configured.broken = None;
                 self.announce_configuration();

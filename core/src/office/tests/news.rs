@@ -1,7 +1,7 @@
 //! Which shards are told what has become of a server.
 
 use super::documents::{configuration, led_by, status};
-use super::{Opened, having};
+use super::{Opened, having, only};
 use crate::call::CallErrorKind;
 use crate::cluster::{ShardMetadata, ShardStatus};
 use crate::id::ServerId;
@@ -53,19 +53,34 @@ fn a_server_that_becomes_unavailable_has_the_shards_elected_that_it_leads_and_no
 }
 
 #[test]
-fn a_server_that_nobody_watched_for_a_while_is_asked_for_the_shards_that_it_leads() {
-    let table: [(&str, &[&str]); 3] = [
-        ("s1", &["s1 GetStatus of 0", "s1 GetStatus of 2"]),
-        ("s2", &["s2 GetStatus of 1"]),
-        ("s3", &[]),
+fn where_a_watch_broke_every_shard_on_the_server_is_verified_and_its_followers_looked_at() {
+    let table: [(&str, &[&str], &[&str]); 3] = [
+        (
+            "s1",
+            &[
+                "s1 GetStatus of 0",
+                "s2 GetStatus of 1",
+                "s1 GetStatus of 2",
+            ],
+            &["s1 GetStatus of 1"],
+        ),
+        (
+            "s2",
+            &["s1 GetStatus of 0", "s2 GetStatus of 1"],
+            &["s2 GetStatus of 0"],
+        ),
+        ("s3", &["s1 GetStatus of 2"], &["s3 GetStatus of 2"]),
     ];
-    for (server, expected) in table {
+    for (server, leaders, followers) in table {
         let mut opened = steady();
         let watch = opened.watches[&ServerId(server.into())];
         let gone = error(CallErrorKind::Unreachable);
         opened.office.watch_ended(watch, &gone, &mut opened.context);
         assert_eq!(opened.drain(), [format!("{server} CheckHealth")]);
-        assert_eq!(opened.answer_next(), expected, "{server}");
+        assert_eq!(opened.answer_next(), leaders, "{server}");
+        let then = opened.answer_calls();
+        let asked = only(&then, &format!("{server} GetStatus"));
+        assert_eq!(asked, followers, "{server}");
     }
 }
 

@@ -134,21 +134,24 @@ impl Follower {
     }
 
     /// Its server is back, if this is its server: don't wait any longer, nor for what it was asked
-    /// before.
-    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) {
+    /// before. Returns whether it is to be asked.
+    pub(super) fn hurry(&mut self, server: &ServerId, context: &mut Context) -> bool {
         if self.identity.id() != *server {
-            return;
+            return false;
         }
         match self.state {
             State::Asked(request) | State::Probed(request) | State::Fencing(request) => {
                 context.cancel(request);
             }
             State::Due(_) => {}
-            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => return,
+            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => {
+                return false;
+            }
         }
         self.state = State::Due(context.now);
         self.behind = None;
         self.backoff.reset();
+        true
     }
 
     /// Its server has lost its data, or is away, if this is its server: it is looked at again.

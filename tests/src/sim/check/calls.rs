@@ -7,7 +7,7 @@ use stepdown_core::call::{AddFollower, BecomeLeader, Call, EntryId, NewTerm};
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::{RequestId, ServerId, ShardId, Term};
 
-use super::Check;
+use super::{Check, Voting};
 use crate::sim::world::World;
 
 impl World<'_> {
@@ -76,7 +76,7 @@ impl World<'_> {
             ShardStatus::SteadyState | ShardStatus::Deleting => false,
         };
         if is_elected {
-            return self.check_sole_voter(host, id, term);
+            return self.check_sole_voter(host, id, &shard);
         }
         // A follower that comes back is fenced in the leader's own term.
         let leads = shard
@@ -93,17 +93,46 @@ impl World<'_> {
         ))
     }
 
-    /// T3: one tenure collects the votes of a term.
-    fn check_sole_voter(&mut self, host: usize, id: ShardId, term: Term) -> Check {
-        let me = (self.hosts[host].process, self.hosts[host].facts.tenure);
-        let owner = *self.history.voters.entry((id, term)).or_insert(me);
-        if owner == me {
+    /// T3: one tenure collects the votes of a term. Where an older document was put back, a term
+    /// may be used again in which no majority has voted: nobody needs to know of it.
+    fn check_sole_voter(&mut self, host: usize, id: ShardId, shard: &ShardMetadata) -> Check {
+        let term = shard.term;
+        let by = (self.hosts[host].process, self.hosts[host].facts.tenure);
+        let began = self.queue.now();
+        let voting = self.history.voters.entry((id, term)).or_insert(Voting {
+            by,
+            began,
+            votes: 0,
+        });
+        if voting.by == by {
+            return Ok(());
+        }
+        let is_forgotten = self
+            .history
+            .restored
+            .is_some_and(|restored| restored >= voting.began);
+        if is_forgotten && voting.votes * 2 <= voters(shard).len() {
+            *voting = Voting {
+                by,
+                began,
+                votes: 0,
+            };
+            self.sometimes.hit("term_of_a_minority_used_again");
             return Ok(());
         }
         Err(self.violation(
             "T3",
             format!("c{host}: shard {id} term {term} is already another tenure's"),
         ))
+    }
+
+    /// A vote has come.
+    pub(super) fn note_vote(&mut self, host: usize, shard: ShardId, term: Term) {
+        let by = (self.hosts[host].process, self.hosts[host].facts.tenure);
+        let voting = self.history.voters.get_mut(&(shard, term));
+        if let Some(voting) = voting.filter(|voting| voting.by == by) {
+            voting.votes += 1;
+        }
     }
 
     fn check_become_leader(
@@ -120,7 +149,7 @@ impl World<'_> {
         else {
             return Err(self.violation("T2", format!("{about}: the term is not stored")));
         };
-        self.check_sole_voter(host, id, term)?;
+        self.check_sole_voter(host, id, &shard)?;
         if self
             .history
             .promoted
@@ -135,8 +164,7 @@ impl World<'_> {
             .get(&(id, term))
             .cloned()
             .unwrap_or_default();
-        let voters = shard.ensemble.iter().chain(&shard.removed_nodes);
-        let voters: BTreeSet<ServerId> = voters.map(DataServerIdentity::id).collect();
+        let voters = voters(&shard);
         let votes = heads.keys().filter(|voter| voters.contains(voter)).count();
         if votes * 2 <= voters.len() {
             return Err(self.violation("T5", format!("{about}: {votes} of {} votes", voters.len())));
@@ -212,6 +240,11 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+fn voters(shard: &ShardMetadata) -> BTreeSet<ServerId> {
+    let voters = shard.ensemble.iter().chain(&shard.removed_nodes);
+    voters.map(DataServerIdentity::id).collect()
 }
 
 /// Whether a leader with this head may be told that of a follower which was fenced there: as it is,

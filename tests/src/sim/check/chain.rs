@@ -51,7 +51,7 @@ impl World<'_> {
                     let Some(now) = kept.and_then(|kept| kept.shards.get(id)) else {
                         return Err(self.violation("deleted", format!("shard {id} is gone")));
                     };
-                    if now.term < shard.term {
+                    if now.term < shard.term && !latest.is_restored {
                         return Err(self.violation("T1", format!("shard {id}: its term falls")));
                     }
                 }

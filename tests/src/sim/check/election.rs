@@ -68,26 +68,30 @@ impl World<'_> {
 
     /// B1: whoever wins finds every other office empty, or its authority and its time to drain
     /// over, by its own clock.
-    pub(in crate::sim) fn check_sole_winner(&self, winner: usize) -> Check {
+    pub(in crate::sim) fn check_sole_winner(&mut self, winner: usize) -> Check {
         let now = self.queue.now();
-        for (other, place) in self.hosts.iter().enumerate() {
+        for other in (0..self.hosts.len()).filter(|other| *other != winner) {
+            let place = &self.hosts[other];
             let office = place.client.office.filter(|_| place.is_up());
-            if let Some(authority) = office
-                && other != winner
-                && self.excludes(winner, other)
-                && place.clock.read(now) < authority.after(DRAIN)
-            {
+            let Some(authority) =
+                office.filter(|authority| place.clock.read(now) < authority.after(DRAIN))
+            else {
+                continue;
+            };
+            if self.excludes(winner, other) {
                 return Err(self.violation(
                     "B1",
                     format!("c{winner} wins while c{other} may be in office until {authority:?}"),
                 ));
             }
+            self.hosts[other].client.robbed = Some(authority);
         }
         Ok(())
     }
 
     /// Whether the lease promises that these two do not lead at once. It does not where their
-    /// clocks differ too much, or have jumped; nor before there is a document, nor where it was deleted so often
+    /// clocks differ too much, or have jumped; nor of one from whom somebody with such a clock has
+    /// taken the lease, and may have passed it on; nor before there is a document, nor where it was deleted so often
     /// that a candidate takes two absences for one: then the fencing of the document is left.
     pub(super) fn excludes(&self, one: usize, other: usize) -> bool {
         let alike = Clock::agree(
@@ -98,7 +102,12 @@ impl World<'_> {
         let steady = [one, other]
             .iter()
             .all(|host| !self.hosts[*host].clock_jumped);
-        alike && steady && self.store.latest().is_some() && self.lease.deletions < 2
+        let is_whole = |host: &usize| {
+            let client = &self.hosts[*host].client;
+            client.robbed.is_none() || client.robbed != client.office
+        };
+        let whole = [one, other].iter().all(is_whole);
+        alike && steady && whole && self.store.latest().is_some() && self.lease.deletions < 2
     }
 
     /// B11: the lease was given back; somebody who wants it has it soon.

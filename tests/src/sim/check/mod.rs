@@ -1,6 +1,7 @@
 //! The properties, each a small function that gives a violation under its name. What a tenure has
 //! heard is kept as [`Facts`]; what holds over all tenures as [`History`].
 
+mod answers;
 mod assignments;
 mod calls;
 mod calm;
@@ -8,6 +9,7 @@ mod chain;
 mod election;
 mod facts;
 mod followers;
+mod heard;
 mod reads;
 mod sends;
 mod servers;
@@ -47,7 +49,7 @@ pub type Published = BTreeMap<Arc<str>, Vec<ShardAssignment>>;
 /// What holds over all tenures.
 #[derive(Debug, Default)]
 pub struct History {
-    pub voters: BTreeMap<(ShardId, Term), (ProcessId, Tenure)>,
+    pub voters: BTreeMap<(ShardId, Term), Voting>,
     pub promoted: BTreeMap<(ShardId, Term), ServerId>,
     pub shards: BTreeMap<ShardId, Arc<str>>,
     pub instance_id: Option<Arc<str>>,
@@ -56,6 +58,16 @@ pub struct History {
     /// When each tenure's office was closed.
     pub closed: BTreeMap<(usize, u32, Tenure), At>,
     pub readable: BTreeMap<ShardId, Readable>,
+    /// When an older document was put back last.
+    pub restored: Option<At>,
+}
+
+/// Who collects the votes of a term, since when, and how many it has.
+#[derive(Clone, Copy, Debug)]
+pub struct Voting {
+    by: (ProcessId, Tenure),
+    began: At,
+    votes: usize,
 }
 
 /// The tenure of an event, if it has one.
@@ -166,6 +178,10 @@ impl World<'_> {
             Effect::Report(Report::ShardInSync { shard, in_sync, .. }) => {
                 let in_sync = self.check_in_sync(host, *shard, *in_sync);
                 self.heed(in_sync)
+            }
+            Effect::Report(Report::StatusAdopted { .. }) => {
+                self.hosts[host].facts.untold = false;
+                Ok(())
             }
             Effect::Report(report) => self.check_report(host, report),
             Effect::ForgetServer { .. } => Ok(()),

@@ -37,6 +37,9 @@ impl World<'_> {
         if known.is_none() && !facts.absent {
             return Err(self.violation("S6", format!("c{host} stores what it has not loaded")));
         }
+        if facts.untold {
+            return Err(self.violation("S10", format!("c{host} says nothing of an older copy")));
+        }
         if expected != known {
             return Err(
                 self.violation("S4", format!("c{host} expects {expected:?}, not {known:?}"))
@@ -51,6 +54,7 @@ impl World<'_> {
         if document.write_id.process != self.hosts[host].process {
             return Err(self.violation("S3", format!("c{host} writes under another's name")));
         }
+        let is_repeated = facts.resend.is_some();
         let empty = Arc::new(ClusterStatus::default());
         let before = facts
             .accepted
@@ -67,14 +71,16 @@ impl World<'_> {
             }
             let earned = self.check_leader_earned(host, id, old, shard);
             self.heed(earned)?;
-            self.check_term_jump(host, id, old, shard)?;
+            if !is_repeated {
+                self.check_term_jump(host, id, old, shard)?;
+            }
             self.check_election_needed(host, id, old, shard)?;
         }
         self.check_worth_storing(host, document)?;
         let now = self.queue.now();
         let facts = &mut self.hosts[host].facts;
         // A store that is repeated began earlier, and changes have waited for it since.
-        if facts.resend.is_none() {
+        if !is_repeated {
             for reported in facts.reported.values_mut() {
                 reported.settled = reported.term;
             }
@@ -117,7 +123,7 @@ impl World<'_> {
 
     /// T13: the next term exceeds every one that a member has reported before it was chosen. It is
     /// chosen some time before its store begins: no longer than stores are spaced, or than the one
-    /// before is under way.
+    /// before is under way. A store that is repeated was looked at when it was first sent.
     fn check_term_jump(
         &self,
         host: usize,

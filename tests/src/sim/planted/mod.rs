@@ -8,6 +8,7 @@
 
 mod assignments;
 mod candidate;
+mod copies;
 mod disks;
 mod elections;
 mod followers;
@@ -61,12 +62,14 @@ pub enum Planted {
     RenewsAfterTheClose,
     RepeatsOtherwise,
     RetriesAfterConflict,
+    SaysNothingOfAnOldCopy,
     StaysThoughUseless,
     TakesARefusalForSuccess,
     TakesAnyAnswerForLeading,
     TakesFencedForJoined,
     TellsAForeignServer,
     TellsOfNoFollower,
+    TrustsAnOldCopy,
     UnitesFeatures,
     UsesAShardIdTwice,
     UsesATermAgain,
@@ -113,12 +116,14 @@ impl Planted {
             Self::RecordsTooEarly => Box::new(elections::RecordsTooEarly),
             Self::RepeatsOtherwise => Box::new(stores::RepeatsOtherwise::default()),
             Self::RetriesAfterConflict => Box::new(stores::RetriesAfterConflict::default()),
+            Self::SaysNothingOfAnOldCopy => Box::new(copies::SaysNothingOfAnOldCopy),
             Self::StaysThoughUseless => Box::new(offices::StaysThoughUseless::default()),
             Self::TakesARefusalForSuccess => Box::new(followers::TakesARefusalForSuccess),
             Self::TakesAnyAnswerForLeading => Box::new(servers::TakesAnyAnswerForLeading),
             Self::TakesFencedForJoined => Box::new(followers::TakesFencedForJoined::default()),
             Self::TellsAForeignServer => Box::new(servers::TellsAForeignServer::default()),
             Self::TellsOfNoFollower => Box::new(elections::CutsTheFollowerMap(0)),
+            Self::TrustsAnOldCopy => Box::new(copies::TrustsAnOldCopy),
             Self::UnitesFeatures => Box::new(elections::UnitesFeatures),
             Self::UsesAShardIdTwice => Box::new(stores::UsesAShardIdTwice),
             Self::UsesATermAgain => Box::new(elections::UsesATermAgain::default()),

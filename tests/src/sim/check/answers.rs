@@ -1,0 +1,169 @@
+//! What a tenure makes of the answers of data servers.
+
+use std::time::Duration;
+
+use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
+use stepdown_core::cluster::DataServerIdentity;
+use stepdown_core::{ServerId, ShardId, Term};
+
+use super::Facts;
+use super::facts::Reported;
+use crate::sim::clock::At;
+
+/// A follower that comes no nearer for so long, or a little longer, is brought back by an election.
+const STUCK: Duration = Duration::from_secs(55);
+
+impl Facts {
+    pub(super) fn answered(
+        &mut self,
+        identity: &DataServerIdentity,
+        call: &Call,
+        answer: &Answer,
+        now: At,
+    ) {
+        let server = identity.id();
+        match (call, answer) {
+            (Call::CheckHealth, Answer::Health { serving: true }) => {
+                self.failures.remove(&server);
+            }
+            (Call::CheckHealth, Answer::Health { serving: false }) => {
+                self.hard.insert(server);
+            }
+            (Call::Handshake, Answer::Handshaken { binding, .. }) => {
+                if *binding == Binding::Mismatch {
+                    self.mismatched.insert(identity.internal.clone());
+                } else {
+                    self.mismatched.remove(&identity.internal);
+                }
+            }
+            (Call::NewTerm(request), Answer::Fenced(head)) if request.term != Term::NEVER => {
+                self.heads
+                    .entry((request.shard, request.term))
+                    .or_default()
+                    .insert(server, *head);
+            }
+            (Call::BecomeLeader(request), Answer::BecameLeader) => {
+                self.unexplained.remove(&request.shard);
+                let key = (request.shard, request.term);
+                let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
+                let offset = head.map_or(-1, |head| head.offset);
+                self.committed.insert(key, offset);
+                let followers = request.follower_maps.keys().cloned().collect();
+                self.joined.insert(key, followers);
+                self.led.insert(key, server);
+            }
+            (Call::GetStatus { shard }, Answer::Status(status)) => {
+                let stored = self.accepted.as_ref().and_then(|(_, accepted)| {
+                    accepted
+                        .shards()
+                        .find(|(_, id, _)| id == shard)
+                        .map(|found| found.2.clone())
+                });
+                if let Some(stored) = stored {
+                    let leads = stored
+                        .leader
+                        .as_ref()
+                        .is_some_and(|leader| leader.id() == server);
+                    if status.term != stored.term || leads != (status.role == ReplicaRole::Leader) {
+                        self.doubted.insert(*shard);
+                    }
+                    if status.term > stored.term {
+                        self.reported(*shard, status.term, now);
+                    } else if status.term == stored.term {
+                        self.offsets(identity, (*shard, status.term), status, leads, now);
+                    }
+                }
+            }
+            (Call::AddFollower(request), Answer::FollowerAdded) => {
+                let follower = (request.shard, request.follower.clone());
+                self.unfit.remove(&follower);
+                let key = (request.shard, request.term);
+                let joined = self.joined.entry(key).or_default();
+                joined.insert(request.follower.clone());
+                // The leader may have taken it in before: then its head is where it stays.
+                let committed = self.committed.get(&key).copied().unwrap_or(-1);
+                if request.head.offset < committed {
+                    let known = (key.0, key.1, request.follower.clone());
+                    let behind = self.behind.entry(known);
+                    behind.or_insert((request.head.offset, now));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn reported(&mut self, shard: ShardId, term: Term, now: At) {
+        let pending = [&self.store, &self.ambiguous, &self.resend];
+        let at = pending.iter().all(|it| it.is_none()).then_some(now);
+        let reported = self.reported.entry(shard).or_insert(Reported {
+            term: Term::NEVER,
+            at,
+            settled: Term::NEVER,
+        });
+        if term > reported.term {
+            (reported.term, reported.at) = (term, at);
+        }
+    }
+
+    /// What a replica's offsets say of whether it has what its leader had committed.
+    fn offsets(
+        &mut self,
+        identity: &DataServerIdentity,
+        key: (ShardId, Term),
+        status: &ReplicaStatus,
+        leads: bool,
+        now: At,
+    ) {
+        let committed = self.committed.entry(key).or_insert(-1);
+        if leads {
+            *committed = status.commit_offset.max(*committed);
+        } else if status.role != ReplicaRole::NotMember && status.head_offset >= *committed {
+            let joined = self.joined.entry(key).or_default();
+            joined.insert(identity.internal.clone());
+            let known = (key.0, key.1, identity.internal.clone());
+            self.behind.remove(&known);
+        } else {
+            let known = (key.0, key.1, identity.internal.clone());
+            let behind = self
+                .behind
+                .entry(known)
+                .or_insert((status.head_offset, now));
+            if status.head_offset > behind.0 {
+                *behind = (status.head_offset, now);
+            } else if now.since(behind.1) >= STUCK {
+                self.doubted.insert(key.0);
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, server: ServerId, call: &Call, kind: CallErrorKind) {
+        match call {
+            Call::CheckHealth => {
+                *self.failures.entry(server).or_default() += 1;
+            }
+            Call::Handshake => {}
+            Call::AddFollower(request) => {
+                self.doubted.insert(request.shard);
+                if matches!(kind, CallErrorKind::Other | CallErrorKind::InvalidStatus) {
+                    let follower = (request.shard, request.follower.clone());
+                    self.unfit.insert(follower);
+                }
+                let refused = !matches!(kind, CallErrorKind::TimedOut | CallErrorKind::Unreachable);
+                if refused && let Some(joined) = self.joined.get_mut(&(request.shard, request.term))
+                {
+                    joined.remove(&request.follower);
+                }
+            }
+            Call::BecomeLeader(request) => {
+                self.doubted.insert(request.shard);
+                self.unexplained.insert(request.shard);
+            }
+            Call::GetStatus { shard } => {
+                self.doubted.insert(*shard);
+            }
+            Call::NewTerm(request) => {
+                self.doubted.insert(request.shard);
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What must hold once everything is healed: store, servers and assignments agree, and stay so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use stepdown_core::call::ReplicaRole;
+use stepdown_core::cluster::ShardStatus;
+use stepdown_core::{Role, ShardId, Term};
+use stepdown_sandbox::replica::{Ghost, Log};
+
+use super::check::Check;
+use super::host::Host;
+use super::plan::FaultKind;
+use super::world::World;
+
+const WRITE: Duration = Duration::from_secs(10);
+const FURTHER_TERMS: usize = 3;
+
+impl World<'_> {
+    /// What is not as it should be: one leader in office, every shard led and stored so.
+    pub(super) fn unsettled(&self) -> Option<String> {
+        let leaders: Vec<usize> = (0..self.hosts.len())
+            .filter(|host| {
+                let machine = self.hosts[*host].machine.as_ref();
+                machine.is_some_and(|machine| machine.role() == Role::Leader)
+            })
+            .collect();
+        if leaders.len() != 1 {
+            return Some(format!("coordinators in office: {leaders:?}"));
+        }
+        let Some(status) = self.store.status() else {
+            return Some("there is no document".to_owned());
+        };
+        if status.namespaces.len() < self.configured.namespaces.len() {
+            return Some(format!("namespaces: {:?}", status.namespaces.keys()));
+        }
+        for (_, id, shard) in status.shards() {
+            let Some(leader) = &shard.leader else {
+                return Some(format!("shard {id} has no leader: {shard:?}"));
+            };
+            let server = self.server_at(&leader.internal);
+            let replica = server.and_then(|server| self.servers[server].model.status(id));
+            let leads = replica.is_some_and(|replica| {
+                replica.role == ReplicaRole::Leader && replica.term == shard.term
+            });
+            if shard.status != ShardStatus::SteadyState || !leads {
+                return Some(format!(
+                    "shard {id} is not led: {shard:?}, replica {replica:?}"
+                ));
+            }
+        }
+        None
+    }
+
+    /// L2: all reachable members follow in the stored term, and have what was `committed` long ago.
+    pub(super) fn everybody_follows(&mut self, committed: &Ghost) -> Check {
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        for (_, id, shard) in status.shards() {
+            for member in &shard.ensemble {
+                let Some(server) = self.server_at(&member.internal) else {
+                    return Err(self.violation("L2", format!("shard {id}: {member:?} has moved")));
+                };
+                let leads = shard.leader.as_ref().is_some_and(|leader| leader == member);
+                if leads || !self.servers[server].up {
+                    continue;
+                }
+                // A log that data servers can't make fit keeps its replica out, until it is emptied.
+                let unfit = (id, member.internal.clone());
+                if self.hosts.iter().any(|it| it.facts.unfit.contains(&unfit)) {
+                    self.sometimes.hit("log_that_does_not_fit");
+                    continue;
+                }
+                let replica = self.servers[server].model.status(id);
+                let follows = replica.is_some_and(|replica| {
+                    replica.term == shard.term
+                        && matches!(replica.role, ReplicaRole::Follower | ReplicaRole::Fenced)
+                });
+                if !follows {
+                    return Err(self.violation(
+                        "L2",
+                        format!(
+                            "shard {id} in {}: {} is {replica:?}",
+                            shard.term, member.internal
+                        ),
+                    ));
+                }
+                let log = self.servers[server].model.log(id).map(|(log, _)| log);
+                let whole = committed
+                    .committed(id)
+                    .is_none_or(|committed| log.is_some_and(|log| log.starts_with(committed)));
+                if !whole {
+                    return Err(self.violation(
+                        "L2",
+                        format!(
+                            "shard {id} in {}: {} is {replica:?} and has {log:?}, not {:?}",
+                            shard.term,
+                            member.internal,
+                            committed.committed(id)
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// T11: and the coordinator knows it, as long as no look at a follower is under way.
+    pub(super) fn everybody_is_known_to_follow(&mut self) -> Check {
+        if self.plan.partial_heal {
+            return Ok(());
+        }
+        let mut short = None;
+        for _ in 0..20 {
+            short = self.known_to_be_short();
+            if short.is_none() {
+                return Ok(());
+            }
+            self.run_until(self.queue.now().plus(Duration::from_millis(250)))?;
+        }
+        let short = short.unwrap_or_default();
+        Err(self.violation("T11", format!("not known to be in sync: {short}")))
+    }
+
+    fn known_to_be_short(&self) -> Option<String> {
+        let leads = |host: &&Host| {
+            let machine = host.machine.as_ref();
+            machine.is_some_and(|machine| machine.role() == Role::Leader)
+        };
+        let leader = self.hosts.iter().find(leads)?;
+        let shards = self.store.status()?.shards();
+        let mut short = shards.filter_map(|(_, id, shard)| {
+            let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
+            let all = shard.ensemble.len();
+            (in_sync != all).then(|| format!("shard {id}: {in_sync} of {all}"))
+        });
+        short.next()
+    }
+
+    /// L11: what is written to a shard that is led is committed soon.
+    pub(super) fn everything_is_committed(&mut self) -> Check {
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        let mut written = Vec::new();
+        for (_, id, shard) in status.shards() {
+            for server in 0..self.servers.len() {
+                let model = &self.servers[server].model;
+                if self.servers[server].up && model.leads(id) == Some(shard.term) {
+                    self.append_to(server, id);
+                    let log = self.servers[server].model.log(id);
+                    written.extend(log.map(|(log, _)| (id, log.head())));
+                }
+            }
+        }
+        self.run_until(self.queue.now().plus(WRITE))?;
+        for (id, entry) in written {
+            let committed = self.ghost.committed(id).map(Log::head);
+            if committed.is_none_or(|head| head.offset < entry.offset) {
+                return Err(self.violation(
+                    "L11",
+                    format!("shard {id}: {entry:?} is not committed, but {committed:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// L4: every data server has the latest assignments.
+    pub(super) fn everybody_is_told(&mut self) -> Check {
+        let Some(last) = self.store.chain.len().checked_sub(1) else {
+            return Ok(());
+        };
+        let published = self.published(last);
+        for (server, place) in self.servers.iter().enumerate() {
+            let told = place
+                .assignments
+                .as_ref()
+                .map(|assignments| &assignments.namespaces);
+            if place.up && self.is_needed(server) && told != Some(&*published) {
+                return Err(self.violation(
+                    "L4",
+                    format!("server {server} was told {told:?}, not {published:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a server is configured, or still has a shard.
+    fn is_needed(&self, server: usize) -> bool {
+        let address = &self.servers[server].address;
+        let mut shards = self.store.status().into_iter().flat_map(|it| it.shards());
+        self.configured.servers.contains(address)
+            || shards.any(|(_, _, shard)| {
+                let mut members = shard.ensemble.iter();
+                members.any(|member| *member.internal == *address.internal)
+            })
+    }
+
+    pub(super) fn terms(&self) -> BTreeMap<ShardId, Term> {
+        let status = self.store.status();
+        status
+            .into_iter()
+            .flat_map(|status| status.shards())
+            .map(|(_, id, shard)| (id, shard.term))
+            .collect()
+    }
+
+    /// L3. Terms are counted, however far apart they are.
+    pub(super) fn few_further_terms(&mut self, before: usize) -> Check {
+        let mut used: BTreeMap<ShardId, BTreeSet<Term>> = BTreeMap::new();
+        for accepted in &self.store.chain[before.saturating_sub(1)..] {
+            for (_, id, shard) in accepted.status.shards() {
+                used.entry(id).or_default().insert(shard.term);
+            }
+        }
+        for (id, terms) in used {
+            // The one that it was in is none of them.
+            if terms.len() > FURTHER_TERMS + 1 {
+                return Err(self.violation("L3", format!("shard {id} goes through {terms:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// L3, L10: no election without a cause.
+    pub(super) fn stays_quiet(&mut self, settled: &BTreeMap<ShardId, Term>) -> Check {
+        if let Some(why) = self.unsettled() {
+            return Err(self.violation("L1", format!("it did not last: {why}")));
+        }
+        let now = self.terms();
+        if now != *settled {
+            return Err(self.violation(
+                "L3",
+                format!("elections in the quiet: {settled:?}, {now:?}"),
+            ));
+        }
+        let calm = !self.plan.partial_heal
+            && self
+                .plan
+                .faults
+                .iter()
+                .all(|fault| fault.kind == FaultKind::Shutdown);
+        if calm && now.values().any(|term| *term != Term(0)) {
+            return Err(self.violation("L10", format!("elections without a fault: {now:?}")));
+        }
+        if self.plan.faults.is_empty()
+            && self.sometimes.hits("stepped_down") > 0
+            && !self.plan.partial_heal
+        {
+            return Err(self.violation("L10", "a step-down without a fault"));
+        }
+        self.everybody_is_told()
+    }
+}
