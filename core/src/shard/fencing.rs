@@ -38,6 +38,9 @@ pub(super) struct Asked {
 pub(super) struct Vote {
     pub(super) server: DataServerIdentity,
     pub(super) position: Position,
+    /// Up to where it was seen to have what is committed, if that is more than it has: its disk is
+    /// not what it was, so its vote does not count.
+    had: Option<i64>,
 }
 
 /// What has become of a round.
@@ -170,7 +173,14 @@ impl Fencing {
                 if position.has_log() {
                     memory.fed.remove(&server.id());
                 }
-                self.votes.push(Vote { server, position });
+                let had = memory
+                    .lost_by(&server.id(), &position)
+                    .filter(|_| !self.recall.is_new());
+                self.votes.push(Vote {
+                    server,
+                    position,
+                    had,
+                });
             }
             Ok(_) => self.last_failure = format!("{} gave another answer", server.id()),
             Err(error) => {
@@ -263,13 +273,14 @@ impl Fencing {
             return Round::Open;
         };
         let is_waiting = self.is_open();
+        let whole = self.votes.iter().filter(|vote| vote.had.is_none()).count();
         let winner = self
             .votes
             .iter()
-            .filter(|vote| shard.ensemble.contains(&vote.server))
+            .filter(|vote| shard.ensemble.contains(&vote.server) && vote.had.is_none())
             .filter(|vote| vote.position.may_lead() || self.recall.is_new())
             .filter_map(|vote| Some((vote, self.covered_by(vote)?)))
-            .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
+            .filter(|(_, covered)| *covered == whole || !is_waiting)
             .min_by_key(|(vote, covered)| {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
                 let leads = cx.leaders.count(&vote.server.id());
@@ -303,6 +314,13 @@ impl Fencing {
             let without_log = without_log.join(", ");
             format!(": {without_log} was fed by a snapshot and has had no entry since")
         };
+        let lost = self.votes.iter().filter_map(|vote| {
+            let (server, had, has) = (vote.server.id(), vote.had?, vote.position.offset());
+            Some(format!(
+                "; {server} has its log up to {has} only, and had what is committed up to {had}"
+            ))
+        });
+        let lost: String = lost.collect();
         let missing = if self.recall.is_short() {
             format!("; {}", self.recall.shortage())
         } else {
@@ -310,7 +328,7 @@ impl Fencing {
         };
         format!(
             "no member that may lead is known to have all that a majority of its replicas has{why}\
-             {missing}"
+             {lost}{missing}"
         )
     }
 
@@ -319,14 +337,15 @@ impl Fencing {
         !winner.position.has_log() && !self.recall.is_new()
     }
 
-    /// How many votes this one covers, if these are a majority and all that have a log.
+    /// How many votes that count this one covers, if these are a majority, and no log goes further.
     fn covered_by(&self, vote: &Vote) -> Option<usize> {
         let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = self
             .votes
             .iter()
             .partition(|other| vote.position.covers(&other.position));
         let is_least = beyond.iter().any(|other| other.position.has_log());
-        (!is_least && covered.len() >= self.quorum).then_some(covered.len())
+        let covered = covered.iter().filter(|vote| vote.had.is_none()).count();
+        (!is_least && covered >= self.quorum).then_some(covered)
     }
 
     fn report_end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {

@@ -5,7 +5,7 @@ use super::follower::{Follower, Meaning};
 use super::memory::Memory;
 use super::position::Position;
 use crate::call::{Answer, CallError, EntryId};
-use crate::cluster::ShardMetadata;
+use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::context::Context;
 use crate::id::{RequestId, ServerId, Timestamp};
 
@@ -45,8 +45,23 @@ impl Followers {
     }
 
     /// The leader has committed up to here.
-    pub(super) fn committed(&mut self, offset: i64) {
+    pub(super) fn committed(
+        &mut self,
+        leader: &DataServerIdentity,
+        offset: i64,
+        memory: &mut Memory,
+    ) {
         self.committed = self.committed.max(offset);
+        memory.saw(leader.id(), self.committed);
+    }
+
+    /// The leader leads: what it and those in sync have is committed.
+    pub(super) fn elected(&self, leader: &DataServerIdentity, memory: &mut Memory) {
+        memory.see_anew();
+        memory.saw(leader.id(), self.committed);
+        for follower in self.all.iter().filter(|it| it.is_in_sync()) {
+            memory.saw(follower.id(), self.committed);
+        }
     }
 
     /// How many are in sync.
@@ -102,10 +117,13 @@ impl Followers {
     ) -> Option<Meaning> {
         let shard = memory.metadata(cx)?;
         let committed = self.committed;
-        self.all
-            .iter_mut()
-            .find(|follower| follower.request() == Some(request))
-            .map(|follower| follower.answered(result, &shard, committed, memory, cx))
+        let mut followers = self.all.iter_mut();
+        let follower = followers.find(|follower| follower.request() == Some(request))?;
+        let meaning = follower.answered(result, &shard, committed, memory, cx);
+        if follower.is_in_sync() {
+            memory.saw(follower.id(), committed);
+        }
+        Some(meaning)
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {

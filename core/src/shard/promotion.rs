@@ -67,6 +67,7 @@ impl Promotion {
         let Vote {
             server: leader,
             position,
+            ..
         } = winner;
         // A broken document may name one address twice: nobody follows itself.
         let is_follower = |server: &DataServerIdentity| {
@@ -185,6 +186,7 @@ impl Promotion {
         }
         memory.unexplained = 0;
         memory.undecided.clear();
+        self.followers.elected(leader, memory);
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -76,7 +76,10 @@ impl Verification {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,
                 });
-                self.followers.committed(status.commit_offset);
+                if let Some(leader) = &shard.leader {
+                    self.followers
+                        .committed(leader, status.commit_offset, memory);
+                }
                 Next::Lead(std::mem::take(&mut self.followers))
             }
             // It does not lead what it does not have.

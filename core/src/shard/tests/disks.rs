@@ -287,3 +287,47 @@ fn what_blocks_is_told_as_it_is() {
         "{said:?}"
     );
 }
+
+/// The log of one that had everything is gone, or is an older copy; its term, and so its memory of
+/// having been fenced, is still there.
+#[test]
+fn one_whose_log_is_shorter_than_what_it_had_does_not_count() {
+    for left in [EntryId::NONE, head(0, 9)] {
+        let world = World::steady();
+        let l = leader(&world);
+        let (f, behind) = others(&l);
+        let mut world = world.restarted();
+        for (server, offset) in [(&l, 30), (&f, 30), (&behind, 10)] {
+            world.heads.insert(server.clone(), head(0, offset));
+            world.replicas.insert(server.clone(), status(0, offset));
+            world.bound.insert(server.clone());
+        }
+        let leads = ReplicaStatus {
+            role: ReplicaRole::Leader,
+            ..status(0, 30)
+        };
+        world.replicas.insert(l.clone(), leads);
+        start(&mut world);
+        world.run_for(5_000);
+        world.heads.insert(f.clone(), left);
+        world.replicas.insert(f.clone(), status(0, left.offset));
+        world.lose(&l, &LIFE);
+        world.run_for(30_000);
+        let of_shard = |world: &World| {
+            let mut told = promotions(world);
+            told.retain(|(_, call)| call.shard == SHARD);
+            told
+        };
+        assert_eq!(of_shard(&world), [], "{left:?}");
+        let said = blocked(&world).join("\n");
+        assert!(said.contains("had what is committed up to 30"), "{said}");
+        world.failing.clear();
+        world.observe(&l, true);
+        world.run_for(60_000);
+        let (led_by, call) = of_shard(&world).remove(0);
+        assert_eq!(
+            (led_by, call.follower_maps.get(f.as_str())),
+            (l, Some(&left))
+        );
+    }
+}
