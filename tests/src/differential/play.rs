@@ -126,11 +126,12 @@ impl Play {
     }
 
     async fn answer(&self, at: usize, ask: &Ask, key: &str) -> Said {
-        match self.calls.ask(at, self.shard, ask, key, SURELY).await {
+        let said = self.calls.ask(at, self.shard, ask, key, SURELY).await;
+        if said == Said::Refused(CallErrorKind::Unreachable) {
             // It is up: whom it called itself was not reached.
-            Said::Refused(CallErrorKind::Unreachable) => Said::Refused(CallErrorKind::Other),
-            said => said,
+            return Said::Refused(CallErrorKind::Other);
         }
+        said
     }
 
     /// Waits until a call has had its effect, and for a while more.
