@@ -182,6 +182,12 @@ impl Play {
             }
         }
         self.possible.strike(&seen).map_err(|_| self.lost())?;
+        let statuses = seen.iter().flatten().flatten();
+        // A log that was truncated below that leaves records behind.
+        self.logs_are_whole &= statuses
+            .filter(|it| it.commit_offset > it.head_offset)
+            .count()
+            == 0;
         let ways = self.possible.count();
         let _ = writeln!(self.history, "   {} ({ways})", Shown(&seen));
         Ok(())
