@@ -23,13 +23,18 @@
 //! * What a leader knows of a follower never moves back. Only "not a member" on the stream makes
 //!   it start over, from the first entry, which one that is no member still refuses: it takes a
 //!   `NewTerm`, or a snapshot.
-//! * Where the log begins too late, a snapshot is sent: the database, and an empty log.
+//! * Where the log begins later than what a follower has *last*, a snapshot is sent when its stream
+//!   is opened: the database, and an empty log. So one that has all before it loses its own log, and
+//!   whatever more it had applied.
 //! * A replica tells the head of its *log*: after a snapshot none, until it has another entry.
 //! * A follower takes one stream at a time, and `NewTerm` ends it; but whoever opens one, a
 //!   deposed leader too, keeps it until an append of it is refused. It is truncated once in a
 //!   term. Its role says nothing of its log.
 //!
-//! * A truncation goes by the offset alone. Who has less than that refuses for good.
+//! * A truncation goes by the offset alone. Who has less than that refuses for good. It leaves the
+//!   database as it is, which then counts as committed what comes at the same offsets.
+//! * The database of one that is to lead follows only once it leads. Nothing is applied where
+//!   `BecomeLeader` was given up, whatever a quorum has.
 //! * Only what was flushed of the database, at the latest `NewTerm`, outlives a crash.
 //! * A leader with an empty log writes from offset 0 again, whatever its database holds, and takes
 //!   for committed what is not above its commit offset.

@@ -20,6 +20,14 @@
 //!   first is a matter of time, and the first ones' outlive the term.
 //! * Logs that are trimmed by age: real servers look every ten minutes only. Deleting a log while
 //!   its server is down makes the same state as a snapshot does.
+//! * What comes while a replica is being opened for a leader's stream: it is refused, nothing comes
+//!   of it, and it is asked once more.
+//! * Two that lead in one term, in random sequences: they depose one another in an order of
+//!   messages. The table has it.
+//! * A leader that is told to feed itself, which no coordinator does: it closes itself, or keeps all
+//!   shards of its server waiting for half a minute.
+//! * More followers than the replication factor has room for, in `BecomeLeader`: the real one takes
+//!   any of them.
 //! * Connections that go silent: whether they are given up is a matter of minutes.
 //! * Observers, which belong to splits.
 
@@ -28,11 +36,13 @@
 
 mod chance;
 mod links;
+mod moves;
 mod play;
 mod possible;
 mod public;
 mod random;
 mod real;
+mod sequence;
 mod step;
 mod world;
 

@@ -85,10 +85,7 @@ impl Possible {
 
     /// This is what the real one said. Whether it may be.
     pub(super) fn heard(&mut self, said: &Said) -> Result<bool, TooMany> {
-        let heard = match said {
-            Said::Nothing => None,
-            said => Some(said),
-        };
+        let heard = (*said != Said::Nothing).then_some(said);
         let mut worlds = self.worlds();
         worlds.retain(|world| world.said() == heard);
         worlds.iter_mut().for_each(World::hang_up);

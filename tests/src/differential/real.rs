@@ -12,6 +12,7 @@ use stepdown_wire::replication as wire;
 use stepdown_wire::replication::oxia_coordination_client::OxiaCoordinationClient;
 use stepdown_wire::v1;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 use tonic::metadata::AsciiMetadataValue;
@@ -57,6 +58,9 @@ struct Connection {
 impl Real {
     /// Starts them, and binds them to a cluster.
     pub async fn start(oxia: &Path) -> Self {
+        // Nobody else may take a port that is free until its server runs.
+        static STARTING: Mutex<()> = Mutex::const_new(());
+        let _alone = STARTING.lock().await;
         let dir = tempfile::tempdir().expect("a directory can be made");
         let names = (0..SERVERS).map(|at| format!("s{at}"));
         let servers: Vec<OxiaServer> = names
