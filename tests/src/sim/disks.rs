@@ -61,7 +61,7 @@ impl World<'_> {
 
     /// Whether a replica may lead, and others can show that they have all that it has: one that was
     /// fed by a snapshot may not, and they can't, before the next entry.
-    fn has_a_log(&self, server: usize, id: ShardId) -> bool {
+    pub(super) fn has_a_log(&self, server: usize, id: ShardId) -> bool {
         let disk = self.servers[server].model.durable();
         let replica = disk.shards.get(&id);
         replica.is_none_or(|replica| {

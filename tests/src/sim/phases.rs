@@ -105,7 +105,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a majority of each shard that was led remembers it, without this server.
+    /// Whether a majority of each shard that was led remembers it, without this server, and can
+    /// show that it has what any of them has.
     fn is_dispensable(&mut self, server: usize) -> bool {
         let shards = self.store.status().into_iter().flat_map(|it| it.shards());
         let mut led = shards.filter(|(_, _, shard)| shard.was_led());
@@ -113,8 +114,12 @@ impl World<'_> {
             let members = shard.ensemble.iter();
             let members = members.filter_map(|member| self.server_at(&member.internal));
             let others = members.filter(|other| *other != server);
-            let terms = others.map(|other| self.servers[other].model.term(id));
+            let others: Vec<usize> = others.collect();
+            let terms = others
+                .iter()
+                .map(|other| self.servers[*other].model.term(id));
             terms.filter(|term| *term > Term::NEVER).count() > shard.ensemble.len() / 2
+                && others.iter().all(|other| self.has_a_log(*other, id))
         });
         if !is_dispensable {
             self.sometimes.hit("indispensable_for_its_memory");
