@@ -312,7 +312,7 @@ impl Fencing {
             String::new()
         } else {
             let without_log = without_log.join(", ");
-            format!(": {without_log} was fed by a snapshot and has had no entry since")
+            format!(": {without_log} has more in its database than in its log")
         };
         let lost = self.votes.iter().filter_map(|vote| {
             let (server, had, has) = (vote.server.id(), vote.had?, vote.position.offset());
@@ -332,9 +332,9 @@ impl Fencing {
         )
     }
 
-    /// Whether the chosen one, which has no log, has to show that it has nothing else, either.
+    /// Whether the chosen one has to show that it has nothing beyond its log.
     pub(super) fn is_unproved(&self, winner: &Vote) -> bool {
-        !winner.position.has_log() && !self.recall.is_new()
+        !winner.position.is_proved() && !self.recall.is_new()
     }
 
     /// How many votes that count this one covers, if these are a majority, and no log goes further.

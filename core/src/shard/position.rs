@@ -17,6 +17,8 @@ pub(super) struct Position {
     commit: i64,
     /// Its term before.
     term: Term,
+    /// Whether `commit` is known: it is of a replica that told its head, too.
+    is_told: bool,
 }
 
 impl Position {
@@ -26,6 +28,7 @@ impl Position {
             head,
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term: status.term,
+            is_told: status.head_offset >= head.offset,
         }
     }
 
@@ -59,10 +62,16 @@ impl Position {
         self.head.offset >= other.commit && self.head.term >= other.term
     }
 
-    /// Whether it may lead. A server whose log is empty, though its database is not, would write from
-    /// offset 0 again, and acknowledge at once what no other replica has.
+    /// Whether it may lead. A server whose database goes further than its log, which is empty since
+    /// a snapshot or was truncated, would write at offsets that it takes to be committed, and
+    /// acknowledge at once what no other replica has.
     pub(super) fn may_lead(&self) -> bool {
-        self.has_log() || self.commit < 0
+        self.commit <= self.head.offset
+    }
+
+    /// Whether it is known to have nothing beyond its log.
+    pub(super) fn is_proved(&self) -> bool {
+        self.has_log() && self.is_told
     }
 
     /// The head that a leader at this position is told of a follower: the follower's own, unless it
@@ -174,8 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_something_but_no_log_may_not_lead() {
+    fn one_that_has_more_than_its_log_may_not_lead() {
         assert!(at((2, 5), 5, 2).may_lead());
+        assert!(!at((2, 5), 6, 2).may_lead());
         assert!(at(NO_LOG, -1, 2).may_lead());
         assert!(!at(NO_LOG, 0, 2).may_lead());
     }

@@ -28,7 +28,7 @@ pub(super) struct Promotion {
     quorum: usize,
     /// The followers that it was told of and that are not known to be away.
     reachable: BTreeSet<ServerId>,
-    /// It has no log, and is to show, once it leads, that it has nothing else, either.
+    /// It is to show, once it leads, that it has nothing beyond its log.
     unproved: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) enum NotLeading {
     Failed(ServerId, CallError),
     #[error("{0} gave another answer")]
     OtherAnswer(ServerId),
-    #[error("{0} was fed by a snapshot and has had no entry since, so it may not lead")]
+    #[error("{0} has more in its database than in its log, so it may not lead")]
     Fed(ServerId),
     #[error("{0} leads no more: it is {1:?} in term {2}")]
     NoMore(ServerId, ReplicaRole, Term),

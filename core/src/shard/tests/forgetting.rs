@@ -207,7 +207,7 @@ fn one_that_was_fed_by_a_snapshot_neither_leads_nor_lets_one_lead_that_is_behind
     let name = one.split(':').next().unwrap();
     let said = blocked(&world);
     assert!(
-        said[0].contains(&format!("{name} was fed by a snapshot")),
+        said[0].contains(&format!("{name} has more in its database than in its log")),
         "{said:?}"
     );
     world.failing.clear();
@@ -281,6 +281,32 @@ fn one_without_a_log_that_turns_out_to_have_more_is_never_stored_as_the_leader()
         shard.leader.as_ref().is_none_or(|it| *it.internal == *gone),
         "{shard:?}"
     );
+}
+
+#[test]
+fn nothing_is_stored_while_a_majority_would_refuse_every_term_that_can_be_sent() {
+    let (world, ..) = leaderless(|world, one, _| {
+        let broken = replica(1 << 40, ReplicaRole::Fenced);
+        world.replicas.insert(one.to_owned(), broken);
+    });
+    assert_eq!((promotions(&world).len(), term(&world)), (0, Term(0)));
+}
+
+#[test]
+fn one_whose_log_was_truncated_below_its_database_does_not_lead() {
+    let (world, gone, cut, _) = leaderless(|world, one, other| {
+        for (server, commit_offset) in [(one, 30), (other, 10)] {
+            let fenced = ReplicaStatus {
+                commit_offset,
+                ..status(0, 20)
+            };
+            world.replicas.insert(server.to_owned(), fenced);
+        }
+        world.heads.insert(one.to_owned(), head(0, 20));
+        world.heads.insert(other.to_owned(), head(0, 20));
+    });
+    assert!(promotions(&world).iter().all(|(led_by, _)| *led_by != cut));
+    assert_ne!(leader(&world), gone);
 }
 
 #[test]
