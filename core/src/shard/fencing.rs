@@ -38,9 +38,6 @@ pub(super) struct Asked {
 pub(super) struct Vote {
     pub(super) server: DataServerIdentity,
     pub(super) position: Position,
-    /// Up to where it was seen to have what is committed, if that is more than it has: its disk is
-    /// not what it was, so its vote does not count.
-    had: Option<i64>,
 }
 
 /// What has become of a round.
@@ -173,14 +170,7 @@ impl Fencing {
                 if position.has_log() {
                     memory.fed.remove(&server.id());
                 }
-                let had = memory
-                    .lost_by(&server.id(), &position)
-                    .filter(|_| !self.recall.is_new());
-                self.votes.push(Vote {
-                    server,
-                    position,
-                    had,
-                });
+                self.votes.push(Vote { server, position });
             }
             Ok(_) => self.last_failure = format!("{} gave another answer", server.id()),
             Err(error) => {
@@ -273,14 +263,14 @@ impl Fencing {
             return Round::Open;
         };
         let is_waiting = self.is_open();
-        let whole = self.votes.iter().filter(|vote| vote.had.is_none()).count();
         let winner = self
             .votes
             .iter()
-            .filter(|vote| shard.ensemble.contains(&vote.server) && vote.had.is_none())
+            .filter(|vote| shard.ensemble.contains(&vote.server))
+            .filter(|vote| vote.position.offset() >= memory.committed || self.recall.is_new())
             .filter(|vote| vote.position.may_lead() || self.recall.is_new())
             .filter_map(|vote| Some((vote, self.covered_by(vote)?)))
-            .filter(|(_, covered)| *covered == whole || !is_waiting)
+            .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
             .min_by_key(|(vote, covered)| {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
                 let leads = cx.leaders.count(&vote.server.id());
@@ -294,7 +284,7 @@ impl Fencing {
             }
             None if is_waiting => Round::Open,
             None => {
-                let reason = self.no_leader();
+                let reason = self.no_leader(memory);
                 memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
                 self.report_end(memory, cx);
                 memory.blocked(&reason, cx);
@@ -303,7 +293,7 @@ impl Fencing {
         }
     }
 
-    fn no_leader(&self) -> String {
+    fn no_leader(&self, memory: &Memory) -> String {
         let without_log = self.votes.iter().filter(|vote| !vote.position.may_lead());
         let without_log: Vec<_> = without_log
             .map(|vote| vote.server.id().to_string())
@@ -314,13 +304,13 @@ impl Fencing {
             let without_log = without_log.join(", ");
             format!(": {without_log} has more in its database than in its log")
         };
-        let lost = self.votes.iter().filter_map(|vote| {
-            let (server, had, has) = (vote.server.id(), vote.had?, vote.position.offset());
-            Some(format!(
-                "; {server} has its log up to {has} only, and had what is committed up to {had}"
-            ))
-        });
-        let lost: String = lost.collect();
+        let most = self.votes.iter().map(|vote| vote.position.offset()).max();
+        let lost = if most.is_some_and(|most| most < memory.committed) {
+            let committed = memory.committed;
+            format!("; what is committed up to {committed} was lost by whoever answers")
+        } else {
+            String::new()
+        };
         let missing = if self.recall.is_short() {
             format!("; {}", self.recall.shortage())
         } else {
@@ -337,15 +327,14 @@ impl Fencing {
         !winner.position.is_proved() && !self.recall.is_new()
     }
 
-    /// How many votes that count this one covers, if these are a majority, and no log goes further.
+    /// How many votes this one covers, if these are a majority and all that have a log.
     fn covered_by(&self, vote: &Vote) -> Option<usize> {
         let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = self
             .votes
             .iter()
             .partition(|other| vote.position.covers(&other.position));
         let is_least = beyond.iter().any(|other| other.position.has_log());
-        let covered = covered.iter().filter(|vote| vote.had.is_none()).count();
-        (!is_least && covered >= self.quorum).then_some(covered)
+        (!is_least && covered.len() >= self.quorum).then_some(covered.len())
     }
 
     fn report_end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {

@@ -5,7 +5,7 @@ use super::follower::{Follower, Meaning};
 use super::memory::Memory;
 use super::position::Position;
 use crate::call::{Answer, CallError, EntryId};
-use crate::cluster::{DataServerIdentity, ShardMetadata};
+use crate::cluster::ShardMetadata;
 use crate::context::Context;
 use crate::id::{RequestId, ServerId, Timestamp};
 
@@ -45,23 +45,13 @@ impl Followers {
     }
 
     /// The leader has committed up to here.
-    pub(super) fn committed(
-        &mut self,
-        leader: &DataServerIdentity,
-        offset: i64,
-        memory: &mut Memory,
-    ) {
+    pub(super) fn committed(&mut self, offset: i64) {
         self.committed = self.committed.max(offset);
-        memory.saw(leader.id(), self.committed);
     }
 
-    /// The leader leads: what it and those in sync have is committed.
-    pub(super) fn elected(&self, leader: &DataServerIdentity, memory: &mut Memory) {
-        memory.see_anew();
-        memory.saw(leader.id(), self.committed);
-        for follower in self.all.iter().filter(|it| it.is_in_sync()) {
-            memory.saw(follower.id(), self.committed);
-        }
+    /// Up to where the leader is known to have committed, where it leads.
+    pub(super) fn known_to_be_committed(&self) -> i64 {
+        self.committed
     }
 
     /// How many are in sync.
@@ -117,13 +107,10 @@ impl Followers {
     ) -> Option<Meaning> {
         let shard = memory.metadata(cx)?;
         let committed = self.committed;
-        let mut followers = self.all.iter_mut();
-        let follower = followers.find(|follower| follower.request() == Some(request))?;
-        let meaning = follower.answered(result, &shard, committed, memory, cx);
-        if follower.is_in_sync() {
-            memory.saw(follower.id(), committed);
-        }
-        Some(meaning)
+        self.all
+            .iter_mut()
+            .find(|follower| follower.request() == Some(request))
+            .map(|follower| follower.answered(result, &shard, committed, memory, cx))
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
-use super::position::Position;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, NewTerm};
+use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
@@ -27,9 +26,10 @@ pub(super) struct Memory {
     pub(super) began: Timestamp,
     /// Replicas that were found to have what is committed up to here in their databases, but no log.
     pub(super) fed: BTreeMap<ServerId, i64>,
-    /// How far replicas were seen to have what their leader had committed. No later leader takes that
-    /// away from them, so whoever has less has lost it.
-    had: BTreeMap<ServerId, i64>,
+    /// Up to where the present, or last, leader was seen to have committed. Whoever is to lead after
+    /// it has to have that much, whatever the voters say: one of them may have lost the end of its
+    /// log, or all of it.
+    pub(super) committed: i64,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
@@ -49,7 +49,7 @@ impl Memory {
             elected: Timestamp::default(),
             began: Timestamp::default(),
             fed: BTreeMap::new(),
-            had: BTreeMap::new(),
+            committed: EntryId::NONE.offset,
             undecided: BTreeSet::new(),
             unexplained: 0,
             learning: BTreeSet::new(),
@@ -124,24 +124,6 @@ impl Memory {
             key_sorting: namespace.map_or(KeySorting::Unknown, |namespace| namespace.key_sorting),
         });
         self.call(server, call, cx)
-    }
-
-    /// A replica was seen to have what is committed up to this offset.
-    pub(super) fn saw(&mut self, server: ServerId, committed: i64) {
-        let had = self.had.entry(server).or_insert(committed);
-        *had = committed.max(*had);
-    }
-
-    /// Up to where a replica at this position was seen to have what is committed, if that is more
-    /// than it has.
-    pub(super) fn lost_by(&self, server: &ServerId, position: &Position) -> Option<i64> {
-        let had = self.had.get(server).copied();
-        had.filter(|had| *had > position.offset())
-    }
-
-    /// A new leader is stored: what was seen before it does not count any more.
-    pub(super) fn see_anew(&mut self) {
-        self.had.clear();
     }
 
     /// Asks a replica that is in a higher term for that term.

@@ -67,7 +67,6 @@ impl Promotion {
         let Vote {
             server: leader,
             position,
-            ..
         } = winner;
         // A broken document may name one address twice: nobody follows itself.
         let is_follower = |server: &DataServerIdentity| {
@@ -186,7 +185,7 @@ impl Promotion {
         }
         memory.unexplained = 0;
         memory.undecided.clear();
-        self.followers.elected(leader, memory);
+        memory.committed = self.followers.known_to_be_committed();
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -76,10 +76,9 @@ impl Verification {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,
                 });
-                if let Some(leader) = &shard.leader {
-                    self.followers
-                        .committed(leader, status.commit_offset, memory);
-                }
+                self.followers.committed(status.commit_offset);
+                let committed = status.commit_offset.min(status.head_offset);
+                memory.committed = memory.committed.max(committed);
                 Next::Lead(std::mem::take(&mut self.followers))
             }
             // It does not lead what it does not have.

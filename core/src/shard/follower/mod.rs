@@ -122,10 +122,6 @@ impl Follower {
         }
     }
 
-    pub(super) fn id(&self) -> ServerId {
-        self.identity.id()
-    }
-
     pub(super) fn is_in_sync(&self) -> bool {
         self.state == State::InSync
     }

@@ -291,7 +291,7 @@ fn what_blocks_is_told_as_it_is() {
 /// The log of one that had everything is gone, or is an older copy; its term, and so its memory of
 /// having been fenced, is still there.
 #[test]
-fn one_whose_log_is_shorter_than_what_it_had_does_not_count() {
+fn nobody_leads_who_has_less_than_is_known_to_be_committed() {
     for left in [EntryId::NONE, head(0, 9)] {
         let world = World::steady();
         let l = leader(&world);
@@ -320,7 +320,10 @@ fn one_whose_log_is_shorter_than_what_it_had_does_not_count() {
         };
         assert_eq!(of_shard(&world), [], "{left:?}");
         let said = blocked(&world).join("\n");
-        assert!(said.contains("had what is committed up to 30"), "{said}");
+        assert!(
+            said.contains("what is committed up to 30 was lost"),
+            "{said}"
+        );
         world.failing.clear();
         world.observe(&l, true);
         world.run_for(60_000);
