@@ -60,12 +60,11 @@ impl LeaseState {
             Phase::Resting if self.may_hold() => {}
             Phase::Resting => self.observed_freely(lease),
             Phase::Campaigning { .. } => {
-                let (holder, bid_at) = (self.holder().cloned(), self.bid_at());
+                let before = self.seen.as_ref().and_then(|seen| seen.lease.clone());
                 self.observed_freely(lease);
                 // It may show the past. A renewal is believed, for it comes all the time; whatever
-                // else puts our bid off is looked at.
-                let is_renewed = holder.is_some() && holder.as_ref() == self.holder();
-                self.look |= !is_renewed && self.bid_at() > bid_at;
+                // else keeps us from bidding is looked at.
+                self.look |= before.is_some_and(|before| self.is_taken_since(&before.record));
                 let quiet = self.options.timing.quiet();
                 let look_at = self.now.after(self.spread(quiet));
                 self.phase = Phase::Campaigning { look_at };
@@ -79,6 +78,16 @@ impl LeaseState {
         } else {
             self.look |= self.phase != Phase::Resting;
         }
+    }
+
+    /// Whether somebody holds it who did not then; one that has not renewed it since, by his own
+    /// clock, is one of before.
+    fn is_taken_since(&self, then: &LeaseRecord) -> bool {
+        let now = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
+        now.is_some_and(|Lease { record: now, .. }| {
+            let is_renewed = then.holder == now.holder && then.renewed < now.renewed;
+            now.is_held() && !is_renewed && !then.is_as_old_as(now)
+        })
     }
 
     /// Takes note of the lease. A record that is still the same goes on ageing, even where its

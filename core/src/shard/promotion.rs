@@ -30,6 +30,8 @@ pub(super) struct Promotion {
     reachable: BTreeSet<ServerId>,
     /// It is to show, once it leads, that it has nothing beyond its log.
     unproved: bool,
+    /// It has said that it leads.
+    leads: bool,
 }
 
 /// The leader is on its way to the store.
@@ -122,6 +124,7 @@ impl Promotion {
             quorum,
             reachable,
             unproved,
+            leads: false,
         }
     }
 
@@ -152,6 +155,7 @@ impl Promotion {
         let Self { term, leader, .. } = self;
         match result {
             Ok(Answer::BecameLeader) if self.unproved => {
+                self.leads = true;
                 self.request = memory.ask_status(leader, cx);
                 return Ok(None);
             }
@@ -170,6 +174,8 @@ impl Promotion {
             Err(error) => {
                 match error.kind {
                     CallErrorKind::InvalidTerm => memory.learn(leader, cx),
+                    // No log keeps it from leading.
+                    _ if self.leads => {}
                     CallErrorKind::InvalidStatus
                     | CallErrorKind::Other
                     | CallErrorKind::TimedOut => memory.unexplained += 1,

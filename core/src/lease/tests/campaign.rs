@@ -326,6 +326,22 @@ fn what_a_watch_shows_of_the_past_does_not_put_off_a_bid_without_a_look() {
 }
 
 #[test]
+fn an_older_renewal_of_the_same_holder_is_not_taken_for_a_sign_of_life() {
+    let mut bench = Bench::new();
+    let record = bench.foreign("other", Some(OTHER));
+    bench.put(record.clone());
+    let late = bench.object.clone();
+    bench.tell(LeaseEvent::CampaignRequested);
+    bench.settle();
+    bench.pass(Duration::from_secs(1));
+    bench.put(record);
+    bench.tell(LeaseEvent::LeaseObserved(bench.object.clone()));
+    assert_eq!(bench.request(), None, "a renewal");
+    bench.tell(LeaseEvent::LeaseObserved(late));
+    assert!(matches!(bench.request(), Some(LeaseEffect::Read { .. })));
+}
+
+#[test]
 fn whoever_loses_often_lets_others_go_first_where_another_is_there() {
     for another in [true, false] {
         let mut bench = Bench::new();

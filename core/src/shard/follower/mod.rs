@@ -143,8 +143,9 @@ impl Follower {
             State::Asked(request) | State::Probed(request) | State::Fencing(request) => {
                 context.cancel(request);
             }
-            State::Due(_) => {}
-            State::InSync | State::Unfenced | State::Fenced(_) | State::Joining(..) => {
+            // In sync by what it said before it was away, or by what was committed then.
+            State::Due(_) | State::InSync => {}
+            State::Unfenced | State::Fenced(_) | State::Joining(..) => {
                 return false;
             }
         }

@@ -334,3 +334,31 @@ fn nobody_leads_who_has_less_than_is_known_to_be_committed() {
         );
     }
 }
+
+/// Its disk may have been put back to an older copy meanwhile.
+#[test]
+fn a_follower_that_was_away_is_judged_anew_by_what_is_committed_when_it_is_back() {
+    let mut world = World::steady();
+    world.run_for(5_000);
+    let l = leader(&world);
+    let (f, _) = others(&l);
+    // It answers while it is taken to be away.
+    world.observe(&f, false);
+    world.run_for(5_000);
+    let leads = ReplicaStatus {
+        role: ReplicaRole::Leader,
+        ..status(0, 30)
+    };
+    world.replicas.insert(l, leads);
+    world.replicas.insert(f.clone(), status(0, 9));
+    world.log.clear();
+    world.observe(&f, true);
+    world.run_for(5_000);
+    let told = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::ShardInSync { shard, in_sync, .. }) if *shard == SHARD => {
+            Some(*in_sync)
+        }
+        _ => None,
+    });
+    assert!(told.last().is_some_and(|in_sync| in_sync < 3));
+}
