@@ -343,22 +343,14 @@ fn a_follower_that_was_away_is_judged_anew_by_what_is_committed_when_it_is_back(
     let l = leader(&world);
     let (f, _) = others(&l);
     // It answers while it is taken to be away.
-    world.observe(&f, false);
+    world.lose(&f, &["CheckHealth", "Handshake"]);
     world.run_for(5_000);
-    let leads = ReplicaStatus {
-        role: ReplicaRole::Leader,
-        ..status(0, 30)
-    };
-    world.replicas.insert(l, leads);
-    world.replicas.insert(f.clone(), status(0, 9));
     world.log.clear();
+    world.failing.clear();
     world.observe(&f, true);
-    world.run_for(5_000);
-    let told = world.log.iter().filter_map(|effect| match effect {
-        Effect::Report(Report::ShardInSync { shard, in_sync, .. }) if *shard == SHARD => {
-            Some(*in_sync)
-        }
-        _ => None,
-    });
-    assert!(told.last().is_some_and(|in_sync| in_sync < 3));
+    world.run_for(1_000);
+    let calls = calls_of_shard(&world).into_iter();
+    let asked = calls.filter(|(kind, ..)| *kind == "GetStatus");
+    let asked: Vec<_> = asked.map(|(_, server, _)| server.to_owned()).collect();
+    assert_eq!(asked, [l, f]);
 }
