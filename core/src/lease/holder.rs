@@ -103,17 +103,19 @@ impl LeaseState {
         match &mut self.phase {
             Phase::Holding { .. } => {
                 self.flaps.lose(self.now);
-                self.look = false;
-                self.phase = Phase::Resting;
+                self.rest();
             }
-            Phase::Campaigning { .. } => {
-                self.look = false;
-                self.phase = Phase::Resting;
-            }
+            Phase::Campaigning { .. } => self.rest(),
             // Whoever wanted to lead after it does so no more.
             Phase::Releasing { again, .. } => *again = false,
             Phase::Resting => {}
         }
+    }
+
+    /// Nothing is wanted of the lease, nor is there anything to be known of it.
+    pub(super) fn rest(&mut self) {
+        self.phase = Phase::Resting;
+        self.look = false;
     }
 
     fn renewal(&self) -> LeaseRecord {

@@ -46,8 +46,7 @@ impl LeaseState {
         let Phase::Releasing { again, .. } = self.phase else {
             return;
         };
-        self.phase = Phase::Resting;
-        self.look = false;
+        self.rest();
         self.successor = None;
         self.doubt = None;
         self.report(LeaseReport::Released { given_back });

@@ -267,8 +267,10 @@ impl Fencing {
             .votes
             .iter()
             .filter(|vote| shard.ensemble.contains(&vote.server))
-            .filter(|vote| vote.position.offset() >= memory.committed || self.recall.is_new())
-            .filter(|vote| vote.position.may_lead() || self.recall.is_new())
+            .filter(|vote| {
+                let has_committed = vote.position.offset() >= memory.committed;
+                self.recall.is_new() || has_committed && vote.position.may_lead()
+            })
             .filter_map(|vote| Some((vote, self.covered_by(vote)?)))
             .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
             .min_by_key(|(vote, covered)| {

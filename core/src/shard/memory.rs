@@ -152,12 +152,14 @@ impl Memory {
     }
 
     /// Notes a term that a replica has reported, unless it is not plausible: that replica is
-    /// broken, and must not keep the shard from ever being elected.
-    pub(super) fn note(&mut self, term: Term, cx: &ShardContext<'_>) {
+    /// broken, and must not keep the shard from ever being elected. Returns whether it is plausible.
+    pub(super) fn note(&mut self, term: Term, cx: &ShardContext<'_>) -> bool {
         let stored = self.metadata(cx).map_or(Term::NEVER, |shard| shard.term);
-        if self.is_plausible(term, stored, cx.context) {
+        let is_plausible = self.is_plausible(term, stored, cx.context);
+        if is_plausible {
             self.seen = self.seen.max(term);
         }
+        is_plausible
     }
 
     /// Whether a replica may really be in this term.

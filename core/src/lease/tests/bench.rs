@@ -58,6 +58,16 @@ impl Bench {
         bench
     }
 
+    /// A candidate that has seen the lease held by another, as it is now.
+    pub(super) fn beside_another() -> (Self, LeaseRecord) {
+        let mut bench = Self::new();
+        let record = bench.foreign("other", Some(OTHER));
+        bench.put(record.clone());
+        bench.tell(LeaseEvent::CampaignRequested);
+        bench.settle();
+        (bench, record)
+    }
+
     pub(super) fn tell(&mut self, event: LeaseEvent) {
         self.machine.handle(self.now, event);
     }

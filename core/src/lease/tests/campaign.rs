@@ -75,11 +75,7 @@ fn a_record_that_is_renewed_begins_anew_and_one_whose_version_alone_changes_does
     bench.settle();
     assert!(bench.machine.authority().is_some(), "15 s have passed");
 
-    let mut bench = Bench::new();
-    let record = bench.foreign("other", Some(OTHER));
-    bench.put(record.clone());
-    bench.tell(LeaseEvent::CampaignRequested);
-    bench.settle();
+    let (mut bench, record) = Bench::beside_another();
     bench.pass(Duration::from_secs(9));
     bench.settle();
     bench.put(LeaseRecord {
@@ -95,11 +91,7 @@ fn a_record_that_is_renewed_begins_anew_and_one_whose_version_alone_changes_does
 
 #[test]
 fn a_released_lease_is_bid_for_at_once() {
-    let mut bench = Bench::new();
-    let record = bench.foreign("other", Some(OTHER));
-    bench.put(record.clone());
-    bench.tell(LeaseEvent::CampaignRequested);
-    bench.settle();
+    let (mut bench, record) = Bench::beside_another();
     assert_eq!(bench.machine.authority(), None);
     bench.put(LeaseRecord {
         holder: "".into(),
@@ -254,11 +246,7 @@ fn the_epoch_of_the_last_holder_is_kept_by_the_next() {
 
 #[test]
 fn a_candidate_hears_of_the_holder_and_of_its_change() {
-    let mut bench = Bench::new();
-    let record = bench.foreign("other", Some(OTHER));
-    bench.put(record.clone());
-    bench.tell(LeaseEvent::CampaignRequested);
-    bench.settle();
+    let (mut bench, record) = Bench::beside_another();
     bench.put(record.clone());
     bench.tell(LeaseEvent::LeaseObserved(bench.object.clone()));
     bench.put(LeaseRecord {
@@ -284,11 +272,7 @@ fn a_candidate_hears_of_the_holder_and_of_its_change() {
 
 #[test]
 fn a_watch_that_talks_spares_the_polling() {
-    let mut bench = Bench::new();
-    let record = bench.foreign("other", Some(OTHER));
-    bench.put(record.clone());
-    bench.tell(LeaseEvent::CampaignRequested);
-    bench.settle();
+    let (mut bench, record) = Bench::beside_another();
     let mut reads = 0;
     for _ in 0..1_000 {
         bench.pass(Duration::from_secs(3));
@@ -304,12 +288,8 @@ fn a_watch_that_talks_spares_the_polling() {
 
 #[test]
 fn what_a_watch_shows_of_the_past_does_not_put_off_a_bid_without_a_look() {
-    let mut bench = Bench::new();
-    let record = bench.foreign("other", Some(OTHER));
-    bench.put(record.clone());
+    let (mut bench, record) = Bench::beside_another();
     let late = bench.object.clone();
-    bench.tell(LeaseEvent::CampaignRequested);
-    bench.settle();
     let vacant = LeaseRecord {
         holder: "".into(),
         process: None,
@@ -327,12 +307,8 @@ fn what_a_watch_shows_of_the_past_does_not_put_off_a_bid_without_a_look() {
 
 #[test]
 fn an_older_renewal_of_the_same_holder_is_not_taken_for_a_sign_of_life() {
-    let mut bench = Bench::new();
-    let record = bench.foreign("other", Some(OTHER));
-    bench.put(record.clone());
+    let (mut bench, record) = Bench::beside_another();
     let late = bench.object.clone();
-    bench.tell(LeaseEvent::CampaignRequested);
-    bench.settle();
     bench.pass(Duration::from_secs(1));
     bench.put(record);
     bench.tell(LeaseEvent::LeaseObserved(bench.object.clone()));

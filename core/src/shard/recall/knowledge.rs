@@ -82,15 +82,13 @@ fn status(
     match result {
         Ok(Answer::Status(status)) if status.has_forgotten() => Knowledge::Forgot,
         Ok(Answer::Status(status)) => {
-            let stored = memory.metadata(cx).map_or(Term::NEVER, |shard| shard.term);
-            if !memory.is_plausible(status.term, stored, cx.context) {
+            if !memory.note(status.term, cx) {
                 // It would refuse every term that can be sent: nothing is stored in vain.
                 return Knowledge::Silent(format!(
                     "it is in term {}, which is broken",
                     status.term
                 ));
             }
-            memory.note(status.term, cx);
             Knowledge::Remembers(status)
         }
         Ok(_) => Knowledge::Silent("it gave another answer".to_owned()),
