@@ -176,6 +176,7 @@ impl Election {
         let Some(shard) = memory.metadata(cx) else {
             return Next::Stay;
         };
+        self.doubtful = false;
         let mut fencing = Fencing::begin(term, recall, &shard, memory, cx);
         let round = fencing.count(memory, cx);
         self.step = Step::Fencing(fencing);
@@ -231,7 +232,7 @@ impl Election {
             let later = cx.context.now.after(cx.context.timing.reconnect_most);
             return Next::Verify(followers, Some(later));
         }
-        if recording.doubtful {
+        if self.doubtful {
             followers.doubt();
             return Next::Verify(followers, None);
         }

@@ -17,6 +17,9 @@ use crate::ledger::Durable;
 #[derive(Clone, Debug)]
 pub(super) struct Election {
     pub(super) step: Step,
+    /// A member has been restarted since the attempt began to fence: who leads is asked whether it
+    /// does, and the others what they have.
+    pub(super) doubtful: bool,
 }
 
 /// How far the attempt is.
@@ -46,6 +49,7 @@ impl Election {
     pub(super) fn new(start: Start) -> Self {
         Self {
             step: Step::Beginning(start),
+            doubtful: false,
         }
     }
 
@@ -54,6 +58,7 @@ impl Election {
         let recall = None;
         Self {
             step: Step::Persisting { term, recall },
+            doubtful: false,
         }
     }
 
@@ -281,9 +286,7 @@ impl Perform for Election {
     }
 
     fn doubted(&mut self) -> Next {
-        if let Step::Recording(recording) = &mut self.step {
-            recording.doubtful = true;
-        }
+        self.doubtful = true;
         Next::Stay
     }
 

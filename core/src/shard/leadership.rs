@@ -56,10 +56,7 @@ impl Perform for Leadership {
                 self.followers.drive(memory, cx);
             }
             Some(Meaning::ElectWithout(_)) => return Next::Elect(Start::Later),
-            Some(Meaning::Elect(term)) => {
-                memory.note(term, cx);
-                return Next::Elect(Start::Later);
-            }
+            Some(Meaning::Elect) => return Next::Elect(Start::Later),
         }
         Next::Stay
     }

@@ -40,8 +40,6 @@ pub(super) struct Recording {
     pub(super) term: Term,
     pub(super) leader: DataServerIdentity,
     pub(super) followers: Followers,
-    /// Whether it has become doubtful in the meantime that the leader leads.
-    pub(super) doubtful: bool,
 }
 
 /// Why the chosen one does not lead.
@@ -211,7 +209,6 @@ impl Promotion {
             term: *term,
             leader: leader.clone(),
             followers: std::mem::take(&mut self.followers),
-            doubtful: false,
         }))
     }
 

@@ -21,17 +21,17 @@ impl Follower {
     ) -> Meaning {
         match self.state {
             State::Asked(_) => self.asked(result, shard, committed, memory, cx),
-            State::Probed(_) => self.probed(result, shard, cx.context),
+            State::Probed(_) => self.probed(result, cx.context),
             State::Fencing(_) => match self.fenced(result, cx.context) {
                 Some(CallErrorKind::InvalidTerm) => {
                     memory.learn(&self.identity, cx);
                     Meaning::GoOn
                 }
                 // It leads in this very term, too.
-                Some(CallErrorKind::InvalidStatus) => Meaning::Elect(shard.term),
+                Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Joining(_, head) => self.added(result, shard, head, committed, cx.context),
+            State::Joining(_, head) => self.added(result, head, committed, cx.context),
             State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => Meaning::GoOn,
         }
     }
@@ -41,25 +41,25 @@ impl Follower {
         result: Result<Answer, CallError>,
         shard: &ShardMetadata,
         committed: i64,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Meaning {
         let status = match result {
             Ok(Answer::Status(status)) => status,
             Err(error) if error.kind == CallErrorKind::NotMember => {
-                return self.not_open(shard, memory, cx);
+                return self.not_open(memory, cx);
             }
             Ok(_) | Err(_) => {
                 self.retry(cx.context);
                 return Meaning::GoOn;
             }
         };
+        let is_plausible = memory.note(status.term, cx);
         let context = &mut *cx.context;
         if is_ahead(&status, shard) {
             self.retry(context);
-            let is_plausible = memory.is_plausible(status.term, shard.term, context);
             return if is_plausible {
-                Meaning::Elect(status.term)
+                Meaning::Elect
             } else {
                 Meaning::GoOn
             };
@@ -70,7 +70,7 @@ impl Follower {
         if status.term < shard.term {
             // It has not been fenced in this term, or does not know of it any more.
             if self.cursor == Cursor::Kept {
-                return self.behind(EntryId::NONE.offset, shard, context);
+                return self.behind(EntryId::NONE.offset, context);
             }
             self.state = State::Unfenced;
             return Meaning::GoOn;
@@ -86,24 +86,19 @@ impl Follower {
             self.state = State::Unfenced;
             return Meaning::GoOn;
         }
-        self.judge(status.head_offset, committed, shard, context)
+        self.judge(status.head_offset, committed, context)
     }
 
     /// The replica is not open: its server was restarted, or has lost its disk, which looks alike.
     /// Where it may be fed, it is asked whether it was ever fenced.
-    fn not_open(
-        &mut self,
-        shard: &ShardMetadata,
-        memory: &Memory,
-        cx: &mut ShardContext<'_>,
-    ) -> Meaning {
+    fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Meaning {
         self.state = match self.cursor {
             Cursor::None => State::Unfenced,
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
                 if !memory.is_spared(&self.identity.id(), cx) {
                     // Nobody could be elected without it. The question would open it, and then its
                     // leader could not feed it any more.
-                    return self.behind(EntryId::NONE.offset, shard, cx.context);
+                    return self.behind(EntryId::NONE.offset, cx.context);
                 }
                 State::Probed(memory.send_new_term(Term::NEVER, &self.identity, cx))
             }
@@ -111,16 +106,11 @@ impl Follower {
         Meaning::GoOn
     }
 
-    fn probed(
-        &mut self,
-        result: Result<Answer, CallError>,
-        shard: &ShardMetadata,
-        context: &mut Context,
-    ) -> Meaning {
+    fn probed(&mut self, result: Result<Answer, CallError>, context: &mut Context) -> Meaning {
         match was_fenced(&result) {
             Some(false) => self.forgotten(context),
             // Its leader's stream opens it as a follower again.
-            Some(true) | None => self.behind(EntryId::NONE.offset, shard, context),
+            Some(true) | None => self.behind(EntryId::NONE.offset, context),
         }
     }
 
@@ -135,33 +125,22 @@ impl Follower {
         Meaning::ElectWithout(self.identity.id())
     }
 
-    fn judge(
-        &mut self,
-        head_offset: i64,
-        committed: i64,
-        shard: &ShardMetadata,
-        context: &mut Context,
-    ) -> Meaning {
+    fn judge(&mut self, head_offset: i64, committed: i64, context: &mut Context) -> Meaning {
         if head_offset >= committed {
             self.has_caught_up();
             return Meaning::GoOn;
         }
-        self.behind(head_offset, shard, context)
+        self.behind(head_offset, context)
     }
 
     /// It is left to its leader, for as long as it comes nearer.
-    fn behind(
-        &mut self,
-        head_offset: i64,
-        shard: &ShardMetadata,
-        context: &mut Context,
-    ) -> Meaning {
+    fn behind(&mut self, head_offset: i64, context: &mut Context) -> Meaning {
         self.retry(context);
         let since = context.now;
         match self.behind {
             Some(behind) if head_offset <= behind.head_offset => {
                 if since.since(behind.since) >= context.timing.catch_up {
-                    return Meaning::Elect(shard.term);
+                    return Meaning::Elect;
                 }
             }
             Some(_) | None => self.behind = Some(Behind { since, head_offset }),
@@ -186,7 +165,6 @@ impl Follower {
     fn added(
         &mut self,
         result: Result<Answer, CallError>,
-        shard: &ShardMetadata,
         head: EntryId,
         committed: i64,
         context: &mut Context,
@@ -197,7 +175,7 @@ impl Follower {
                 // the log shows whether it has caught up.
                 self.refusals = 0;
                 self.cursor = Cursor::Kept;
-                return self.judge(head.offset, committed, shard, context);
+                return self.judge(head.offset, committed, context);
             }
             Ok(_) => {
                 self.retry(context);
@@ -210,7 +188,7 @@ impl Follower {
             // The first time the leader may have moved on. If it has not, then the follower's log
             // ends in a later term than the leader's began with: only an election in which it takes
             // part brings it back.
-            CallErrorKind::InvalidTerm if self.refusals > 0 => Meaning::Elect(shard.term),
+            CallErrorKind::InvalidTerm if self.refusals > 0 => Meaning::Elect,
             CallErrorKind::InvalidTerm => {
                 self.refusals = self.refusals.saturating_add(1);
                 Meaning::VerifyLeader

@@ -76,7 +76,7 @@ pub(super) enum Meaning {
     /// Go on with the follower.
     GoOn,
     /// A replica is in a higher term, or two lead in one, or it can't catch up: elect.
-    Elect(Term),
+    Elect,
     /// This one has lost its disk, and only a new leader can feed it: elect, if that can be done
     /// without it.
     ElectWithout(ServerId),

@@ -1,0 +1,79 @@
+//! Servers that are restarted, and answers that come, while a leader is being made or verified.
+
+use super::{LIFE, calls_of_shard, leader, of_shard, others, promotions, recording, replica};
+use crate::call::ReplicaRole;
+use crate::scripted::{World, name};
+use crate::{Effect, Term};
+
+/// How often the server was asked what it has.
+fn questions(world: &World, server: &str) -> usize {
+    let calls = calls_of_shard(world);
+    let calls = calls.iter();
+    let asked = calls.filter(|(kind, to, _)| *kind == "GetStatus" && to == server);
+    asked.count()
+}
+
+/// The server answers at last what it was asked, and from now on.
+fn speak(world: &mut World, server: &str, kind: &'static str) {
+    let asked = world.log.iter().rev().find(|effect| {
+        matches!(effect, Effect::Call { server: to, call, .. }
+            if &*to.internal == server && name(call) == kind && of_shard(call))
+    });
+    let asked = asked.unwrap().clone();
+    world.silent.remove(&(server.to_owned(), kind));
+    world.answer(asked);
+    world.settle();
+}
+
+#[test]
+fn a_leader_restarted_while_it_is_being_recorded_is_asked_whether_it_still_leads() {
+    let mut world = recording();
+    let (chosen, _) = promotions(&world).remove(0);
+    world.break_watch(&chosen);
+    let before = questions(&world, &chosen);
+    world.release();
+    assert!(questions(&world, &chosen) > before);
+}
+
+#[test]
+fn a_follower_restarted_while_its_leader_is_being_promoted_is_asked_what_it_has() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (one, other) = others(&led_by);
+    for member in [&one, &other] {
+        world.silent.insert((member.clone(), "BecomeLeader"));
+    }
+    world.lose(&led_by, &LIFE);
+    world.run_for(50);
+    let (chosen, _) = promotions(&world).remove(0);
+    let follower = if chosen == one { other } else { one };
+    world.break_watch(&follower);
+    world.settle();
+    let before = questions(&world, &follower);
+    speak(&mut world, &chosen, "BecomeLeader");
+    assert!(questions(&world, &follower) > before);
+}
+
+#[test]
+fn a_greater_term_reported_while_the_leader_is_verified_is_exceeded() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (ahead, _) = others(&led_by);
+    let in_5 = replica(5, ReplicaRole::Fenced);
+    world.replicas.insert(ahead.clone(), in_5);
+    world.silent.insert((ahead.clone(), "GetStatus"));
+    world.break_watch(&ahead);
+    world.run_for(1_000);
+    world.silent.insert((led_by.clone(), "GetStatus"));
+    world.break_watch(&led_by);
+    world.settle();
+    speak(&mut world, &ahead, "GetStatus");
+    // A majority is heard without it.
+    world.silent.insert((ahead, "GetStatus"));
+    let deposed = replica(0, ReplicaRole::Fenced);
+    world.replicas.insert(led_by.clone(), deposed);
+    speak(&mut world, &led_by, "GetStatus");
+    world.run_for(1_000);
+    let (_, first) = promotions(&world).remove(0);
+    assert_eq!(first.term, Term(6));
+}
