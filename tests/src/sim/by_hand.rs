@@ -30,8 +30,9 @@ impl World<'_> {
             return;
         }
         let shard = shards[self.chance.faults.index(shards.len())];
-        // Its health does not show it: replicas are looked at now and then.
-        let noticed = self.queue.now().plus(LOOKED_AT);
+        // Its health does not show it: replicas are looked at now and then, by whichever clock.
+        let waits = self.hosts.iter().map(|host| host.clock.stretch(LOOKED_AT));
+        let noticed = self.queue.now().plus(waits.max().unwrap_or(LOOKED_AT));
         if place.model.leads(shard).is_some() {
             if noticed >= self.chaos_ends {
                 return;

@@ -115,7 +115,6 @@ impl World<'_> {
         }
         // A file keeps what it is known by only as long as nobody puts an older one in its place.
         let is_sealed = self.is_lease();
-        self.history.restored = Some(self.queue.now());
         self.store.put_back(copy, is_sealed);
         self.calm = self.calm.max(self.queue.now());
         self.sometimes.hit("document_restored");

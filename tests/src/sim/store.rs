@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument};
-use stepdown_core::{Epoch, ProcessId, Tenure, Version, WriteId};
+use stepdown_core::{Epoch, ProcessId, ShardId, Tenure, Term, Version, WriteId};
 
 use super::clock::At;
 
@@ -114,6 +114,16 @@ impl Store {
             is_restored: true,
             ..copy
         });
+    }
+
+    /// Whether what a tenure has stored of a shard's term is lost, as an older copy was put back.
+    pub fn has_lost(&self, id: ShardId, term: Term, by: (ProcessId, Tenure)) -> bool {
+        let is_in = |status: &ClusterStatus| {
+            let mut shards = status.shards();
+            shards.any(|(_, other, shard)| other == id && shard.term == term)
+        };
+        let mut since = self.chain.iter();
+        since.any(|it| it.by == Some(by) && is_in(&it.status)) && since.any(|it| it.is_restored)
     }
 
     /// What a read shows: the latest version, or the one before.

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
 use stepdown_core::cluster::DataServerIdentity;
-use stepdown_core::{ServerId, ShardId, Term};
+use stepdown_core::{ServerId, ShardId, Term, Timestamp};
 
 use super::Facts;
 use super::facts::Reported;
 use crate::sim::clock::At;
 
-/// A follower that comes no nearer for so long, or a little longer, is brought back by an election.
-const STUCK: Duration = Duration::from_secs(55);
+/// A follower that comes no nearer for so long, by its coordinator's clock, is brought back by an
+/// election.
+const STUCK: Duration = Duration::from_secs(90);
 
 impl Facts {
     pub(super) fn answered(
@@ -19,7 +20,7 @@ impl Facts {
         identity: &DataServerIdentity,
         call: &Call,
         answer: &Answer,
-        now: At,
+        (now, shown): (At, Timestamp),
     ) {
         let server = identity.id();
         match (call, answer) {
@@ -41,6 +42,10 @@ impl Facts {
                     .entry((request.shard, request.term))
                     .or_default()
                     .insert(server, *head);
+            }
+            // It has lost its disk.
+            (Call::NewTerm(request), Answer::Fenced(_)) => {
+                self.doubted.insert(request.shard);
             }
             (Call::BecomeLeader(request), Answer::BecameLeader) => {
                 self.unexplained.remove(&request.shard);
@@ -70,7 +75,7 @@ impl Facts {
                     if status.term > stored.term {
                         self.reported(*shard, status.term, now);
                     } else if status.term == stored.term {
-                        self.offsets(identity, (*shard, status.term), status, leads, now);
+                        self.offsets(identity, (*shard, status.term), status, leads, shown);
                     }
                 }
             }
@@ -84,8 +89,12 @@ impl Facts {
                 let committed = self.committed.get(&key).copied().unwrap_or(-1);
                 if request.head.offset < committed {
                     let known = (key.0, key.1, request.follower.clone());
-                    let behind = self.behind.entry(known);
-                    behind.or_insert((request.head.offset, now));
+                    let here = (request.head.offset, shown);
+                    let behind = self.behind.entry(known).or_insert(here);
+                    // A fenced replica that was opened anew does not tell its head.
+                    if behind.0 < here.0 {
+                        *behind = here;
+                    }
                 }
             }
             _ => {}
@@ -93,8 +102,7 @@ impl Facts {
     }
 
     fn reported(&mut self, shard: ShardId, term: Term, now: At) {
-        let pending = [&self.store, &self.ambiguous, &self.resend];
-        let at = pending.iter().all(|it| it.is_none()).then_some(now);
+        let at = self.storing_since.is_none().then_some(now);
         let reported = self.reported.entry(shard).or_insert(Reported {
             term: Term::NEVER,
             at,
@@ -112,7 +120,7 @@ impl Facts {
         key: (ShardId, Term),
         status: &ReplicaStatus,
         leads: bool,
-        now: At,
+        shown: Timestamp,
     ) {
         let committed = self.committed.entry(key).or_insert(-1);
         if leads {
@@ -127,10 +135,10 @@ impl Facts {
             let behind = self
                 .behind
                 .entry(known)
-                .or_insert((status.head_offset, now));
+                .or_insert((status.head_offset, shown));
             if status.head_offset > behind.0 {
-                *behind = (status.head_offset, now);
-            } else if now.since(behind.1) >= STUCK {
+                *behind = (status.head_offset, shown);
+            } else if shown.since(behind.1) >= STUCK {
                 self.doubted.insert(key.0);
             }
         }

@@ -98,25 +98,14 @@ impl World<'_> {
     fn check_sole_voter(&mut self, host: usize, id: ShardId, shard: &ShardMetadata) -> Check {
         let term = shard.term;
         let by = (self.hosts[host].process, self.hosts[host].facts.tenure);
-        let began = self.queue.now();
-        let voting = self.history.voters.entry((id, term)).or_insert(Voting {
-            by,
-            began,
-            votes: 0,
-        });
+        let voters_of = self.history.voters.entry((id, term));
+        let voting = voters_of.or_insert(Voting { by, votes: 0 });
         if voting.by == by {
             return Ok(());
         }
-        let is_forgotten = self
-            .history
-            .restored
-            .is_some_and(|restored| restored >= voting.began);
+        let is_forgotten = self.store.has_lost(id, term, voting.by);
         if is_forgotten && voting.votes * 2 <= voters(shard).len() {
-            *voting = Voting {
-                by,
-                began,
-                votes: 0,
-            };
+            *voting = Voting { by, votes: 0 };
             self.sometimes.hit("term_of_a_minority_used_again");
             return Ok(());
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stepdown_core::call::ReplicaRole;
 use stepdown_core::cluster::ShardMetadata;
-use stepdown_core::{Role, ShardId};
+use stepdown_core::{Role, ShardId, Term};
 
 use super::Check;
 use crate::sim::clock::At;
@@ -72,13 +72,14 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a majority of a shard's servers is well, and has been for a while.
-    fn can_be_led(&self, shard: &ShardMetadata, now: At) -> bool {
+    /// Whether a majority of a shard's servers is well, remembers, and has been so for a while.
+    fn can_be_led(&self, id: ShardId, shard: &ShardMetadata, now: At) -> bool {
         let well = shard.ensemble.iter().filter(|member| {
             let server = self.server_at(&member.internal);
             server.is_some_and(|server| {
                 let server = &self.servers[server];
-                server.up && server.troubled.plus(RECOVERS) <= now
+                let votes = server.model.term(id) != Term::NEVER || !shard.was_led();
+                votes && server.up && server.troubled.plus(RECOVERS) <= now
             })
         });
         well.count() > shard.ensemble.len() / 2
@@ -91,7 +92,7 @@ impl World<'_> {
         let leads = replica.is_some_and(|replica| {
             replica.role == ReplicaRole::Leader && replica.term == shard.term
         });
-        if leads || !self.can_be_led(shard, now) {
+        if leads || !self.can_be_led(id, shard, now) {
             self.overdue.unled.remove(&id);
             return Ok(());
         }
@@ -106,6 +107,17 @@ impl World<'_> {
         Ok(())
     }
 
+    /// What each member has.
+    fn replicas(&self, id: ShardId, shard: &ShardMetadata) -> String {
+        let members = shard.ensemble.iter().map(|member| {
+            let server = self.server_at(&member.internal);
+            let model = server.map(|server| &self.servers[server].model);
+            let has = model.map(|model| (model.status(id), model.log(id)));
+            format!("{}: {has:?}", member.internal)
+        });
+        members.collect::<Vec<_>>().join(", ")
+    }
+
     fn check_is_committed(&mut self, id: ShardId, shard: &ShardMetadata, now: At) -> Check {
         let leader = shard.leader.as_ref();
         let server = leader.and_then(|leader| self.server_at(&leader.internal));
@@ -118,7 +130,7 @@ impl World<'_> {
             self.overdue.uncommitted.remove(&id);
             return Ok(());
         };
-        let can_be_led = self.can_be_led(shard, now);
+        let can_be_led = self.can_be_led(id, shard, now);
         let (waits, since) = *self
             .overdue
             .uncommitted
@@ -132,7 +144,10 @@ impl World<'_> {
         if now.since(since) > COMMITTED {
             return Err(self.violation(
                 "L11",
-                format!("shard {id}: {waits} is not committed since {since}, but {committed}"),
+                format!(
+                    "shard {id}: {waits} is not committed since {since}, but {committed}: {}",
+                    self.replicas(id, shard)
+                ),
             ));
         }
         Ok(())

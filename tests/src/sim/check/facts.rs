@@ -42,8 +42,9 @@ pub struct Facts {
     pub joined: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
     /// Up to where leaders had committed, by what was heard of them.
     pub committed: BTreeMap<(ShardId, Term), i64>,
-    /// How far followers were, since they last came nearer to what their leader had committed.
-    pub behind: BTreeMap<(ShardId, Term, Arc<str>), (i64, At)>,
+    /// How far followers were, since they last came nearer to what their leader had committed, by
+    /// the coordinator's clock.
+    pub behind: BTreeMap<(ShardId, Term, Arc<str>), (i64, Timestamp)>,
     /// How many replicas of each shard were last said to be in sync.
     pub in_sync: BTreeMap<ShardId, usize>,
     /// Since when what is to be stored has not been.
@@ -69,7 +70,7 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug)]
 pub struct Reported {
     pub term: Term,
-    /// When the greatest one was heard of, if no store was under way then.
+    /// When the greatest one was heard of, if nothing was to be stored then.
     pub at: Option<At>,
     /// The greatest one that had been heard of before the last store began.
     pub settled: Term,

@@ -37,6 +37,7 @@ impl World<'_> {
             self.note_vote(host, shard, term);
         }
         let now = self.queue.now();
+        let shown = self.hosts[host].clock.read(now);
         let facts = &mut self.hosts[host].facts;
         let sometimes = &mut self.sometimes;
         if super::tenure_of(event).is_some_and(|tenure| tenure != facts.tenure) {
@@ -97,7 +98,7 @@ impl World<'_> {
             } => {
                 if let Some((server, call)) = facts.calls.remove(request) {
                     match result {
-                        Ok(answer) => facts.answered(&server, &call, answer, now),
+                        Ok(answer) => facts.answered(&server, &call, answer, (now, shown)),
                         Err(error) => {
                             // As after a broken watch, one failed check is enough then.
                             let of_a_shard = !matches!(call, Call::CheckHealth | Call::Handshake);

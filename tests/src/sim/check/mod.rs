@@ -58,15 +58,12 @@ pub struct History {
     /// When each tenure's office was closed.
     pub closed: BTreeMap<(usize, u32, Tenure), At>,
     pub readable: BTreeMap<ShardId, Readable>,
-    /// When an older document was put back last.
-    pub restored: Option<At>,
 }
 
-/// Who collects the votes of a term, since when, and how many it has.
+/// Who collects the votes of a term, and how many it has.
 #[derive(Clone, Copy, Debug)]
 pub struct Voting {
     by: (ProcessId, Tenure),
-    began: At,
     votes: usize,
 }
 

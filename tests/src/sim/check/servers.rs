@@ -31,17 +31,17 @@ impl World<'_> {
             return Ok(());
         };
         match state {
-            ServerState::Draining => {}
-            ServerState::Running => {
-                let late = facts
-                    .opened
-                    .is_some_and(|opened| now.since(opened) > TAKE_OVER);
-                if facts.running.insert(server.clone()) && late {
-                    facts.doubt_shards_of(server);
+            ServerState::Draining | ServerState::Running => {
+                // If it was working, only its configuration has changed.
+                if facts.running.insert(server.clone()) {
+                    facts.down.remove(server);
+                    facts.hard.remove(server);
+                    facts.failures.remove(server);
+                    let opened = facts.opened;
+                    if opened.is_some_and(|opened| now.since(opened) > TAKE_OVER) {
+                        facts.doubt_shards_of(server);
+                    }
                 }
-                facts.down.remove(server);
-                facts.hard.remove(server);
-                facts.failures.remove(server);
             }
             ServerState::Unavailable => {
                 let was_running = facts.running.remove(server);

@@ -54,7 +54,7 @@ impl World<'_> {
         if document.write_id.process != self.hosts[host].process {
             return Err(self.violation("S3", format!("c{host} writes under another's name")));
         }
-        let is_repeated = facts.resend.is_some();
+        let is_repeated = facts.last_write == Some(document.write_id);
         let empty = Arc::new(ClusterStatus::default());
         let before = facts
             .accepted

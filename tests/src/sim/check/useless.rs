@@ -30,7 +30,8 @@ impl World<'_> {
         let Some((_, before)) = facts.accepted.clone() else {
             return Ok(());
         };
-        if is_repeated || self.was_paused(host) {
+        // Who is not in office yet stores to take it.
+        if is_repeated || !facts.stored || self.was_paused(host) {
             return Ok(());
         }
         let mut all = true;
