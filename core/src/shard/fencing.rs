@@ -240,8 +240,10 @@ impl Fencing {
     pub(super) fn count(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         if self.votes.len() + self.asked.len() + self.recall.pending() < self.quorum {
             self.report_end(memory, cx);
-            let (failure, shortage) = (&self.last_failure, self.recall.shortage());
-            return Round::Failed(format!("no majority was fenced: {failure}; {shortage}"));
+            let causes = [self.last_failure.clone(), self.recall.shortage()];
+            let causes: Vec<_> = causes.into_iter().filter(|it| !it.is_empty()).collect();
+            let causes = causes.join("; ");
+            return Round::Failed(format!("no majority was fenced: {causes}"));
         }
         if self.votes.len() >= self.quorum {
             if !self.is_open() {

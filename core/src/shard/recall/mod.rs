@@ -135,7 +135,7 @@ impl Recall {
         !self.is_enough() && self.pending() == 0 && self.forgetful().next().is_some()
     }
 
-    /// Why no majority remembers; names who is waited for.
+    /// Why no majority remembers; names who is waited for. Empty if everybody does.
     pub(super) fn shortage(&self) -> String {
         let forgetful: Vec<_> = self.forgetful().map(ToString::to_string).collect();
         let (awaited, reasons): (Vec<_>, Vec<_>) = self.silent().unzip();
@@ -143,7 +143,9 @@ impl Recall {
             let reasons = awaited.iter().zip(&reasons);
             let reasons: Vec<_> = reasons.map(|(id, why)| format!("{id}: {why}")).collect();
             let reasons = reasons.join(", ");
-            return if self.is_enough() {
+            return if reasons.is_empty() {
+                reasons
+            } else if self.is_enough() {
                 format!("not heard of: {reasons}")
             } else {
                 format!("no majority answers: {reasons}")

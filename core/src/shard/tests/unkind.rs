@@ -1,9 +1,9 @@
 //! Faults of data servers, one after the other: emptied disks, lost answers, nonsense, silence.
 
-use super::{ALL, LIFE, SHARD, leader, promotions, replica, stored};
+use super::{ALL, LIFE, SHARD, leader, of_shard, others, promotions, replica, stored};
 use crate::call::{Call, CallErrorKind, ReplicaRole};
 use crate::scripted::{CONFIGURATION, World, name};
-use crate::{Effect, Term};
+use crate::{Effect, Report, Term};
 
 fn follower(world: &World) -> String {
     let led_by = leader(world);
@@ -13,19 +13,9 @@ fn follower(world: &World) -> String {
 fn count(world: &World, kind: &str, server: &str) -> usize {
     let asked = |effect: &&Effect| {
         matches!(effect, Effect::Call { call, server: to, .. }
-            if name(call) == kind && &*to.internal == server && about(call))
+            if name(call) == kind && &*to.internal == server && of_shard(call))
     };
     world.log.iter().filter(asked).count()
-}
-
-fn about(call: &Call) -> bool {
-    match call {
-        Call::AddFollower(call) => call.shard == SHARD,
-        Call::BecomeLeader(call) => call.shard == SHARD,
-        Call::GetStatus { shard } => *shard == SHARD,
-        Call::NewTerm(call) => call.shard == SHARD,
-        Call::CheckHealth | Call::Handshake => false,
-    }
 }
 
 #[test]
@@ -226,7 +216,7 @@ fn a_follower_that_has_lost_its_disk_is_elected_with_and_never_fenced_before() {
     world.replicas.insert(lost.clone(), status);
     world.run_for(16_000); // The sweep, one lease after taking office.
     let fenced = world.log.iter().filter_map(|effect| match effect {
-        Effect::Call { call, server, .. } if about(call) => match call {
+        Effect::Call { call, server, .. } if of_shard(call) => match call {
             Call::NewTerm(call) if *server.internal == *lost => Some(call.term),
             _ => None,
         },
@@ -249,4 +239,29 @@ fn a_follower_whose_server_comes_back_unbound_is_looked_at_at_once() {
     world.log.clear();
     world.run_for(2_000);
     assert_eq!(count(&world, "GetStatus", &lost), 1);
+}
+
+#[test]
+fn a_round_that_fails_names_what_failed_and_nothing_else() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (one, other) = others(&led_by);
+    for member in [&one, &other] {
+        let call = (member.clone(), "NewTerm");
+        world.failing.insert(call, CallErrorKind::Refused);
+    }
+    let fenced = replica(0, ReplicaRole::Fenced);
+    world.replicas.insert(led_by.clone(), fenced);
+    world.break_watch(&led_by);
+    world.run_for(1_000);
+    let reasons = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::ElectionFailed { shard, reason, .. }) if *shard == SHARD => {
+            Some(reason.as_str())
+        }
+        _ => None,
+    });
+    let reasons: Vec<_> = reasons.collect();
+    let first = reasons.first().unwrap();
+    assert!(first.starts_with("no majority was fenced: s"), "{first}");
+    assert!(!first.ends_with("; "), "{first}");
 }
