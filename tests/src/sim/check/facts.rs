@@ -96,6 +96,8 @@ impl Facts {
         self.stores += 1;
         match outcome {
             StoreOutcome::Stored(version) => self.concluded(store, version.clone()),
+            // It may be with its own write, which came late: the head shows it.
+            StoreOutcome::Conflict(_) if self.resend.is_some() => self.ambiguous = store,
             StoreOutcome::Conflict(_) => self.conflicted("S2"),
             StoreOutcome::Ambiguous(_) => self.ambiguous = store,
             StoreOutcome::Invalid(_) | StoreOutcome::TooLarge(_) => {
