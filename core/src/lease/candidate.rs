@@ -59,14 +59,18 @@ impl LeaseState {
             Phase::Releasing { .. } => {}
             Phase::Resting if self.may_hold() => {}
             Phase::Resting => self.observed_freely(lease),
-            Phase::Campaigning { .. } => {
+            Phase::Campaigning { mut look_at } => {
                 let before = self.seen.as_ref().and_then(|seen| seen.lease.clone());
+                let version = |lease: Option<&Lease>| lease.map(|lease| lease.version.clone());
+                let is_known = version(before.as_ref()) == version(lease.as_ref());
                 self.observed_freely(lease);
                 // It may show the past. A renewal is believed, for it comes all the time; whatever
                 // else keeps us from bidding is looked at.
                 self.look |= before.is_some_and(|before| self.is_taken_since(&before.record));
-                let quiet = self.options.timing.quiet();
-                let look_at = self.now.after(self.spread(quiet));
+                if !is_known {
+                    let quiet = self.options.timing.quiet();
+                    look_at = self.now.after(self.spread(quiet));
+                }
                 self.phase = Phase::Campaigning { look_at };
             }
         }

@@ -306,6 +306,18 @@ fn what_a_watch_shows_of_the_past_does_not_put_off_a_bid_without_a_look() {
 }
 
 #[test]
+fn what_is_known_already_is_no_sign_of_life() {
+    let (mut bench, record) = Bench::beside_another();
+    bench.put(record);
+    for _ in 0..3 {
+        assert_eq!(bench.request(), None);
+        bench.tell(LeaseEvent::LeaseObserved(bench.object.clone()));
+        bench.pass(Duration::from_secs(3));
+    }
+    assert!(matches!(bench.request(), Some(LeaseEffect::Read { .. })));
+}
+
+#[test]
 fn an_older_renewal_of_the_same_holder_is_not_taken_for_a_sign_of_life() {
     let (mut bench, record) = Bench::beside_another();
     let late = bench.object.clone();
