@@ -49,6 +49,8 @@ pub struct Facts {
     pub in_sync: BTreeMap<ShardId, usize>,
     /// Since when what is to be stored has not been.
     pub storing_since: Option<At>,
+    /// From when to when something was to be stored last.
+    pub stored_in: Option<(At, At)>,
     /// How often something was stored though no shard had a majority.
     pub in_vain: usize,
     pub last_write: Option<WriteId>,

@@ -39,6 +39,9 @@ impl World<'_> {
         let now = self.queue.now();
         let shown = self.hosts[host].clock.read(now);
         let facts = &mut self.hosts[host].facts;
+        if let Some(since) = facts.storing_since {
+            facts.stored_in = Some((since, now));
+        }
         let sometimes = &mut self.sometimes;
         if super::tenure_of(event).is_some_and(|tenure| tenure != facts.tenure) {
             return Ok(());

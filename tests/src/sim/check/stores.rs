@@ -13,7 +13,7 @@ use crate::sim::clock::At;
 use crate::sim::world::World;
 
 /// Longer than a change waits for its store where none is under way.
-const SPACED: Duration = Duration::from_millis(400);
+pub(super) const SPACED: Duration = Duration::from_millis(400);
 
 impl World<'_> {
     pub(super) fn check_store(

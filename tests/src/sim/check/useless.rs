@@ -8,6 +8,8 @@ use stepdown_core::cluster::ShardMetadata;
 use stepdown_core::store::StatusDocument;
 
 use super::Check;
+use super::stores::SPACED;
+use crate::sim::clock::At;
 use crate::sim::world::World;
 
 /// A server that is down for so long is known to be.
@@ -34,9 +36,15 @@ impl World<'_> {
         if is_repeated || !facts.stored || self.was_paused(host) {
             return Ok(());
         }
+        // What waited for the store before was chosen then.
+        let now = self.queue.now();
+        let spaced = self.hosts[host].clock.stretch(SPACED);
+        let stored = self.hosts[host].facts.stored_in;
+        let stored = stored.filter(|(_, until)| now.since(*until) <= spaced);
+        let chosen = stored.map_or(now, |(since, _)| since);
         let mut all = true;
         for (_, id, shard) in before.shards() {
-            if !self.has_no_majority(shard) {
+            if !self.has_no_majority(shard, chosen) {
                 all = false;
                 continue;
             }
@@ -62,15 +70,14 @@ impl World<'_> {
         Ok(())
     }
 
-    fn has_no_majority(&self, shard: &ShardMetadata) -> bool {
-        let now = self.queue.now();
+    fn has_no_majority(&self, shard: &ShardMetadata, at: At) -> bool {
         let gone: BTreeSet<usize> = shard
             .ensemble
             .iter()
             .filter_map(|member| self.server_at(&member.internal))
             .filter(|server| {
                 let down = self.servers[*server].down_since;
-                down.is_some_and(|since| now.since(since) >= KNOWN)
+                down.is_some_and(|since| at.since(since) >= KNOWN)
             })
             .collect();
         shard.ensemble.len() - gone.len() <= shard.ensemble.len() / 2
