@@ -7,7 +7,7 @@ use stepdown_backends::OpenError;
 use crate::observe::AlreadySet;
 use crate::options::OptionsError;
 use crate::ports::ListenError;
-use crate::tls::TlsError;
+use stepdown_wire::tls::TlsError;
 
 /// Why `stepdown coordinator` fails.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, log_report};
 use crate::options::CoordinatorOptions;
 use crate::ports::{Listeners, Ports};
-use crate::tls::Connector;
+use stepdown_wire::tls::Connector;
 
 /// What a coordinator is given to serve with.
 pub(super) struct Session {

@@ -20,4 +20,4 @@ pub use level::{LogLevel, ParseLogLevelError};
 pub use port::PortOptions;
 pub use provider::{DEFAULT_STATUS_NAME, FileSettings, KubernetesSettings, RaftSettings};
 pub use settings::{AuthSettings, ServerSettings, Settings, TlsSettings};
-pub use tls::{TlsOptions, TlsVersions};
+pub use stepdown_wire::tls::{TlsOptions, TlsVersions};

@@ -17,17 +17,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tracing::{debug, warn};
 
-use super::listen::Listener;
+use super::listener::Listener;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// The connections of one port.
-pub(super) struct Connections(mpsc::Receiver<Connection>);
+pub struct Connections(mpsc::Receiver<Connection>);
 
 /// One connection.
-pub(crate) enum Connection {
+pub enum Connection {
     /// Plaintext.
     Plain(TcpStream),
     /// After its handshake.
@@ -36,7 +36,7 @@ pub(crate) enum Connection {
 
 impl Connections {
     /// Accepts until `stop`, or until this is dropped. A slow handshake keeps nobody waiting.
-    pub(super) fn accept(listener: Listener, stop: CancellationToken) -> Self {
+    pub fn accept(listener: Listener, stop: CancellationToken) -> Self {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
             let _ = stop.run_until_cancelled(accept_all(listener, sender)).await;
