@@ -12,6 +12,8 @@ pub use generated::google::rpc as google_rpc;
 pub use generated::io::oxia::proto::v1;
 /// Package `replication`: how data servers are driven.
 pub use generated::replication;
+/// Package `stepdown.raft.v1`: how coordinators replicate their metadata.
+pub use generated::stepdown::raft::v1 as raft;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,174 @@
+//! What is said to one other node.
+
+use std::future::Future;
+use std::time::Duration;
+
+use openraft::error::{
+    Fatal, InstallSnapshotError, PayloadTooLarge, RPCError, RaftError, ReplicationClosed,
+    StreamingError, Unreachable,
+};
+use openraft::network::{Backoff, RPCOption, RaftNetwork};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
+    SnapshotResponse, VoteRequest, VoteResponse,
+};
+use openraft::{Snapshot, Vote};
+use prost::Message;
+use stepdown_wire::raft as wire;
+use stepdown_wire::raft::raft_client::RaftClient;
+use tokio::time::timeout;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use super::call_error::CallError;
+use super::connections::Deadlines;
+use super::identity::Identity;
+use super::service::LARGEST_MESSAGE;
+use super::{convert, outgoing};
+use crate::raft::types::{Member, NodeId, TypeConfig};
+
+/// Entries are sent in several messages above this, so that a sign of life is not long in coming.
+const COMFORTABLE: usize = 4 << 20;
+/// How long Raft leaves a node alone that could not be reached.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The way to one other node.
+pub struct Peer {
+    identity: Identity,
+    node: NodeId,
+    channel: Result<Channel, String>,
+    deadlines: Deadlines,
+}
+
+impl Peer {
+    pub(super) fn new(
+        identity: Identity,
+        node: NodeId,
+        channel: Result<Channel, String>,
+        deadlines: Deadlines,
+    ) -> Self {
+        Self {
+            identity,
+            node,
+            channel,
+            deadlines,
+        }
+    }
+
+    /// Asks it to stand for election now.
+    pub async fn elect(&self, deadline: Duration) -> Result<(), CallError> {
+        let request = wire::ElectRequest {
+            envelope: Some(self.identity.envelope(self.node)),
+        };
+        let call =
+            |mut client: RaftClient<Channel>, request| async move { client.elect(request).await };
+        self.ask(deadline, request, call).await?;
+        Ok(())
+    }
+
+    fn client(&self) -> Result<RaftClient<Channel>, CallError> {
+        match &self.channel {
+            Ok(channel) => {
+                Ok(RaftClient::new(channel.clone()).max_decoding_message_size(LARGEST_MESSAGE))
+            }
+            Err(message) => Err(CallError::Refused {
+                code: tonic::Code::InvalidArgument,
+                message: message.clone(),
+                cause: None,
+            }),
+        }
+    }
+
+    async fn ask<Q, A, F>(
+        &self,
+        deadline: Duration,
+        message: Q,
+        call: impl FnOnce(RaftClient<Channel>, Request<Q>) -> F,
+    ) -> Result<A, CallError>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let mut request = Request::new(message);
+        // The other node is told as well, so that it does not work for nobody. The channel goes by
+        // this too, in other words than ours: ours is first.
+        request.set_timeout(deadline.saturating_mul(2));
+        match timeout(deadline, call(self.client()?, request)).await {
+            Ok(answer) => Ok(answer?.into_inner()),
+            Err(_) => Err(CallError::TimedOut(deadline)),
+        }
+    }
+}
+
+impl RaftNetwork<TypeConfig> for Peer {
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<NodeId>, RPCError<NodeId, Member, RaftError<NodeId>>> {
+        let envelope = self.identity.envelope(self.node);
+        let message = convert::to_append(envelope, &request).map_err(CallError::from)?;
+        let entries = request.entries.len();
+        if entries > 1 && message.encoded_len() > COMFORTABLE {
+            let half = u64::try_from(entries / 2).unwrap_or(1);
+            return Err(PayloadTooLarge::new_entries_hint(half).into());
+        }
+        let call =
+            |mut client: RaftClient<Channel>, request| async move { client.append(request).await };
+        let answer = self.ask(option.hard_ttl(), message, call).await?;
+        Ok(convert::appended(answer).map_err(CallError::from)?)
+    }
+
+    /// Never called: [`full_snapshot`](Self::full_snapshot) is.
+    async fn install_snapshot(
+        &mut self,
+        _: InstallSnapshotRequest<TypeConfig>,
+        _: RPCOption,
+    ) -> Result<
+        InstallSnapshotResponse<NodeId>,
+        RPCError<NodeId, Member, RaftError<NodeId, InstallSnapshotError>>,
+    > {
+        Err(RPCError::Unreachable(Unreachable::new(
+            &CallError::Refused {
+                code: tonic::Code::Unimplemented,
+                message: "snapshots are streamed whole".to_owned(),
+                cause: None,
+            },
+        )))
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<NodeId>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<NodeId>, RPCError<NodeId, Member, RaftError<NodeId>>> {
+        let message = convert::to_vote(self.identity.envelope(self.node), &request);
+        let call =
+            |mut client: RaftClient<Channel>, request| async move { client.vote(request).await };
+        let answer = self.ask(option.hard_ttl(), message, call).await?;
+        Ok(convert::voted(answer).map_err(CallError::from)?)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote<NodeId>,
+        snapshot: Snapshot<TypeConfig>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        _: RPCOption,
+    ) -> Result<SnapshotResponse<NodeId>, StreamingError<TypeConfig, Fatal<NodeId>>> {
+        let envelope = self.identity.envelope(self.node);
+        let sent = async {
+            outgoing::send(self.client()?, envelope, &vote, snapshot, self.deadlines).await
+        };
+        tokio::select! {
+            closed = cancel => Err(closed.into()),
+            answer = sent => match answer {
+                Ok(highest) => Ok(SnapshotResponse::new(highest)),
+                Err(error) => Err(StreamingError::Unreachable(error.into())),
+            },
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(PAUSE))
+    }
+}

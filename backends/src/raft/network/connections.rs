@@ -1,0 +1,112 @@
+//! One HTTP/2 connection to each node, opened when it is needed and shared by everything that is
+//! said to that node.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openraft::network::RaftNetworkFactory;
+use stepdown_wire::tls::Connector;
+use tonic::transport::{Channel, Endpoint};
+
+use super::call_error::CallError;
+use super::client::Peer;
+use super::identity::Identity;
+use crate::raft::types::{Member, NodeId, TypeConfig};
+
+/// A silent connection is asked for a sign of life so often.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// It is given up when none has come after this.
+const PING_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long to wait for another node. Raft itself sets the deadlines of what it says in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For name resolution, TCP and TLS.
+    pub dial: Duration,
+    /// For the next part of a snapshot to be taken, or to come.
+    pub part: Duration,
+    /// For a snapshot that is there as a whole to be installed.
+    pub install: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            dial: Duration::from_secs(1),
+            part: Duration::from_secs(5),
+            install: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The ways to the other nodes. Clones are one.
+#[derive(Clone)]
+pub struct Connections {
+    identity: Identity,
+    tls: Option<Connector>,
+    deadlines: Deadlines,
+    open: Arc<Mutex<BTreeMap<NodeId, (String, Channel)>>>,
+}
+
+impl Connections {
+    /// Ways from this node, over TLS or in plaintext. None is open yet.
+    pub fn new(identity: Identity, tls: Option<Connector>, deadlines: Deadlines) -> Self {
+        Self {
+            identity,
+            tls,
+            deadlines,
+            open: Arc::default(),
+        }
+    }
+
+    /// The way to one node. Nothing is sent yet.
+    pub fn peer(&self, node: NodeId, address: &str) -> Peer {
+        Peer::new(
+            self.identity.clone(),
+            node,
+            self.channel(node, address),
+            self.deadlines,
+        )
+    }
+
+    /// A node that has moved is no longer looked for at its old address.
+    fn channel(&self, node: NodeId, address: &str) -> Result<Channel, String> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, channel)) = open.get(&node)
+            && at == address
+        {
+            return Ok(channel.clone());
+        }
+        let channel = self.dial(address).map_err(|error| error.to_string())?;
+        open.insert(node, (address.to_owned(), channel.clone()));
+        Ok(channel)
+    }
+
+    fn dial(&self, address: &str) -> Result<Channel, CallError> {
+        let unfit = || CallError::Address {
+            address: address.to_owned(),
+        };
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|_| unfit())?;
+        if endpoint.uri().port().is_none() || endpoint.uri().path() != "/" {
+            return Err(unfit());
+        }
+        let endpoint = endpoint
+            .connect_timeout(self.deadlines.dial)
+            .http2_keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_DEADLINE)
+            .keep_alive_while_idle(true);
+        Ok(match &self.tls {
+            Some(connector) => endpoint.connect_with_connector_lazy(connector.clone()),
+            None => endpoint.connect_lazy(),
+        })
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Connections {
+    type Network = Peer;
+
+    async fn new_client(&mut self, node: NodeId, member: &Member) -> Peer {
+        self.peer(node, &member.address)
+    }
+}

@@ -1,0 +1,24 @@
+//! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
+
+mod call_error;
+mod client;
+mod connections;
+mod convert;
+mod identity;
+mod outgoing;
+mod replica;
+mod server;
+mod service;
+mod snapshot;
+mod strangers;
+
+#[cfg(test)]
+mod tests;
+
+pub use call_error::CallError;
+pub use client::Peer;
+pub use connections::{Connections, Deadlines};
+pub use identity::{Identity, Stranger};
+pub use replica::{Replica, ReplicaError};
+pub use server::Server;
+pub use strangers::{StrangerKind, Strangers};
