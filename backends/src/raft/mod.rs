@@ -4,6 +4,7 @@ mod checksum;
 mod command;
 mod delta;
 mod machine;
+pub mod storage;
 mod types;
 
 #[cfg(test)]
