@@ -1,9 +1,10 @@
 //! The file: one table for the log, one for everything else.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::{Durability, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{Durability, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
@@ -20,6 +21,10 @@ const THIS_FORMAT: u32 = 1;
 const IDENTITY: &str = "identity";
 /// What is kept of the file in memory, in bytes.
 const CACHE: usize = 32 << 20;
+/// What is copied of it at a time, in bytes.
+const CHUNK: usize = 1 << 20;
+/// What every file of this kind begins with.
+const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// A node's file. Everything here blocks, and runs on threads that may.
 pub struct Database {
@@ -45,7 +50,7 @@ impl Database {
             error,
         };
         let redb = match medium.open().map_err(unreadable)? {
-            Some(content) => existing(&file, content)?,
+            Some(content) => existing(&file, rewritten(&*medium, content)?)?,
             None => {
                 let content = medium.create().map_err(unreadable)?;
                 let redb = fresh(content).map_err(|fault| refuse(&file, fault))?;
@@ -182,14 +187,38 @@ fn fresh(content: File) -> Result<redb::Database, Fault> {
     Ok(redb)
 }
 
+/// The same file, written anew. Where the disk once failed, what can be read need not be on it, and
+/// no later sync would put it there.
+fn rewritten(medium: &dyn Medium, content: File) -> Result<File, OpenError> {
+    let copy = || {
+        if !is_redb(&content)? {
+            return Ok(None);
+        }
+        let new = medium.create()?;
+        let length = content.len()?;
+        new.set_len(length)?;
+        let mut offset = 0;
+        while offset < length {
+            let size = usize::try_from(length - offset).map_or(CHUNK, |left| left.min(CHUNK));
+            let mut chunk = vec![0; size];
+            content.read(offset, &mut chunk)?;
+            new.write(offset, &chunk)?;
+            offset = offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+        }
+        new.sync_data()?;
+        medium.publish()?;
+        Ok(Some(new))
+    };
+    let file = medium.name();
+    match copy() {
+        Ok(Some(new)) => Ok(new),
+        Ok(None) => Err(OpenError::Foreign(file)),
+        Err(error) => Err(OpenError::Unreadable { file, error }),
+    }
+}
+
 fn existing(file: &str, content: File) -> Result<redb::Database, OpenError> {
     let foreign = || OpenError::Foreign(file.to_owned());
-    if !is_redb(&content).map_err(|error| OpenError::Unreadable {
-        file: file.to_owned(),
-        error,
-    })? {
-        return Err(foreign());
-    }
     let redb = builder()
         .create_with_backend(content)
         .map_err(|error| refuse(file, error.into()))?;
@@ -202,14 +231,12 @@ fn existing(file: &str, content: File) -> Result<redb::Database, OpenError> {
 }
 
 fn is_redb(content: &File) -> std::io::Result<bool> {
-    use redb::StorageBackend;
-
-    let mut magic = [0; 4];
-    if content.len()? < 4 {
+    let mut magic = [0; MAGIC.len()];
+    if content.len()? < u64::try_from(magic.len()).unwrap_or(0) {
         return Ok(false);
     }
     content.read(0, &mut magic)?;
-    Ok(&magic == b"redb")
+    Ok(&magic == MAGIC)
 }
 
 fn format(redb: &redb::Database) -> Result<Option<u32>, Fault> {
@@ -233,7 +260,9 @@ fn format(redb: &redb::Database) -> Result<Option<u32>, Fault> {
 fn refuse(file: &str, fault: Fault) -> OpenError {
     let file = file.to_owned();
     match fault {
-        Fault::Redb(redb::Error::Io(error)) => OpenError::Unreadable { file, error },
+        Fault::Redb(redb::Error::Io(error)) if error.kind() != ErrorKind::InvalidData => {
+            OpenError::Unreadable { file, error }
+        }
         fault @ (Fault::Damaged(_)
         | Fault::Diverged(_)
         | Fault::Json(_)

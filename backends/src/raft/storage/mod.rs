@@ -11,6 +11,10 @@ mod record;
 mod state;
 
 #[cfg(test)]
+mod power;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod suite;
 
 pub use database::{Database, Identity};
