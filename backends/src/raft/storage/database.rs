@@ -29,7 +29,7 @@ const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// A node's file. Everything here blocks, and runs on threads that may.
 pub struct Database {
     redb: redb::Database,
-    /// How many bytes were put into the log since it was last purged or opened.
+    /// How many bytes were put into the log since the last snapshot, or since it was opened.
     log_bytes: AtomicU64,
     _medium: Arc<dyn Medium>,
 }
@@ -75,7 +75,7 @@ impl Database {
         self.write(|transaction| put(transaction, IDENTITY, identity))
     }
 
-    /// How much has been logged since the last purge, in bytes.
+    /// How much has been logged since the last snapshot, in bytes.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
         self.log_bytes.load(Ordering::Relaxed)
@@ -85,7 +85,7 @@ impl Database {
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn purged(&self) {
+    pub(super) fn compacted(&self) {
         self.log_bytes.store(0, Ordering::Relaxed);
     }
 

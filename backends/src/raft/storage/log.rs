@@ -142,9 +142,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 let mut log = transaction.open_table(LOG)?;
                 log.retain_in(..=log_id.index, |_, _| false)?;
                 put(transaction, PURGED, &log_id)
-            })?;
-            it.purged();
-            Ok(())
+            })
         };
         self.write(ErrorSubject::Log(log_id), work).await
     }

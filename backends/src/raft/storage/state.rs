@@ -156,7 +156,9 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 }
 
 fn keep(database: &Database, bytes: &[u8]) -> Result<(), Fault> {
-    database.write(|transaction| put_bytes(transaction, SNAPSHOT, bytes))
+    database.write(|transaction| put_bytes(transaction, SNAPSHOT, bytes))?;
+    database.compacted();
+    Ok(())
 }
 
 fn snapshot(meta: SnapshotMeta<NodeId, Member>, bytes: Vec<u8>) -> Snapshot<TypeConfig> {
