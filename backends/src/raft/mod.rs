@@ -1,10 +1,22 @@
 //! A metadata store of its own: the coordinators keep both documents among themselves, by Raft.
 
+mod assemble;
 mod checksum;
 mod command;
 mod delta;
+mod error;
+mod following;
+mod leadership;
+pub mod local;
 mod machine;
 pub mod network;
+mod node;
+mod peers;
+mod reading;
+mod seat;
+pub mod storage;
+mod store;
+mod timing;
 mod types;
 
 #[cfg(test)]
@@ -13,5 +25,9 @@ mod fixtures;
 pub use checksum::Checksum;
 pub use command::{Applied, ClusterId, Command, ParseClusterIdError, Refusal, Store};
 pub use delta::{Delta, NamespaceDelta};
+pub use error::{StartError, TimingError, WriteError};
 pub use machine::{Configuration, Diverged, Machine, StatusRecord};
+pub use node::Node;
+pub use peers::{PeerError, Peers};
+pub use timing::RaftTiming;
 pub use types::{Member, NodeId, TypeConfig};

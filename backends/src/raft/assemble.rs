@@ -1,0 +1,42 @@
+//! What a coordinator sees of its node.
+
+use std::sync::Arc;
+
+use stepdown_core::Timing;
+use tokio::sync::watch;
+
+use super::following::Following;
+use super::leadership::RaftLeadership;
+use super::node::Node;
+use super::store::{RaftStore, Writer};
+use crate::backend::Backend;
+use crate::candidate::Candidate;
+use crate::status_size::StatusSize;
+
+impl Node {
+    /// What one coordinator sees of it.
+    #[must_use]
+    pub fn backend(self: &Arc<Self>, candidate: &Candidate) -> Backend {
+        let coordinator = self.join();
+        let stores = watch::Sender::new(0);
+        let following = Arc::new(Following::new(self.clone(), candidate.process));
+        Backend {
+            store: Arc::new(RaftStore {
+                writer: Writer {
+                    node: self.clone(),
+                    coordinator,
+                },
+                stores: stores.clone(),
+            }),
+            leadership: Arc::new(RaftLeadership {
+                node: self.clone(),
+                coordinator,
+                stores,
+            }),
+            configuration: following.clone(),
+            hints: following,
+            sizes: StatusSize::unlimited(),
+            head_check_every: Timing::default().head_check_every,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Why a node can't start, or can't be written to.
+
+use std::time::Duration;
+
+use openraft::error::Fatal;
+
+use super::storage::{Fault, OpenError};
+use super::types::NodeId;
+
+/// Why a node can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What it holds can't be read.
+    #[error(transparent)]
+    Disk(#[from] Fault),
+    /// The cluster can't be formed.
+    #[error("the cluster can't be formed: {0}")]
+    Form(String),
+    /// Its file can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Raft does not start.
+    #[error(transparent)]
+    Raft(#[from] Fatal<NodeId>),
+    /// Durations that make no sense.
+    #[error(transparent)]
+    Timing(#[from] TimingError),
+}
+
+/// Why it is not known whether an entry was applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Raft's words: another leads, or the node has stopped.
+    #[error("{0}")]
+    Raft(String),
+    /// No majority has taken it in time.
+    #[error("no majority has taken it within {0:?}")]
+    TimedOut(Duration),
+}
+
+/// Durations that make no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TimingError(pub(super) String);

@@ -1,0 +1,153 @@
+//! Leadership: the node leads the others by Raft, a majority has just said so, and the node's
+//! machine has all that was acknowledged. It lasts for a lease from when the majority was asked.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stepdown_core::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use super::node::Node;
+use super::seat::Coordinator;
+use crate::backend::{Leadership, LeadershipReport};
+use crate::clock::boottime;
+use crate::under_way::UnderWay;
+
+pub(super) struct RaftLeadership {
+    pub(super) node: Arc<Node>,
+    pub(super) coordinator: Coordinator,
+    /// How many stores are under way.
+    pub(super) stores: watch::Sender<usize>,
+}
+
+/// Leadership, in one term of Raft's.
+struct Won {
+    term: u64,
+    authority: Timestamp,
+}
+
+impl RaftLeadership {
+    /// Campaigns until it leads. Between that and the report nothing can be cancelled, so
+    /// leadership is never kept without being reported.
+    async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> Option<Won> {
+        loop {
+            let permit = reports.reserve().await.ok()?;
+            let won = tokio::select! {
+                () = reports.closed() => return None,
+                won = self.win() => won,
+            };
+            if let Some(won) = won
+                && self.node.seat.take(self.coordinator, won.term)
+            {
+                permit.send(LeadershipReport::Won {
+                    authority: Some(won.authority),
+                });
+                return Some(won);
+            }
+            drop(permit);
+            tokio::select! {
+                () = reports.closed() => return None,
+                () = sleep(self.node.timing.ask_every()) => {}
+            }
+        }
+    }
+
+    /// Leads now, if the node does, or asks whoever leads for its place.
+    async fn win(&self) -> Option<Won> {
+        let Some(term) = self.node.leads() else {
+            self.ask_for_place().await;
+            return None;
+        };
+        let authority = self.confirm(term).await?;
+        Some(Won { term, authority })
+    }
+
+    async fn ask_for_place(&self) {
+        let node = &self.node;
+        let Some((leader, member)) = node.leader().filter(|(leader, _)| *leader != node.id) else {
+            return;
+        };
+        let asked = node.peers.may_lead(leader, &member, node.id);
+        if let Ok(Ok(true)) = timeout(node.timing.patience(), asked).await {
+            // It fails only where the node has stopped.
+            let _ = node.raft.trigger().elect().await;
+        }
+    }
+
+    /// Asks a majority; says until when nobody else is elected, if it has answered.
+    async fn confirm(&self, term: u64) -> Option<Timestamp> {
+        // Before they are asked: whoever answers has heard from us later than this.
+        let asked = boottime();
+        let answered = self.node.raft.ensure_linearizable();
+        timeout(self.node.timing.patience(), answered)
+            .await
+            .ok()?
+            .ok()?;
+        let is_same = self.node.leads() == Some(term);
+        is_same.then(|| asked.after(self.node.timing.authority()))
+    }
+
+    /// Asks again until a majority answers, after a while.
+    async fn renew(&self, term: u64) -> Timestamp {
+        loop {
+            sleep(self.node.timing.ask_every()).await;
+            if let Some(authority) = self.confirm(term).await {
+                return authority;
+            }
+        }
+    }
+
+    /// Holds on to leadership; says why it ended, unless nobody listens any more.
+    async fn hold(&self, mut won: Won, reports: &mpsc::Sender<LeadershipReport>) -> Option<String> {
+        loop {
+            let left = won.authority.since(boottime());
+            tokio::select! {
+                () = reports.closed() => return None,
+                () = self.node.seat.left(self.coordinator) => {
+                    return Some("leadership was released".to_owned());
+                }
+                reason = self.node.deposed(won.term) => return Some(reason),
+                () = sleep(left) => {
+                    let authority = self.node.timing.authority();
+                    return Some(format!("no majority has answered for {authority:?}"));
+                }
+                authority = self.renew(won.term) => {
+                    won.authority = authority;
+                    // A listener that is behind takes the next one.
+                    let _ = reports.try_send(LeadershipReport::Extended { authority });
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Leadership for RaftLeadership {
+    async fn lead(&self, reports: mpsc::Sender<LeadershipReport>) {
+        let Some(won) = self.campaign(&reports).await else {
+            return;
+        };
+        if let Some(reason) = self.hold(won, &reports).await {
+            // Nobody listens any more: then it needs no telling.
+            let _ = reports.send(LeadershipReport::Lost { reason }).await;
+        }
+    }
+
+    async fn release(&self) {
+        UnderWay::none(&self.stores).await;
+        if self.node.seat.leave(self.coordinator)
+            && self.node.leads().is_some()
+            && self.node.has_peers()
+        {
+            // Whoever waits for it asks for it, before this process is gone or campaigns again.
+            let within = self.node.timing.ask_every() * 4;
+            self.node.seat.promised(within).await;
+        }
+    }
+
+    fn leader(&self) -> Option<Arc<str>> {
+        let (_, member) = self.node.leader()?;
+        Some(member.name.into())
+    }
+}

@@ -1,0 +1,202 @@
+//! One node: its part of Raft, and the documents as far as it has heard.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use openraft::error::{InitializeError, RaftError};
+use openraft::{Raft, RaftNetworkFactory, ServerState};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::command::{Applied, ClusterId, Command};
+use super::error::{StartError, WriteError};
+use super::peers::Peers;
+use super::seat::{Coordinator, Promise, Seat};
+use super::storage::{Database, Held, LogStore, StateStore};
+use super::timing::RaftTiming;
+use super::types::{Member, NodeId, TypeConfig};
+
+/// A log of fewer bytes is not worth a snapshot.
+const COMPACT_FROM: u64 = 4 << 20;
+/// How often the log's size is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long an entry may take that is not a leader's store.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A running node. Ends with [`shut_down`](Self::shut_down).
+pub struct Node {
+    pub(super) id: NodeId,
+    pub(super) raft: Raft<TypeConfig>,
+    pub(super) held: watch::Receiver<Arc<Held>>,
+    pub(super) peers: Arc<dyn Peers>,
+    pub(super) seat: Seat,
+    pub(super) timing: RaftTiming,
+    coordinators: AtomicU64,
+}
+
+impl Node {
+    /// Starts a node on what is in its file.
+    pub async fn start(
+        id: NodeId,
+        database: Arc<Database>,
+        network: impl RaftNetworkFactory<TypeConfig>,
+        peers: Arc<dyn Peers>,
+        timing: RaftTiming,
+    ) -> Result<Arc<Self>, StartError> {
+        let state = StateStore::new(database.clone())?;
+        let held = state.watch();
+        let log = LogStore::new(database.clone());
+        let raft = Raft::new(id, timing.config()?, network, log, state).await?;
+        tokio::spawn(compact(
+            raft.clone(),
+            Arc::downgrade(&database),
+            held.clone(),
+        ));
+        Ok(Arc::new(Self {
+            id,
+            raft,
+            held,
+            peers,
+            seat: Seat::default(),
+            timing,
+            coordinators: AtomicU64::new(0),
+        }))
+    }
+
+    /// Its part of Raft, for whoever carries the others' messages to it.
+    #[must_use]
+    pub fn raft(&self) -> &Raft<TypeConfig> {
+        &self.raft
+    }
+
+    /// What it holds, as far as it has heard.
+    #[must_use]
+    pub fn held(&self) -> Arc<Held> {
+        self.held.borrow().clone()
+    }
+
+    /// Forms a new cluster of these members, unless there is one already. Every one of them may do
+    /// so, if all do it with the same members.
+    pub async fn form(&self, members: BTreeMap<NodeId, Member>) -> Result<(), StartError> {
+        match self.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(StartError::Form(error.to_string())),
+        }
+    }
+
+    /// Gives the cluster its id, if this node leads and there is none yet.
+    pub async fn name_cluster(&self, cluster: ClusterId) -> Result<Applied, WriteError> {
+        self.write(Command::Form { cluster }).await
+    }
+
+    /// Writes one entry, if this node leads.
+    pub async fn write(&self, command: Command) -> Result<Applied, WriteError> {
+        match timeout(WRITE_WITHIN, self.raft.client_write(command)).await {
+            Ok(Ok(written)) => Ok(written.data),
+            Ok(Err(error)) => Err(WriteError::Raft(error.to_string())),
+            Err(_) => Err(WriteError::TimedOut(WRITE_WITHIN)),
+        }
+    }
+
+    /// The term in which this node leads the others, if it does.
+    pub(super) fn leads(&self) -> Option<u64> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        (metrics.state == ServerState::Leader).then(|| metrics.vote.leader_id.term)
+    }
+
+    /// Returns once this node does not lead in this term any more.
+    pub(super) async fn deposed(&self, term: u64) -> String {
+        let mut metrics = self.raft.server_metrics();
+        let leads = metrics.wait_for(|metrics| {
+            metrics.state != ServerState::Leader || metrics.vote.leader_id.term != term
+        });
+        match leads.await {
+            Ok(metrics) => match metrics.current_leader {
+                Some(leader) => format!("node {leader} was elected"),
+                None => "the others have elected, or elect, another".to_owned(),
+            },
+            Err(_) => "the node has stopped".to_owned(),
+        }
+    }
+
+    /// The node that leads, as far as is known.
+    #[must_use]
+    pub fn leader(&self) -> Option<(NodeId, Member)> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        let leader = metrics.current_leader?;
+        let member = metrics.membership_config.membership().get_node(&leader)?;
+        Some((leader, member.clone()))
+    }
+
+    /// Gives its place to this candidate, if its own coordinator does not lead: it is not heard of
+    /// for a while, so that the others may vote. Says whether it does.
+    #[must_use]
+    pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> bool {
+        if self.leads().is_none() {
+            return false;
+        }
+        match self.seat.promise(candidate) {
+            Promise::Given => true,
+            Promise::No => false,
+            Promise::New => {
+                self.raft.runtime_config().heartbeat(false);
+                let node = self.clone();
+                tokio::spawn(async move {
+                    sleep(node.timing.election_max * 2).await;
+                    node.seat.take_back();
+                    node.raft.runtime_config().heartbeat(true);
+                });
+                true
+            }
+        }
+    }
+
+    pub(super) fn join(&self) -> Coordinator {
+        Coordinator(self.coordinators.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether others vote beside it.
+    pub(super) fn has_peers(&self) -> bool {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        metrics
+            .membership_config
+            .voter_ids()
+            .any(|id| id != self.id)
+    }
+
+    /// Stops it. What it holds stays on its disk.
+    pub async fn shut_down(&self) {
+        // Only a panic there could fail this, and then it has stopped as well.
+        let _ = self.raft.shutdown().await;
+    }
+}
+
+/// Asks for a snapshot when the log has grown well beyond what it makes. Ends with the node.
+async fn compact(
+    raft: Raft<TypeConfig>,
+    database: Weak<Database>,
+    held: watch::Receiver<Arc<Held>>,
+) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        let Some(logged) = database.upgrade().map(|database| database.log_bytes()) else {
+            return;
+        };
+        let status = held
+            .borrow()
+            .machine
+            .status
+            .as_ref()
+            .map_or(0, |it| it.bytes);
+        if logged > COMPACT_FROM.max(status.saturating_mul(2))
+            && raft.trigger().snapshot().await.is_err()
+        {
+            return;
+        }
+    }
+}
