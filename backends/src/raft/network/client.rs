@@ -12,7 +12,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
     SnapshotResponse, VoteRequest, VoteResponse,
 };
-use openraft::{Snapshot, Vote};
+use openraft::{LogId, Snapshot, Vote};
 use prost::Message;
 use stepdown_wire::raft as wire;
 use stepdown_wire::raft::raft_client::RaftClient;
@@ -55,15 +55,28 @@ impl Peer {
         }
     }
 
-    /// Asks it to stand for election now.
-    pub async fn elect(&self, deadline: Duration) -> Result<(), CallError> {
-        let request = wire::ElectRequest {
+    /// Asks it, as the leader, how far a reader has to be.
+    pub async fn read_index(&self) -> Result<Option<LogId<NodeId>>, CallError> {
+        let request = wire::ReadIndexRequest {
             envelope: Some(self.identity.envelope(self.node)),
         };
-        let call =
-            |mut client: RaftClient<Channel>, request| async move { client.elect(request).await };
-        self.ask(deadline, request, call).await?;
-        Ok(())
+        let call = |mut client: RaftClient<Channel>, request| async move {
+            client.read_index(request).await
+        };
+        let answer = self.ask(self.deadlines.ask, request, call).await?;
+        Ok(answer.index.map(convert::log_id))
+    }
+
+    /// Asks it, as the leader, for its place.
+    pub async fn may_lead(&self, candidate: NodeId) -> Result<bool, CallError> {
+        let request = wire::MayLeadRequest {
+            envelope: Some(self.identity.envelope(self.node)),
+            candidate,
+        };
+        let call = |mut client: RaftClient<Channel>, request| async move {
+            client.may_lead(request).await
+        };
+        Ok(self.ask(self.deadlines.ask, request, call).await?.given)
     }
 
     fn client(&self) -> Result<RaftClient<Channel>, CallError> {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use openraft::LogId;
 use openraft::network::RaftNetworkFactory;
 use stepdown_wire::tls::Connector;
 use tonic::transport::{Channel, Endpoint};
@@ -12,6 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::call_error::CallError;
 use super::client::Peer;
 use super::identity::Identity;
+use crate::raft::peers::{PeerError, Peers};
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// A silent connection is asked for a sign of life so often.
@@ -22,6 +25,8 @@ const PING_DEADLINE: Duration = Duration::from_secs(2);
 /// How long to wait for another node. Raft itself sets the deadlines of what it says in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
+    /// For an answer to what is asked beside Raft.
+    pub ask: Duration,
     /// For name resolution, TCP and TLS.
     pub dial: Duration,
     /// For the next part of a snapshot to be taken, or to come.
@@ -33,6 +38,7 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
+            ask: Duration::from_secs(1),
             dial: Duration::from_secs(1),
             part: Duration::from_secs(5),
             install: Duration::from_secs(60),
@@ -108,5 +114,34 @@ impl RaftNetworkFactory<TypeConfig> for Connections {
 
     async fn new_client(&mut self, node: NodeId, member: &Member) -> Peer {
         self.peer(node, &member.address)
+    }
+}
+
+#[async_trait]
+impl Peers for Connections {
+    async fn read_index(
+        &self,
+        leader: NodeId,
+        at: &Member,
+    ) -> Result<Option<LogId<NodeId>>, PeerError> {
+        let answer = self.peer(leader, &at.address).read_index().await;
+        answer.map_err(|error| failed(at, &error))
+    }
+
+    async fn may_lead(
+        &self,
+        leader: NodeId,
+        at: &Member,
+        candidate: NodeId,
+    ) -> Result<bool, PeerError> {
+        let answer = self.peer(leader, &at.address).may_lead(candidate).await;
+        answer.map_err(|error| failed(at, &error))
+    }
+}
+
+fn failed(member: &Member, error: &CallError) -> PeerError {
+    PeerError {
+        member: member.clone(),
+        reason: error.to_string(),
     }
 }

@@ -1,12 +1,15 @@
 //! Whom the messages of other nodes are handed to.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
-use openraft::{Raft, Snapshot, Vote};
+use openraft::{LogId, Snapshot, Vote};
 
+use crate::raft::node::Node;
 use crate::raft::types::{NodeId, TypeConfig};
 
-/// One node's Raft, as the others see it.
+/// One node, as the others see it.
 #[async_trait]
 pub trait Replica: Send + Sync + 'static {
     /// Entries, or a sign of life.
@@ -28,13 +31,16 @@ pub trait Replica: Send + Sync + 'static {
         snapshot: Snapshot<TypeConfig>,
     ) -> Result<Vote<NodeId>, ReplicaError>;
 
-    /// Stands for election now.
-    async fn elect(&self) -> Result<(), ReplicaError>;
+    /// How far a reader has to be, now, to have seen all that was acknowledged.
+    async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError>;
+
+    /// Whether its place is given to a candidate.
+    fn make_way(&self, candidate: NodeId) -> bool;
 }
 
-/// A Raft that has ended, or can't write any more.
+/// Why a node has no answer: it does not lead, has ended, or can't write any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this node's Raft does not work any more: {0}")]
+#[error("{0}")]
 pub struct ReplicaError(pub String);
 
 impl ReplicaError {
@@ -44,21 +50,20 @@ impl ReplicaError {
 }
 
 #[async_trait]
-impl Replica for Raft<TypeConfig> {
+impl Replica for Arc<Node> {
     async fn append(
         &self,
         request: AppendEntriesRequest<TypeConfig>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
-        self.append_entries(request)
-            .await
-            .map_err(ReplicaError::new)
+        let appended = self.raft().append_entries(request).await;
+        appended.map_err(ReplicaError::new)
     }
 
     async fn vote(
         &self,
         request: VoteRequest<NodeId>,
     ) -> Result<VoteResponse<NodeId>, ReplicaError> {
-        Self::vote(self, request).await.map_err(ReplicaError::new)
+        self.raft().vote(request).await.map_err(ReplicaError::new)
     }
 
     async fn install(
@@ -66,11 +71,15 @@ impl Replica for Raft<TypeConfig> {
         ballot: Vote<NodeId>,
         snapshot: Snapshot<TypeConfig>,
     ) -> Result<Vote<NodeId>, ReplicaError> {
-        let installed = self.install_full_snapshot(ballot, snapshot).await;
+        let installed = self.raft().install_full_snapshot(ballot, snapshot).await;
         Ok(installed.map_err(ReplicaError::new)?.vote)
     }
 
-    async fn elect(&self) -> Result<(), ReplicaError> {
-        self.trigger().elect().await.map_err(ReplicaError::new)
+    async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError> {
+        Node::read_index(self).await.map_err(ReplicaError)
+    }
+
+    fn make_way(&self, candidate: NodeId) -> bool {
+        Node::make_way(self, candidate)
     }
 }

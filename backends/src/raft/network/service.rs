@@ -134,13 +134,26 @@ impl Raft for Service {
         }))
     }
 
-    async fn elect(
+    async fn read_index(
         &self,
-        request: Request<wire::ElectRequest>,
-    ) -> Result<Response<wire::ElectResponse>, Status> {
+        request: Request<wire::ReadIndexRequest>,
+    ) -> Result<Response<wire::ReadIndexResponse>, Status> {
         self.check(request.into_inner().envelope.as_ref())?;
-        self.replica.elect().await?;
-        Ok(Response::new(wire::ElectResponse {}))
+        let index = self.replica.read_index().await?;
+        Ok(Response::new(wire::ReadIndexResponse {
+            index: index.as_ref().map(convert::to_log_id),
+        }))
+    }
+
+    async fn may_lead(
+        &self,
+        request: Request<wire::MayLeadRequest>,
+    ) -> Result<Response<wire::MayLeadResponse>, Status> {
+        let request = request.into_inner();
+        self.check(request.envelope.as_ref())?;
+        Ok(Response::new(wire::MayLeadResponse {
+            given: self.replica.make_way(request.candidate),
+        }))
     }
 }
 

@@ -1,5 +1,7 @@
-//! Nodes that talk over real sockets; what is behind them is a stand-in for Raft.
+//! Nodes that talk over real sockets; what is behind them is a stand-in for Raft, but in
+//! `cluster`.
 
+mod cluster;
 mod slow;
 mod snapshots;
 mod strangers;

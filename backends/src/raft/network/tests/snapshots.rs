@@ -99,10 +99,17 @@ impl Raft for Reluctant {
         }))
     }
 
-    async fn elect(
+    async fn read_index(
         &self,
-        _: Request<wire::ElectRequest>,
-    ) -> Result<Response<wire::ElectResponse>, Status> {
+        _: Request<wire::ReadIndexRequest>,
+    ) -> Result<Response<wire::ReadIndexResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn may_lead(
+        &self,
+        _: Request<wire::MayLeadRequest>,
+    ) -> Result<Response<wire::MayLeadResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }

@@ -1,6 +1,6 @@
 //! Whoever is not meant is not heard.
 
-use super::support::{LONG, Node, OURS, THEIRS, append, connections, send_snapshot, vote};
+use super::support::{LONG, Node, OURS, THEIRS, append, connections, meta, send_snapshot, vote};
 use crate::raft::network::StrangerKind;
 
 #[tokio::test]
@@ -13,7 +13,8 @@ async fn nothing_that_another_cluster_says_is_heard() {
         send_snapshot(&mut stranger, vec![1; 1 << 20])
             .await
             .unwrap_err(),
-        stranger.elect(LONG).await.unwrap_err().to_string(),
+        stranger.read_index().await.unwrap_err().to_string(),
+        stranger.may_lead(1).await.unwrap_err().to_string(),
     ];
     for error in errors {
         assert!(error.contains(&OURS.to_string()), "{error}");
@@ -21,7 +22,7 @@ async fn nothing_that_another_cluster_says_is_heard() {
     }
     assert_eq!(node.heard.counts(), [0; 4]);
     let counts = node.server.strangers().counts();
-    assert_eq!(counts, [(StrangerKind::AnotherCluster, 4)].into());
+    assert_eq!(counts, [(StrangerKind::AnotherCluster, 5)].into());
 }
 
 #[tokio::test]
@@ -31,8 +32,10 @@ async fn nodes_of_one_cluster_hear_each_other() {
     append(&mut friend, LONG).await.unwrap();
     assert!(vote(&mut friend, LONG).await.unwrap().vote_granted);
     send_snapshot(&mut friend, vec![1; 10]).await.unwrap();
-    friend.elect(LONG).await.unwrap();
-    assert_eq!(node.heard.counts(), [1; 4]);
+    assert_eq!(friend.read_index().await.unwrap(), meta().last_log_id);
+    assert!(friend.may_lead(1).await.unwrap());
+    assert!(!friend.may_lead(3).await.unwrap());
+    assert_eq!(node.heard.counts(), [1, 1, 3, 1]);
     assert_eq!(node.server.strangers().counts(), [].into());
 }
 

@@ -38,7 +38,7 @@ pub type Installed = (SnapshotMeta<NodeId, Member>, Vec<u8>);
 pub struct Heard {
     pub appends: AtomicU64,
     pub votes: AtomicU64,
-    pub elections: AtomicU64,
+    pub questions: AtomicU64,
     pub snapshots: Mutex<Vec<Installed>>,
     /// A vote needs one of these.
     pub vote_permits: Semaphore,
@@ -49,7 +49,7 @@ impl Heard {
         [
             self.appends.load(Ordering::SeqCst),
             self.votes.load(Ordering::SeqCst),
-            self.elections.load(Ordering::SeqCst),
+            self.questions.load(Ordering::SeqCst),
             self.snapshots.lock().unwrap().len() as u64,
         ]
     }
@@ -60,7 +60,7 @@ impl Default for Heard {
         Self {
             appends: AtomicU64::default(),
             votes: AtomicU64::default(),
-            elections: AtomicU64::default(),
+            questions: AtomicU64::default(),
             snapshots: Mutex::default(),
             vote_permits: Semaphore::new(1000),
         }
@@ -96,9 +96,14 @@ impl Replica for Heard {
         Ok(vote)
     }
 
-    async fn elect(&self) -> Result<(), ReplicaError> {
-        self.elections.fetch_add(1, Ordering::SeqCst);
-        Ok(())
+    async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        Ok(meta().last_log_id)
+    }
+
+    fn make_way(&self, candidate: NodeId) -> bool {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        candidate == 1
     }
 }
 

@@ -9,7 +9,7 @@ use super::support::{LONG, Node, OURS, append, connections, connections_with};
 use crate::raft::network::{Connections, Deadlines};
 
 /// Writes an authority, and a certificate by it.
-fn certificate(dir: &Path) -> TlsOptions {
+pub fn certificate(dir: &Path) -> TlsOptions {
     let mut authority = CertificateParams::new(vec![]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
