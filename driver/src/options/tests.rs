@@ -347,6 +347,7 @@ fn a_flag_that_messages_name_is_a_flag() {
         MetadataSettings::PROVIDER_NAME,
         MetricSettings::BIND_ADDRESS,
         RaftSettings::ADDRESS,
+        RaftSettings::BOOTSTRAP_NODES,
         ServersSettings::INTERNAL,
         ServersSettings::PUBLIC,
     ] {

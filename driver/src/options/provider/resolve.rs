@@ -3,9 +3,8 @@
 use stepdown_backends::Provider;
 
 use super::deprecated::{self, DeprecatedKeyError};
-use super::raft::RaftSettings;
 use super::settings::MetadataSettings;
-use super::{file, kubernetes};
+use super::{file, kubernetes, raft};
 use crate::options::said::said;
 
 /// Checks everything; what is wrong is added to `problems`.
@@ -55,12 +54,7 @@ pub(crate) fn resolve(
             Some(Provider::ConfigMap(kubernetes))
         }
         "raft" => {
-            if said(metadata.raft.address).is_none() {
-                problems.push(format!(
-                    "{} is missing; the raft provider needs it",
-                    RaftSettings::ADDRESS
-                ));
-            }
+            raft::resolve(metadata.raft, problems);
             problems.push(format!(
                 "{} raft is not in this release; configmap, file and memory are",
                 MetadataSettings::PROVIDER_NAME
