@@ -38,11 +38,15 @@ pub(super) fn follow(mut metrics: watch::Receiver<RaftServerMetrics<NodeId, Memb
 }
 
 impl Node {
-    /// Gives its place to this candidate, if its own coordinator does not lead: it is not heard of
+    /// Gives its place to this candidate, if its own coordinator neither leads nor campaigns: it is not heard of
     /// for a while, so that the others may vote. Says when the candidate may stand, if it does.
     #[must_use]
     pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> Option<Duration> {
         self.leads()?;
+        // Else two that campaign pass it to and fro.
+        if *self.campaigns.borrow() > 0 {
+            return None;
+        }
         match self.seat.promise(candidate) {
             Promise::No => return None,
             Promise::Given => {}

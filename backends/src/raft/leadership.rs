@@ -31,6 +31,7 @@ impl RaftLeadership {
     /// Campaigns until it leads. Between that and the report nothing can be cancelled, so
     /// leadership is never kept without being reported.
     async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> Option<Won> {
+        let _campaign = UnderWay::begin(&self.node.campaigns);
         loop {
             let permit = reports.reserve().await.ok()?;
             let won = tokio::select! {

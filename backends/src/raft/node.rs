@@ -35,6 +35,8 @@ pub struct Node {
     pub(super) seat: Seat,
     pub(super) timing: RaftTiming,
     pub(super) terms: Terms,
+    /// How many of its coordinators campaign.
+    pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
     pub(super) asking: Mutex<()>,
     coordinators: AtomicU64,
@@ -67,6 +69,7 @@ impl Node {
             seat: Seat::default(),
             timing,
             terms,
+            campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),
         }))
