@@ -31,6 +31,7 @@ impl RaftLeadership {
     /// Campaigns until it leads. Between that and the report nothing can be cancelled, so
     /// leadership is never kept without being reported.
     async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> Option<Won> {
+        let _campaign = UnderWay::begin(&self.node.campaigns);
         loop {
             let permit = reports.reserve().await.ok()?;
             let won = tokio::select! {
@@ -56,23 +57,11 @@ impl RaftLeadership {
     /// Leads now, if the node does, or asks whoever leads for its place.
     async fn win(&self) -> Option<Won> {
         let Some(term) = self.node.leads() else {
-            self.ask_for_place().await;
+            self.node.ask_for_place().await;
             return None;
         };
         let authority = self.confirm(term).await?;
         Some(Won { term, authority })
-    }
-
-    async fn ask_for_place(&self) {
-        let node = &self.node;
-        let Some((leader, member)) = node.leader().filter(|(leader, _)| *leader != node.id) else {
-            return;
-        };
-        let asked = node.peers.may_lead(leader, &member, node.id);
-        if let Ok(Ok(true)) = timeout(node.timing.patience(), asked).await {
-            // It fails only where the node has stopped.
-            let _ = node.raft.trigger().elect().await;
-        }
     }
 
     /// Asks a majority; says until when nobody else is elected, if it has answered.
@@ -129,6 +118,7 @@ impl Leadership for RaftLeadership {
             return;
         };
         if let Some(reason) = self.hold(won, &reports).await {
+            self.node.seat.leave(self.coordinator);
             // Nobody listens any more: then it needs no telling.
             let _ = reports.send(LeadershipReport::Lost { reason }).await;
         }

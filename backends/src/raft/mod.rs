@@ -6,6 +6,7 @@ mod command;
 mod delta;
 mod error;
 mod following;
+mod handover;
 mod leadership;
 pub mod local;
 mod machine;

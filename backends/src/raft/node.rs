@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use openraft::error::{InitializeError, RaftError};
 use openraft::{Raft, RaftNetworkFactory, ServerState};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 
 use super::command::{Applied, ClusterId, Command};
 use super::error::{StartError, WriteError};
+use super::handover::{self, Terms};
 use super::peers::Peers;
-use super::seat::{Coordinator, Promise, Seat};
+use super::seat::{Coordinator, Seat};
 use super::storage::{Database, Held, LogStore, StateStore};
 use super::timing::RaftTiming;
 use super::types::{Member, NodeId, TypeConfig};
@@ -27,12 +28,17 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running node. Ends with [`shut_down`](Self::shut_down).
 pub struct Node {
-    pub(super) id: NodeId,
+    id: NodeId,
     pub(super) raft: Raft<TypeConfig>,
     pub(super) held: watch::Receiver<Arc<Held>>,
     pub(super) peers: Arc<dyn Peers>,
     pub(super) seat: Seat,
     pub(super) timing: RaftTiming,
+    pub(super) terms: Terms,
+    /// How many of its coordinators campaign.
+    pub(super) campaigns: watch::Sender<usize>,
+    /// Locked while a leader is asked for its place.
+    pub(super) asking: Mutex<()>,
     coordinators: AtomicU64,
 }
 
@@ -49,6 +55,7 @@ impl Node {
         let held = state.watch();
         let log = LogStore::new(database.clone());
         let raft = Raft::new(id, timing.config()?, network, log, state).await?;
+        let terms = handover::follow(raft.server_metrics());
         tokio::spawn(compact(
             raft.clone(),
             Arc::downgrade(&database),
@@ -61,8 +68,17 @@ impl Node {
             peers,
             seat: Seat::default(),
             timing,
+            terms,
+            campaigns: watch::Sender::new(0),
+            asking: Mutex::default(),
             coordinators: AtomicU64::new(0),
         }))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
     }
 
     /// Its part of Raft, for whoever carries the others' messages to it.
@@ -132,41 +148,8 @@ impl Node {
         Some((leader, member.clone()))
     }
 
-    /// Gives its place to this candidate, if its own coordinator does not lead: it is not heard of
-    /// for a while, so that the others may vote. Says whether it does.
-    #[must_use]
-    pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> bool {
-        if self.leads().is_none() {
-            return false;
-        }
-        match self.seat.promise(candidate) {
-            Promise::Given => true,
-            Promise::No => false,
-            Promise::New => {
-                self.raft.runtime_config().heartbeat(false);
-                let node = self.clone();
-                tokio::spawn(async move {
-                    sleep(node.timing.election_max * 2).await;
-                    node.seat.take_back();
-                    node.raft.runtime_config().heartbeat(true);
-                });
-                true
-            }
-        }
-    }
-
     pub(super) fn join(&self) -> Coordinator {
         Coordinator(self.coordinators.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Whether others vote beside it.
-    pub(super) fn has_peers(&self) -> bool {
-        let metrics = self.raft.server_metrics();
-        let metrics = metrics.borrow();
-        metrics
-            .membership_config
-            .voter_ids()
-            .any(|id| id != self.id)
     }
 
     /// Stops it. What it holds stays on its disk.

@@ -1,5 +1,7 @@
 //! What nodes ask each other beside what Raft asks.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use openraft::LogId;
 
@@ -15,13 +17,14 @@ pub trait Peers: Send + Sync + 'static {
         at: &Member,
     ) -> Result<Option<LogId<NodeId>>, PeerError>;
 
-    /// Asks a leader whose coordinator does not lead for its place; says whether it was given.
+    /// Asks a leader whose coordinator does not lead for its place; says after how long the
+    /// candidate may stand for election, if it is given.
     async fn may_lead(
         &self,
         leader: NodeId,
         at: &Member,
         candidate: NodeId,
-    ) -> Result<bool, PeerError>;
+    ) -> Result<Option<Duration>, PeerError>;
 }
 
 /// A peer that did not answer, or could not.

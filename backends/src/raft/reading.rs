@@ -43,7 +43,7 @@ impl Node {
         }
         let index = match self.leader() {
             None => return Err("no leader is known".to_owned()),
-            Some((leader, _)) if leader == self.id => self.read_index().await?,
+            Some((leader, _)) if leader == self.id() => self.read_index().await?,
             Some((leader, member)) => {
                 let index = self.peers.read_index(leader, &member).await;
                 index.map_err(|error| error.to_string())?

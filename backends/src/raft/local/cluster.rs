@@ -22,14 +22,15 @@ pub struct LocalCluster {
 }
 
 impl LocalCluster {
-    /// Starts so many new nodes below this directory, and forms a cluster of them.
-    pub async fn form(path: &Path, nodes: u64, timing: RaftTiming) -> Result<Self, StartError> {
+    /// Starts new nodes of these names below this directory, numbered from 1, and forms a cluster
+    /// of them.
+    pub async fn form(path: &Path, names: &[&str], timing: RaftTiming) -> Result<Self, StartError> {
         let cluster = Self {
             path: path.to_path_buf(),
             timing,
             wires: Arc::default(),
         };
-        let members: BTreeMap<_, _> = (1..=nodes).map(|id| (id, member(id))).collect();
+        let members: BTreeMap<_, _> = (1..).zip(names.iter().map(|name| member(name))).collect();
         for id in members.keys() {
             cluster.start(*id).await?.form(members.clone()).await?;
         }
@@ -80,6 +81,12 @@ impl LocalCluster {
         }
     }
 
+    /// The node of this number, if it runs.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<Arc<Node>> {
+        self.wires().nodes.get(&id).cloned()
+    }
+
     /// The nodes that run.
     #[must_use]
     pub fn nodes(&self) -> Vec<Arc<Node>> {
@@ -97,9 +104,9 @@ impl LocalCluster {
     }
 }
 
-fn member(id: NodeId) -> Member {
+fn member(name: &str) -> Member {
     Member {
-        name: format!("node-{id}"),
-        address: format!("node-{id}:7000"),
+        name: name.to_owned(),
+        address: format!("{name}:7000"),
     }
 }

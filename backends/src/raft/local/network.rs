@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Unreachable};
@@ -119,7 +120,7 @@ impl Peers for LocalNetwork {
         leader: NodeId,
         at: &Member,
         candidate: NodeId,
-    ) -> Result<bool, PeerError> {
+    ) -> Result<Option<Duration>, PeerError> {
         let node = self.node(leader).map_err(|error| PeerError {
             member: at.clone(),
             reason: error.to_string(),

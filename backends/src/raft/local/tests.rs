@@ -94,7 +94,7 @@ async fn found(backend: &Backend) -> (Version, i64) {
 
 async fn three() -> (TempDir, LocalCluster) {
     let directory = TempDir::new().unwrap();
-    let cluster = LocalCluster::form(directory.path(), 3, TIMING)
+    let cluster = LocalCluster::form(directory.path(), &["a", "b", "c"], TIMING)
         .await
         .unwrap();
     (directory, cluster)
@@ -119,7 +119,7 @@ async fn led(cluster: &LocalCluster) -> (Arc<Node>, Backend, mpsc::Receiver<Lead
 
 fn others(cluster: &LocalCluster, but: NodeId) -> Vec<Backend> {
     let nodes = cluster.nodes();
-    let others = nodes.iter().filter(|node| node.id != but);
+    let others = nodes.iter().filter(|node| node.id() != but);
     others.map(backend).collect()
 }
 
@@ -127,11 +127,11 @@ fn others(cluster: &LocalCluster, but: NodeId) -> Vec<Backend> {
 async fn a_killed_leader_is_followed_by_another_that_has_all_it_stored() {
     let (_directory, cluster) = three().await;
     let (node, leader, _reports) = led(&cluster).await;
-    let others = others(&cluster, node.id);
+    let others = others(&cluster, node.id());
     let mut campaigns: Vec<_> = others.iter().map(campaign).collect();
     let first = stored(&leader, None, 1).await;
     let second = stored(&leader, Some(&first), 2).await;
-    cluster.kill(node.id).await;
+    cluster.kill(node.id()).await;
     let (one, other) = campaigns.split_at_mut(1);
     let next = tokio::select! {
         () = won(&mut one[0]) => &others[0],
@@ -145,9 +145,9 @@ async fn a_killed_leader_is_followed_by_another_that_has_all_it_stored() {
 async fn the_authority_of_a_leader_cut_off_ends_before_another_leads() {
     let (_directory, cluster) = three().await;
     let (node, leader, mut reports) = led(&cluster).await;
-    let mut campaigns: Vec<_> = others(&cluster, node.id).iter().map(campaign).collect();
+    let mut campaigns: Vec<_> = others(&cluster, node.id()).iter().map(campaign).collect();
     let first = stored(&leader, None, 1).await;
-    cluster.cut(node.id, true);
+    cluster.cut(node.id(), true);
     let (one, other) = campaigns.split_at_mut(1);
     let next = async {
         tokio::select! {
@@ -175,7 +175,7 @@ async fn a_released_leader_gives_its_place_to_whoever_waits() {
     let (_directory, cluster) = three().await;
     let (node, leader, _reports) = led(&cluster).await;
     let first = stored(&leader, None, 1).await;
-    let next = others(&cluster, node.id).remove(0);
+    let next = others(&cluster, node.id()).remove(0);
     let mut campaign = campaign(&next);
     leader.leadership.release().await;
     won(&mut campaign).await;
@@ -209,7 +209,7 @@ async fn all_nodes_killed_at_once_come_back_with_all_that_was_stored() {
 async fn a_node_that_was_away_while_the_log_was_compacted_catches_up() {
     let (_directory, cluster) = three().await;
     let (node, leader, _reports) = led(&cluster).await;
-    let away = (1..=3).find(|id| *id != node.id).unwrap();
+    let away = (1..=3).find(|id| *id != node.id()).unwrap();
     let mut version = Some(stored(&leader, None, 1).await);
     cluster.kill(away).await;
     for request in 2..80 {
