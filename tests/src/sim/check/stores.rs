@@ -74,7 +74,8 @@ impl World<'_> {
             if !is_repeated {
                 self.check_term_jump(host, id, old, shard)?;
             }
-            self.check_election_needed(host, id, old, shard)?;
+            let needed = self.check_election_needed(host, id, old, shard);
+            self.heed(needed)?;
         }
         self.check_worth_storing(host, document)?;
         let now = self.queue.now();
