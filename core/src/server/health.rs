@@ -22,6 +22,7 @@ impl ServerController {
         self.alive(context);
         // What the break before may have hidden is looked for now; another breaks this watch.
         let is_suspicious = std::mem::take(&mut self.suspicious);
+        self.again = false;
         match (std::mem::replace(&mut self.watched, true), is_suspicious) {
             (true, _) => News::None,
             (false, true) => News::Restarted,
@@ -47,12 +48,23 @@ impl ServerController {
 
     /// It may be gone, or have been restarted: looks at once whether it is there.
     pub(crate) fn suspect(&mut self, context: &mut Context) {
-        if self.reach == Reach::Running {
-            self.suspicious = true;
-            self.check.stop(context);
-            self.check.due = Some(context.now);
-            self.time_passed(context);
+        if self.reach != Reach::Running {
+            return;
         }
+        // What breaks again and again must not keep a check that hangs from ever failing.
+        if self.suspicious && self.check.request.is_some() {
+            self.again = true;
+            return;
+        }
+        self.suspicious = true;
+        self.check.stop(context);
+        self.check_now(context);
+    }
+
+    fn check_now(&mut self, context: &mut Context) {
+        self.again = false;
+        self.check.due = Some(context.now);
+        self.time_passed(context);
     }
 
     /// Whether it is already looked at whether it is there.
@@ -66,9 +78,11 @@ impl ServerController {
         context: &mut Context,
     ) -> News {
         let suspicious = self.suspicious;
+        let again = std::mem::take(&mut self.again);
         self.silent = matches!(&result, Err(error) if error.kind != CallErrorKind::Unimplemented);
         let news = match result {
             Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
+            Ok(_) if again => return self.alive_before(context),
             Ok(_) => self.alive_after(suspicious, context),
             Err(error) if error.kind == CallErrorKind::Unimplemented => {
                 self.alive_after(suspicious, context)
@@ -89,6 +103,13 @@ impl ServerController {
         };
         self.check.due = Some(context.now.after(every));
         news
+    }
+
+    /// It was there when something broke, but something else has broken since.
+    fn alive_before(&mut self, context: &mut Context) -> News {
+        self.alive(context);
+        self.check_now(context);
+        News::None
     }
 
     fn alive_after(&mut self, suspicious: bool, context: &mut Context) -> News {

@@ -37,6 +37,8 @@ pub(crate) struct ServerController {
     /// The health watch broke, and no check has succeeded since: if one fails as well, the server
     /// is unavailable.
     suspicious: bool,
+    /// It broke once more since the check was sent that looks whether it is there.
+    again: bool,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,
     /// Its last check was not answered.
@@ -93,6 +95,7 @@ impl ServerController {
             latest: None,
             watched: false,
             suspicious: false,
+            again: false,
             foreign: false,
             silent: false,
             binding: Bound::default(),
@@ -221,6 +224,7 @@ impl ServerController {
     fn refused(&mut self, reason: &str, context: &mut Context) -> News {
         self.failures = 0;
         self.suspicious = false;
+        self.again = false;
         if self.reach == Reach::Unavailable {
             return News::None;
         }
