@@ -72,19 +72,17 @@ impl World<'_> {
         let now = self.queue.now();
         for other in (0..self.hosts.len()).filter(|other| *other != winner) {
             let place = &self.hosts[other];
-            let office = place.client.office.filter(|_| place.is_up());
-            let Some(authority) =
-                office.filter(|authority| place.clock.read(now) < authority.after(DRAIN))
-            else {
+            let Some(authority) = place.client.office.filter(|_| place.is_up()) else {
                 continue;
             };
-            if self.excludes(winner, other) {
+            if !self.excludes(winner, other) {
+                self.hosts[other].client.robbed = Some(authority);
+            } else if place.clock.read(now) < authority.after(DRAIN) {
                 return Err(self.violation(
                     "B1",
                     format!("c{winner} wins while c{other} may be in office until {authority:?}"),
                 ));
             }
-            self.hosts[other].client.robbed = Some(authority);
         }
         Ok(())
     }

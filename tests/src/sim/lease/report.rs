@@ -21,6 +21,10 @@ impl World<'_> {
                 Event::LeadershipWon { tenure, authority }
             }
             LeaseReport::Extended { authority } => {
+                // It was written before the lease was taken, and is heard of only now.
+                if client.robbed.is_some() && client.robbed == client.office {
+                    client.robbed = Some(authority);
+                }
                 client.office = Some(authority);
                 self.check_authority_earned(host, authority)?;
                 Event::AuthorityExtended { tenure, authority }
