@@ -133,7 +133,9 @@ impl World<'_> {
         let mut short = shards.filter_map(|(_, id, shard)| {
             let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
             let all = shard.ensemble.len();
-            (in_sync != all).then(|| format!("shard {id}: {in_sync} of {all}"))
+            // A log that can't be made to fit stays out.
+            let unfit = leader.facts.unfit.iter().filter(|(other, _)| *other == id);
+            (in_sync + unfit.count() < all).then(|| format!("shard {id}: {in_sync} of {all}"))
         });
         short.next()
     }
