@@ -71,6 +71,7 @@ pub struct Connections {
 pub struct Outgoing {
     pub server: Option<usize>,
     pub token: Token,
+    pub arrives: At,
 }
 
 /// A call that waits for its turn.
