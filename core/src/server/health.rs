@@ -23,10 +23,16 @@ impl ServerController {
         // What the break before may have hidden is looked for now; another breaks this watch.
         let is_suspicious = std::mem::take(&mut self.suspicious);
         self.again = false;
-        match (std::mem::replace(&mut self.watched, true), is_suspicious) {
-            (true, _) => News::None,
-            (false, true) => News::Restarted,
-            (false, false) => News::Watched,
+        if std::mem::replace(&mut self.watched, true) {
+            return News::None;
+        }
+        // At a take-over nothing is asked of it before, or only just.
+        let unwatched = context.now.since(self.running_since);
+        let is_running = self.reach == Reach::Running;
+        if is_suspicious || is_running && unwatched >= context.timing.probe_every {
+            News::Restarted
+        } else {
+            News::Watched
         }
     }
 

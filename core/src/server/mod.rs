@@ -39,6 +39,8 @@ pub(crate) struct ServerController {
     suspicious: bool,
     /// It broke once more since the check was sent that looks whether it is there.
     again: bool,
+    /// Since when it can be worked with.
+    running_since: Timestamp,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,
     /// Its last check was not answered.
@@ -69,9 +71,10 @@ pub(crate) enum News {
     },
     /// It can't be worked with (any more).
     Unavailable(String),
-    /// It answers, but nobody watched it until now.
+    /// It is watched almost since it answers.
     Watched,
-    /// It answers, but the watch broke: it may have been restarted, on whatever disk it has now.
+    /// It answers, but for a while nobody has watched it: it may have been restarted, on whatever
+    /// disk it has now.
     Restarted,
 }
 
@@ -96,6 +99,7 @@ impl ServerController {
             watched: false,
             suspicious: false,
             again: false,
+            running_since: now,
             foreign: false,
             silent: false,
             binding: Bound::default(),

@@ -215,6 +215,17 @@ fn hang(world: &mut World) {
     world.break_watch(SERVER);
 }
 
+fn last_watch(world: &World) -> RequestId {
+    let mut effects = world.log.iter().rev();
+    let watch = effects.find_map(|effect| match effect {
+        Effect::WatchHealth {
+            request, server, ..
+        } if &*server.internal == SERVER => Some(*request),
+        _ => None,
+    });
+    watch.unwrap()
+}
+
 /// The watch that was begun last fails.
 fn fail_watch(world: &mut World) {
     world.run_for(3_000);
@@ -231,6 +242,37 @@ fn fail_watch(world: &mut World) {
         request,
         error: error(CallErrorKind::Unreachable),
     });
+}
+
+/// Whether the server serves, by the watch that was begun last.
+fn open_watch(world: &mut World) {
+    let (tenure, request) = (world.tenure(), last_watch(world));
+    world.log.clear();
+    world.feed(Event::HealthObserved {
+        tenure,
+        request,
+        serving: true,
+    });
+}
+
+#[test]
+fn a_watch_that_opens_late_makes_sure_of_followers_too() {
+    let mut world = World::steady();
+    world.hang = Some(
+        |effect| matches!(effect, Effect::WatchHealth { server, .. } if &*server.internal == SERVER),
+    );
+    world.break_watch(SERVER);
+    world.run_for(5_000);
+    open_watch(&mut world);
+    let asked = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call {
+            server,
+            call: Call::GetStatus { shard },
+            ..
+        } if &*server.internal == SERVER => Some(*shard),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<BTreeSet<_>>().len(), 2);
 }
 
 fn answer_check(world: &mut World, result: Result<Answer, CallError>) {
