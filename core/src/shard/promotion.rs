@@ -188,6 +188,7 @@ impl Promotion {
             }
         }
         memory.unexplained = 0;
+        memory.stuck = None;
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
         cx.context.report(Report::LeaderConfirmed {
