@@ -258,7 +258,8 @@ impl Fencing {
 
     /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
     /// those of removed nodes included; best, one that has all that everybody has. Among equals one
-    /// with a log, then one that serves, and then who leads the fewest shards.
+    /// with a log, then one that serves, then another than could not lead the last time, and then who
+    /// leads the fewest shards.
     pub(super) fn choose(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         self.grace = None;
         let Some(shard) = memory.metadata(cx) else {
@@ -279,7 +280,14 @@ impl Fencing {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
                 let leads = cx.leaders.count(&vote.server.id());
                 let has_log = vote.position.has_log();
-                (Reverse(*covered), !has_log, is_unavailable, leads)
+                let has_failed = memory.failed == Some(vote.server.id());
+                (
+                    Reverse(*covered),
+                    !has_log,
+                    is_unavailable,
+                    has_failed,
+                    leads,
+                )
             });
         match winner {
             Some((winner, _)) => {

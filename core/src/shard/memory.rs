@@ -35,6 +35,8 @@ pub(super) struct Memory {
     pub(super) undecided: BTreeSet<ServerId>,
     /// How often in a row the chosen one could not lead, for a reason that it did not tell.
     pub(super) unexplained: usize,
+    /// Who was chosen last, and could not lead.
+    pub(super) failed: Option<ServerId>,
     /// The follower of which was told that only an election without it could bring it back.
     pub(super) stuck: Option<ServerId>,
     /// `GetStatus` asked only to learn a replica's term.
@@ -54,6 +56,7 @@ impl Memory {
             committed: EntryId::NONE.offset,
             undecided: BTreeSet::new(),
             unexplained: 0,
+            failed: None,
             stuck: None,
             learning: BTreeSet::new(),
         }

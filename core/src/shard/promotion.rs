@@ -150,6 +150,17 @@ impl Promotion {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Result<Option<Recording>, NotLeading> {
+        let became = self.became(result, memory, cx);
+        memory.failed = became.is_err().then(|| self.leader.id());
+        became
+    }
+
+    fn became(
+        &mut self,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Result<Option<Recording>, NotLeading> {
         let Self { term, leader, .. } = self;
         match result {
             Ok(Answer::BecameLeader) if self.unproved => {

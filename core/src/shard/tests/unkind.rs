@@ -287,3 +287,21 @@ fn a_shard_that_is_led_but_can_not_be_written_to_says_once_whom_it_waits_for() {
     assert!(told.contains("accept-loss"), "{told}");
     assert_eq!(promotions(&world), []);
 }
+
+#[test]
+fn among_equals_another_one_is_chosen_than_could_not_lead() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    for member in ALL {
+        let call = (member.to_owned(), "BecomeLeader");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world
+        .replicas
+        .insert(led_by.clone(), replica(0, ReplicaRole::Fenced));
+    world.break_watch(&led_by);
+    world.run_for(10_000);
+    let chosen: Vec<_> = promotions(&world).into_iter().map(|(to, _)| to).collect();
+    assert!(chosen.len() > 2, "{chosen:?}");
+    assert!(chosen.windows(2).all(|two| two[0] != two[1]), "{chosen:?}");
+}
