@@ -273,15 +273,21 @@ impl Perform for Election {
                 let reason = format!("its new leader {server} is unavailable: {reason}");
                 Next::Elect(Start::AfterFailure(reason))
             }
-            Step::Promoting(promotion) => match promotion.without(server) {
-                Ok(()) => Next::Stay,
-                Err(reason) => Next::Elect(Start::AfterFailure(reason)),
-            },
+            Step::Promoting(promotion) => {
+                promotion.followers.look_at(server, cx.context.now);
+                match promotion.without(server) {
+                    Ok(()) => Next::Stay,
+                    Err(reason) => Next::Elect(Start::AfterFailure(reason)),
+                }
+            }
+            Step::Recording(Recording { followers, .. }) => {
+                followers.look_at(server, cx.context.now);
+                Next::Stay
+            }
             Step::Beginning(_)
             | Step::Waiting { .. }
             | Step::Persisting { .. }
-            | Step::Persisted { .. }
-            | Step::Recording(_) => Next::Stay,
+            | Step::Persisted { .. } => Next::Stay,
         }
     }
 

@@ -149,10 +149,11 @@ impl Perform for Verification {
 
     fn server_running(
         &mut self,
-        _: &ServerId,
+        server: &ServerId,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        let _ = self.followers.hurry(server, cx.context);
         if self.due.is_some() {
             return self.ask(memory, cx);
         }
@@ -169,10 +170,12 @@ impl Perform for Verification {
         if memory.is_led_by(server, cx) {
             return Next::Elect(Start::AtOnce);
         }
+        self.followers.look_at(server, cx.context.now);
         Next::Stay
     }
 
     fn doubted(&mut self) -> Next {
+        self.followers.doubt();
         Next::Stay
     }
 
