@@ -46,6 +46,8 @@ pub struct Host {
     pub facts: Facts,
     /// Where data servers are, by the last good configuration that it has read.
     pub addresses: BTreeSet<Arc<str>>,
+    /// When it has read others than before.
+    pub readdressed: At,
     /// Since when it steps down.
     pub closing_since: Option<At>,
 }
@@ -111,6 +113,7 @@ impl Host {
             wake: None,
             facts: Facts::default(),
             addresses: BTreeSet::new(),
+            readdressed: At(0),
             closing_since: None,
         }
     }

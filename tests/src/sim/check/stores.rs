@@ -181,7 +181,10 @@ impl World<'_> {
             !known.contains(&member.internal)
                 || !servers.any(|server| server.internal == *member.internal)
         });
+        // An election that was begun for what it had read before goes on.
+        let readdressed = self.hosts[host].readdressed.plus(SPACED) > self.queue.now();
         if moved
+            || readdressed
             || facts.down.contains(&leader.id())
             || !facts.running.contains(&leader.id())
             || facts.doubted.contains(&id)
