@@ -26,10 +26,10 @@ impl ServerController {
         if std::mem::replace(&mut self.watched, true) {
             return News::None;
         }
-        // At a take-over nothing is asked of it before, or only just.
+        // At a take-over nothing is asked of it before, or only just: too short for a restart.
         let unwatched = context.now.since(self.running_since);
         let is_running = self.reach == Reach::Running;
-        if is_suspicious || is_running && unwatched >= context.timing.probe_every {
+        if is_suspicious || is_running && unwatched >= context.timing.reprobe_every {
             News::Restarted
         } else {
             News::Watched
