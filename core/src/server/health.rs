@@ -15,7 +15,6 @@ impl ServerController {
         if self.watch.request != Some(request) {
             return News::None;
         }
-        self.watch.backoff.reset();
         if !serving {
             return self.lost("it answers NOT_SERVING", context);
         }
@@ -45,7 +44,7 @@ impl ServerController {
         if !self.watch.ended(request) {
             return News::None;
         }
-        self.watch.retry(context);
+        self.watch.broke(context);
         if error.kind != CallErrorKind::Unimplemented {
             self.suspect(context);
         }

@@ -39,7 +39,7 @@ pub(crate) struct ServerController {
     suspicious: bool,
     /// It broke once more since the check was sent that looks whether it is there.
     again: bool,
-    /// Since when it can be worked with.
+    /// Since when it can be worked with, whether it is watched or not.
     running_since: Timestamp,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,

@@ -270,6 +270,7 @@ impl Perform for Election {
             | Step::Recording(Recording { leader, .. })
                 if leader.id() == *server =>
             {
+                *memory.failed.entry(server.clone()).or_default() += 1;
                 let reason = format!("its new leader {server} is unavailable: {reason}");
                 Next::Elect(Start::AfterFailure(reason))
             }

@@ -36,6 +36,9 @@ impl Leadership {
 
 impl Perform for Leadership {
     fn begin(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        if self.followers.are_most_in_sync() {
+            memory.stuck.clear();
+        }
         self.followers.drive(memory, cx);
         Next::Stay
     }
@@ -51,7 +54,7 @@ impl Perform for Leadership {
             None => {}
             Some(Meaning::GoOn) => {
                 if self.followers.are_most_in_sync() {
-                    memory.stuck = None;
+                    memory.stuck.clear();
                 }
                 self.followers.drive(memory, cx);
             }

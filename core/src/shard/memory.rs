@@ -35,10 +35,10 @@ pub(super) struct Memory {
     pub(super) undecided: BTreeSet<ServerId>,
     /// How often in a row the chosen one could not lead, for a reason that it did not tell.
     pub(super) unexplained: usize,
-    /// Who was chosen last, and could not lead.
-    pub(super) failed: Option<ServerId>,
-    /// The follower of which was told that only an election without it could bring it back.
-    pub(super) stuck: Option<ServerId>,
+    /// How often each was chosen, and could not lead, since somebody led.
+    pub(super) failed: BTreeMap<ServerId, usize>,
+    /// The followers of which was told that only an election without them could bring them back.
+    pub(super) stuck: BTreeSet<ServerId>,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
 }
@@ -56,8 +56,8 @@ impl Memory {
             committed: EntryId::NONE.offset,
             undecided: BTreeSet::new(),
             unexplained: 0,
-            failed: None,
-            stuck: None,
+            failed: BTreeMap::new(),
+            stuck: BTreeSet::new(),
             learning: BTreeSet::new(),
         }
     }
@@ -175,10 +175,7 @@ impl Memory {
 
     /// A follower has lost its disk, and nobody could be elected without it. It is told of once.
     pub(super) fn stuck_with(&mut self, follower: &ServerId, cx: &mut ShardContext<'_>) {
-        let Some(shard) = self
-            .metadata(cx)
-            .filter(|_| self.stuck.as_ref() != Some(follower))
-        else {
+        let Some(shard) = self.metadata(cx).filter(|_| !self.stuck.contains(follower)) else {
             return;
         };
         let away = shard
@@ -194,7 +191,7 @@ impl Memory {
             format!("; it waits for {}", away.join(", "))
         };
         let of = shard.ensemble.len();
-        self.stuck = Some(follower.clone());
+        self.stuck.insert(follower.clone());
         let reason = format!(
             "{leader}, but nothing can be written: {follower} of its {of} replicas lost all data, and \
              is fed only after an election, which takes a majority that remembers{waits}; where they \

@@ -6,7 +6,7 @@ use crate::scripted::{World, name};
 use crate::{Effect, Term};
 
 /// How often the server was asked what it has.
-fn questions(world: &World, server: &str) -> usize {
+pub(super) fn questions(world: &World, server: &str) -> usize {
     let calls = calls_of_shard(world);
     let calls = calls.iter();
     let asked = calls.filter(|(kind, to, _)| *kind == "GetStatus" && to == server);
@@ -14,7 +14,7 @@ fn questions(world: &World, server: &str) -> usize {
 }
 
 /// The server answers at last what it was asked, and from now on.
-fn speak(world: &mut World, server: &str, kind: &'static str) {
+pub(super) fn speak(world: &mut World, server: &str, kind: &'static str) {
     let asked = world.log.iter().rev().find(|effect| {
         matches!(effect, Effect::Call { server: to, call, .. }
             if &*to.internal == server && name(call) == kind && of_shard(call))
