@@ -76,7 +76,8 @@ impl World<'_> {
                 continue;
             };
             if !self.excludes(winner, other) {
-                self.hosts[other].client.robbed = Some(authority);
+                let at = self.hosts[other].clock.read(now);
+                self.hosts[other].client.robbed = Some((authority, at));
             } else if place.clock.read(now) < authority.after(DRAIN) {
                 return Err(self.violation(
                     "B1",
@@ -102,7 +103,8 @@ impl World<'_> {
             .all(|host| !self.hosts[*host].clock_jumped);
         let is_whole = |host: &usize| {
             let client = &self.hosts[*host].client;
-            client.robbed.is_none() || client.robbed != client.office
+            let robbed = client.robbed.map(|(office, _)| office);
+            robbed.is_none() || robbed != client.office
         };
         let whole = [one, other].iter().all(is_whole);
         alike && steady && whole && self.store.latest().is_some() && self.lease.deletions < 2
