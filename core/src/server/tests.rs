@@ -229,14 +229,7 @@ fn last_watch(world: &World) -> RequestId {
 /// The watch that was begun last fails.
 fn fail_watch(world: &mut World) {
     world.run_for(3_000);
-    let mut effects = world.log.iter().rev();
-    let watch = effects.find_map(|effect| match effect {
-        Effect::WatchHealth {
-            request, server, ..
-        } if &*server.internal == SERVER => Some(*request),
-        _ => None,
-    });
-    let (tenure, request) = (world.tenure(), watch.unwrap());
+    let (tenure, request) = (world.tenure(), last_watch(world));
     world.feed(Event::HealthWatchEnded {
         tenure,
         request,

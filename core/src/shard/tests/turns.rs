@@ -65,8 +65,8 @@ fn who_crashes_when_it_is_to_lead_is_not_chosen_again_and_again() {
     assert!(chosen.contains(&b));
 }
 
-#[test]
-fn a_follower_restarted_while_it_is_taken_in_is_asked_what_it_has() {
+/// The first shard's leader is asked to take a follower in that was away, and has not answered.
+fn joining() -> (World, String, String) {
     let mut world = World::steady();
     world.run_for(30_000);
     world.log.clear();
@@ -86,6 +86,12 @@ fn a_follower_restarted_while_it_is_taken_in_is_asked_what_it_has() {
         .insert(f.clone(), replica(0, ReplicaRole::Fenced));
     back(&mut world, &f);
     world.run_for(1_000);
+    (world, led_by, f)
+}
+
+#[test]
+fn a_follower_restarted_while_it_is_taken_in_is_asked_what_it_has() {
+    let (mut world, led_by, f) = joining();
     // It is restarted on an empty disk.
     world
         .replicas
@@ -100,25 +106,7 @@ fn a_follower_restarted_while_it_is_taken_in_is_asked_what_it_has() {
 
 #[test]
 fn a_follower_that_goes_away_while_it_is_taken_in_is_not_in_sync() {
-    let mut world = World::steady();
-    world.run_for(30_000);
-    world.log.clear();
-    let old = leader(&world);
-    let (f, _) = others(&old);
-    world.lose(&f, &LIFE);
-    world
-        .replicas
-        .insert(old.clone(), replica(0, ReplicaRole::Fenced));
-    world.break_watch(&old);
-    world.run_for(5_000);
-    world.replicas.clear();
-    let led_by = leader(&world);
-    world.silent.insert((led_by.clone(), "AddFollower"));
-    world
-        .replicas
-        .insert(f.clone(), replica(0, ReplicaRole::Fenced));
-    back(&mut world, &f);
-    world.run_for(1_000);
+    let (mut world, led_by, f) = joining();
     world.lose(&f, &LIFE);
     speak(&mut world, &led_by, "AddFollower");
     world.run_for(120_000);
