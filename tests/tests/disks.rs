@@ -108,6 +108,16 @@ async fn one_disk_is_left_that_knows(servers: Servers) {
     nothing_is_lost(rig, servers, "one disk left that knows").await;
 }
 
+async fn a_loss_is_accepted(servers: Servers) {
+    let _turn = TURN.lock().await;
+    let Some(mut rig) = rig(servers).await else {
+        return;
+    };
+    rig.block(2, 0).await;
+    rig.accept_losses().await;
+    nothing_is_lost(rig, servers, "losses accepted of what was lost twice").await;
+}
+
 async fn servers_fall_silent(servers: Servers, seconds: &[u64]) {
     let _turn = TURN.lock().await;
     let Some(mut rig) = rig(servers).await else {
@@ -160,6 +170,16 @@ async fn what_only_a_server_that_is_away_still_has_is_not_outvoted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_a_real_server_that_is_away_still_has_is_not_outvoted() {
     one_disk_is_left_that_knows(Servers::Oxia).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocked_shards_are_led_again_once_their_loss_is_accepted() {
+    a_loss_is_accepted(Servers::Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocked_shards_of_real_servers_are_led_again_once_their_loss_is_accepted() {
+    a_loss_is_accepted(Servers::Oxia).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

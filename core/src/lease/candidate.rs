@@ -61,8 +61,8 @@ impl LeaseState {
             Phase::Resting => self.observed_freely(lease),
             Phase::Campaigning { mut look_at } => {
                 let before = self.seen.as_ref().and_then(|seen| seen.lease.clone());
-                let version = |lease: Option<&Lease>| lease.map(|lease| lease.version.clone());
-                let is_known = version(before.as_ref()) == version(lease.as_ref());
+                let (known, shown) = (before.as_ref(), lease.as_ref());
+                let is_known = known.map(|it| &it.version) == shown.map(|it| &it.version);
                 self.observed_freely(lease);
                 // It may show the past. A renewal is believed, for it comes all the time; whatever
                 // else keeps us from bidding is looked at.

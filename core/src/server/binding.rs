@@ -61,6 +61,7 @@ impl ServerController {
                 self.failures = 0;
                 self.foreign = false;
                 self.reach = Reach::Running;
+                self.running_since = context.now;
                 self.report("it has shaken hands".to_owned(), context);
                 self.stream.stop(context);
                 if let Some(latest) = self.latest.clone() {

@@ -15,17 +15,23 @@ impl ServerController {
         if self.watch.request != Some(request) {
             return News::None;
         }
-        self.watch.backoff.reset();
         if !serving {
             return self.lost("it answers NOT_SERVING", context);
         }
         self.alive(context);
         // What the break before may have hidden is looked for now; another breaks this watch.
         let is_suspicious = std::mem::take(&mut self.suspicious);
-        match (std::mem::replace(&mut self.watched, true), is_suspicious) {
-            (true, _) => News::None,
-            (false, true) => News::Restarted,
-            (false, false) => News::Watched,
+        self.again = false;
+        if std::mem::replace(&mut self.watched, true) {
+            return News::None;
+        }
+        // At a take-over nothing is asked of it before, or only just: too short for a restart.
+        let unwatched = context.now.since(self.running_since);
+        let is_running = self.reach == Reach::Running;
+        if is_suspicious || is_running && unwatched >= context.timing.reprobe_every {
+            News::Restarted
+        } else {
+            News::Watched
         }
     }
 
@@ -38,7 +44,7 @@ impl ServerController {
         if !self.watch.ended(request) {
             return News::None;
         }
-        self.watch.retry(context);
+        self.watch.broke(context);
         if error.kind != CallErrorKind::Unimplemented {
             self.suspect(context);
         }
@@ -47,12 +53,23 @@ impl ServerController {
 
     /// It may be gone, or have been restarted: looks at once whether it is there.
     pub(crate) fn suspect(&mut self, context: &mut Context) {
-        if self.reach == Reach::Running {
-            self.suspicious = true;
-            self.check.stop(context);
-            self.check.due = Some(context.now);
-            self.time_passed(context);
+        if self.reach != Reach::Running {
+            return;
         }
+        // What breaks again and again must not keep a check that hangs from ever failing.
+        if self.suspicious && self.check.request.is_some() {
+            self.again = true;
+            return;
+        }
+        self.suspicious = true;
+        self.check.stop(context);
+        self.check_now(context);
+    }
+
+    fn check_now(&mut self, context: &mut Context) {
+        self.again = false;
+        self.check.due = Some(context.now);
+        self.time_passed(context);
     }
 
     /// Whether it is already looked at whether it is there.
@@ -66,9 +83,11 @@ impl ServerController {
         context: &mut Context,
     ) -> News {
         let suspicious = self.suspicious;
+        let again = std::mem::take(&mut self.again);
         self.silent = matches!(&result, Err(error) if error.kind != CallErrorKind::Unimplemented);
         let news = match result {
             Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
+            Ok(_) if again => return self.alive_before(context),
             Ok(_) => self.alive_after(suspicious, context),
             Err(error) if error.kind == CallErrorKind::Unimplemented => {
                 self.alive_after(suspicious, context)
@@ -89,6 +108,13 @@ impl ServerController {
         };
         self.check.due = Some(context.now.after(every));
         news
+    }
+
+    /// It was there when something broke, but something else has broken since.
+    fn alive_before(&mut self, context: &mut Context) -> News {
+        self.alive(context);
+        self.check_now(context);
+        News::None
     }
 
     fn alive_after(&mut self, suspicious: bool, context: &mut Context) -> News {

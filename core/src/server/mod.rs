@@ -37,6 +37,10 @@ pub(crate) struct ServerController {
     /// The health watch broke, and no check has succeeded since: if one fails as well, the server
     /// is unavailable.
     suspicious: bool,
+    /// It broke once more since the check was sent that looks whether it is there.
+    again: bool,
+    /// Since when it can be worked with, whether it is watched or not.
+    running_since: Timestamp,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,
     /// Its last check was not answered.
@@ -67,9 +71,10 @@ pub(crate) enum News {
     },
     /// It can't be worked with (any more).
     Unavailable(String),
-    /// It answers, but nobody watched it until now.
+    /// It is watched almost since it answers.
     Watched,
-    /// It answers, but the watch broke: it may have been restarted, on whatever disk it has now.
+    /// It answers, but for a while nobody has watched it: it may have been restarted, on whatever
+    /// disk it has now.
     Restarted,
 }
 
@@ -93,6 +98,8 @@ impl ServerController {
             latest: None,
             watched: false,
             suspicious: false,
+            again: false,
+            running_since: now,
             foreign: false,
             silent: false,
             binding: Bound::default(),
@@ -221,6 +228,7 @@ impl ServerController {
     fn refused(&mut self, reason: &str, context: &mut Context) -> News {
         self.failures = 0;
         self.suspicious = false;
+        self.again = false;
         if self.reach == Reach::Unavailable {
             return News::None;
         }

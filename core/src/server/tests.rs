@@ -203,6 +203,105 @@ fn a_broken_watch_is_not_forgotten_because_the_next_check_times_out() {
     assert!(world.calls("GetStatus") > 0);
 }
 
+/// Its checks and watches of this server are not answered any more; the watch is broken.
+fn hang(world: &mut World) {
+    world.hang = Some(|effect| match effect {
+        Effect::Call { server, call, .. } => {
+            &*server.internal == SERVER && *call == Call::CheckHealth
+        }
+        Effect::WatchHealth { server, .. } => &*server.internal == SERVER,
+        _ => false,
+    });
+    world.break_watch(SERVER);
+}
+
+fn last_watch(world: &World) -> RequestId {
+    let mut effects = world.log.iter().rev();
+    let watch = effects.find_map(|effect| match effect {
+        Effect::WatchHealth {
+            request, server, ..
+        } if &*server.internal == SERVER => Some(*request),
+        _ => None,
+    });
+    watch.unwrap()
+}
+
+/// The watch that was begun last fails.
+fn fail_watch(world: &mut World) {
+    world.run_for(3_000);
+    let (tenure, request) = (world.tenure(), last_watch(world));
+    world.feed(Event::HealthWatchEnded {
+        tenure,
+        request,
+        error: error(CallErrorKind::Unreachable),
+    });
+}
+
+/// Whether the server serves, by the watch that was begun last.
+fn open_watch(world: &mut World) {
+    let (tenure, request) = (world.tenure(), last_watch(world));
+    world.log.clear();
+    world.feed(Event::HealthObserved {
+        tenure,
+        request,
+        serving: true,
+    });
+}
+
+#[test]
+fn a_watch_that_opens_late_makes_sure_of_followers_too() {
+    let mut world = World::steady();
+    world.hang = Some(
+        |effect| matches!(effect, Effect::WatchHealth { server, .. } if &*server.internal == SERVER),
+    );
+    world.break_watch(SERVER);
+    world.run_for(5_000);
+    open_watch(&mut world);
+    let asked = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call {
+            server,
+            call: Call::GetStatus { shard },
+            ..
+        } if &*server.internal == SERVER => Some(*shard),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<BTreeSet<_>>().len(), 2);
+}
+
+fn answer_check(world: &mut World, result: Result<Answer, CallError>) {
+    let (tenure, request) = (world.tenure(), check_of(world, &world.log));
+    world.log.clear();
+    world.feed(Event::CallAnswered {
+        tenure,
+        request,
+        result,
+    });
+}
+
+#[test]
+fn a_watch_that_breaks_again_and_again_does_not_hide_that_checks_hang() {
+    let mut world = World::steady();
+    hang(&mut world);
+    for _ in 0..3 {
+        for _ in 0..2 {
+            fail_watch(&mut world);
+        }
+        answer_check(&mut world, Err(error(CallErrorKind::TimedOut)));
+        world.run_for(2_000);
+    }
+    assert_eq!(states(&world), [ServerState::Unavailable]);
+}
+
+#[test]
+fn a_server_that_breaks_while_it_is_checked_is_checked_once_more() {
+    let mut world = World::steady();
+    hang(&mut world);
+    fail_watch(&mut world);
+    let before = check_of(&world, &world.log);
+    answer_check(&mut world, Ok(Answer::Health { serving: true }));
+    assert_ne!(check_of(&world, &world.log), before);
+}
+
 #[test]
 fn a_server_of_another_cluster_gets_handshakes_and_checks_only() {
     let mut world = World::new();

@@ -270,18 +270,25 @@ impl Perform for Election {
             | Step::Recording(Recording { leader, .. })
                 if leader.id() == *server =>
             {
+                *memory.failed.entry(server.clone()).or_default() += 1;
                 let reason = format!("its new leader {server} is unavailable: {reason}");
                 Next::Elect(Start::AfterFailure(reason))
             }
-            Step::Promoting(promotion) => match promotion.without(server) {
-                Ok(()) => Next::Stay,
-                Err(reason) => Next::Elect(Start::AfterFailure(reason)),
-            },
+            Step::Promoting(promotion) => {
+                promotion.followers.look_at(server, cx.context.now);
+                match promotion.without(server) {
+                    Ok(()) => Next::Stay,
+                    Err(reason) => Next::Elect(Start::AfterFailure(reason)),
+                }
+            }
+            Step::Recording(Recording { followers, .. }) => {
+                followers.look_at(server, cx.context.now);
+                Next::Stay
+            }
             Step::Beginning(_)
             | Step::Waiting { .. }
             | Step::Persisting { .. }
-            | Step::Persisted { .. }
-            | Step::Recording(_) => Next::Stay,
+            | Step::Persisted { .. } => Next::Stay,
         }
     }
 

@@ -258,13 +258,21 @@ impl Fencing {
 
     /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
     /// those of removed nodes included; best, one that has all that everybody has. Among equals one
-    /// with a log, then one that serves, and then who leads the fewest shards.
+    /// with a log, then one that serves, then one that failed to lead less often, and then who leads the
+    /// fewest shards.
     pub(super) fn choose(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         self.grace = None;
         let Some(shard) = memory.metadata(cx) else {
             return Round::Open;
         };
         let is_waiting = self.is_open();
+        let votes = self.votes.iter();
+        let there = votes.filter(|vote| !cx.is_away(&vote.server)).count();
+        if there < self.quorum {
+            // Whoever leads would wait for them.
+            self.report_end(memory, cx);
+            return Round::Failed("of those that were fenced no majority is there now".to_owned());
+        }
         let winner = self
             .votes
             .iter()
@@ -279,7 +287,8 @@ impl Fencing {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
                 let leads = cx.leaders.count(&vote.server.id());
                 let has_log = vote.position.has_log();
-                (Reverse(*covered), !has_log, is_unavailable, leads)
+                let failures = memory.failed.get(&vote.server.id()).copied().unwrap_or(0);
+                (Reverse(*covered), !has_log, is_unavailable, failures, leads)
             });
         match winner {
             Some((winner, _)) => {

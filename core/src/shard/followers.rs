@@ -59,6 +59,11 @@ impl Followers {
         self.all.iter().filter(|it| it.is_in_sync()).count()
     }
 
+    /// Whether a majority of the replicas, the leader among them, is in sync.
+    pub(super) fn are_most_in_sync(&self) -> bool {
+        (self.in_sync() + 1) * 2 > self.all.len() + 1
+    }
+
     /// Look again, even at those that were in sync.
     pub(super) fn doubt(&mut self) {
         for follower in &mut self.all {

@@ -36,6 +36,9 @@ impl Leadership {
 
 impl Perform for Leadership {
     fn begin(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        if self.followers.are_most_in_sync() {
+            memory.stuck.clear();
+        }
         self.followers.drive(memory, cx);
         Next::Stay
     }
@@ -49,10 +52,18 @@ impl Perform for Leadership {
     ) -> Next {
         match self.followers.answered(request, result, memory, cx) {
             None => {}
-            Some(Meaning::GoOn) => self.followers.drive(memory, cx),
+            Some(Meaning::GoOn) => {
+                if self.followers.are_most_in_sync() {
+                    memory.stuck.clear();
+                }
+                self.followers.drive(memory, cx);
+            }
             Some(Meaning::VerifyLeader) => return self.verify(),
             // While it can't be done, at least reads go on.
             Some(Meaning::ElectWithout(server)) if !memory.is_spared(&server, cx) => {
+                if !self.followers.are_most_in_sync() {
+                    memory.stuck_with(&server, cx);
+                }
                 self.followers.drive(memory, cx);
             }
             Some(Meaning::ElectWithout(_)) => return Next::Elect(Start::Later),

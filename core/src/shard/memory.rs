@@ -35,6 +35,10 @@ pub(super) struct Memory {
     pub(super) undecided: BTreeSet<ServerId>,
     /// How often in a row the chosen one could not lead, for a reason that it did not tell.
     pub(super) unexplained: usize,
+    /// How often each was chosen, and could not lead, since somebody led.
+    pub(super) failed: BTreeMap<ServerId, usize>,
+    /// The followers of which was told that only an election without them could bring them back.
+    pub(super) stuck: BTreeSet<ServerId>,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
 }
@@ -52,6 +56,8 @@ impl Memory {
             committed: EntryId::NONE.offset,
             undecided: BTreeSet::new(),
             unexplained: 0,
+            failed: BTreeMap::new(),
+            stuck: BTreeSet::new(),
             learning: BTreeSet::new(),
         }
     }
@@ -165,6 +171,33 @@ impl Memory {
     /// Whether a replica may really be in this term.
     pub(super) fn is_plausible(&self, term: Term, stored: Term, context: &Context) -> bool {
         term.0.saturating_sub(stored.0) <= context.timing.term_jump
+    }
+
+    /// A follower has lost its disk, and nobody could be elected without it. It is told of once.
+    pub(super) fn stuck_with(&mut self, follower: &ServerId, cx: &mut ShardContext<'_>) {
+        let Some(shard) = self.metadata(cx).filter(|_| !self.stuck.contains(follower)) else {
+            return;
+        };
+        let away = shard
+            .ensemble
+            .iter()
+            .filter(|member| member.id() != *follower && cx.reach(member) != Reach::Running);
+        let away: Vec<_> = away.map(|member| member.id().to_string()).collect();
+        let leader = shard.leader.as_ref().map(DataServerIdentity::id);
+        let leader = leader.map(|id| format!("{id} leads")).unwrap_or_default();
+        let waits = if away.is_empty() {
+            String::new()
+        } else {
+            format!("; it waits for {}", away.join(", "))
+        };
+        let of = shard.ensemble.len();
+        self.stuck.insert(follower.clone());
+        let reason = format!(
+            "{leader}, but nothing can be written: {follower} of its {of} replicas lost all data, and \
+             is fed only after an election, which takes a majority that remembers{waits}; where they \
+             never come back, `stepdown accept-loss` lets it be elected without"
+        );
+        self.blocked(&reason, cx);
     }
 
     /// Says that somebody should look.

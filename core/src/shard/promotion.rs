@@ -81,7 +81,8 @@ impl Promotion {
             .iter()
             .map(|(vote, head)| (vote.server.internal.clone(), *head))
             .collect();
-        let reachable = told.iter().map(|(vote, _)| vote.server.id()).collect();
+        let reachable = told.iter().filter(|(vote, _)| !cx.is_away(&vote.server));
+        let reachable: BTreeSet<_> = reachable.map(|(vote, _)| vote.server.id()).collect();
         let members = shard.ensemble.iter().filter(|member| is_follower(member));
         let followers = members.map(|member| {
             let fenced = told.iter().find(|(vote, _)| vote.server == *member);
@@ -89,7 +90,8 @@ impl Promotion {
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
                 _ if let Some((_, head)) = fenced => {
-                    Follower::mapped(member.clone(), position.is_at(*head))
+                    let is_there = reachable.contains(&member.id());
+                    Follower::mapped(member.clone(), is_there && position.is_at(*head))
                 }
                 Some((request, _)) => Follower::fencing(member.clone(), *request),
                 None => Follower::left_out(member.clone()),
@@ -150,6 +152,21 @@ impl Promotion {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Result<Option<Recording>, NotLeading> {
+        let became = self.became(result, memory, cx);
+        match &became {
+            Ok(Some(_)) => memory.failed.clear(),
+            Ok(None) => {}
+            Err(_) => *memory.failed.entry(self.leader.id()).or_default() += 1,
+        }
+        became
+    }
+
+    fn became(
+        &mut self,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Result<Option<Recording>, NotLeading> {
         let Self { term, leader, .. } = self;
         match result {
             Ok(Answer::BecameLeader) if self.unproved => {
@@ -188,6 +205,7 @@ impl Promotion {
             }
         }
         memory.unexplained = 0;
+        memory.stuck.clear();
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
         cx.context.report(Report::LeaderConfirmed {

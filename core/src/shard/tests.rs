@@ -3,6 +3,7 @@
 mod disks;
 mod forgetting;
 mod late;
+mod turns;
 mod unkind;
 
 use std::collections::BTreeSet;

@@ -21,6 +21,8 @@ pub(super) struct Verification {
     /// Since when no answer has come.
     failing: Option<Timestamp>,
     backoff: Backoff,
+    /// It is to be asked once more: a member has been restarted since.
+    again: bool,
     followers: Followers,
 }
 
@@ -31,6 +33,7 @@ impl Verification {
             due,
             failing: None,
             backoff: Backoff::default(),
+            again: false,
             followers,
         }
     }
@@ -71,6 +74,9 @@ impl Verification {
                 memory.note(status.term, cx);
                 if status.role != ReplicaRole::Leader || status.term != shard.term {
                     return Next::Elect(Start::AtOnce);
+                }
+                if std::mem::take(&mut self.again) {
+                    return self.ask(memory, cx);
                 }
                 cx.context.report(Report::ShardVerified {
                     namespace: memory.namespace.clone(),
@@ -149,10 +155,11 @@ impl Perform for Verification {
 
     fn server_running(
         &mut self,
-        _: &ServerId,
+        server: &ServerId,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        self.again |= self.followers.hurry(server, cx.context) && self.request.is_some();
         if self.due.is_some() {
             return self.ask(memory, cx);
         }
@@ -169,10 +176,13 @@ impl Perform for Verification {
         if memory.is_led_by(server, cx) {
             return Next::Elect(Start::AtOnce);
         }
+        self.followers.look_at(server, cx.context.now);
         Next::Stay
     }
 
     fn doubted(&mut self) -> Next {
+        self.followers.doubt();
+        self.again |= self.request.is_some();
         Next::Stay
     }
 

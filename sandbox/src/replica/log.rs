@@ -84,6 +84,23 @@ impl Log {
                 .is_some_and(|piece| piece.term == last.term && piece.last >= last.last)
     }
 
+    /// Whether elections can make this log go on as a leader's does. Each truncates it by offset
+    /// alone, to the leader's last entry of no later term than its head: that may be another entry.
+    pub fn may_follow(&self, leader: &Self) -> bool {
+        let mut log = self.clone();
+        loop {
+            let head = log.head();
+            let common = leader.last_at_most(head.term);
+            if head.term == common.term && head.offset <= common.offset {
+                return true;
+            }
+            if head.offset <= common.offset {
+                return false;
+            }
+            log.truncate(common.offset);
+        }
+    }
+
     /// The entries up to `offset`.
     pub fn up_to(&self, offset: i64) -> Self {
         let mut prefix = Self::default();
@@ -188,6 +205,17 @@ mod tests {
         assert_eq!(log.last_at_most(Term(2)), id(1, 1));
         assert_eq!(log.last_at_most(Term(0)), EntryId::NONE);
         assert_eq!(log.head(), id(3, 2));
+    }
+
+    #[test]
+    fn a_log_that_differs_where_it_is_truncated_to_never_follows() {
+        let leader = log(&[1, 2, 4]);
+        assert!(log(&[1, 2, 4, 4]).may_follow(&leader));
+        assert!(log(&[1, 2, 3, 3]).may_follow(&leader));
+        assert!(log(&[1, 1, 1, 1]).may_follow(&leader));
+        assert!(log(&[]).may_follow(&leader));
+        assert!(!log(&[1, 3, 3]).may_follow(&leader));
+        assert!(!log(&[3]).may_follow(&leader));
     }
 
     proptest! {

@@ -191,6 +191,14 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
+    /// Of two `BecomeLeader`s in one term, the streams that the earlier one has not opened yet may
+    /// come after those of the later one: lets them.
+    pub fn outrun(&mut self, shard: ShardId) {
+        if let Some(replica) = self.shards.get_mut(&shard) {
+            replica.outrun();
+        }
+    }
+
     /// A follower hears how far the log is committed with an entry, and applies it when it comes to
     /// it: lets one have come so far, if what it has allows that. Of a leader this tells whether
     /// it is so.

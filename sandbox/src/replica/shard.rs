@@ -170,6 +170,15 @@ impl Replica {
         After::Keep
     }
 
+    pub(super) fn outrun(&mut self) {
+        if let Object::Leader(LeaderObject {
+            lead: Some(lead), ..
+        }) = &mut self.object
+        {
+            lead.cursors.retain(|_, cursor| cursor.is_open);
+        }
+    }
+
     pub(super) fn know_committed(&mut self, offset: i64) -> bool {
         match &self.object {
             Object::Follower(follower) => {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::step::{Ask, SERVERS, Said, Seen};
-use super::world::World;
+use super::world::{SHARD, World};
 
 /// More ways than this are not followed.
 const MOST: usize = 2_000;
@@ -63,6 +63,23 @@ impl Possible {
         worlds.iter_mut().for_each(|world| world.ask(at, ask));
         let mut worlds: Vec<World> = worlds.iter().flat_map(World::delayed).collect();
         if let Ask::BecomeLeader(term, followers) = ask {
+            // One that is sent a snapshot first has that for a while, and nothing more.
+            for (late, _) in followers {
+                let mut some = before.clone();
+                some.iter_mut().for_each(|world| {
+                    world.late = Some(*late);
+                    world.ask(at, ask);
+                });
+                let fed = some.into_iter().flat_map(World::quiet);
+                worlds.extend(fed.map(World::in_time));
+            }
+            // It may come before the streams of an earlier one that nobody has answered.
+            let mut some = before.clone();
+            some.iter_mut().for_each(|world| {
+                world.servers[at].outrun(SHARD);
+                world.ask(at, ask);
+            });
+            worlds.extend(some);
             // They are taken in any order, up to the first that can't be.
             for follower in followers.iter().filter(|_| followers.len() > 1) {
                 let mut first = before.clone();

@@ -32,6 +32,8 @@ pub(super) struct World {
     /// Streams that have ended, from whom to whom: whoever sends tries again.
     pub(super) broken: BTreeSet<(usize, usize)>,
     said: Option<Said>,
+    /// What is appended to this one is still to come.
+    pub(super) late: Option<usize>,
     /// Nobody has ever known more to be committed.
     pub(super) most_committed: i64,
 }
@@ -51,6 +53,7 @@ impl World {
             network: VecDeque::new(),
             broken: BTreeSet::new(),
             said: None,
+            late: None,
             most_committed: -1,
         }
     }
@@ -119,6 +122,12 @@ impl World {
             worlds.extend(some);
         }
         worlds
+    }
+
+    /// What is still to come is no longer late.
+    pub(super) fn in_time(mut self) -> Self {
+        self.late = None;
+        self
     }
 
     /// Hangs up on whoever has not answered.
@@ -244,7 +253,12 @@ impl World {
                 }
                 Output::Send { to, message } => {
                     let mut addresses = self.addresses.iter();
-                    if let Some(to) = addresses.position(|address| *address == to) {
+                    let is_late = |to: usize| {
+                        self.late == Some(to) && matches!(message.body, Body::Append { .. })
+                    };
+                    if let Some(to) = addresses.position(|address| *address == to)
+                        && !is_late(to)
+                    {
                         self.network.push_back((at, to, message));
                     }
                 }

@@ -3,18 +3,20 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use stepdown_core::{ShardId, Term};
 use tokio::time::{Instant, sleep};
 
-use super::{Rig, leaders};
+use super::{Rig, leaders, stepdown};
 
 const LOOK: Duration = Duration::from_secs(1);
 /// Time enough to elect among those that are there.
 const AWAY: Duration = Duration::from_secs(5);
 /// Writes that every shard acknowledges while a data server misses them.
 const WRITES: usize = 5;
+const BLOCKED: &str = "stepdown_shard_blocked";
 const EMPTIED: &str = "stepdown_data_server_emptied_total";
 const IN_SYNC: &str = "stepdown_shard_in_sync";
 
@@ -98,6 +100,42 @@ impl Rig {
         sleep(AWAY).await;
         self.start_server(knows);
         self.whole().await;
+    }
+
+    /// Takes one data server away for good and empties the disk of another one, so that every shard
+    /// is blocked. The third has all that is acknowledged.
+    pub async fn block(&mut self, gone: usize, emptied: usize) {
+        self.kill_server(gone);
+        self.steady().await;
+        self.empty_server(emptied);
+        self.until("every shard to be blocked", async |rig| {
+            let shards = rig.status()?.shards().count();
+            let blocked = rig.metric(0, BLOCKED).await;
+            u32::try_from(shards)
+                .is_ok_and(|it| blocked >= f64::from(it))
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// Accepts the loss of every shard by name, while the coordinator is down.
+    pub async fn accept_losses(&mut self) {
+        let status = self.status().expect("there is a status document");
+        self.end_coordinator(0).await;
+        for (namespace, id, _) in status.shards() {
+            let accepted = Command::new(stepdown())
+                .arg("accept-loss")
+                .arg("--status-file")
+                .arg(self.cluster.status_path())
+                .args([&**namespace, &id.to_string()])
+                .output()
+                .expect("it runs");
+            if !accepted.status.success() {
+                self.fail(&String::from_utf8_lossy(&accepted.stderr));
+            }
+        }
+        let started = self.coordinator(0).restart();
+        self.done(started);
     }
 
     /// Stops a data server where it is (SIGSTOP).

@@ -133,9 +133,22 @@ impl World<'_> {
         let mut short = shards.filter_map(|(_, id, shard)| {
             let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
             let all = shard.ensemble.len();
-            (in_sync != all).then(|| format!("shard {id}: {in_sync} of {all}"))
+            // A log that can't be made to fit stays out.
+            let unfit = shard.ensemble.iter().filter(|member| {
+                let follower = (id, member.internal.clone());
+                leader.facts.unfit.contains(&follower) && !self.has_all(id, &member.internal)
+            });
+            (in_sync + unfit.count() < all).then(|| format!("shard {id}: {in_sync} of {all}"))
         });
         short.next()
+    }
+
+    /// Whether a server's log has all that is committed.
+    fn has_all(&self, id: ShardId, internal: &str) -> bool {
+        let server = self.server_at(internal);
+        let log = server.and_then(|server| self.servers[server].model.log(id));
+        let committed = self.ghost.committed(id);
+        committed.is_none_or(|committed| log.is_some_and(|(log, _)| log.starts_with(committed)))
     }
 
     /// L11: what is written to a shard that is led is committed soon.

@@ -94,6 +94,7 @@ impl World<'_> {
         let outgoing = Outgoing {
             server: place,
             token,
+            arrives: self.queue.now(),
         };
         let connections = &mut self.hosts[host].connections;
         connections.calls.insert(caller.request, outgoing);
@@ -124,6 +125,10 @@ impl World<'_> {
                 let later = delay + self.chance.network.millis(0, 3_000);
                 self.queue.after(later, What::CallArrives(place, again));
                 self.sometimes.hit("call_duplicated");
+            }
+            let calls = &mut self.hosts[host].connections.calls;
+            if let Some(outgoing) = calls.get_mut(&caller.request) {
+                outgoing.arrives = now.plus(delay);
             }
             self.queue.after(delay, What::CallArrives(place, packet));
         }
@@ -243,10 +248,11 @@ impl World<'_> {
         };
         let now = self.queue.now();
         let link = *self.network.link(host, server);
-        if let Some(delay) = link.request_delay(now, &mut self.chance.network) {
-            self.queue
-                .after(delay, What::CancelArrives(server, call.token));
-        }
+        // On one connection it does not overtake what it ends, and it is sent again until it arrives:
+        // so is the end of the connection itself.
+        let delay = link.slowness(now, &mut self.chance.network);
+        let at = now.max(link.requests_cut).plus(delay).max(call.arrives);
+        self.queue.at(at, What::CancelArrives(server, call.token));
     }
 
     fn close(&mut self, host: usize, abort: Vec<RequestId>, drained: Option<Event>) -> Check {

@@ -46,6 +46,8 @@ pub struct Host {
     pub facts: Facts,
     /// Where data servers are, by the last good configuration that it has read.
     pub addresses: BTreeSet<Arc<str>>,
+    /// When it has read others than before.
+    pub readdressed: At,
     /// Since when it steps down.
     pub closing_since: Option<At>,
 }
@@ -71,6 +73,7 @@ pub struct Connections {
 pub struct Outgoing {
     pub server: Option<usize>,
     pub token: Token,
+    pub arrives: At,
 }
 
 /// A call that waits for its turn.
@@ -110,6 +113,7 @@ impl Host {
             wake: None,
             facts: Facts::default(),
             addresses: BTreeSet::new(),
+            readdressed: At(0),
             closing_since: None,
         }
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stepdown_core::Term;
+use stepdown_core::{ShardId, Term};
+use stepdown_sandbox::replica::Log;
 
 use super::check::Check;
 use super::clock::At;
@@ -105,8 +106,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a majority of each shard that was led remembers it, without this server, and can
-    /// show that it has what any of them has.
+    /// Whether a majority of each shard that was led remembers it, without this server, can show
+    /// that it has what any of them has, and can follow whoever has most.
     fn is_dispensable(&mut self, server: usize) -> bool {
         let shards = self.store.status().into_iter().flat_map(|it| it.shards());
         let mut led = shards.filter(|(_, _, shard)| shard.was_led());
@@ -120,11 +121,22 @@ impl World<'_> {
                 .map(|other| self.servers[*other].model.term(id));
             terms.filter(|term| *term > Term::NEVER).count() > shard.ensemble.len() / 2
                 && others.iter().all(|other| self.has_a_log(*other, id))
+                && self.logs_that_fit(&others, id) > shard.ensemble.len() / 2
         });
         if !is_dispensable {
             self.sometimes.hit("indispensable_for_its_memory");
         }
         is_dispensable
+    }
+
+    /// How many can follow the one that has most, itself included.
+    fn logs_that_fit(&self, servers: &[usize], id: ShardId) -> usize {
+        let logs = servers.iter();
+        let logs = logs.filter_map(|server| self.servers[*server].model.log(id));
+        let logs: Vec<&Log> = logs.map(|(log, _)| log).collect();
+        let most = logs.iter().max_by_key(|log| log.head());
+        let fitting = |most: &&Log| logs.iter().filter(|log| log.may_follow(most)).count();
+        most.map_or(0, fitting)
     }
 
     /// L1.

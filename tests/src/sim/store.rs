@@ -123,7 +123,8 @@ impl Store {
             shards.any(|(_, other, shard)| other == id && shard.term == term)
         };
         let mut since = self.chain.iter();
-        since.any(|it| it.by == Some(by) && is_in(&it.status)) && since.any(|it| it.is_restored)
+        since.any(|it| it.by == Some(by) && is_in(&it.status))
+            && since.any(|it| it.is_restored && !is_in(&it.status))
     }
 
     /// What a read shows: the latest version, or the one before.

@@ -4,7 +4,7 @@ use super::{Behind, Cursor, Follower, Meaning, State};
 use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardMetadata;
 use crate::context::Context;
-use crate::id::Term;
+use crate::id::{Term, Timestamp};
 use crate::shard::context::ShardContext;
 use crate::shard::memory::Memory;
 use crate::shard::recall::was_fenced;
@@ -206,7 +206,11 @@ impl Follower {
     }
 
     fn has_caught_up(&mut self) {
-        self.state = State::InSync;
+        self.state = if std::mem::take(&mut self.doubtful) {
+            State::Due(Timestamp::default())
+        } else {
+            State::InSync
+        };
         self.behind = None;
         self.refusals = 0;
         self.backoff.reset();

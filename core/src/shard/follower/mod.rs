@@ -29,6 +29,8 @@ pub(super) struct Follower {
     behind: Option<Behind>,
     /// How often in a row its leader has refused it for a term.
     refusals: u32,
+    /// It has become doubtful since what is under way was sent.
+    doubtful: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +121,7 @@ impl Follower {
             backoff: Backoff::default(),
             behind: None,
             refusals: 0,
+            doubtful: false,
         }
     }
 
@@ -128,9 +131,7 @@ impl Follower {
 
     /// Look again, even if it was in sync.
     pub(super) fn doubt(&mut self) {
-        if self.state == State::InSync {
-            self.state = State::Due(Timestamp::default());
-        }
+        self.distrust(Timestamp::default());
     }
 
     /// Its server is back, if this is its server: don't wait any longer, nor for what it was asked
@@ -146,6 +147,7 @@ impl Follower {
             // In sync by what it said before it was away, or by what was committed then.
             State::Due(_) | State::InSync => {}
             State::Unfenced | State::Fenced(_) | State::Joining(..) => {
+                self.doubtful = true;
                 return false;
             }
         }
@@ -157,8 +159,20 @@ impl Follower {
 
     /// Its server has lost its data, or is away, if this is its server: it is looked at again.
     pub(super) fn look_at(&mut self, server: &ServerId, now: Timestamp) {
-        if self.state == State::InSync && self.identity.id() == *server {
-            self.state = State::Due(now);
+        if self.identity.id() == *server {
+            self.distrust(now);
+        }
+    }
+
+    fn distrust(&mut self, at: Timestamp) {
+        match self.state {
+            State::InSync => self.state = State::Due(at),
+            State::Due(_) | State::Unfenced => {}
+            State::Asked(_)
+            | State::Probed(_)
+            | State::Fencing(_)
+            | State::Fenced(_)
+            | State::Joining(..) => self.doubtful = true,
         }
     }
 
@@ -211,7 +225,10 @@ impl Follower {
             return;
         }
         self.state = match self.state {
-            State::Due(at) if at <= cx.context.now => State::Asked(memory.ask_status(server, cx)),
+            State::Due(at) if at <= cx.context.now => {
+                self.doubtful = false;
+                State::Asked(memory.ask_status(server, cx))
+            }
             State::Unfenced => State::Fencing(memory.send_new_term(term, server, cx)),
             State::Fenced(head) => {
                 let call = Call::AddFollower(AddFollower {

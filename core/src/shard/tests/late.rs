@@ -6,7 +6,7 @@ use crate::scripted::{World, name};
 use crate::{Effect, Term};
 
 /// How often the server was asked what it has.
-fn questions(world: &World, server: &str) -> usize {
+pub(super) fn questions(world: &World, server: &str) -> usize {
     let calls = calls_of_shard(world);
     let calls = calls.iter();
     let asked = calls.filter(|(kind, to, _)| *kind == "GetStatus" && to == server);
@@ -14,7 +14,7 @@ fn questions(world: &World, server: &str) -> usize {
 }
 
 /// The server answers at last what it was asked, and from now on.
-fn speak(world: &mut World, server: &str, kind: &'static str) {
+pub(super) fn speak(world: &mut World, server: &str, kind: &'static str) {
     let asked = world.log.iter().rev().find(|effect| {
         matches!(effect, Effect::Call { server: to, call, .. }
             if &*to.internal == server && name(call) == kind && of_shard(call))
@@ -76,4 +76,47 @@ fn a_greater_term_reported_while_the_leader_is_verified_is_exceeded() {
     world.run_for(1_000);
     let (_, first) = promotions(&world).remove(0);
     assert_eq!(first.term, Term(6));
+}
+
+/// The first shard's leader is being verified, and its follower has said meanwhile what it has.
+fn verifying() -> (World, String, String) {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (follower, _) = others(&led_by);
+    world.silent.insert((follower.clone(), "GetStatus"));
+    world.break_watch(&follower);
+    world.run_for(1_000);
+    world.silent.insert((led_by.clone(), "GetStatus"));
+    world.break_watch(&led_by);
+    speak(&mut world, &follower, "GetStatus");
+    (world, led_by, follower)
+}
+
+#[test]
+fn a_follower_that_goes_away_while_its_leader_is_verified_is_asked_what_it_has() {
+    let (mut world, led_by, follower) = verifying();
+    world.lose(&follower, &["CheckHealth"]);
+    let before = questions(&world, &follower);
+    speak(&mut world, &led_by, "GetStatus");
+    assert!(questions(&world, &follower) > before);
+}
+
+#[test]
+fn a_follower_that_is_restarted_while_its_leader_is_verified_is_asked_what_it_has() {
+    let (mut world, led_by, follower) = verifying();
+    world.break_watch(&follower);
+    let before = questions(&world, &follower);
+    speak(&mut world, &led_by, "GetStatus");
+    assert!(questions(&world, &follower) > before);
+}
+
+#[test]
+fn a_follower_that_goes_away_while_its_leader_is_recorded_is_asked_what_it_has() {
+    let mut world = recording();
+    let (_, call) = promotions(&world).remove(0);
+    let follower = call.follower_maps.keys().next().unwrap().to_string();
+    world.lose(&follower, &["CheckHealth"]);
+    let before = questions(&world, &follower);
+    world.release();
+    assert!(questions(&world, &follower) > before);
 }

@@ -1,5 +1,6 @@
 //! Faults of data servers, one after the other: emptied disks, lost answers, nonsense, silence.
 
+use super::forgetting::blocked;
 use super::{ALL, LIFE, SHARD, leader, of_shard, others, promotions, replica, stored};
 use crate::call::{Call, CallErrorKind, ReplicaRole};
 use crate::scripted::{CONFIGURATION, World, name};
@@ -264,4 +265,43 @@ fn a_round_that_fails_names_what_failed_and_nothing_else() {
     let first = reasons.first().unwrap();
     assert!(first.starts_with("no majority was fenced: s"), "{first}");
     assert!(!first.ends_with("; "), "{first}");
+}
+
+#[test]
+fn a_shard_that_is_led_but_can_not_be_written_to_says_once_whom_it_waits_for() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (empty, away) = others(&led_by);
+    world.lose(&away, &LIFE);
+    let forgot = replica(-1, ReplicaRole::NotMember);
+    world.replicas.insert(empty.clone(), forgot);
+    world.break_watch(&empty);
+    world.run_for(80_000);
+    let told = blocked(&world);
+    let [told] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    for named in [&led_by, &empty, &away] {
+        assert!(told.contains(&named[..2]), "{told}");
+    }
+    assert!(told.contains("accept-loss"), "{told}");
+    assert_eq!(promotions(&world), []);
+}
+
+#[test]
+fn among_equals_another_one_is_chosen_than_could_not_lead() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    for member in ALL {
+        let call = (member.to_owned(), "BecomeLeader");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world
+        .replicas
+        .insert(led_by.clone(), replica(0, ReplicaRole::Fenced));
+    world.break_watch(&led_by);
+    world.run_for(10_000);
+    let chosen: Vec<_> = promotions(&world).into_iter().map(|(to, _)| to).collect();
+    assert!(chosen.len() > 2, "{chosen:?}");
+    assert!(chosen.windows(2).all(|two| two[0] != two[1]), "{chosen:?}");
 }

@@ -84,6 +84,7 @@ impl Metrics {
             | Report::MajorityBack
             | Report::NamespaceCreated { .. }
             | Report::NamespaceRefused { .. }
+            | Report::ShardVerified { .. }
             | Report::ShardsShort { .. }
             | Report::ShardsWhole { .. } => {}
             Report::RoleChanged {
@@ -121,9 +122,8 @@ impl Metrics {
                 namespace,
                 shard,
                 in_sync,
-                ..
-            } => self.shards.in_sync(namespace, *shard, *in_sync),
-            Report::ShardVerified { namespace, shard } => self.shards.verified(namespace, *shard),
+                replicas,
+            } => self.shards.in_sync(namespace, *shard, *in_sync, *replicas),
             Report::StatusAdopted { .. } => self.documents.status_loaded(true),
             Report::StatusUnreadable { .. } => self.documents.status_loaded(false),
             Report::StoreConcluded {

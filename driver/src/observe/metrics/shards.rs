@@ -88,14 +88,12 @@ impl Series {
         self.lock().shard(namespace, shard).blocked = true;
     }
 
-    /// So many replicas of the shard are in sync.
-    pub fn in_sync(&self, namespace: &Arc<str>, shard: ShardId, replicas: usize) {
-        self.lock().shard(namespace, shard).in_sync = Some(replicas);
-    }
-
-    /// The shard is led as it should be.
-    pub fn verified(&self, namespace: &Arc<str>, shard: ShardId) {
-        self.lock().shard(namespace, shard).blocked = false;
+    /// So many of the shard's replicas are in sync; where that is a majority, it goes on.
+    pub fn in_sync(&self, namespace: &Arc<str>, shard: ShardId, in_sync: usize, replicas: usize) {
+        let mut table = self.lock();
+        let shard = table.shard(namespace, shard);
+        shard.in_sync = Some(in_sync);
+        shard.blocked &= in_sync * 2 <= replicas;
     }
 
     /// A data server's state changed.

@@ -192,6 +192,30 @@ fn a_blocked_shard_shows_until_it_goes_on() {
 }
 
 #[test]
+fn a_blocked_shard_that_is_led_shows_until_a_majority_is_in_sync() {
+    let metrics = Metrics::new().expect("unique names");
+    let (namespace, shard) = shard_report("ns", 7);
+    metrics.report(&Report::ShardBlocked {
+        namespace: namespace.clone(),
+        shard,
+        reason: String::new(),
+    });
+    for (in_sync, shown) in [(1, 1), (2, 0)] {
+        metrics.report(&Report::ShardVerified {
+            namespace: namespace.clone(),
+            shard,
+        });
+        metrics.report(&Report::ShardInSync {
+            namespace: namespace.clone(),
+            shard,
+            in_sync,
+            replicas: 3,
+        });
+        assert_eq!(samples(&metrics, "stepdown_shard_blocked").len(), shown);
+    }
+}
+
+#[test]
 fn leadership_shows_role_transitions_conflicts_and_epoch() {
     let metrics = Metrics::new().expect("unique names");
     assert_eq!(

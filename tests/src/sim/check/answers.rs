@@ -48,7 +48,6 @@ impl Facts {
                 self.doubted.insert(request.shard);
             }
             (Call::BecomeLeader(request), Answer::BecameLeader) => {
-                self.unexplained.remove(&request.shard);
                 let key = (request.shard, request.term);
                 let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
                 let offset = head.map_or(-1, |head| head.offset);

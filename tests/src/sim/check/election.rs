@@ -72,19 +72,18 @@ impl World<'_> {
         let now = self.queue.now();
         for other in (0..self.hosts.len()).filter(|other| *other != winner) {
             let place = &self.hosts[other];
-            let office = place.client.office.filter(|_| place.is_up());
-            let Some(authority) =
-                office.filter(|authority| place.clock.read(now) < authority.after(DRAIN))
-            else {
+            let Some(authority) = place.client.office.filter(|_| place.is_up()) else {
                 continue;
             };
-            if self.excludes(winner, other) {
+            if !self.excludes(winner, other) {
+                let at = self.hosts[other].clock.read(now);
+                self.hosts[other].client.robbed = Some((authority, at));
+            } else if place.clock.read(now) < authority.after(DRAIN) {
                 return Err(self.violation(
                     "B1",
                     format!("c{winner} wins while c{other} may be in office until {authority:?}"),
                 ));
             }
-            self.hosts[other].client.robbed = Some(authority);
         }
         Ok(())
     }
@@ -104,7 +103,8 @@ impl World<'_> {
             .all(|host| !self.hosts[*host].clock_jumped);
         let is_whole = |host: &usize| {
             let client = &self.hosts[*host].client;
-            client.robbed.is_none() || client.robbed != client.office
+            let robbed = client.robbed.map(|(office, _)| office);
+            robbed.is_none() || robbed != client.office
         };
         let whole = [one, other].iter().all(is_whole);
         alike && steady && whole && self.store.latest().is_some() && self.lease.deletions < 2

@@ -58,7 +58,7 @@ pub struct Facts {
     pub doubted: BTreeSet<ShardId>,
     /// Followers, by internal address, that their leader could not make fit its log.
     pub unfit: BTreeSet<(ShardId, Arc<str>)>,
-    /// Shards whose last promotion failed.
+    /// Shards that nobody has led since a promotion failed.
     pub unexplained: BTreeSet<ShardId>,
     pub down: BTreeSet<ServerId>,
     pub running: BTreeSet<ServerId>,

@@ -24,7 +24,12 @@ impl World<'_> {
             && let Ok(good) = ClusterConfiguration::read(read.text.as_deref())
         {
             let addresses = good.servers.iter().map(|server| server.internal.clone());
-            self.hosts[host].addresses = addresses.collect();
+            let addresses = addresses.collect();
+            let now = self.queue.now();
+            let place = &mut self.hosts[host];
+            if place.addresses != addresses {
+                (place.addresses, place.readdressed) = (addresses, now);
+            }
         }
         if let Event::CallAnswered {
             request,

@@ -22,6 +22,9 @@ impl World<'_> {
         if let Report::ShardVerified { shard, .. } = report {
             facts.doubted.remove(shard);
         }
+        if let Report::LeaderConfirmed { shard, .. } = report {
+            facts.unexplained.remove(shard);
+        }
         let Report::ServerChanged {
             server,
             state,

@@ -74,7 +74,8 @@ impl World<'_> {
             if !is_repeated {
                 self.check_term_jump(host, id, old, shard)?;
             }
-            self.check_election_needed(host, id, old, shard)?;
+            let needed = self.check_election_needed(host, id, old, shard);
+            self.heed(needed)?;
         }
         self.check_worth_storing(host, document)?;
         let now = self.queue.now();
@@ -180,7 +181,10 @@ impl World<'_> {
             !known.contains(&member.internal)
                 || !servers.any(|server| server.internal == *member.internal)
         });
+        // An election that was begun for what it had read before goes on.
+        let readdressed = self.hosts[host].readdressed.plus(SPACED) > self.queue.now();
         if moved
+            || readdressed
             || facts.down.contains(&leader.id())
             || !facts.running.contains(&leader.id())
             || facts.doubted.contains(&id)

@@ -34,8 +34,8 @@ pub struct Client {
     pub resumed: At,
     /// When the authority reported last ends, until leadership is given back.
     pub office: Option<Timestamp>,
-    /// The office from which the lease was taken by somebody whose clock does not agree.
-    pub robbed: Option<Timestamp>,
+    /// The office from which the lease was taken by somebody whose clock does not agree, and when.
+    pub robbed: Option<(Timestamp, Timestamp)>,
     /// When the last writes that the server has applied were sent.
     pub applied: VecDeque<Timestamp>,
     awaited: Option<RequestId>,

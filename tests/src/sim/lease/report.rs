@@ -3,6 +3,7 @@
 use stepdown_core::Event;
 use stepdown_core::lease::LeaseReport;
 
+use super::TIMING;
 use crate::sim::check::Check;
 use crate::sim::world::World;
 
@@ -21,6 +22,13 @@ impl World<'_> {
                 Event::LeadershipWon { tenure, authority }
             }
             LeaseReport::Extended { authority } => {
+                // It was written before the lease was taken, and is heard of only now.
+                if let Some((office, at)) = client.robbed
+                    && Some(office) == client.office
+                    && authority <= at.after(TIMING.authority)
+                {
+                    client.robbed = Some((authority, at));
+                }
                 client.office = Some(authority);
                 self.check_authority_earned(host, authority)?;
                 Event::AuthorityExtended { tenure, authority }

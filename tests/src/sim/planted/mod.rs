@@ -157,7 +157,7 @@ impl Factory for Overlooked {
     }
 
     fn overlooks(&self, property: &str) -> bool {
-        property.starts_with('T')
+        property.starts_with('T') || property == "H2"
     }
 }
 
