@@ -67,8 +67,8 @@ impl Peer {
         Ok(answer.index.map(convert::log_id))
     }
 
-    /// Asks it, as the leader, for its place.
-    pub async fn may_lead(&self, candidate: NodeId) -> Result<bool, CallError> {
+    /// Asks it, as the leader, for its place; says after how long to stand, if it is given.
+    pub async fn may_lead(&self, candidate: NodeId) -> Result<Option<Duration>, CallError> {
         let request = wire::MayLeadRequest {
             envelope: Some(self.identity.envelope(self.node)),
             candidate,
@@ -76,7 +76,8 @@ impl Peer {
         let call = |mut client: RaftClient<Channel>, request| async move {
             client.may_lead(request).await
         };
-        Ok(self.ask(self.deadlines.ask, request, call).await?.given)
+        let answer = self.ask(self.deadlines.ask, request, call).await?;
+        Ok(answer.delay.map(Duration::from_millis))
     }
 
     fn client(&self) -> Result<RaftClient<Channel>, CallError> {

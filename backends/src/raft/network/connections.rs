@@ -133,7 +133,7 @@ impl Peers for Connections {
         leader: NodeId,
         at: &Member,
         candidate: NodeId,
-    ) -> Result<bool, PeerError> {
+    ) -> Result<Option<Duration>, PeerError> {
         let answer = self.peer(leader, &at.address).may_lead(candidate).await;
         answer.map_err(|error| failed(at, &error))
     }

@@ -1,5 +1,7 @@
 //! Raft's messages, to and from their form on the wire.
 
+use std::time::Duration;
+
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, Membership, Vote};
 use stepdown_wire::raft as wire;
@@ -38,6 +40,11 @@ pub(super) fn ballot(ballot: Option<wire::Ballot>) -> Result<Vote<NodeId>, Malfo
         true => Vote::new_committed(ballot.term, ballot.node),
         false => Vote::new(ballot.term, ballot.node),
     })
+}
+
+/// In milliseconds, rounded up.
+pub(super) fn to_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 pub(super) fn to_log_id(id: &LogId<NodeId>) -> wire::LogId {

@@ -1,6 +1,7 @@
 //! Whom the messages of other nodes are handed to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
@@ -34,8 +35,8 @@ pub trait Replica: Send + Sync + 'static {
     /// How far a reader has to be, now, to have seen all that was acknowledged.
     async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError>;
 
-    /// Whether its place is given to a candidate.
-    fn make_way(&self, candidate: NodeId) -> bool;
+    /// After how long the candidate may stand for election, if its place is given to it.
+    fn make_way(&self, candidate: NodeId) -> Option<Duration>;
 }
 
 /// Why a node has no answer: it does not lead, has ended, or can't write any more.
@@ -79,7 +80,7 @@ impl Replica for Arc<Node> {
         Node::read_index(self).await.map_err(ReplicaError)
     }
 
-    fn make_way(&self, candidate: NodeId) -> bool {
+    fn make_way(&self, candidate: NodeId) -> Option<Duration> {
         Node::make_way(self, candidate)
     }
 }

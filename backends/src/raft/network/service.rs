@@ -152,7 +152,10 @@ impl Raft for Service {
         let request = request.into_inner();
         self.check(request.envelope.as_ref())?;
         Ok(Response::new(wire::MayLeadResponse {
-            given: self.replica.make_way(request.candidate),
+            delay: self
+                .replica
+                .make_way(request.candidate)
+                .map(convert::to_millis),
         }))
     }
 }

@@ -1,5 +1,7 @@
 //! Whoever is not meant is not heard.
 
+use std::time::Duration;
+
 use super::support::{LONG, Node, OURS, THEIRS, append, connections, meta, send_snapshot, vote};
 use crate::raft::network::StrangerKind;
 
@@ -33,8 +35,9 @@ async fn nodes_of_one_cluster_hear_each_other() {
     assert!(vote(&mut friend, LONG).await.unwrap().vote_granted);
     send_snapshot(&mut friend, vec![1; 10]).await.unwrap();
     assert_eq!(friend.read_index().await.unwrap(), meta().last_log_id);
-    assert!(friend.may_lead(1).await.unwrap());
-    assert!(!friend.may_lead(3).await.unwrap());
+    let delay = Duration::from_millis(2);
+    assert_eq!(friend.may_lead(1).await.unwrap(), Some(delay));
+    assert_eq!(friend.may_lead(3).await.unwrap(), None);
     assert_eq!(node.heard.counts(), [1, 1, 3, 1]);
     assert_eq!(node.server.strangers().counts(), [].into());
 }

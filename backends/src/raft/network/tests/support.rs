@@ -101,9 +101,9 @@ impl Replica for Heard {
         Ok(meta().last_log_id)
     }
 
-    fn make_way(&self, candidate: NodeId) -> bool {
+    fn make_way(&self, candidate: NodeId) -> Option<Duration> {
         self.questions.fetch_add(1, Ordering::SeqCst);
-        candidate == 1
+        (candidate == 1).then_some(Duration::from_micros(1_001))
     }
 }
 
