@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::path::Path;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "client.proto",
     "google/rpc/error_details.proto",
     "google/rpc/status.proto",
     "raft.proto",
+    "raft_admin.proto",
     "replication.proto",
 ];
 

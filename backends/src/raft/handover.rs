@@ -18,6 +18,10 @@ use super::node::Node;
 use super::seat::Promise;
 use super::types::{Member, NodeId};
 
+/// How long a place is kept for one that is to lead: its leader has to finish what it does, and it
+/// has to be elected.
+pub(super) const KEPT_FREE: Duration = Duration::from_secs(10);
+
 /// When the last vote was cast for another term or leader.
 pub(super) type Terms = watch::Receiver<Instant>;
 
@@ -44,7 +48,7 @@ impl Node {
     pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> Option<Duration> {
         self.leads()?;
         // Else two that campaign pass it to and fro.
-        if *self.campaigns.borrow() > 0 {
+        if *self.campaigns.borrow() > 0 && self.seat.successor() != Some(candidate) {
             return None;
         }
         match self.seat.promise(candidate) {
@@ -53,6 +57,23 @@ impl Node {
             Promise::New => self.keep_silent(),
         }
         Some(self.refused_for())
+    }
+
+    /// Has its coordinator leave, and gives its place to this node alone, for a while. Returns once
+    /// another leads, and says whether one does. It goes on even if nobody waits for it any more.
+    pub(super) async fn hand_over(self: &Arc<Self>, successor: NodeId) -> bool {
+        let Some(term) = self.leads() else {
+            return true;
+        };
+        let node = self.clone();
+        let handing = tokio::spawn(async move {
+            node.seat.reserve(successor);
+            let deposed = timeout(KEPT_FREE, node.deposed(term)).await;
+            node.seat.open(successor);
+            deposed.is_ok()
+        });
+        // It ends early only with the process.
+        handing.await.unwrap_or(false)
     }
 
     fn keep_silent(self: &Arc<Self>) {

@@ -21,6 +21,13 @@ pub(super) struct RaftLeadership {
     pub(super) stores: watch::Sender<usize>,
 }
 
+/// Why leadership ended.
+struct Loss {
+    reason: String,
+    /// Whether the seat is kept until it is given back: nobody else may lead yet.
+    keeps_seat: bool,
+}
+
 /// Leadership, in one term of Raft's.
 struct Won {
     term: u64,
@@ -88,18 +95,29 @@ impl RaftLeadership {
     }
 
     /// Holds on to leadership; says why it ended, unless nobody listens any more.
-    async fn hold(&self, mut won: Won, reports: &mpsc::Sender<LeadershipReport>) -> Option<String> {
+    async fn hold(&self, mut won: Won, reports: &mpsc::Sender<LeadershipReport>) -> Option<Loss> {
+        let gone = |reason| Loss {
+            reason,
+            keeps_seat: false,
+        };
         loop {
             let left = won.authority.since(boottime());
             tokio::select! {
                 () = reports.closed() => return None,
                 () = self.node.seat.left(self.coordinator) => {
-                    return Some("leadership was released".to_owned());
+                    return Some(gone("leadership was released".to_owned()));
                 }
-                reason = self.node.deposed(won.term) => return Some(reason),
+                () = self.node.seat.reserved() => {
+                    return Some(Loss {
+                        reason: "another is to lead".to_owned(),
+                        keeps_seat: true,
+                    });
+                }
+                reason = self.node.deposed(won.term) => return Some(gone(reason)),
                 () = sleep(left) => {
                     let authority = self.node.timing.authority();
-                    return Some(format!("no majority has answered for {authority:?}"));
+                    let reason = format!("no majority has answered for {authority:?}");
+                    return Some(gone(reason));
                 }
                 authority = self.renew(won.term) => {
                     won.authority = authority;
@@ -117,8 +135,10 @@ impl Leadership for RaftLeadership {
         let Some(won) = self.campaign(&reports).await else {
             return;
         };
-        if let Some(reason) = self.hold(won, &reports).await {
-            self.node.seat.leave(self.coordinator);
+        if let Some(Loss { reason, keeps_seat }) = self.hold(won, &reports).await {
+            if !keeps_seat {
+                self.node.seat.leave(self.coordinator);
+            }
             // Nobody listens any more: then it needs no telling.
             let _ = reports.send(LeadershipReport::Lost { reason }).await;
         }

@@ -1,5 +1,6 @@
 //! A metadata store of its own: the coordinators keep both documents among themselves, by Raft.
 
+pub mod admin;
 mod assemble;
 mod checksum;
 mod command;

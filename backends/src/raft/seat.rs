@@ -25,17 +25,48 @@ pub(super) enum Sitter {
 
 /// The place of a node's leading coordinator.
 #[derive(Debug, Default)]
-pub(super) struct Seat(watch::Sender<Sitter>);
+pub(super) struct Seat {
+    sitter: watch::Sender<Sitter>,
+    /// The only node that it is given to, while there is one: whoever sits there is to get up.
+    successor: watch::Sender<Option<NodeId>>,
+}
 
 impl Seat {
     pub(super) fn sitter(&self) -> Sitter {
-        *self.0.borrow()
+        *self.sitter.borrow()
+    }
+
+    /// The only node that it is given to, while there is one.
+    pub(super) fn successor(&self) -> Option<NodeId> {
+        *self.successor.borrow()
+    }
+
+    /// Is given to this node alone from now on.
+    pub(super) fn reserve(&self, successor: NodeId) {
+        self.successor.send_replace(Some(successor));
+    }
+
+    /// Is given to anybody again, unless it is kept for yet another node by now.
+    pub(super) fn open(&self, successor: NodeId) {
+        self.successor.send_if_modified(|present| {
+            let is_it = *present == Some(successor);
+            present.take_if(|_| is_it).is_some()
+        });
+    }
+
+    /// Returns once it is kept for another node.
+    pub(super) async fn reserved(&self) {
+        // The sender is borrowed, so this can't fail.
+        let _ = self.successor.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Sits down, if nobody else does; says whether that was possible.
     pub(super) fn take(&self, coordinator: Coordinator, term: u64) -> bool {
+        if self.successor().is_some() {
+            return false;
+        }
         let mut sits = false;
-        self.0.send_if_modified(|sitter| match *sitter {
+        self.sitter.send_if_modified(|sitter| match *sitter {
             Sitter::Nobody => {
                 *sitter = Sitter::Coordinator(coordinator, term);
                 sits = true;
@@ -52,7 +83,7 @@ impl Seat {
 
     /// Gets up; says whether it sat there.
     pub(super) fn leave(&self, coordinator: Coordinator) -> bool {
-        self.0.send_if_modified(|sitter| match *sitter {
+        self.sitter.send_if_modified(|sitter| match *sitter {
             Sitter::Coordinator(present, _) if present == coordinator => {
                 *sitter = Sitter::Nobody;
                 true
@@ -63,8 +94,14 @@ impl Seat {
 
     /// Keeps it free for another node; says whether that is new, or was promised before.
     pub(super) fn promise(&self, candidate: NodeId) -> Promise {
+        if self
+            .successor()
+            .is_some_and(|successor| successor != candidate)
+        {
+            return Promise::No;
+        }
         let mut promise = Promise::No;
-        self.0.send_if_modified(|sitter| match *sitter {
+        self.sitter.send_if_modified(|sitter| match *sitter {
             Sitter::Nobody => {
                 *sitter = Sitter::Promised(candidate);
                 promise = Promise::New;
@@ -81,7 +118,7 @@ impl Seat {
 
     /// Keeps it free no longer.
     pub(super) fn take_back(&self) {
-        self.0.send_if_modified(|sitter| match *sitter {
+        self.sitter.send_if_modified(|sitter| match *sitter {
             Sitter::Promised(_) => {
                 *sitter = Sitter::Nobody;
                 true
@@ -94,12 +131,16 @@ impl Seat {
     pub(super) async fn left(&self, coordinator: Coordinator) {
         let sits = |sitter: &Sitter| matches!(sitter, Sitter::Coordinator(present, _) if *present == coordinator);
         // The sender is borrowed, so this can't fail.
-        let _ = self.0.subscribe().wait_for(|sitter| !sits(sitter)).await;
+        let _ = self
+            .sitter
+            .subscribe()
+            .wait_for(|sitter| !sits(sitter))
+            .await;
     }
 
     /// Returns once it was promised to another node, or after a while.
     pub(super) async fn promised(&self, within: Duration) {
-        let mut sitters = self.0.subscribe();
+        let mut sitters = self.sitter.subscribe();
         let promised = sitters.wait_for(|sitter| !matches!(sitter, Sitter::Nobody));
         // Nobody asked for it: then nobody does.
         let _ = tokio::time::timeout(within, promised).await;
@@ -137,5 +178,22 @@ mod tests {
         assert!(!seat.take(b, 3));
         seat.take_back();
         assert!(seat.take(b, 3));
+    }
+
+    #[test]
+    fn a_seat_that_is_kept_for_one_is_given_to_nobody_else() {
+        let seat = Seat::default();
+        let a = Coordinator(1);
+        assert!(seat.take(a, 3));
+        seat.reserve(9);
+        assert_eq!(seat.promise(9), Promise::No, "somebody sits there");
+        assert!(seat.leave(a) && !seat.take(a, 3));
+        assert_eq!(seat.promise(8), Promise::No);
+        assert_eq!(seat.promise(9), Promise::New);
+        seat.take_back();
+        seat.open(8);
+        assert!(!seat.take(a, 3));
+        seat.open(9);
+        assert!(seat.take(a, 3));
     }
 }

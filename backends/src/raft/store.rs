@@ -22,7 +22,7 @@ use crate::under_way::UnderWay;
 
 const RETRY: Duration = Duration::from_millis(200);
 /// What every node takes in one message, with room to spare.
-const MAX_BYTES: u64 = 32 << 20;
+pub(super) const MAX_BYTES: u64 = 32 << 20;
 
 pub(super) struct RaftStore {
     pub(super) writer: Writer,

@@ -9,18 +9,14 @@ use async_trait::async_trait;
 use openraft::LogId;
 use openraft::network::RaftNetworkFactory;
 use stepdown_wire::tls::Connector;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::call_error::CallError;
 use super::client::Peer;
+use super::dial::dial;
 use super::identity::Identity;
 use crate::raft::peers::{PeerError, Peers};
 use crate::raft::types::{Member, NodeId, TypeConfig};
-
-/// A silent connection is asked for a sign of life so often.
-const PING_EVERY: Duration = Duration::from_secs(2);
-/// It is given up when none has come after this.
-const PING_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long to wait for another node. Raft itself sets the deadlines of what it says in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,28 +80,10 @@ impl Connections {
         {
             return Ok(channel.clone());
         }
-        let channel = self.dial(address).map_err(|error| error.to_string())?;
+        let channel = dial(address, self.tls.as_ref(), self.deadlines.dial);
+        let channel = channel.map_err(|error| error.to_string())?;
         open.insert(node, (address.to_owned(), channel.clone()));
         Ok(channel)
-    }
-
-    fn dial(&self, address: &str) -> Result<Channel, CallError> {
-        let unfit = || CallError::Address {
-            address: address.to_owned(),
-        };
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|_| unfit())?;
-        if endpoint.uri().port().is_none() || endpoint.uri().path() != "/" {
-            return Err(unfit());
-        }
-        let endpoint = endpoint
-            .connect_timeout(self.deadlines.dial)
-            .http2_keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_DEADLINE)
-            .keep_alive_while_idle(true);
-        Ok(match &self.tls {
-            Some(connector) => endpoint.connect_with_connector_lazy(connector.clone()),
-            None => endpoint.connect_lazy(),
-        })
     }
 }
 

@@ -18,6 +18,7 @@ use super::identity::Identity;
 use super::replica::Replica;
 use super::service::Service;
 use super::strangers::Strangers;
+use crate::raft::admin::{self, Administration};
 
 /// How long calls that are under way may take when the port closes.
 const GRACE: Duration = Duration::from_millis(500);
@@ -47,9 +48,22 @@ impl Server {
         replica: Arc<dyn Replica>,
         deadlines: Deadlines,
     ) -> io::Result<Self> {
+        Self::start_with(listener, identity, replica, deadlines, None)
+    }
+
+    /// The same, and lets people administer the node.
+    pub fn start_with(
+        listener: Listener,
+        identity: Identity,
+        replica: Arc<dyn Replica>,
+        deadlines: Deadlines,
+        administration: Option<Administration>,
+    ) -> io::Result<Self> {
         let address = listener.socket.local_addr()?;
         let strangers = Strangers::default();
         let service = Service::new(identity, replica, strangers.clone(), deadlines.part);
+        let administration = administration
+            .map(|administration| admin::service(administration.telling_of(strangers.clone())));
         let stop = CancellationToken::new();
         let connections = Connections::accept(listener, stop.clone());
         let stopped = stop.clone().cancelled_owned();
@@ -57,6 +71,7 @@ impl Server {
         let task = tokio::spawn(async move {
             let served = builder()
                 .add_service(service)
+                .add_optional_service(administration)
                 .serve_with_incoming_shutdown(connections.map(Ok::<_, io::Error>), stopped)
                 .await;
             if let Err(error) = served {

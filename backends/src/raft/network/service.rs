@@ -17,7 +17,7 @@ use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length, whole};
 use super::strangers::Strangers;
 
 /// The largest message in bytes, either way: a whole status in one entry fits.
-pub(super) const LARGEST_MESSAGE: usize = 64 << 20;
+pub(in crate::raft) const LARGEST_MESSAGE: usize = 64 << 20;
 
 /// Answers other nodes.
 pub(super) struct Service {

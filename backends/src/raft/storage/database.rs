@@ -31,7 +31,7 @@ pub struct Database {
     redb: redb::Database,
     /// How many bytes were put into the log since the last snapshot, or since it was opened.
     log_bytes: AtomicU64,
-    _medium: Arc<dyn Medium>,
+    medium: Arc<dyn Medium>,
 }
 
 /// Who the file belongs to.
@@ -61,7 +61,7 @@ impl Database {
         Ok(Self {
             redb,
             log_bytes: AtomicU64::new(0),
-            _medium: medium,
+            medium,
         })
     }
 
@@ -73,6 +73,13 @@ impl Database {
     /// Settles who the file belongs to.
     pub fn identify(&self, identity: &Identity) -> Result<(), Fault> {
         self.write(|transaction| put(transaction, IDENTITY, identity))
+    }
+
+    /// The file's length, in bytes, where it is on a real disk.
+    #[must_use]
+    pub fn file_bytes(&self) -> Option<u64> {
+        let file = std::fs::metadata(self.medium.name()).ok()?;
+        Some(file.len())
     }
 
     /// How much has been logged since the last snapshot, in bytes.

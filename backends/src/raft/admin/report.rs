@@ -1,0 +1,77 @@
+//! What a node knows of itself and of the cluster.
+
+use stepdown_wire::raft as wire;
+
+use super::administration::Administration;
+use crate::raft::machine::Machine;
+use crate::raft::seat::Sitter;
+
+impl Administration {
+    pub(super) fn report(&self) -> wire::StatusResponse {
+        let metrics = self.metrics();
+        let held = self.node.held();
+        let machine = &held.machine;
+        let database = self.database.upgrade();
+        let membership = metrics.membership_config.membership();
+        let members = membership.nodes().map(|(id, it)| self.told(*id, it));
+        let cluster = machine.cluster.map(|id| id.to_string());
+        let refused = self.strangers.counts().into_iter();
+        wire::StatusResponse {
+            node: self.node.id(),
+            name: self.me.name.clone(),
+            address: self.me.address.clone(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: cluster.unwrap_or_default(),
+            term: metrics.current_term,
+            leader: metrics.current_leader,
+            serves: self.serves(),
+            last: metrics.last_log_index,
+            applied: metrics.last_applied.map(|id| id.index),
+            snapshot: metrics.snapshot.map(|id| id.index),
+            quorum_millis: metrics.millis_since_quorum_ack,
+            file_bytes: database.as_ref().and_then(|it| it.file_bytes()),
+            log_bytes: database.map_or(0, |it| it.log_bytes()),
+            members: members.collect(),
+            changing: membership.get_joint_config().len() > 1,
+            status: status_version(machine),
+            configuration: Some(configuration_version(machine)),
+            failure: match metrics.running_state {
+                Ok(()) => String::new(),
+                Err(fatal) => fatal.to_string(),
+            },
+            refused: refused
+                .map(|(kind, count)| (kind.to_string(), count))
+                .collect(),
+        }
+    }
+
+    /// Whether the coordinator of this node leads.
+    fn serves(&self) -> bool {
+        match self.node.seat.sitter() {
+            Sitter::Coordinator(_, term) => self.node.leads() == Some(term),
+            Sitter::Nobody | Sitter::Promised(_) => false,
+        }
+    }
+}
+
+pub(super) fn status_version(machine: &Machine) -> Option<wire::StatusVersion> {
+    let record = machine.status.as_ref()?;
+    Some(wire::StatusVersion {
+        version: record.version,
+        epoch: machine.epoch.0,
+        bytes: record.bytes,
+        shards: length(record.status.shards().count()),
+    })
+}
+
+pub(super) fn configuration_version(machine: &Machine) -> wire::ConfigurationVersion {
+    let configuration = &machine.configuration;
+    wire::ConfigurationVersion {
+        version: configuration.version,
+        bytes: configuration.text.as_ref().map(|text| length(text.len())),
+    }
+}
+
+fn length(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
