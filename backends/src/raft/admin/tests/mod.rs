@@ -1,1 +1,6 @@
 //! Nodes over sockets, administered.
+
+mod documents;
+mod leading;
+mod members;
+mod support;
