@@ -1,9 +1,12 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
+mod call;
 mod call_error;
 mod client;
 mod connections;
 mod convert;
+mod greeter;
+mod greeting;
 mod identity;
 mod outgoing;
 mod replica;
@@ -18,6 +21,8 @@ mod tests;
 pub use call_error::CallError;
 pub use client::Peer;
 pub use connections::{Connections, Deadlines};
+pub use greeter::Greeter;
+pub use greeting::{Greeting, Introduction};
 pub use identity::{Identity, Stranger};
 pub use replica::{Replica, ReplicaError};
 pub use server::Server;
