@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use openraft::error::{InitializeError, RaftError};
+use openraft::error::{Fatal, InitializeError, RaftError};
 use openraft::{Raft, RaftNetworkFactory, ServerState};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
@@ -91,6 +91,23 @@ impl Node {
     #[must_use]
     pub fn held(&self) -> Arc<Held> {
         self.held.borrow().clone()
+    }
+
+    /// Whether it has taken part in a cluster: it has voted, or has an entry.
+    pub async fn is_formed(&self) -> Result<bool, Fatal<NodeId>> {
+        self.raft.is_initialized().await
+    }
+
+    /// Whether this node is a member, voting or not, as far as is known.
+    #[must_use]
+    pub fn has_member(&self, node: NodeId) -> bool {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        metrics
+            .membership_config
+            .membership()
+            .get_node(&node)
+            .is_some()
     }
 
     /// Forms a new cluster of these members, unless there is one already. Every one of them may do

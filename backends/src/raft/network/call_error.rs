@@ -7,6 +7,7 @@ use openraft::error::{RPCError, RaftError, Unreachable};
 use tonic::{Code, Status};
 
 use super::convert::Malformed;
+use super::identity::Stranger;
 use crate::raft::types::{Member, NodeId};
 
 /// Why another node did not answer.
@@ -21,6 +22,9 @@ pub enum CallError {
     /// Its answer, or our question, can't be understood.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// Its answer is one of another cluster's, or of nobody's.
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
     /// It said no, or there is no connection.
     #[error("{code:?}: {message}{}", behind(.cause))]
     Refused {

@@ -16,15 +16,13 @@ use openraft::{LogId, Snapshot, Vote};
 use prost::Message;
 use stepdown_wire::raft as wire;
 use stepdown_wire::raft::raft_client::RaftClient;
-use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::call_error::CallError;
 use super::connections::Deadlines;
 use super::identity::Identity;
-use super::service::LARGEST_MESSAGE;
-use super::{convert, outgoing};
+use super::{call, convert, outgoing};
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// Entries are sent in several messages above this, so that a sign of life is not long in coming.
@@ -81,16 +79,7 @@ impl Peer {
     }
 
     fn client(&self) -> Result<RaftClient<Channel>, CallError> {
-        match &self.channel {
-            Ok(channel) => {
-                Ok(RaftClient::new(channel.clone()).max_decoding_message_size(LARGEST_MESSAGE))
-            }
-            Err(message) => Err(CallError::Refused {
-                code: tonic::Code::InvalidArgument,
-                message: message.clone(),
-                cause: None,
-            }),
-        }
+        call::client(&self.channel)
     }
 
     async fn ask<Q, A, F>(
@@ -102,14 +91,7 @@ impl Peer {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let mut request = Request::new(message);
-        // The other node is told as well, so that it does not work for nobody. The channel goes by
-        // this too, in other words than ours: ours is first.
-        request.set_timeout(deadline.saturating_mul(2));
-        match timeout(deadline, call(self.client()?, request)).await {
-            Ok(answer) => Ok(answer?.into_inner()),
-            Err(_) => Err(CallError::TimedOut(deadline)),
-        }
+        call::ask(self.client()?, deadline, message, call).await
     }
 }
 

@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 use super::call_error::CallError;
 use super::client::Peer;
 use super::dial::dial;
+use super::greeter::Greeter;
 use super::identity::Identity;
 use crate::raft::peers::{PeerError, Peers};
 use crate::raft::types::{Member, NodeId, TypeConfig};
@@ -70,6 +71,12 @@ impl Connections {
             self.channel(node, address),
             self.deadlines,
         )
+    }
+
+    /// The way to whoever is at an address. Nothing is sent yet.
+    pub fn greeter(&self, address: &str) -> Greeter {
+        let channel = self.dial(address).map_err(|error| error.to_string());
+        Greeter::new(channel, self.deadlines)
     }
 
     /// A node that has moved is no longer looked for at its old address.

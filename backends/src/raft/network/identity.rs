@@ -45,9 +45,22 @@ pub enum Stranger {
     /// Its sender has the receiver's number.
     #[error(
         "the sender says that it is node {0}, as this node is: two nodes run on copies of one data \
-         directory; stop one of them for good"
+         directory, of which one has to be stopped for good; or one node is listed at two addresses"
     )]
     Twin(NodeId),
+    /// It forms a cluster of others than the receiver.
+    #[error(
+        "the node at {from} forms a cluster of {theirs}, and this node one of {ours}; give every \
+         node the same list of bootstrap nodes"
+    )]
+    AnotherList {
+        /// The sender's address.
+        from: String,
+        /// The sender's list.
+        theirs: String,
+        /// The receiver's list.
+        ours: String,
+    },
     /// It does not say who sends it, or its cluster is no cluster's id.
     #[error("the message has no envelope that can be read; is the sender of another version?")]
     Unreadable,
@@ -91,30 +104,45 @@ impl Identity {
     /// the numbers alone: they are drawn at random, so that no other cluster's node has them.
     pub(super) fn check(&self, envelope: Option<&wire::Envelope>) -> Result<(), Stranger> {
         let envelope = envelope.ok_or(Stranger::Unreadable)?;
-        let theirs = match envelope.cluster.as_str() {
-            "" => None,
-            text => Some(text.parse().map_err(|_| Stranger::Unreadable)?),
-        };
-        match (theirs, self.cluster()) {
-            (Some(theirs), Some(ours)) if theirs != ours => {
-                return Err(Stranger::AnotherCluster {
-                    from: envelope.from,
-                    theirs,
-                    ours,
-                });
-            }
-            (Some(_) | None, Some(_) | None) => {}
-        }
+        let cluster = Self::parse(&envelope.cluster)?;
         if envelope.to != self.node {
+            self.check_cluster(envelope.from, cluster)?;
             return Err(Stranger::AnotherNode {
                 to: envelope.to,
                 here: self.node,
             });
         }
-        if envelope.from == self.node {
+        self.check_sender(envelope.from, cluster)
+    }
+
+    /// Whether a sender is another node, and of no other cluster.
+    pub(super) fn check_sender(
+        &self,
+        from: NodeId,
+        cluster: Option<ClusterId>,
+    ) -> Result<(), Stranger> {
+        self.check_cluster(from, cluster)?;
+        if from == self.node {
             return Err(Stranger::Twin(self.node));
         }
         Ok(())
+    }
+
+    fn check_cluster(&self, from: NodeId, theirs: Option<ClusterId>) -> Result<(), Stranger> {
+        match (theirs, self.cluster()) {
+            (Some(theirs), Some(ours)) if theirs != ours => {
+                Err(Stranger::AnotherCluster { from, theirs, ours })
+            }
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
+
+    /// A cluster as it is named in a message.
+    pub(super) fn parse(cluster: &str) -> Result<Option<ClusterId>, Stranger> {
+        match cluster {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| Stranger::Unreadable),
+        }
     }
 }
 
@@ -123,6 +151,7 @@ impl Stranger {
     pub fn kind(&self) -> StrangerKind {
         match self {
             Self::AnotherCluster { .. } => StrangerKind::AnotherCluster,
+            Self::AnotherList { .. } => StrangerKind::AnotherList,
             Self::AnotherNode { .. } => StrangerKind::AnotherNode,
             Self::Twin(_) => StrangerKind::Twin,
             Self::Unreadable => StrangerKind::Unreadable,

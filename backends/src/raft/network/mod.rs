@@ -1,10 +1,13 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
+mod call;
 mod call_error;
 mod client;
 mod connections;
 mod convert;
 mod dial;
+mod greeter;
+mod greeting;
 mod identity;
 mod outgoing;
 mod replica;
@@ -20,6 +23,8 @@ pub use call_error::CallError;
 pub use client::Peer;
 pub use connections::{Connections, Deadlines};
 pub(super) use dial::dial;
+pub use greeter::Greeter;
+pub use greeting::{Greeting, Introduction};
 pub use identity::{Identity, Stranger};
 pub use replica::{Replica, ReplicaError};
 pub use server::Server;

@@ -35,6 +35,12 @@ pub trait Replica: Send + Sync + 'static {
     /// How far a reader has to be, now, to have seen all that was acknowledged.
     async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError>;
 
+    /// Whether it has taken part in a cluster.
+    async fn is_formed(&self) -> Result<bool, ReplicaError>;
+
+    /// Whether its cluster has this node for a member, as far as it has heard.
+    fn has_member(&self, node: NodeId) -> bool;
+
     /// After how long the candidate may stand for election, if its place is given to it.
     fn make_way(&self, candidate: NodeId) -> Option<Duration>;
 }
@@ -78,6 +84,14 @@ impl Replica for Arc<Node> {
 
     async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError> {
         Node::read_index(self).await.map_err(ReplicaError)
+    }
+
+    async fn is_formed(&self) -> Result<bool, ReplicaError> {
+        Node::is_formed(self).await.map_err(ReplicaError::new)
+    }
+
+    fn has_member(&self, node: NodeId) -> bool {
+        Node::has_member(self, node)
     }
 
     fn make_way(&self, candidate: NodeId) -> Option<Duration> {

@@ -14,7 +14,7 @@ use tonic::transport::Server as Grpc;
 use tracing::{error, info};
 
 use super::connections::Deadlines;
-use super::identity::Identity;
+use super::greeting::Introduction;
 use super::replica::Replica;
 use super::service::Service;
 use super::strangers::Strangers;
@@ -41,27 +41,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers for `replica`, which is the node `identity`.
+    /// Answers for `replica`, which is the node `introduction` tells of.
     pub fn start(
         listener: Listener,
-        identity: Identity,
+        introduction: Introduction,
         replica: Arc<dyn Replica>,
         deadlines: Deadlines,
     ) -> io::Result<Self> {
-        Self::start_with(listener, identity, replica, deadlines, None)
+        Self::start_with(listener, introduction, replica, deadlines, None)
     }
 
     /// The same, and lets people administer the node.
     pub fn start_with(
         listener: Listener,
-        identity: Identity,
+        introduction: Introduction,
         replica: Arc<dyn Replica>,
         deadlines: Deadlines,
         administration: Option<Administration>,
     ) -> io::Result<Self> {
         let address = listener.socket.local_addr()?;
         let strangers = Strangers::default();
-        let service = Service::new(identity, replica, strangers.clone(), deadlines.part);
+        let service = Service::new(introduction, replica, strangers.clone(), deadlines.part);
         let administration = administration
             .map(|administration| admin::service(administration.telling_of(strangers.clone())));
         let stop = CancellationToken::new();

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{self, Malformed};
-use super::identity::{Identity, Stranger};
+use super::greeting::{Greeting, Introduction};
+use super::identity::Stranger;
 use super::replica::{Replica, ReplicaError};
 use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length, whole};
 use super::strangers::Strangers;
@@ -21,7 +22,7 @@ pub(in crate::raft) const LARGEST_MESSAGE: usize = 64 << 20;
 
 /// Answers other nodes.
 pub(super) struct Service {
-    identity: Identity,
+    introduction: Introduction,
     replica: Arc<dyn Replica>,
     strangers: Strangers,
     part_deadline: Duration,
@@ -31,13 +32,13 @@ pub(super) struct Service {
 
 impl Service {
     pub fn new(
-        identity: Identity,
+        introduction: Introduction,
         replica: Arc<dyn Replica>,
         strangers: Strangers,
         part_deadline: Duration,
     ) -> RaftServer<Self> {
         RaftServer::new(Self {
-            identity,
+            introduction,
             replica,
             strangers,
             part_deadline,
@@ -47,10 +48,13 @@ impl Service {
     }
 
     fn check(&self, envelope: Option<&wire::Envelope>) -> Result<(), Status> {
-        self.identity.check(envelope).map_err(|stranger| {
-            self.strangers.refused(&stranger);
-            stranger.into()
-        })
+        let checked = self.introduction.identity().check(envelope);
+        checked.map_err(|stranger| self.refuse(&stranger))
+    }
+
+    fn refuse(&self, stranger: &Stranger) -> Status {
+        self.strangers.refused(stranger);
+        Status::failed_precondition(stranger.to_string())
     }
 
     async fn next(
@@ -90,6 +94,22 @@ impl Service {
 
 #[tonic::async_trait]
 impl Raft for Service {
+    async fn greet(
+        &self,
+        request: Request<wire::Greeting>,
+    ) -> Result<Response<wire::Greeting>, Status> {
+        let greeting = Greeting::try_from(request.into_inner());
+        let greeting = greeting.map_err(|stranger| self.refuse(&stranger))?;
+        let is_formed = self.replica.is_formed().await?;
+        let checked = self.introduction.check(&greeting, is_formed);
+        checked.map_err(|stranger| self.refuse(&stranger))?;
+        let answer = Greeting {
+            has_member: self.replica.has_member(greeting.node),
+            ..self.introduction.greeting(is_formed)
+        };
+        Ok(Response::new(answer.into()))
+    }
+
     async fn append(
         &self,
         request: Request<wire::AppendRequest>,
@@ -157,12 +177,6 @@ impl Raft for Service {
                 .make_way(request.candidate)
                 .map(convert::to_millis),
         }))
-    }
-}
-
-impl From<Stranger> for Status {
-    fn from(stranger: Stranger) -> Self {
-        Self::failed_precondition(stranger.to_string())
     }
 }
 

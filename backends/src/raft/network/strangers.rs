@@ -13,6 +13,8 @@ use super::identity::Stranger;
 pub enum StrangerKind {
     /// Of another cluster.
     AnotherCluster,
+    /// With another list of those that form the cluster.
+    AnotherList,
     /// For a node that is not here.
     AnotherNode,
     /// From a node with the same number.
@@ -25,6 +27,7 @@ impl fmt::Display for StrangerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AnotherCluster => "another_cluster",
+            Self::AnotherList => "another_list",
             Self::AnotherNode => "another_node",
             Self::Twin => "twin",
             Self::Unreadable => "unreadable",

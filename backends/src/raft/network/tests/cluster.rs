@@ -9,7 +9,7 @@ use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::support::{LONG, OURS};
+use super::support::{LONG, OURS, introduction};
 use super::tls::certificate;
 use crate::raft::command::{Applied, Command};
 use crate::raft::network::{Connections, Deadlines, Identity, Server};
@@ -92,7 +92,13 @@ impl Cluster {
             .await
             .unwrap();
         let replica = Arc::new(Arc::clone(&node));
-        let server = Server::start(listener, identity, replica, Deadlines::default()).unwrap();
+        let server = Server::start(
+            listener,
+            introduction(identity),
+            replica,
+            Deadlines::default(),
+        )
+        .unwrap();
         node.form(self.members.clone()).await.unwrap();
         self.running.insert(id, Running { node, server });
     }

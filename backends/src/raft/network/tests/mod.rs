@@ -2,6 +2,7 @@
 //! `cluster`.
 
 mod cluster;
+mod greetings;
 mod slow;
 mod snapshots;
 mod strangers;

@@ -106,6 +106,10 @@ impl Raft for Reluctant {
         Err(Status::unimplemented("not here"))
     }
 
+    async fn greet(&self, _: Request<wire::Greeting>) -> Result<Response<wire::Greeting>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
     async fn may_lead(
         &self,
         _: Request<wire::MayLeadRequest>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
 use tokio::sync::Semaphore;
 
 use crate::raft::command::ClusterId;
-use crate::raft::network::{Connections, Deadlines, Identity, Peer, Replica, ReplicaError, Server};
+use crate::raft::network::{
+    Connections, Deadlines, Identity, Introduction, Peer, Replica, ReplicaError, Server,
+};
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 pub const OURS: ClusterId = ClusterId(0xa);
@@ -39,6 +41,7 @@ pub struct Heard {
     pub appends: AtomicU64,
     pub votes: AtomicU64,
     pub questions: AtomicU64,
+    pub is_formed: AtomicBool,
     pub snapshots: Mutex<Vec<Installed>>,
     /// A vote needs one of these.
     pub vote_permits: Semaphore,
@@ -61,6 +64,7 @@ impl Default for Heard {
             appends: AtomicU64::default(),
             votes: AtomicU64::default(),
             questions: AtomicU64::default(),
+            is_formed: AtomicBool::new(true),
             snapshots: Mutex::default(),
             vote_permits: Semaphore::new(1000),
         }
@@ -101,6 +105,14 @@ impl Replica for Heard {
         Ok(meta().last_log_id)
     }
 
+    async fn is_formed(&self) -> Result<bool, ReplicaError> {
+        Ok(self.is_formed.load(Ordering::SeqCst))
+    }
+
+    fn has_member(&self, node: NodeId) -> bool {
+        node == 1
+    }
+
     fn make_way(&self, candidate: NodeId) -> Option<Duration> {
         self.questions.fetch_add(1, Ordering::SeqCst);
         (candidate == 1).then_some(Duration::from_micros(1_001))
@@ -128,13 +140,31 @@ impl Node {
         let heard = Arc::new(Heard::default());
         let identity = Identity::new(node, Some(cluster));
         let replica = Arc::clone(&heard) as Arc<dyn Replica>;
-        let server = Server::start(listener, identity, replica, Deadlines::default()).unwrap();
+        let server = Server::start(
+            listener,
+            introduction(identity),
+            replica,
+            Deadlines::default(),
+        )
+        .unwrap();
         Self { heard, server }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
+}
+
+pub fn introduction(identity: Identity) -> Introduction {
+    let member = Member {
+        name: format!("node-{}", identity.node()),
+        address: format!("{}:1", identity.node()),
+    };
+    Introduction::new(
+        identity,
+        member,
+        ["1:1".to_owned(), "2:1".to_owned()].into(),
+    )
 }
 
 pub fn connections(node: NodeId, cluster: ClusterId) -> Connections {
