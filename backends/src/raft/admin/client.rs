@@ -253,6 +253,6 @@ fn is_silence(error: &CallError) -> bool {
     match error {
         CallError::Refused { cause, .. } => cause.is_some(),
         CallError::Address { .. } | CallError::TimedOut(_) => true,
-        CallError::Malformed(_) | CallError::Stalled(_) => false,
+        CallError::Malformed(_) | CallError::Stalled(_) | CallError::Stranger(_) => false,
     }
 }

@@ -56,6 +56,7 @@ impl fmt::Display for Refusal {
             | CallError::Malformed(_)
             | CallError::Refused { .. }
             | CallError::Stalled(_)
+            | CallError::Stranger(_)
             | CallError::TimedOut(_) => write!(f, "{address}: {error}"),
         }
     }

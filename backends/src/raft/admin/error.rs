@@ -49,6 +49,8 @@ pub(super) enum AdminError {
     Harmful(StatusProblem),
     #[error("{0} is the only one that votes: the cluster would be gone")]
     LastVoter(Member),
+    #[error("the cluster has no id yet, having just been formed; try again")]
+    Nameless,
     #[error("the status was written by a newer release: use that")]
     Newer,
     #[error("{address} does not answer: {reason}")]
@@ -132,6 +134,7 @@ impl AdminError {
             | Self::Exists { .. }
             | Self::Forming { .. }
             | Self::LastVoter(_)
+            | Self::Nameless
             | Self::NoMajority { .. }
             | Self::NotAVoter(_)
             | Self::Nowhere(_)

@@ -95,12 +95,15 @@ impl Administration {
     async fn newcomer(&self, address: &str) -> Result<(NodeId, Member), AdminError> {
         let answer = self.meet(address).await?;
         let ours = self.node.held().machine.cluster;
+        if ours.is_none() {
+            return Err(AdminError::Nameless);
+        }
         let is_member = self.membership().get_node(&answer.node).is_some();
         let is_same = ours.is_some_and(|id| id.to_string() == answer.cluster);
         if !answer.cluster.is_empty() && !is_same {
             return Err(AdminError::another_cluster(address, &answer.cluster, ours));
         }
-        if answer.cluster.is_empty() && !answer.members.is_empty() && !is_member {
+        if answer.cluster.is_empty() && answer.formed && !is_member {
             let address = address.to_owned();
             return Err(AdminError::Forming { address });
         }

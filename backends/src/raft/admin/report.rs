@@ -7,7 +7,9 @@ use crate::raft::machine::Machine;
 use crate::raft::seat::Sitter;
 
 impl Administration {
-    pub(super) fn report(&self) -> wire::StatusResponse {
+    pub(super) async fn report(&self) -> wire::StatusResponse {
+        // One that has failed has been something once.
+        let formed = self.node.raft().is_initialized().await.unwrap_or(true);
         let metrics = self.metrics();
         let held = self.node.held();
         let machine = &held.machine;
@@ -42,6 +44,7 @@ impl Administration {
             refused: refused
                 .map(|(kind, count)| (kind.to_string(), count))
                 .collect(),
+            formed,
         }
     }
 

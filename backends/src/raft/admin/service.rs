@@ -18,7 +18,7 @@ impl Admin for Administration {
         &self,
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusResponse>, Status> {
-        Ok(Response::new(self.report()))
+        Ok(Response::new(self.report().await))
     }
 
     async fn add(

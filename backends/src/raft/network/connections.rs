@@ -75,7 +75,8 @@ impl Connections {
 
     /// The way to whoever is at an address. Nothing is sent yet.
     pub fn greeter(&self, address: &str) -> Greeter {
-        let channel = self.dial(address).map_err(|error| error.to_string());
+        let channel = dial(address, self.tls.as_ref(), self.deadlines.dial);
+        let channel = channel.map_err(|error| error.to_string());
         Greeter::new(channel, self.deadlines)
     }
 
