@@ -91,7 +91,7 @@ async fn greet(introduction: &Introduction, greeters: &BTreeMap<String, Greeter>
     join_all(answers).await.into_iter().collect()
 }
 
-/// A refusal is in words already.
+/// A refusal is in words already, and of a connection the last cause says most.
 fn in_words(error: &CallError) -> String {
     match error {
         CallError::Refused {
@@ -99,6 +99,12 @@ fn in_words(error: &CallError) -> String {
             message,
             ..
         } => message.clone(),
+        CallError::Refused {
+            cause: Some(cause), ..
+        } => match cause.rsplit_once("tcp connect error: ") {
+            Some((_, cause)) => cause.to_owned(),
+            None => cause.clone(),
+        },
         CallError::Address { .. }
         | CallError::Malformed(_)
         | CallError::Refused { .. }
