@@ -1,8 +1,10 @@
 //! Why a node can't start, or can't be written to.
 
+use std::io;
 use std::time::Duration;
 
 use openraft::error::Fatal;
+use stepdown_wire::tls::TlsError;
 
 use super::storage::{Fault, OpenError};
 use super::types::NodeId;
@@ -10,6 +12,9 @@ use super::types::NodeId;
 /// Why a node can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// There is no source of chance for its number.
+    #[error("no random number: {0}")]
+    Chance(getrandom::Error),
     /// What it holds can't be read.
     #[error(transparent)]
     Disk(#[from] Fault),
@@ -19,9 +24,20 @@ pub enum StartError {
     /// Its file can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Its port can't be opened.
+    #[error("can't listen on {address} for the other nodes: {error}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The system's words.
+        error: io::Error,
+    },
     /// Raft does not start.
     #[error(transparent)]
     Raft(#[from] Fatal<NodeId>),
+    /// TLS among the nodes can't be set up.
+    #[error("TLS among the nodes can't be set up: {0}")]
+    Tls(TlsError),
     /// Durations that make no sense.
     #[error(transparent)]
     Timing(#[from] TimingError),

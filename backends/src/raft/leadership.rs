@@ -8,6 +8,7 @@ use stepdown_core::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::assemble::Owned;
 use super::node::Node;
 use super::seat::Coordinator;
 use crate::backend::{Leadership, LeadershipReport};
@@ -19,6 +20,7 @@ pub(super) struct RaftLeadership {
     pub(super) coordinator: Coordinator,
     /// How many stores are under way.
     pub(super) stores: watch::Sender<usize>,
+    pub(super) _owned: Owned,
 }
 
 /// Why leadership ended.

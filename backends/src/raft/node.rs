@@ -9,6 +9,7 @@ use openraft::error::{Fatal, InitializeError, RaftError};
 use openraft::{Raft, RaftNetworkFactory, ServerState};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
+use tracing::error;
 
 use super::command::{Applied, ClusterId, Command};
 use super::error::{StartError, WriteError};
@@ -173,6 +174,21 @@ impl Node {
     pub async fn shut_down(&self) {
         // Only a panic there could fail this, and then it has stopped as well.
         let _ = self.raft.shutdown().await;
+    }
+}
+
+/// Says why a node has stopped that was not told to.
+pub(super) async fn tell_of_its_end(node: Arc<Node>) {
+    let mut metrics = node.raft.metrics();
+    let ended = metrics.wait_for(|metrics| metrics.running_state.is_err());
+    if let Ok(metrics) = ended.await
+        && let Err(fatal) = &metrics.running_state
+        && *fatal != Fatal::Stopped
+    {
+        error!(
+            error = fatal as &dyn std::error::Error,
+            "The Raft node has stopped: it needs a disk that can be written, and a new start"
+        );
     }
 }
 

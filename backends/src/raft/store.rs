@@ -11,6 +11,7 @@ use stepdown_core::store::{
 };
 use tokio::sync::watch;
 
+use super::assemble::Owned;
 use super::checksum::Checksum;
 use super::command::{Applied, Command, Store};
 use super::delta::Delta;
@@ -28,6 +29,7 @@ pub(super) struct RaftStore {
     pub(super) writer: Writer,
     /// How many stores are under way.
     pub(super) stores: watch::Sender<usize>,
+    pub(super) _owned: Owned,
 }
 
 /// What a store takes with it.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
+use super::super::command::ClusterId;
 use super::super::types::NodeId;
 use super::error::{Fault, OpenError};
 use super::medium::{File, Medium};
@@ -39,6 +40,8 @@ pub struct Database {
 pub struct Identity {
     /// The node's number.
     pub node: NodeId,
+    /// Its cluster, once that is known.
+    pub cluster: Option<ClusterId>,
 }
 
 impl Database {

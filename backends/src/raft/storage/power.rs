@@ -88,7 +88,10 @@ impl Node {
                     .await
             }
             Step::Identify => {
-                let identified = self.database.identify(&Identity { node: NODE });
+                let identified = self.database.identify(&Identity {
+                    node: NODE,
+                    cluster: None,
+                });
                 identified.map_err(|fault| {
                     fault.at(openraft::ErrorSubject::Store, openraft::ErrorVerb::Write)
                 })
@@ -131,7 +134,12 @@ impl Kept {
         match step {
             Step::Append(term, index) => self.log.push(log_id(term, NODE, index)),
             Step::Apply(..) | Step::Commit(..) => {}
-            Step::Identify => self.identity = Some(Identity { node: NODE }),
+            Step::Identify => {
+                self.identity = Some(Identity {
+                    node: NODE,
+                    cluster: None,
+                })
+            }
             Step::Purge(term, index) => {
                 self.purged = Some(log_id(term, NODE, index));
                 self.log.retain(|id| id.index > index);

@@ -54,12 +54,13 @@ pub(crate) fn resolve(
             Some(Provider::ConfigMap(kubernetes))
         }
         "raft" => {
-            raft::resolve(metadata.raft, problems);
-            problems.push(format!(
-                "{} raft is not in this release; configmap, file and memory are",
-                MetadataSettings::PROVIDER_NAME
-            ));
-            None
+            if config_path.is_some() {
+                notices.push(format!(
+                    "{} has no effect: the raft provider keeps the configuration itself; set it with stepdown raft import --config FILE",
+                    deprecated::ClusterSettings::CONFIG_PATH
+                ));
+            }
+            raft::resolve(metadata.raft, problems).map(Provider::Raft)
         }
         _ => {
             problems.push(format!(
