@@ -101,7 +101,7 @@ pub(super) fn resolve(settings: RaftSettings, problems: &mut Vec<String>) -> Opt
 
 /// Both sides show a certificate unless `clientAuth` says otherwise: whoever reaches the port can
 /// write the documents.
-fn resolve_tls(
+pub(in crate::options) fn resolve_tls(
     mut settings: TlsSettings,
     problems: &mut Vec<String>,
 ) -> Option<stepdown_wire::tls::TlsOptions> {
@@ -110,7 +110,7 @@ fn resolve_tls(
 }
 
 /// An address has to mean the same node everywhere.
-fn check_address(key: Key, address: &str, problems: &mut Vec<String>) {
+pub(in crate::options) fn check_address(key: Key, address: &str, problems: &mut Vec<String>) {
     let split = address.rsplit_once(':');
     let Some((host, port)) = split.filter(|(host, _)| is_host(host)) else {
         problems.push(format!("{key} '{address}' is no address; use host:port"));

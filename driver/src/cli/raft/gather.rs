@@ -1,0 +1,104 @@
+//! What all members say, put together.
+
+use futures_util::future::join_all;
+use stepdown_backends::raft::admin::AdminClient;
+use stepdown_wire::raft::{MemberStatus, StatusResponse};
+
+use super::error::RaftCommandError;
+
+/// The cluster, as its members see it.
+pub(super) struct View {
+    /// What whoever leads says; where that does not answer, what another says.
+    pub(super) best: StatusResponse,
+    pub(super) members: Vec<Seen>,
+}
+
+/// A member, and what it says.
+pub(super) struct Seen {
+    pub(super) member: MemberStatus,
+    /// Or why it says nothing.
+    pub(super) status: Result<StatusResponse, String>,
+}
+
+impl View {
+    /// Asks the first node that answers who there are, and those what they know.
+    pub(super) async fn gather(client: &AdminClient) -> Result<Self, RaftCommandError> {
+        let first = client.status().await?;
+        let known = members(client, &first).await;
+        let leads = |seen: &&Seen| Some(seen.member.node) == first.leader;
+        let leader = known.iter().find(leads).map(|seen| &seen.status);
+        let Some(Ok(best)) = leader else {
+            return Ok(Self {
+                best: first,
+                members: known,
+            });
+        };
+        let best = best.clone();
+        // The leader knows of all, and how far they are.
+        let asked = |member: &MemberStatus| {
+            let asked = known.iter().find(|seen| seen.member.node == member.node);
+            asked.map(|seen| seen.status.clone())
+        };
+        let mut members = Vec::new();
+        for member in &best.members {
+            let status = match asked(member) {
+                Some(status) => status,
+                None => ask(client, member).await,
+            };
+            members.push(Seen {
+                member: member.clone(),
+                status,
+            });
+        }
+        Ok(Self { best, members })
+    }
+
+    pub(super) fn leader(&self) -> Option<&Seen> {
+        let leads = |seen: &&Seen| Some(seen.member.node) == self.best.leader;
+        self.members.iter().find(leads)
+    }
+
+    /// Whether there is a leader, and it says so itself.
+    pub(super) fn is_led(&self) -> bool {
+        self.best.failure.is_empty()
+            && self.best.leader == Some(self.best.node)
+            && self.leader().is_some_and(|leader| leader.status.is_ok())
+    }
+
+    /// How long ago the leader asked a majority that has answered.
+    pub(super) fn quorum_millis(&self) -> Option<u64> {
+        self.best.quorum_millis.filter(|_| self.is_led())
+    }
+
+    /// How many entries a member is behind the leader, where that is known.
+    pub(super) fn lag(&self, seen: &Seen) -> Option<u64> {
+        let last = self.best.last.filter(|_| self.is_led())?;
+        let matched = seen.member.matched?;
+        Some(last.saturating_sub(matched))
+    }
+}
+
+async fn members(client: &AdminClient, first: &StatusResponse) -> Vec<Seen> {
+    let asked = first.members.iter().map(|member| async {
+        Seen {
+            member: member.clone(),
+            status: match member.node == first.node {
+                true => Ok(first.clone()),
+                false => ask(client, member).await,
+            },
+        }
+    });
+    join_all(asked).await
+}
+
+async fn ask(client: &AdminClient, member: &MemberStatus) -> Result<StatusResponse, String> {
+    let status = client.status_of(&member.address).await;
+    let status = status.map_err(|error| error.to_string())?;
+    if status.node == member.node {
+        return Ok(status);
+    }
+    Err(format!(
+        "node {} is there; if it has lost its disk, add it again: stepdown raft add {}",
+        status.node, member.address
+    ))
+}
