@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, DataServerKind, NamespaceOptions, SandboxError,
+    Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions, SandboxError,
 };
 
 use support::{assert_refused, children_of, signal, text, until};
@@ -154,6 +154,7 @@ async fn a_process_that_ends_unasked_is_noticed() {
     let mut cluster = Cluster::start(&ClusterOptions {
         program: env!("CARGO_BIN_EXE_stepdown").into(),
         dir: dir.path().to_path_buf(),
+        metadata: Metadata::File,
         coordinators: 1,
         data_servers: 1,
         data_server_kind: DataServerKind::Sandbox,

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::assemble::Owned;
 use super::node::Node;
-use super::seat::Coordinator;
+use super::seat::{Coordinator, Sitter};
 use crate::backend::{Leadership, LeadershipReport};
 use crate::clock::boottime;
 use crate::under_way::UnderWay;
@@ -149,12 +149,17 @@ impl Leadership for RaftLeadership {
     async fn release(&self) {
         UnderWay::none(&self.stores).await;
         if self.node.seat.leave(self.coordinator)
-            && self.node.leads().is_some()
+            && let Some(term) = self.node.leads()
             && self.node.has_peers()
         {
             // Whoever waits for it asks for it, before this process is gone or campaigns again.
             let within = self.node.timing.ask_every() * 4;
             self.node.seat.promised(within).await;
+            if matches!(self.node.seat.sitter(), Sitter::Promised(_)) {
+                // It may need this node's vote. Where it is not elected after all, nothing is lost.
+                let within = self.node.timing.election_min + self.node.timing.election_max;
+                let _ = timeout(within, self.node.deposed(term)).await;
+            }
         }
     }
 

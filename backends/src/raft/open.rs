@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::info;
 
+use super::admin::Administration;
 use super::command::ClusterId;
 use super::error::StartError;
 use super::forming::form;
@@ -71,8 +72,8 @@ pub(super) async fn start(
         address: options.address.clone(),
     };
     let bootstrap = options.bootstrap_nodes.iter().cloned().collect();
-    let introduction = Introduction::new(identity.clone(), member, bootstrap);
-    let connections = Connections::new(identity.clone(), connector, Deadlines::default());
+    let introduction = Introduction::new(identity.clone(), member.clone(), bootstrap);
+    let connections = Connections::new(identity.clone(), connector.clone(), Deadlines::default());
     let peers = Arc::new(connections.clone());
     let node = Node::start(
         kept.node,
@@ -83,11 +84,13 @@ pub(super) async fn start(
     )
     .await?;
     let replica = Arc::new(node.clone());
-    let server = Server::start(
+    let administration = Administration::new(node.clone(), member, &database, connector);
+    let server = Server::start_with(
         listener,
         introduction.clone(),
         replica,
         Deadlines::default(),
+        Some(administration),
     );
     let server = server.map_err(|error| StartError::Listen {
         address: options.address.clone(),
