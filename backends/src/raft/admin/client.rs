@@ -1,5 +1,5 @@
 //! Asks the nodes what people want of them. Any node says who leads; what only that one can do is
-//! asked of it, and once more if another leads by then.
+//! asked of it, and of the next one if another leads by then.
 
 use std::future::Future;
 use std::time::Duration;
@@ -158,19 +158,23 @@ impl AdminClient {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let leader = self.leader().await?;
-        match self.ask(&leader.address, request.clone(), &call).await {
-            Ok(answer) => Ok(answer),
-            Err(error) if is_from_a_follower(&error) => {
-                let leader = self.leader().await?;
-                let answer = self.ask(&leader.address, request, &call).await;
-                answer.map_err(|error| refused(&leader.address, error))
+        let until = Instant::now() + ELECTION;
+        loop {
+            let leader = self.leader().await?;
+            match self.ask(&leader.address, request.clone(), &call).await {
+                Ok(answer) => return Ok(answer),
+                // Another leads by now, or soon does.
+                Err(error) if is_from_a_follower(&error) && Instant::now() < until => {
+                    sleep(AGAIN).await;
+                }
+                Err(error) if is_silence(&error) => {
+                    return Err(AdminCallError::LeaderSilent {
+                        leader: Box::new(leader),
+                        error,
+                    });
+                }
+                Err(error) => return Err(refused(&leader.address, error)),
             }
-            Err(error) if is_silence(&error) => Err(AdminCallError::LeaderSilent {
-                leader: Box::new(leader),
-                error,
-            }),
-            Err(error) => Err(refused(&leader.address, error)),
         }
     }
 

@@ -45,11 +45,12 @@ impl Administration {
         if let Some(problem) = fatal.into_iter().next() {
             return Err(AdminError::Harmful(problem));
         }
-        if let (None, Some(present)) = (replaced, self.version().await?) {
-            return Err(AdminError::Exists { present });
-        }
+        let expected = match replaced {
+            Some(version) => Some(version),
+            None => self.vacant().await?,
+        };
         self.write(Command::Adopt {
-            expected: replaced,
+            expected,
             status: status.into(),
         })
         .await?;
@@ -59,9 +60,16 @@ impl Administration {
         })
     }
 
-    async fn version(&self) -> Result<Option<u64>, AdminError> {
+    /// The version of a status that nothing is lost by, if there is no other: coordinators that
+    /// have no configuration yet store one without shards.
+    async fn vacant(&self) -> Result<Option<u64>, AdminError> {
         let held = self.node.read().await.map_err(AdminError::Raft)?;
-        Ok(held.machine.version())
+        match &held.machine.status {
+            Some(record) if !record.status.namespaces.is_empty() => Err(AdminError::Exists {
+                present: record.version,
+            }),
+            Some(_) | None => Ok(held.machine.version()),
+        }
     }
 
     /// Takes a configuration in, if it can be put in force.

@@ -43,7 +43,9 @@ pub(super) enum AdminError {
     Configuration(ConfigurationError),
     #[error("the status is cut short: export it again")]
     CutShort,
-    #[error("there is a status already, at version {present}; to give it up, replace {present}")]
+    #[error(
+        "there is a status already, at version {present}; to give it up for this one, use --replace {present}"
+    )]
     Exists { present: u64 },
     #[error("{0}; put it right first")]
     Harmful(StatusProblem),

@@ -8,8 +8,7 @@ use crate::raft::seat::Sitter;
 
 impl Administration {
     pub(super) async fn report(&self) -> wire::StatusResponse {
-        // One that has failed has been something once.
-        let formed = self.node.raft().is_initialized().await.unwrap_or(true);
+        let formed = self.is_formed().await;
         let metrics = self.metrics();
         let held = self.node.held();
         let machine = &held.machine;
@@ -46,6 +45,15 @@ impl Administration {
                 .collect(),
             formed,
         }
+    }
+
+    /// Whether it has taken part in a cluster. Raft is asked to the end even if nobody waits for it:
+    /// it complains otherwise.
+    async fn is_formed(&self) -> bool {
+        let raft = self.node.raft().clone();
+        let asked = tokio::spawn(async move { raft.is_initialized().await });
+        // One that has failed has been something once.
+        asked.await.is_ok_and(|answer| answer.unwrap_or(true))
     }
 
     /// Whether the coordinator of this node leads.

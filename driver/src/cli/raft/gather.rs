@@ -23,6 +23,13 @@ pub(super) struct Seen {
 impl View {
     /// Asks the first node that answers who there are, and those what they know.
     pub(super) async fn gather(client: &AdminClient) -> Result<Self, RaftCommandError> {
+        let mut view = Self::asked(client).await?;
+        let by_name = |seen: &Seen| (seen.member.name.clone(), seen.member.node);
+        view.members.sort_by_key(by_name);
+        Ok(view)
+    }
+
+    async fn asked(client: &AdminClient) -> Result<Self, RaftCommandError> {
         let first = client.status().await?;
         let known = members(client, &first).await;
         let leads = |seen: &&Seen| Some(seen.member.node) == first.leader;

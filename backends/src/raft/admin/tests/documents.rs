@@ -95,6 +95,15 @@ async fn a_status_that_is_there_is_replaced_only_by_its_version() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_without_shards_gives_way_to_one_that_comes_in() {
+    let nodes = cluster(&["a"]).await;
+    let client = nodes[0].client();
+    for text in [ClusterStatus::default().encode(), status(1).encode()] {
+        client.import_status(text_of(&text, None)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_comes_in_if_it_can_be_put_in_force() {
     let nodes = cluster(&["a"]).await;
     let client = nodes[0].client();
