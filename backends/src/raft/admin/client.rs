@@ -46,6 +46,11 @@ impl AdminClient {
         Ok(self.first(|_| true).await?.1)
     }
 
+    /// What a node knows that knows who leads, or else the one that answers first.
+    pub async fn overview(&self) -> Result<wire::StatusResponse, AdminCallError> {
+        Ok(self.first(|status| led(status).is_some()).await?.1)
+    }
+
     /// What a node knows of which this holds, or else the one that answers first; and the address
     /// at which it has answered.
     async fn first(

@@ -15,16 +15,7 @@ impl Administration {
     /// Both documents, no older than this call.
     pub(super) async fn export(&self) -> Result<wire::ExportResponse, AdminError> {
         let held = self.node.read().await.map_err(AdminError::Raft)?;
-        let machine = &held.machine;
-        let text = machine.configuration.text.as_deref();
-        Ok(wire::ExportResponse {
-            status: machine.status.as_ref().map(|record| wire::ExportedStatus {
-                version: status_version(machine),
-                text: file(machine, record),
-            }),
-            configuration: Some(configuration_version(machine)),
-            configuration_text: text.unwrap_or_default().to_owned(),
-        })
+        Ok(exported(&held.machine))
     }
 
     /// Takes a status in, as the file backend would take a file.
@@ -102,6 +93,19 @@ impl Administration {
                 Ok(())
             }
         }
+    }
+}
+
+/// Both documents that are in there.
+pub(super) fn exported(machine: &Machine) -> wire::ExportResponse {
+    let text = machine.configuration.text.as_deref();
+    wire::ExportResponse {
+        status: machine.status.as_ref().map(|record| wire::ExportedStatus {
+            version: status_version(machine),
+            text: file(machine, record),
+        }),
+        configuration: Some(configuration_version(machine)),
+        configuration_text: text.unwrap_or_default().to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ mod members;
 mod report;
 mod service;
 mod snapshot;
+mod stopped;
 mod transfer;
 
 #[cfg(test)]
@@ -18,3 +19,4 @@ pub use administration::Administration;
 pub use client::AdminClient;
 pub use client_error::AdminCallError;
 pub(super) use service::service;
+pub use stopped::{StoppedError, export_stopped};

@@ -17,7 +17,7 @@ mod snapshot;
 mod strangers;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use call_error::CallError;
 pub use client::Peer;

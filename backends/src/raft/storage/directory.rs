@@ -22,6 +22,11 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// Whether a node has run on this directory.
+    pub fn has_file(path: &Path) -> bool {
+        path.join(FILE).exists()
+    }
+
     /// Makes the directory, if it is not there, and locks it.
     pub fn lock(path: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Directory {

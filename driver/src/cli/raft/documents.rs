@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use stepdown_backends::raft::admin::export_stopped;
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::raft::{
     ExportResponse, ImportConfigurationRequest, ImportStatusRequest, StatusVersion,
@@ -20,9 +21,9 @@ use super::output::Output;
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Without --status and --config, both are printed. The status is written as the \
-    file provider writes it, and upstream's coordinator reads it, too. Coordinators may store a \
-    newer one a moment later: to move a cluster elsewhere, change nothing meanwhile, and end all \
-    of them before others are started."
+    file provider writes it, and upstream's coordinator reads it, too.\n\n\
+    Running coordinators may store a newer one a moment later. To move a cluster elsewhere, end all \
+    of them, and take what --raft-data-dir finds at the node whose status has the highest version."
 )]
 pub(super) struct ExportArgs {
     /// Write the status to this file, which must not be there yet
@@ -31,13 +32,19 @@ pub(super) struct ExportArgs {
     /// Write the configuration to this file, which must not be there yet
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Read them from the directory of a node that does not run, rather than ask one that does
+    #[arg(long, value_name = "DIR", conflicts_with = "raft_address")]
+    raft_data_dir: Option<PathBuf>,
     #[command(flatten)]
     nodes: NodesArgs,
 }
 
 impl ExportArgs {
     pub(super) async fn run(self, tell: &mut impl FnMut(&str)) -> Result<(), RaftCommandError> {
-        let exported = self.nodes.client()?.export().await?;
+        let exported = match &self.raft_data_dir {
+            Some(directory) => export_stopped(directory).await?,
+            None => self.nodes.client()?.export().await?,
+        };
         if self.status.is_none() && self.config.is_none() {
             print(self.nodes.output, tell, &exported);
             return Ok(());
@@ -101,7 +108,7 @@ fn versions(exported: &ExportResponse) -> Value {
 
 fn shown(version: Option<&StatusVersion>) -> String {
     let version = version.copied().unwrap_or_default();
-    format!("version {}, {} shards", version.version, version.shards)
+    format!("version {}, shards {}", version.version, version.shards)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), RaftCommandError> {
@@ -156,7 +163,7 @@ impl ImportArgs {
                 output.step(tell, &format!("the status is odd: {remark}"));
             }
             let version = imported.version.as_ref();
-            output.step(tell, &format!("the status is at {} now", shown(version)));
+            output.step(tell, &format!("the status is at {}", shown(version)));
             json["status"] = json!(version.map(json::status_version));
             json["remarks"] = json!(imported.remarks);
         }
@@ -169,7 +176,7 @@ impl ImportArgs {
                     "the configuration is the same as version {}",
                     version.version
                 ),
-                false => format!("the configuration is at version {} now", version.version),
+                false => format!("the configuration is at version {}", version.version),
             };
             output.step(tell, &text);
             json["configuration"] = json::configuration_version(&version);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use stepdown_backends::raft::admin::AdminCallError;
+use stepdown_backends::raft::admin::{AdminCallError, StoppedError};
 use stepdown_core::cluster::ConfigurationError;
 
 use crate::options::OptionsError;
@@ -37,6 +37,9 @@ pub enum RaftCommandError {
     /// It is not known whom to ask.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// A node that does not run can't be read.
+    #[error(transparent)]
+    Stopped(#[from] StoppedError),
     /// It is not done yet.
     #[error("{what} within {within:?} (--timeout); {todo}")]
     TimedOut {

@@ -21,7 +21,7 @@ pub(super) struct Seen {
 }
 
 impl View {
-    /// Asks the first node that answers who there are, and those what they know.
+    /// Asks a node who there are, and those what they know.
     pub(super) async fn gather(client: &AdminClient) -> Result<Self, RaftCommandError> {
         let mut view = Self::asked(client).await?;
         let by_name = |seen: &Seen| (seen.member.name.clone(), seen.member.node);
@@ -30,11 +30,13 @@ impl View {
     }
 
     async fn asked(client: &AdminClient) -> Result<Self, RaftCommandError> {
-        let first = client.status().await?;
+        let first = client.overview().await?;
         let known = members(client, &first).await;
-        let leads = |seen: &&Seen| Some(seen.member.node) == first.leader;
-        let leader = known.iter().find(leads).map(|seen| &seen.status);
-        let Some(Ok(best)) = leader else {
+        let leads = |status: &&StatusResponse| status.leader == Some(status.node);
+        let answers = known.iter().filter_map(|seen| seen.status.as_ref().ok());
+        // One that was deposed, and has not heard of it, is in a lower term.
+        let leader = answers.filter(leads).max_by_key(|status| status.term);
+        let Some(best) = leader else {
             return Ok(Self {
                 best: first,
                 members: known,

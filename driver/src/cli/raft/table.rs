@@ -74,7 +74,7 @@ fn status(best: &StatusResponse) -> String {
     match &best.status {
         None => "none".to_owned(),
         Some(it) => format!(
-            "version {}, epoch {}, {} shards, {}",
+            "version {}, epoch {}, shards {}, {}",
             it.version,
             it.epoch,
             it.shards,

@@ -30,6 +30,8 @@ fn each_action_is_told_what_it_needs() {
         ("raft snapshot", true),
         ("raft export", true),
         ("raft export --status s.json --config c.yaml", true),
+        ("raft export --raft-data-dir d", true),
+        ("raft export --raft-data-dir d --raft-address a:1", false),
         ("raft import --raft-address a:1", false),
         ("raft import --status s.json --replace 3", true),
         ("raft import --config c.yaml --replace 3", false),
@@ -105,7 +107,7 @@ fn the_table_shows_how_far_each_is_and_who_does_not_answer() {
     let expected = "\
 cluster        0a
 leader         a at a:6661, in term 4; a majority has answered what it asked 12 ms ago
-status         version 12, epoch 3, 10 shards, 8.0 KiB
+status         version 12, epoch 3, shards 10, 8.0 KiB
 configuration  version 2, 341 B
 
 MEMBER  ADDRESS  NODE  ROLE    MATCHED  LAG  APPLIED  SNAPSHOT  FILE     LOG

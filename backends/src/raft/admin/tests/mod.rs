@@ -3,4 +3,5 @@
 mod documents;
 mod leading;
 mod members;
-mod support;
+pub mod support;
+mod tls;

@@ -1,12 +1,14 @@
 //! Nodes over sockets, and a client that asks them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::ProcessId;
 use stepdown_core::lease::LeaseTiming;
 use stepdown_wire::port::Listener;
+use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -33,7 +35,7 @@ pub struct Served {
     pub member: Member,
     pub node: Arc<Node>,
     server: Option<Server>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Served {
@@ -43,7 +45,18 @@ impl Served {
     }
 
     pub async fn start_at(address: &str, name: &str, id: NodeId) -> Self {
-        let listener = Listener::open(address, None).await.unwrap();
+        Self::start_over(address, name, id, None).await
+    }
+
+    pub async fn start_over(
+        address: &str,
+        name: &str,
+        id: NodeId,
+        tls: Option<&TlsOptions>,
+    ) -> Self {
+        let config = tls.map(|options| server_config(options, HTTP2).unwrap());
+        let listener = Listener::open(address, config).await.unwrap();
+        let tls = tls.map(|options| Connector::new(options).unwrap());
         let member = Member {
             name: name.to_owned(),
             address: listener.socket.local_addr().unwrap().to_string(),
@@ -52,11 +65,11 @@ impl Served {
         let lock = Directory::lock(directory.path()).unwrap();
         let database = Arc::new(Database::open(Arc::new(lock)).unwrap());
         let identity = Identity::new(id, None);
-        let connections = Connections::new(identity.clone(), None, Deadlines::default());
+        let connections = Connections::new(identity.clone(), tls.clone(), Deadlines::default());
         let peers = Arc::new(connections.clone());
         let node = Node::start(id, database.clone(), connections, peers, TIMING);
         let node = node.await.unwrap();
-        let administration = Administration::new(node.clone(), member.clone(), &database, None);
+        let administration = Administration::new(node.clone(), member.clone(), &database, tls);
         let server = Server::start_with(
             listener,
             Introduction::new(identity, member.clone(), BTreeSet::new()),
@@ -69,7 +82,7 @@ impl Served {
             member,
             node,
             server: Some(server.unwrap()),
-            _directory: directory,
+            directory,
         }
     }
 
@@ -78,6 +91,10 @@ impl Served {
         if let Some(server) = self.server.take() {
             server.close().await;
         }
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub fn backend(&self) -> Backend {

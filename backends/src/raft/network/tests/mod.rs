@@ -7,4 +7,4 @@ mod slow;
 mod snapshots;
 mod strangers;
 mod support;
-mod tls;
+pub mod tls;
