@@ -51,11 +51,8 @@ pub(super) async fn form(
     while let Ok(false) = node.is_formed().await {
         was_new = true;
         let answers = greet(&introduction, &greeters).await;
-        let plan = match claims.are_made(&strangers) {
-            true => Plan::Wait(Waiting::claimed(&own)),
-            false => plan(&introduction.greeting(false), &answers),
-        };
-        match plan {
+        introduction.claimed(claims.are_made(&strangers));
+        match plan(&introduction.greeting(false), &answers) {
             Plan::Wait(waiting) => {
                 calm = 0;
                 said.say(&waiting);
