@@ -32,7 +32,18 @@ fn number(summary: &str, what: &str) -> u64 {
 
 #[test]
 fn a_conflict_and_killed_processes_lose_nothing_and_end_nothing_else() {
+    nothing_is_lost_around("file");
+}
+
+#[test]
+fn nothing_is_lost_either_where_the_coordinators_keep_the_documents() {
+    nothing_is_lost_around("raft");
+}
+
+fn nothing_is_lost_around(metadata: &str) {
     let output = sandbox(&[
+        "--metadata",
+        metadata,
         "--script",
         "conflict,kill-leader,kill-data-server",
         "--shards=4",

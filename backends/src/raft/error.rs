@@ -34,13 +34,19 @@ pub enum StartError {
     },
     /// Raft does not start.
     #[error(transparent)]
-    Raft(#[from] Fatal<NodeId>),
+    Raft(Box<Fatal<NodeId>>),
     /// TLS among the nodes can't be set up.
     #[error("TLS among the nodes can't be set up: {0}")]
     Tls(TlsError),
     /// Durations that make no sense.
     #[error(transparent)]
     Timing(#[from] TimingError),
+}
+
+impl From<Fatal<NodeId>> for StartError {
+    fn from(fatal: Fatal<NodeId>) -> Self {
+        Self::Raft(Box::new(fatal))
+    }
 }
 
 /// Why it is not known whether an entry was applied.

@@ -65,7 +65,7 @@ pub(super) async fn start(
     let connector = connector.map_err(StartError::Tls)?;
     let listener = listen(&options.address, tls).await?;
     let (database, kept) = opened(options).await?;
-    let fresh = ClusterId(chance()?);
+    let fresh = cluster().map_err(StartError::Chance)?;
     let identity = Identity::new(kept.node, kept.cluster);
     let member = Member {
         name: name_of_node.to_owned(),
@@ -112,7 +112,7 @@ pub(super) async fn start(
 /// The file, and whose it is: a new one is somebody new.
 async fn opened(options: &RaftOptions) -> Result<(Arc<Database>, storage::Identity), StartError> {
     let path = options.data_dir.clone();
-    let drawn = number()?;
+    let drawn = number().map_err(StartError::Chance)?;
     let opened = spawn_blocking(move || {
         let database = Database::open(Arc::new(Directory::lock(&path)?))?;
         let kept = match database.identity()? {
@@ -131,19 +131,19 @@ async fn opened(options: &RaftOptions) -> Result<(Arc<Database>, storage::Identi
     opened.await.map_err(Fault::from)?
 }
 
-fn number() -> Result<NodeId, StartError> {
+fn number() -> Result<NodeId, getrandom::Error> {
     loop {
-        let number = getrandom::u64().map_err(StartError::Chance)? & LARGEST_NUMBER;
+        let number = getrandom::u64()? & LARGEST_NUMBER;
         if number != 0 {
             return Ok(number);
         }
     }
 }
 
-fn chance() -> Result<u128, StartError> {
+fn cluster() -> Result<ClusterId, getrandom::Error> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(StartError::Chance)?;
-    Ok(u128::from_ne_bytes(bytes))
+    getrandom::fill(&mut bytes)?;
+    Ok(ClusterId(u128::from_ne_bytes(bytes)))
 }
 
 #[cfg(test)]

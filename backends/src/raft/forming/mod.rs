@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
-use tonic::Code;
 use tracing::{error, info, warn};
 
 use self::plan::{Answers, Plan, Waiting, plan};
-use super::network::{CallError, Connections, Greeter, Introduction, StrangerKind, Strangers};
+use super::network::{Connections, Greeter, Introduction, StrangerKind, Strangers};
 use super::node::Node;
 
 /// So many rounds in a row must come to the same, so that a cluster that takes this node for one that
@@ -52,11 +51,8 @@ pub(super) async fn form(
     while let Ok(false) = node.is_formed().await {
         was_new = true;
         let answers = greet(&introduction, &greeters).await;
-        let plan = match claims.are_made(&strangers) {
-            true => Plan::Wait(Waiting::claimed(&own)),
-            false => plan(&introduction.greeting(false), &answers),
-        };
-        match plan {
+        introduction.claimed(claims.are_made(&strangers));
+        match plan(&introduction.greeting(false), &answers) {
             Plan::Wait(waiting) => {
                 calm = 0;
                 said.say(&waiting);
@@ -86,32 +82,9 @@ async fn greet(introduction: &Introduction, greeters: &BTreeMap<String, Greeter>
         if let Ok(greeting) = &answer {
             introduction.reached(address, greeting.node);
         }
-        (address.clone(), answer.map_err(|error| in_words(&error)))
+        (address.clone(), answer.map_err(|error| error.in_words()))
     });
     join_all(answers).await.into_iter().collect()
-}
-
-/// A refusal is in words already, and of a connection the last cause says most.
-fn in_words(error: &CallError) -> String {
-    match error {
-        CallError::Refused {
-            code: Code::FailedPrecondition,
-            message,
-            ..
-        } => message.clone(),
-        CallError::Refused {
-            cause: Some(cause), ..
-        } => match cause.rsplit_once("tcp connect error: ") {
-            Some((_, cause)) => cause.to_owned(),
-            None => cause.clone(),
-        },
-        CallError::Address { .. }
-        | CallError::Malformed(_)
-        | CallError::Refused { .. }
-        | CallError::Stalled(_)
-        | CallError::Stranger(_)
-        | CallError::TimedOut(_) => error.to_string(),
-    }
 }
 
 /// Calls for a node that was here before this one.

@@ -54,6 +54,10 @@ pub(super) struct Obstacle {
 
 /// What the node that says this of itself does next.
 pub(super) fn plan(own: &Greeting, answers: &Answers) -> Plan {
+    if own.is_claimed {
+        let own = own.member.address.clone();
+        return Plan::Wait(Waiting::Claimed { own });
+    }
     if let Some(waiting) = formed_already(own, answers) {
         return Plan::Wait(waiting);
     }
@@ -115,6 +119,9 @@ fn who_is_ready<'a>(
             Some((_, Ok(greeting))) if greeting.bootstrap != own.bootstrap => {
                 "the node there has another list of bootstrap nodes".to_owned()
             }
+            Some((_, Ok(greeting))) if greeting.is_claimed => {
+                "a cluster calls for another node at that address".to_owned()
+            }
             Some((address, Ok(greeting))) => {
                 ready.insert(address.as_str(), greeting);
                 continue;
@@ -156,12 +163,6 @@ fn others<'a>(own: &'a Greeting, but: &str) -> impl Iterator<Item = &'a String> 
 }
 
 impl Waiting {
-    /// A cluster calls for a node that was at this address before.
-    pub(super) fn claimed(own: &str) -> Self {
-        let own = own.to_owned();
-        Self::Claimed { own }
-    }
-
     /// For whom, in words that stay the same while the reasons change.
     pub(super) fn subject(&self) -> String {
         match self {

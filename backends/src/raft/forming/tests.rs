@@ -111,6 +111,20 @@ fn nothing_is_formed_beside_a_cluster_that_is_there() {
 }
 
 #[test]
+fn nothing_is_formed_while_a_cluster_calls_for_who_was_here_before() {
+    let claimed = |address| Greeting {
+        is_claimed: true,
+        ..node(address)
+    };
+    let waiting = waits(&claimed("a:1"), &answers([node("b:1"), node("c:1")]));
+    let text = waiting.to_string();
+    assert!(text.contains("calls for another node at a:1"), "{text}");
+    let (address, reason) = obstacle(&node("a:1"), &answers([node("b:1"), claimed("c:1")]));
+    assert_eq!(address, "c:1");
+    assert!(reason.contains("calls for another node"), "{reason}");
+}
+
+#[test]
 fn a_node_that_lists_nobody_waits_to_be_added() {
     let own = Greeting {
         bootstrap: [].into(),

@@ -43,6 +43,32 @@ pub enum CallError {
     TimedOut(Duration),
 }
 
+impl CallError {
+    /// The same, for people: a refusal is in words already, and of a connection the last cause says
+    /// most.
+    pub(in crate::raft) fn in_words(&self) -> String {
+        match self {
+            Self::Refused {
+                cause: Some(cause), ..
+            } => match cause.rsplit_once("tcp connect error: ") {
+                Some((_, cause)) => cause.to_owned(),
+                None => cause.clone(),
+            },
+            Self::Refused {
+                code: Code::FailedPrecondition | Code::Unavailable,
+                message,
+                ..
+            } => message.clone(),
+            Self::Address { .. }
+            | Self::Malformed(_)
+            | Self::Refused { .. }
+            | Self::Stalled(_)
+            | Self::Stranger(_)
+            | Self::TimedOut(_) => self.to_string(),
+        }
+    }
+}
+
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         let mut causes = Vec::new();

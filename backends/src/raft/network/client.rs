@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 use super::call_error::CallError;
 use super::connections::Deadlines;
 use super::identity::Identity;
+use super::reach::Reach;
 use super::{call, convert, outgoing};
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
@@ -34,6 +35,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Peer {
     identity: Identity,
     node: NodeId,
+    reach: Reach,
     channel: Result<Channel, String>,
     deadlines: Deadlines,
 }
@@ -42,12 +44,14 @@ impl Peer {
     pub(super) fn new(
         identity: Identity,
         node: NodeId,
+        address: &str,
         channel: Result<Channel, String>,
         deadlines: Deadlines,
     ) -> Self {
         Self {
             identity,
             node,
+            reach: Reach::new(node, address),
             channel,
             deadlines,
         }
@@ -110,7 +114,9 @@ impl RaftNetwork<TypeConfig> for Peer {
         }
         let call =
             |mut client: RaftClient<Channel>, request| async move { client.append(request).await };
-        let answer = self.ask(option.hard_ttl(), message, call).await?;
+        let answer = self.ask(option.hard_ttl(), message, call).await;
+        self.reach.heard(&answer);
+        let answer = answer?;
         Ok(convert::appended(answer).map_err(CallError::from)?)
     }
 

@@ -68,6 +68,7 @@ impl Connections {
         Peer::new(
             self.identity.clone(),
             node,
+            address,
             self.channel(node, address),
             self.deadlines,
         )

@@ -1,6 +1,7 @@
 //! How nodes find out who is at an address.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stepdown_wire::raft as wire;
@@ -26,6 +27,8 @@ pub struct Greeting {
     pub reached: BTreeMap<String, NodeId>,
     /// In an answer: whether its cluster has whoever asks for a member.
     pub has_member: bool,
+    /// Whether a cluster calls for a node that was at its address before.
+    pub is_claimed: bool,
 }
 
 /// Who a node is, and whom it has reached. Clones are one.
@@ -35,6 +38,7 @@ pub struct Introduction {
     member: Member,
     bootstrap: Arc<BTreeSet<String>>,
     reached: Arc<Mutex<BTreeMap<String, NodeId>>>,
+    is_claimed: Arc<AtomicBool>,
 }
 
 impl Introduction {
@@ -45,6 +49,7 @@ impl Introduction {
             member,
             bootstrap: Arc::new(bootstrap),
             reached: Arc::default(),
+            is_claimed: Arc::default(),
         }
     }
 
@@ -69,6 +74,11 @@ impl Introduction {
         reached.insert(address.to_owned(), node);
     }
 
+    /// A cluster calls for a node that was at this one's address before, or does so no longer.
+    pub fn claimed(&self, is_claimed: bool) {
+        self.is_claimed.store(is_claimed, Ordering::Relaxed);
+    }
+
     /// What the node says of itself now.
     pub fn greeting(&self, is_formed: bool) -> Greeting {
         let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +90,7 @@ impl Introduction {
             is_formed,
             reached: reached.clone(),
             has_member: false,
+            is_claimed: self.is_claimed.load(Ordering::Relaxed),
         }
     }
 
@@ -120,6 +131,7 @@ impl From<Greeting> for wire::Greeting {
             formed: greeting.is_formed,
             reached: greeting.reached,
             member: greeting.has_member,
+            claimed: greeting.is_claimed,
         }
     }
 }
@@ -139,6 +151,7 @@ impl TryFrom<wire::Greeting> for Greeting {
             is_formed: greeting.formed,
             reached: greeting.reached,
             has_member: greeting.member,
+            is_claimed: greeting.claimed,
         })
     }
 }

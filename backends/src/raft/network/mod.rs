@@ -10,6 +10,7 @@ mod greeter;
 mod greeting;
 mod identity;
 mod outgoing;
+mod reach;
 mod replica;
 mod server;
 mod service;

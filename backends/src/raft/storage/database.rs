@@ -277,6 +277,9 @@ fn refuse(file: &str, fault: Fault) -> OpenError {
         | Fault::Diverged(_)
         | Fault::Json(_)
         | Fault::Redb(_)
-        | Fault::Thread(_)) => OpenError::Damaged { file, fault },
+        | Fault::Thread(_)) => OpenError::Damaged {
+            file,
+            fault: Box::new(fault),
+        },
     }
 }

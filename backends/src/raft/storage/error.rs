@@ -17,7 +17,7 @@ pub enum OpenError {
         /// The file.
         file: String,
         /// What is wrong.
-        fault: Fault,
+        fault: Box<Fault>,
     },
     /// The directory can't be made or locked.
     #[error("{}: {error}", .path.display())]

@@ -63,7 +63,7 @@ impl Node {
         let database = Arc::new(Database::open(Arc::new(disk.clone()))?);
         let state = StateStore::new(database.clone()).map_err(|fault| OpenError::Damaged {
             file: String::new(),
-            fault,
+            fault: Box::new(fault),
         })?;
         Ok(Self {
             log: LogStore::new(database.clone()),
