@@ -11,10 +11,19 @@ use stepdown_core::cluster::{
 };
 use stepdown_core::{Epoch, ProcessId, RequestId, ShardId, Term, WriteId};
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use super::checksum::Checksum;
 use super::command::Store;
 use super::delta::Delta;
 use super::machine::Machine;
+
+static BUSY: Mutex<()> = Mutex::const_new(());
+
+/// Tests of clusters run one after the other: where too many sync at once, leaders are lost.
+pub(super) async fn alone() -> MutexGuard<'static, ()> {
+    BUSY.lock().await
+}
 
 /// A document of so many shards.
 pub(super) fn status(shards: i64) -> ClusterStatus {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::raft::admin::tests::support::{LIMIT, Served, leader};
     use crate::raft::command::Command;
-    use crate::raft::fixtures::status;
+    use crate::raft::fixtures::{alone, status};
 
     const SHORT: Duration = Duration::from_millis(10);
 
@@ -71,6 +71,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_stopped_node_has_all_that_was_stored_and_one_that_runs_is_not_touched() {
+        let _alone = alone().await;
         let mut node = Served::start("a", 1).await;
         let members = BTreeMap::from([(1, node.member.clone())]);
         node.node.form(members).await.unwrap();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::super::fixtures::{elected, status, write_id};
+use super::super::fixtures::{alone, elected, status, write_id};
 use super::super::{Node, NodeId, RaftTiming};
 use super::LocalCluster;
 use crate::backend::{Backend, LeadershipReport};
@@ -125,6 +125,7 @@ fn others(cluster: &LocalCluster, but: NodeId) -> Vec<Backend> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_leader_is_followed_by_another_that_has_all_it_stored() {
+    let _alone = alone().await;
     let (_directory, cluster) = three().await;
     let (node, leader, _reports) = led(&cluster).await;
     let others = others(&cluster, node.id());
@@ -143,6 +144,7 @@ async fn a_killed_leader_is_followed_by_another_that_has_all_it_stored() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_authority_of_a_leader_cut_off_ends_before_another_leads() {
+    let _alone = alone().await;
     let (_directory, cluster) = three().await;
     let (node, leader, mut reports) = led(&cluster).await;
     let mut campaigns: Vec<_> = others(&cluster, node.id()).iter().map(campaign).collect();
@@ -172,6 +174,7 @@ async fn the_authority_of_a_leader_cut_off_ends_before_another_leads() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_released_leader_gives_its_place_to_whoever_waits() {
+    let _alone = alone().await;
     let (_directory, cluster) = three().await;
     let (node, leader, _reports) = led(&cluster).await;
     let first = stored(&leader, None, 1).await;
@@ -186,6 +189,7 @@ async fn a_released_leader_gives_its_place_to_whoever_waits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_killed_at_once_come_back_with_all_that_was_stored() {
+    let _alone = alone().await;
     let (_directory, cluster) = three().await;
     let mut version = None;
     for round in 1..4 {
@@ -207,6 +211,7 @@ async fn all_nodes_killed_at_once_come_back_with_all_that_was_stored() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_away_while_the_log_was_compacted_catches_up() {
+    let _alone = alone().await;
     let (_directory, cluster) = three().await;
     let (node, leader, _reports) = led(&cluster).await;
     let away = (1..=3).find(|id| *id != node.id()).unwrap();

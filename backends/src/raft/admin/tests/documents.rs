@@ -9,7 +9,7 @@ use stepdown_wire::raft as wire;
 use tokio::time::timeout;
 
 use super::support::{LIMIT, cluster, follower};
-use crate::raft::fixtures::{status, write_id};
+use crate::raft::fixtures::{alone, status, write_id};
 
 const CONFIGURATION: &str = "\
 namespaces:
@@ -30,6 +30,7 @@ fn text_of(text: &str, replaced: Option<u64>) -> wire::ImportStatusRequest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_that_comes_in_is_there_as_somebody_elses() {
+    let _alone = alone().await;
     let nodes = cluster(&["a"]).await;
     let backend = nodes[0].backend();
     let stored = status(3);
@@ -50,6 +51,7 @@ async fn a_status_that_comes_in_is_there_as_somebody_elses() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exported_status_that_a_coordinator_wrote_says_that_it_is_whole() {
+    let _alone = alone().await;
     let nodes = cluster(&["a"]).await;
     let node = &nodes[0];
     let backend = node.backend();
@@ -77,6 +79,7 @@ async fn an_exported_status_that_a_coordinator_wrote_says_that_it_is_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_that_is_there_is_replaced_only_by_its_version() {
+    let _alone = alone().await;
     let nodes = cluster(&["a", "b", "c"]).await;
     let client = follower(&nodes).await.client();
     let text = status(1).encode();
@@ -96,6 +99,7 @@ async fn a_status_that_is_there_is_replaced_only_by_its_version() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_without_shards_gives_way_to_one_that_comes_in() {
+    let _alone = alone().await;
     let nodes = cluster(&["a"]).await;
     let client = nodes[0].client();
     for text in [ClusterStatus::default().encode(), status(1).encode()] {
@@ -105,6 +109,7 @@ async fn a_status_without_shards_gives_way_to_one_that_comes_in() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_comes_in_if_it_can_be_put_in_force() {
+    let _alone = alone().await;
     let nodes = cluster(&["a"]).await;
     let client = nodes[0].client();
     let import = async |text: &str| {

@@ -3,6 +3,7 @@
 use tokio::time::timeout;
 
 use super::support::{LIMIT, campaign, cluster, follower, leader};
+use crate::raft::fixtures::alone;
 use stepdown_wire::raft as wire;
 
 fn to(member: &str) -> wire::TransferRequest {
@@ -13,6 +14,7 @@ fn to(member: &str) -> wire::TransferRequest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_node_tells_of_the_members_and_of_who_leads() {
+    let _alone = alone().await;
     let nodes = cluster(&["a", "b", "c"]).await;
     let (first, other) = (leader(&nodes).await, follower(&nodes).await);
     for node in [first, other] {
@@ -32,6 +34,7 @@ async fn every_node_tells_of_the_members_and_of_who_leads() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_one_that_is_named_leads_though_others_wait_for_it_too() {
+    let _alone = alone().await;
     let nodes = cluster(&["a", "b", "c"]).await;
     let mut wins: Vec<_> = nodes.iter().map(|it| campaign(it.backend())).collect();
     let first = leader(&nodes).await;
@@ -51,6 +54,7 @@ async fn the_one_that_is_named_leads_though_others_wait_for_it_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_handed_over_to_one_that_is_not_there() {
+    let _alone = alone().await;
     let mut nodes = cluster(&["a", "b", "c"]).await;
     let first = leader(&nodes).await.id;
     let refused = nodes[0].client().transfer(to("nobody")).await.unwrap_err();
@@ -69,6 +73,7 @@ async fn nothing_is_handed_over_to_one_that_is_not_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_is_asked_for_has_all_that_is_applied() {
+    let _alone = alone().await;
     let nodes = cluster(&["a"]).await;
     let (status, made) = nodes[0].client().take_snapshot().await.unwrap();
     assert_eq!(status.node, 1);

@@ -7,6 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::support::{LIMIT, Served, cluster, follower, leader};
 use crate::raft::admin::AdminClient;
+use crate::raft::fixtures::alone;
 
 /// Asks until it is done.
 async fn add(client: &AdminClient, address: &str, learner: bool) -> wire::AddResponse {
@@ -41,6 +42,7 @@ async fn voters(client: &AdminClient) -> Vec<(u64, bool)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_grows_from_one_and_shrinks_to_one_but_not_to_none() {
+    let _alone = alone().await;
     let nodes = cluster(&["a"]).await;
     let client = nodes[0].client();
     let (b, c) = (Served::start("b", 7).await, Served::start("c", 8).await);
@@ -62,6 +64,7 @@ async fn a_cluster_grows_from_one_and_shrinks_to_one_but_not_to_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_has_lost_its_disk_takes_the_place_of_who_it_was() {
+    let _alone = alone().await;
     let mut nodes = cluster(&["a", "b", "c"]).await;
     let first = leader(&nodes).await.id;
     let lost = nodes.iter().position(|it| it.id != first).unwrap();
@@ -83,6 +86,7 @@ async fn a_node_that_has_lost_its_disk_takes_the_place_of_who_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_to_go_hands_over_and_is_removed_by_its_successor() {
+    let _alone = alone().await;
     let nodes = cluster(&["a", "b", "c"]).await;
     let campaigns: Vec<_> = nodes
         .iter()
@@ -105,6 +109,7 @@ async fn a_leader_that_is_to_go_hands_over_and_is_removed_by_its_successor() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_removed_whose_going_leaves_no_majority() {
+    let _alone = alone().await;
     let mut nodes = cluster(&["a", "b", "c"]).await;
     let first = leader(&nodes).await.id;
     let away = nodes.iter().position(|it| it.id != first).unwrap();
@@ -119,6 +124,7 @@ async fn nobody_is_removed_whose_going_leaves_no_majority() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_of_another_cluster_is_not_taken_in() {
+    let _alone = alone().await;
     let ours = cluster(&["a"]).await;
     let theirs = Served::start("b", 5).await;
     let members = [(5, theirs.member.clone())].into();
