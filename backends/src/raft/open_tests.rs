@@ -4,12 +4,15 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use stepdown_wire::tls::TlsOptions;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::raft::command::{Applied, Command};
+use crate::raft::fixtures::alone;
 use crate::raft::network::Greeting;
+use crate::raft::network::tests::tls::certificate;
 use crate::raft::storage::OpenError;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -20,6 +23,7 @@ struct Hosts {
     dir: TempDir,
     addresses: Vec<String>,
     running: Vec<Option<Running>>,
+    tls: Option<TlsOptions>,
 }
 
 impl Hosts {
@@ -36,6 +40,7 @@ impl Hosts {
             dir: tempfile::tempdir().unwrap(),
             addresses,
             running: (0..count).map(|_| None).collect(),
+            tls: None,
         }
     }
 
@@ -48,7 +53,7 @@ impl Hosts {
             address: self.addresses[host].clone(),
             bootstrap_nodes: self.addresses.clone(),
             data_dir: self.data_dir(host),
-            tls: None,
+            tls: self.tls.clone(),
         }
     }
 
@@ -139,6 +144,7 @@ impl Hosts {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_that_are_started_one_by_one_form_one_cluster_once_all_are_there() {
+    let _alone = alone().await;
     let mut hosts = Hosts::new(3);
     hosts.start(0).await;
     hosts.start(1).await;
@@ -164,6 +170,7 @@ async fn three_that_are_started_one_by_one_form_one_cluster_once_all_are_there()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_disk_was_emptied_is_somebody_else_and_is_not_taken_in_by_itself() {
+    let _alone = alone().await;
     let mut hosts = Hosts::new(3);
     for host in 0..3 {
         hosts.start(host).await;
@@ -185,6 +192,7 @@ async fn a_node_whose_disk_was_emptied_is_somebody_else_and_is_not_taken_in_by_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_alone_forms_a_cluster_and_keeps_its_directory_to_itself() {
+    let _alone = alone().await;
     let mut hosts = Hosts::new(1);
     hosts.start(0).await;
     hosts.formed(&[0]).await;
@@ -195,4 +203,20 @@ async fn a_node_alone_forms_a_cluster_and_keeps_its_directory_to_itself() {
     let refused = start(&elsewhere, "another", RaftTiming::default()).await;
     let refused = refused.map(|_| ()).unwrap_err();
     assert!(refused.to_string().contains("another process"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_show_each_other_certificates_form_a_cluster_without_one_that_has_none() {
+    let _alone = alone().await;
+    let mut hosts = Hosts::new(2);
+    hosts.tls = Some(certificate(hosts.dir.path()));
+    hosts.start(0).await;
+    let tls = hosts.tls.take();
+    hosts.start(1).await;
+    hosts.said(1, |_| true).await;
+    assert!(!hosts.node(0).is_formed().await.unwrap());
+    hosts.stop(1);
+    hosts.tls = tls;
+    hosts.start(1).await;
+    hosts.formed(&[0, 1]).await;
 }

@@ -22,13 +22,14 @@ use crate::options::tls;
     reason = "each field is the key of its name in the options file"
 )]
 pub struct RaftSettings {
-    /// Raft address of this coordinator
+    /// Where this coordinator's node listens, and the others reach it: host:port
     #[arg(id = "raft-address", long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// Raft bootstrap nodes, comma-separated or repeated
+    /// Raft addresses of all that form the cluster, this one's too, comma-separated or repeated; none
+    /// where the node is to be added to a cluster
     #[arg(id = "raft-bootstrap-nodes", long, value_name = "ADDRESSES", value_delimiter = ',', action = clap::ArgAction::Append)]
     pub bootstrap_nodes: Option<Vec<String>>,
-    /// Raft data directory
+    /// Directory of the node, which no other may use
     #[arg(
         id = "raft-data-dir",
         long,

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::support::{LONG, OURS, introduction};
 use super::tls::certificate;
 use crate::raft::command::{Applied, Command};
+use crate::raft::fixtures::alone;
 use crate::raft::network::{Connections, Deadlines, Identity, Server};
 use crate::raft::node::Node;
 use crate::raft::storage::{Database, Directory, OpenError};
@@ -146,6 +147,7 @@ impl Cluster {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_outlive_their_leader_and_take_it_back() {
+    let _alone = alone().await;
     let mut cluster = Cluster::form(false).await;
     let leader = cluster.write(1).await;
     cluster.all_have(1).await;
@@ -158,6 +160,7 @@ async fn three_nodes_outlive_their_leader_and_take_it_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_away_for_long_is_sent_a_snapshot() {
+    let _alone = alone().await;
     let mut cluster = Cluster::form(true).await;
     let leader = cluster.write(1).await;
     let away = *cluster.members.keys().find(|id| **id != leader).unwrap();
