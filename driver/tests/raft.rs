@@ -1,5 +1,9 @@
 //! `stepdown raft` as a process, and the coordinators that it asks.
-#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail the test"
+)]
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
