@@ -38,6 +38,7 @@ impl Administration {
             return Ok(done(true, Vec::new()));
         }
         if !known {
+            self.check_name(&member)?;
             let newcomer = BTreeMap::from([(id, member.clone())]);
             self.change(ChangeMembers::AddNodes(newcomer), true).await?;
         }
@@ -57,6 +58,17 @@ impl Administration {
         }
         let replaced = self.make_voter(id, &member, voters).await?;
         Ok(done(false, replaced))
+    }
+
+    /// Fails if another member has its name: those who follow a leader by its name would be lost.
+    fn check_name(&self, newcomer: &Member) -> Result<(), AdminError> {
+        let membership = self.membership();
+        let mut members = membership.nodes().map(|(_, member)| member);
+        let is_same = |it: &&Member| it.name == newcomer.name && it.address != newcomer.address;
+        match members.find(is_same) {
+            Some(member) => Err(AdminError::SameName(member.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Has it vote, in the place of those at the same address: it can be there only once.

@@ -38,7 +38,7 @@ pub(super) fn view(view: &View) -> Value {
             "address": leader.member.address,
             "serves": leader.status.as_ref().is_ok_and(|status| status.serves),
         })),
-        "millisecondsSinceQuorum": view.quorum_millis(),
+        "quorumMilliseconds": view.quorum_millis(),
         "changing": best.changing,
         "status": best.status.as_ref().map(status_version),
         "configuration": best.configuration.as_ref().map(configuration_version),

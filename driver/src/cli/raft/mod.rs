@@ -50,7 +50,8 @@ enum RaftAction {
     Remove(members::RemoveArgs),
     /// Have a node make a snapshot of what it holds, so that its log gets short
     Snapshot(snapshot::SnapshotArgs),
-    /// Tell of the members, of who leads, and of how far each is; exits with 0 only if one leads
+    /// Tell of the members, of who leads, and of how far each is; exits with 0 only if one leads a
+    /// majority
     Status(status::StatusArgs),
     /// Hand leadership over to a member, and wait until it leads
     Transfer(members::TransferArgs),

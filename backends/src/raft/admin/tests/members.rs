@@ -123,7 +123,7 @@ async fn nobody_is_removed_whose_going_leaves_no_majority() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_of_another_cluster_is_not_taken_in() {
+async fn a_node_of_another_cluster_or_of_a_name_that_is_taken_is_not_taken_in() {
     let _alone = alone().await;
     let ours = cluster(&["a"]).await;
     let theirs = Served::start("b", 5).await;
@@ -143,6 +143,10 @@ async fn a_node_of_another_cluster_is_not_taken_in() {
     let refused = client.add(request(&theirs.member.address)).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("belongs to cluster"), "{refused}");
+    let namesake = Served::start("a", 6).await;
+    let refused = client.add(request(&namesake.member.address)).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("it has the name of a at"), "{refused}");
     let refused = client.add(request("127.0.0.1:1")).await.unwrap_err();
     assert!(refused.to_string().contains("does not answer"), "{refused}");
 }
