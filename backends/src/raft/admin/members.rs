@@ -26,6 +26,7 @@ impl Administration {
     ) -> Result<wire::AddResponse, AdminError> {
         self.check_leads()?;
         let (id, member) = self.newcomer(address).await?;
+        let _changes = self.changes.lock().await;
         let voters = self.finished().await?;
         let known = self.membership().get_node(&id).is_some();
         let done = |already, replaced| wire::AddResponse {
@@ -131,6 +132,7 @@ impl Administration {
 
     pub(super) async fn remove(&self, who: &str) -> Result<wire::RemoveResponse, AdminError> {
         self.check_leads()?;
+        let _changes = self.changes.lock().await;
         let mut voters = self.finished().await?;
         let (id, member) = self.find(who)?;
         let removed = |handed_over| wire::RemoveResponse {

@@ -32,9 +32,9 @@ Any node may be asked: who leads is found out, and is asked for what only a lead
 is named by its name, its address or its number. See docs/raft.md.
 
 Examples:
-  stepdown raft status --raft-address coordinator-0:6661,coordinator-1:6661
-  stepdown raft add coordinator-3:6661 --sconfig /etc/stepdown/coordinator.yaml
-  stepdown raft import --config cluster.yaml --raft-address 127.0.0.1:6661";
+  stepdown raft status --raft-address coordinator-0:6652,coordinator-1:6652
+  stepdown raft add coordinator-3:6652 --sconfig /etc/stepdown/coordinator.yaml
+  stepdown raft import --config cluster.yaml --raft-address 127.0.0.1:6652";
 
 /// What to do with the nodes.
 #[derive(Clone, Debug, Subcommand)]

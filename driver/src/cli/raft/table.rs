@@ -61,7 +61,7 @@ fn leader(view: &View) -> String {
     };
     let serves = match status.serves {
         true => "",
-        false => "; its coordinator does not lead yet",
+        false => "; its coordinator does not lead",
     };
     let asked = match view.quorum_millis() {
         Some(millis) => format!("; a majority answers it within {millis} ms"),

@@ -63,6 +63,19 @@ async fn a_cluster_grows_from_one_and_shrinks_to_one_but_not_to_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_that_are_added_at_once_are_both_there() {
+    let _alone = alone().await;
+    let nodes = cluster(&["a"]).await;
+    let (b, c) = (Served::start("b", 7).await, Served::start("c", 8).await);
+    let (client, other) = (nodes[0].client(), nodes[0].client());
+    tokio::join!(
+        add(&client, &b.member.address, false),
+        add(&other, &c.member.address, false)
+    );
+    assert_eq!(voters(&client).await, [(1, true), (7, true), (8, true)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_has_lost_its_disk_takes_the_place_of_who_it_was() {
     let _alone = alone().await;
     let mut nodes = cluster(&["a", "b", "c"]).await;
