@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use openraft::{Membership, RaftMetrics};
 use stepdown_wire::raft::{MemberStatus, StatusResponse};
 use stepdown_wire::tls::Connector;
+use tokio::sync::Mutex;
 
 use super::client::ask_status;
 use super::error::AdminError;
@@ -23,6 +24,8 @@ pub struct Administration {
     pub(super) database: Weak<Database>,
     pub(super) tls: Option<Connector>,
     pub(super) strangers: Strangers,
+    /// Locked while the members are looked at and changed: else a change undoes another.
+    pub(super) changes: Arc<Mutex<()>>,
 }
 
 impl Administration {
@@ -41,6 +44,7 @@ impl Administration {
             database: Arc::downgrade(database),
             tls,
             strangers: Strangers::default(),
+            changes: Arc::default(),
         }
     }
 

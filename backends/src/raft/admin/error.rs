@@ -75,6 +75,8 @@ pub(super) enum AdminError {
     Raft(String),
     #[error("{0}")]
     Refused(Refusal),
+    #[error("it has the name of {0}: give it another (metadata.name), or remove that one first")]
+    SameName(Member),
     #[error("no majority has agreed within {0:?}; it may still happen: look at the status")]
     TimedOut(Duration),
     #[error("the status has {bytes} bytes; no more than {most} are taken")]
@@ -140,7 +142,8 @@ impl AdminError {
             | Self::NoMajority { .. }
             | Self::NotAVoter(_)
             | Self::Nowhere(_)
-            | Self::Refused(_) => Code::FailedPrecondition,
+            | Self::Refused(_)
+            | Self::SameName(_) => Code::FailedPrecondition,
         }
     }
 }

@@ -26,6 +26,7 @@ impl Administration {
     ) -> Result<wire::AddResponse, AdminError> {
         self.check_leads()?;
         let (id, member) = self.newcomer(address).await?;
+        let _changes = self.changes.lock().await;
         let voters = self.finished().await?;
         let known = self.membership().get_node(&id).is_some();
         let done = |already, replaced| wire::AddResponse {
@@ -38,6 +39,7 @@ impl Administration {
             return Ok(done(true, Vec::new()));
         }
         if !known {
+            self.check_name(&member)?;
             let newcomer = BTreeMap::from([(id, member.clone())]);
             self.change(ChangeMembers::AddNodes(newcomer), true).await?;
         }
@@ -57,6 +59,17 @@ impl Administration {
         }
         let replaced = self.make_voter(id, &member, voters).await?;
         Ok(done(false, replaced))
+    }
+
+    /// Fails if another member has its name: those who follow a leader by its name would be lost.
+    fn check_name(&self, newcomer: &Member) -> Result<(), AdminError> {
+        let membership = self.membership();
+        let mut members = membership.nodes().map(|(_, member)| member);
+        let is_same = |it: &&Member| it.name == newcomer.name && it.address != newcomer.address;
+        match members.find(is_same) {
+            Some(member) => Err(AdminError::SameName(member.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Has it vote, in the place of those at the same address: it can be there only once.
@@ -119,6 +132,7 @@ impl Administration {
 
     pub(super) async fn remove(&self, who: &str) -> Result<wire::RemoveResponse, AdminError> {
         self.check_leads()?;
+        let _changes = self.changes.lock().await;
         let mut voters = self.finished().await?;
         let (id, member) = self.find(who)?;
         let removed = |handed_over| wire::RemoveResponse {

@@ -1,14 +1,21 @@
 //! What a node knows of itself and of the cluster.
 
+use std::time::Duration;
+
 use stepdown_wire::raft as wire;
+use tokio::time::{Instant, timeout};
 
 use super::administration::Administration;
 use crate::raft::machine::Machine;
 use crate::raft::seat::Sitter;
 
+/// How long a majority is waited for.
+const QUORUM: Duration = Duration::from_secs(1);
+
 impl Administration {
     pub(super) async fn report(&self) -> wire::StatusResponse {
         let formed = self.is_formed().await;
+        let quorum_millis = self.quorum_millis().await;
         let metrics = self.metrics();
         let held = self.node.held();
         let machine = &held.machine;
@@ -29,7 +36,7 @@ impl Administration {
             last: metrics.last_log_index,
             applied: metrics.last_applied.map(|id| id.index),
             snapshot: metrics.snapshot.map(|id| id.index),
-            quorum_millis: metrics.millis_since_quorum_ack,
+            quorum_millis,
             file_bytes: database.as_ref().and_then(|it| it.file_bytes()),
             log_bytes: database.map_or(0, |it| it.log_bytes()),
             members: members.collect(),
@@ -54,6 +61,17 @@ impl Administration {
         let asked = tokio::spawn(async move { raft.is_initialized().await });
         // One that has failed has been something once.
         asked.await.is_ok_and(|answer| answer.unwrap_or(true))
+    }
+
+    /// How long a majority takes to answer, where this node leads one.
+    async fn quorum_millis(&self) -> Option<u64> {
+        self.node.leads()?;
+        let asked = Instant::now();
+        let node = self.node.clone();
+        // Asked to the end, too.
+        let answer = tokio::spawn(async move { node.read_index().await });
+        timeout(QUORUM, answer).await.ok()?.ok()?.ok()?;
+        u64::try_from(asked.elapsed().as_millis()).ok()
     }
 
     /// Whether the coordinator of this node leads.

@@ -27,7 +27,7 @@ pub enum StoppedError {
     Open(#[from] OpenError),
     /// Its log can't be read.
     #[error(transparent)]
-    Log(#[from] StorageError<NodeId>),
+    Log(#[from] Box<StorageError<NodeId>>),
 }
 
 /// Both documents as of the last entry in the node's log, which need not be known to be committed:
@@ -40,9 +40,17 @@ pub async fn export_stopped(directory: &Path) -> Result<ExportResponse, StoppedE
     let open = move || Database::open(Arc::new(Directory::lock(&path)?));
     let database = Arc::new(spawn_blocking(open).await.map_err(Fault::from)??);
     let mut state = StateStore::new(database.clone())?;
-    let next = state.applied_state().await?.0.next_index();
-    let entries = LogStore::new(database).try_get_log_entries(next..).await?;
-    state.apply(entries).await?;
+    let next = state
+        .applied_state()
+        .await
+        .map_err(Box::new)?
+        .0
+        .next_index();
+    let entries = LogStore::new(database).try_get_log_entries(next..).await;
+    state
+        .apply(entries.map_err(Box::new)?)
+        .await
+        .map_err(Box::new)?;
     let held = state.watch().borrow().clone();
     Ok(exported(&held.machine))
 }

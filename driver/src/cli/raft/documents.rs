@@ -77,11 +77,11 @@ impl ExportArgs {
 fn print(output: Output, tell: &mut impl FnMut(&str), exported: &ExportResponse) {
     match output {
         Output::Json => {
+            let status = exported.status.as_ref().map(|status| status.text.as_str());
             let mut json = versions(exported);
-            if let Some(status) = &exported.status {
-                json["status"]["text"] = Value::from(status.text.as_str());
-            }
-            json["configuration"]["text"] = Value::from(exported.configuration_text.as_str());
+            json::put(&mut json, "statusText", json!(status));
+            let configuration = json!(exported.configuration_text);
+            json::put(&mut json, "configurationText", configuration);
             output.end(tell, "", &json);
         }
         Output::Table => {
@@ -164,8 +164,12 @@ impl ImportArgs {
             }
             let version = imported.version.as_ref();
             output.step(tell, &format!("the status is at {}", shown(version)));
-            json["status"] = json!(version.map(json::status_version));
-            json["remarks"] = json!(imported.remarks);
+            json::put(
+                &mut json,
+                "status",
+                json!(version.map(json::status_version)),
+            );
+            json::put(&mut json, "remarks", json!(imported.remarks));
         }
         if let Some(text) = configuration {
             let request = ImportConfigurationRequest { text };
@@ -179,7 +183,8 @@ impl ImportArgs {
                 false => format!("the configuration is at version {}", version.version),
             };
             output.step(tell, &text);
-            json["configuration"] = json::configuration_version(&version);
+            let version = json::configuration_version(&version);
+            json::put(&mut json, "configuration", version);
         }
         if output == Output::Json {
             output.end(tell, "", &json);

@@ -67,21 +67,24 @@ impl View {
         self.members.iter().find(leads)
     }
 
-    /// Whether there is a leader, and it says so itself.
-    pub(super) fn is_led(&self) -> bool {
-        self.best.failure.is_empty()
-            && self.best.leader == Some(self.best.node)
-            && self.leader().is_some_and(|leader| leader.status.is_ok())
+    /// Whether what is known is what the leader says.
+    fn is_leaders(&self) -> bool {
+        self.best.leader == Some(self.best.node)
     }
 
-    /// How long ago the leader asked a majority that has answered.
+    /// Whether there is a leader that a majority answers.
+    pub(super) fn is_led(&self) -> bool {
+        self.quorum_millis().is_some()
+    }
+
+    /// How long a majority has taken to answer the leader, just now.
     pub(super) fn quorum_millis(&self) -> Option<u64> {
-        self.best.quorum_millis.filter(|_| self.is_led())
+        self.best.quorum_millis.filter(|_| self.is_leaders())
     }
 
     /// How many entries a member is behind the leader, where that is known.
     pub(super) fn lag(&self, seen: &Seen) -> Option<u64> {
-        let last = self.best.last.filter(|_| self.is_led())?;
+        let last = self.best.last.filter(|_| self.is_leaders())?;
         let matched = seen.member.matched?;
         Some(last.saturating_sub(matched))
     }

@@ -38,7 +38,7 @@ pub(super) fn view(view: &View) -> Value {
             "address": leader.member.address,
             "serves": leader.status.as_ref().is_ok_and(|status| status.serves),
         })),
-        "millisecondsSinceQuorum": view.quorum_millis(),
+        "quorumMilliseconds": view.quorum_millis(),
         "changing": best.changing,
         "status": best.status.as_ref().map(status_version),
         "configuration": best.configuration.as_ref().map(configuration_version),
@@ -48,13 +48,20 @@ pub(super) fn view(view: &View) -> Value {
 
 fn seen(view: &View, seen: &Seen) -> Value {
     let mut json = member(&seen.member);
-    json["matched"] = json!(seen.member.matched);
-    json["lag"] = json!(view.lag(seen));
+    put(&mut json, "matched", json!(seen.member.matched));
+    put(&mut json, "lag", json!(view.lag(seen)));
     match &seen.status {
-        Ok(status) => json["answer"] = answer(status),
-        Err(error) => json["error"] = json!(error),
+        Ok(status) => put(&mut json, "answer", answer(status)),
+        Err(error) => put(&mut json, "error", json!(error)),
     }
     json
+}
+
+/// Adds a key to an object.
+pub(super) fn put(json: &mut Value, key: &str, value: Value) {
+    if let Value::Object(object) = json {
+        object.insert(key.to_owned(), value);
+    }
 }
 
 fn answer(status: &StatusResponse) -> Value {

@@ -32,9 +32,9 @@ Any node may be asked: who leads is found out, and is asked for what only a lead
 is named by its name, its address or its number. See docs/raft.md.
 
 Examples:
-  stepdown raft status --raft-address coordinator-0:6661,coordinator-1:6661
-  stepdown raft add coordinator-3:6661 --sconfig /etc/stepdown/coordinator.yaml
-  stepdown raft import --config cluster.yaml --raft-address 127.0.0.1:6661";
+  stepdown raft status --raft-address coordinator-0:6652,coordinator-1:6652
+  stepdown raft add coordinator-3:6652 --sconfig /etc/stepdown/coordinator.yaml
+  stepdown raft import --config cluster.yaml --raft-address 127.0.0.1:6652";
 
 /// What to do with the nodes.
 #[derive(Clone, Debug, Subcommand)]
@@ -50,7 +50,8 @@ enum RaftAction {
     Remove(members::RemoveArgs),
     /// Have a node make a snapshot of what it holds, so that its log gets short
     Snapshot(snapshot::SnapshotArgs),
-    /// Tell of the members, of who leads, and of how far each is; exits with 0 only if one leads
+    /// Tell of the members, of who leads, and of how far each is; exits with 0 only if one leads a
+    /// majority
     Status(status::StatusArgs),
     /// Hand leadership over to a member, and wait until it leads
     Transfer(members::TransferArgs),

@@ -6,9 +6,8 @@ use stepdown_wire::raft::MemberStatus;
 /// The form in which it is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Output {
-    /// Text for people.
     Table,
-    /// JSON, once at the end.
+    // Once, at the end.
     Json,
 }
 

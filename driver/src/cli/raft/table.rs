@@ -61,11 +61,11 @@ fn leader(view: &View) -> String {
     };
     let serves = match status.serves {
         true => "",
-        false => "; its coordinator does not lead yet",
+        false => "; its coordinator does not lead",
     };
     let asked = match view.quorum_millis() {
-        Some(millis) => format!("; a majority has answered what it asked {millis} ms ago"),
-        None => String::new(),
+        Some(millis) => format!("; a majority answers it within {millis} ms"),
+        None => "; no majority answers it".to_owned(),
     };
     format!("{member}, in term {term}{serves}{asked}")
 }

@@ -106,7 +106,7 @@ fn seen() -> View {
 fn the_table_shows_how_far_each_is_and_who_does_not_answer() {
     let expected = "\
 cluster        0a
-leader         a at a:6661, in term 4; a majority has answered what it asked 12 ms ago
+leader         a at a:6661, in term 4; a majority answers it within 12 ms
 status         version 12, epoch 3, shards 10, 8.0 KiB
 configuration  version 2, 341 B
 
@@ -126,7 +126,7 @@ fn programs_are_told_the_same() {
     let json = json::view(&seen());
     assert_eq!(json["leader"]["node"], "1");
     assert_eq!(json["leader"]["serves"], true);
-    assert_eq!(json["millisecondsSinceQuorum"], 12);
+    assert_eq!(json["quorumMilliseconds"], 12);
     assert_eq!(json["members"][1]["lag"], 42);
     assert_eq!(json["members"][1]["answer"]["applied"], 999);
     assert_eq!(json["members"][2]["error"], "no answer");

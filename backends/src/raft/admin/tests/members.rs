@@ -63,6 +63,19 @@ async fn a_cluster_grows_from_one_and_shrinks_to_one_but_not_to_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_that_are_added_at_once_are_both_there() {
+    let _alone = alone().await;
+    let nodes = cluster(&["a"]).await;
+    let (b, c) = (Served::start("b", 7).await, Served::start("c", 8).await);
+    let (client, other) = (nodes[0].client(), nodes[0].client());
+    tokio::join!(
+        add(&client, &b.member.address, false),
+        add(&other, &c.member.address, false)
+    );
+    assert_eq!(voters(&client).await, [(1, true), (7, true), (8, true)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_has_lost_its_disk_takes_the_place_of_who_it_was() {
     let _alone = alone().await;
     let mut nodes = cluster(&["a", "b", "c"]).await;
@@ -123,7 +136,7 @@ async fn nobody_is_removed_whose_going_leaves_no_majority() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_of_another_cluster_is_not_taken_in() {
+async fn a_node_of_another_cluster_or_of_a_name_that_is_taken_is_not_taken_in() {
     let _alone = alone().await;
     let ours = cluster(&["a"]).await;
     let theirs = Served::start("b", 5).await;
@@ -143,6 +156,10 @@ async fn a_node_of_another_cluster_is_not_taken_in() {
     let refused = client.add(request(&theirs.member.address)).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("belongs to cluster"), "{refused}");
+    let namesake = Served::start("a", 6).await;
+    let refused = client.add(request(&namesake.member.address)).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("it has the name of a at"), "{refused}");
     let refused = client.add(request("127.0.0.1:1")).await.unwrap_err();
     assert!(refused.to_string().contains("does not answer"), "{refused}");
 }
