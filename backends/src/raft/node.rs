@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use openraft::error::{Fatal, InitializeError, RaftError};
-use openraft::{Raft, RaftNetworkFactory, ServerState};
+use openraft::storage::RaftLogStorage;
+use openraft::{LogId, Raft, RaftNetworkFactory, ServerState};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 use tracing::error;
@@ -36,6 +37,8 @@ pub struct Node {
     pub(super) seat: Seat,
     pub(super) timing: RaftTiming,
     pub(super) terms: Terms,
+    /// The last entry of its log when it was started.
+    pub(super) began_at: Option<LogId<NodeId>>,
     /// How many of its coordinators campaign.
     pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
@@ -54,7 +57,8 @@ impl Node {
     ) -> Result<Arc<Self>, StartError> {
         let state = StateStore::new(database.clone())?;
         let held = state.watch();
-        let log = LogStore::new(database.clone());
+        let mut log = LogStore::new(database.clone());
+        let began_at = log.get_log_state().await.map_err(Fatal::from)?.last_log_id;
         let raft = Raft::new(id, timing.config()?, network, log, state).await?;
         let terms = handover::follow(raft.server_metrics());
         tokio::spawn(compact(
@@ -70,6 +74,7 @@ impl Node {
             seat: Seat::default(),
             timing,
             terms,
+            began_at,
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),

@@ -14,7 +14,9 @@ impl Node {
     /// can say so.
     pub async fn read_index(&self) -> Result<Option<LogId<NodeId>>, String> {
         match timeout(self.timing.patience(), self.raft.get_read_log_id()).await {
-            Ok(Ok((index, _))) => Ok(index),
+            // A leader that was started again goes on in its term, and its memory of what it had
+            // committed is older than what it has acknowledged.
+            Ok(Ok((index, _))) => Ok(index.max(self.began_at)),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no majority has answered in time".to_owned()),
         }
