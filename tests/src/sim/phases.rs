@@ -132,12 +132,14 @@ impl World<'_> {
         is_dispensable
     }
 
-    /// How many can follow the one that has most, itself included.
+    /// How many can follow the one that has most of what could be read, itself included.
     fn logs_that_fit(&self, servers: &[usize], id: ShardId) -> usize {
         let logs = servers.iter();
         let logs = logs.filter_map(|server| self.servers[*server].model.log(id));
         let logs: Vec<&Log> = logs.map(|(log, _)| log).collect();
-        let most = logs.iter().max_by_key(|log| log.head());
+        let readable = self.history.readable.get(&id);
+        let is_whole = |log: &Log| readable.is_none_or(|it| log.starts_with(&it.log));
+        let most = logs.iter().max_by_key(|log| (is_whole(log), log.head()));
         let fitting = |most: &&Log| logs.iter().filter(|log| log.may_follow(most)).count();
         most.map_or(0, fitting)
     }
