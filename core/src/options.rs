@@ -24,6 +24,8 @@ pub struct Timing {
     pub probe_every: Duration,
     /// Between two health checks of a data server that has not answered yet, or does not.
     pub reprobe_every: Duration,
+    /// A data server that runs and was not watched for so long may have been restarted meanwhile.
+    pub unwatched: Duration,
     /// So many failed checks in a row make a data server unavailable.
     pub probe_failures: u32,
     /// Between two tries of a refused or failed handshake, stream or watch: the first wait.
@@ -40,6 +42,9 @@ pub struct Timing {
     pub patience: Duration,
     /// After the majority: how long to wait for each further member's answer to `NewTerm`.
     pub grace: Duration,
+    /// How long replicas that are not open are spared in an election that a majority may do without
+    /// them. To open one costs its server more than all else that an election does.
+    pub spare: Duration,
     /// A reported term that is further ahead than this is taken for a replica's fault, not for a
     /// term that was used.
     pub term_jump: i64,
@@ -99,7 +104,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             probe_every: Duration::from_secs(2),
-            reprobe_every: Duration::from_millis(500),
+            reprobe_every: Duration::from_millis(200),
+            unwatched: Duration::from_millis(500),
             probe_failures: 3,
             reconnect_first: Duration::from_millis(200),
             reconnect_most: Duration::from_secs(5),
@@ -107,6 +113,7 @@ impl Default for Timing {
             short_for: Duration::from_secs(60),
             patience: Duration::from_secs(5),
             grace: Duration::from_millis(100),
+            spare: Duration::from_secs(1),
             term_jump: 1 << 32,
             election_first: Duration::from_millis(100),
             election_most: Duration::from_secs(10),

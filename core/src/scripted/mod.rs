@@ -54,6 +54,8 @@ pub(crate) struct World {
     led: BTreeSet<(ShardId, Term, String)>,
     /// Servers that have lost their disks, and whose replicas nobody has opened since.
     pub(crate) forgetful: BTreeSet<String>,
+    /// Replicas that are not open until they are sent a term.
+    pub(crate) closed: BTreeSet<(String, ShardId)>,
     /// Everything that was asked for, in order.
     pub(crate) log: Vec<Effect>,
     /// Whether stores are held.
@@ -88,6 +90,7 @@ impl World {
             leading: BTreeMap::new(),
             led: BTreeSet::new(),
             forgetful: BTreeSet::new(),
+            closed: BTreeSet::new(),
             log: Vec::new(),
             hold_stores: false,
             held: Vec::new(),

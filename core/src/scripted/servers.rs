@@ -82,13 +82,17 @@ impl World {
                 }
             }
             Call::NewTerm(call) if call.term == Term::NEVER => {
+                self.closed
+                    .remove(&(server.internal.to_string(), call.shard));
                 return Err(error(if self.forgetful.contains(&*server.internal) {
                     CallErrorKind::InvalidStatus
                 } else {
                     CallErrorKind::InvalidTerm
                 }));
             }
-            Call::NewTerm(_) => {
+            Call::NewTerm(call) => {
+                self.closed
+                    .remove(&(server.internal.to_string(), call.shard));
                 self.forgetful.remove(&*server.internal);
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))
@@ -102,7 +106,8 @@ impl World {
         server: &DataServerIdentity,
         id: ShardId,
     ) -> Result<ReplicaStatus, CallError> {
-        if self.forgetful.contains(&*server.internal) {
+        let replica = (server.internal.to_string(), id);
+        if self.forgetful.contains(&*server.internal) || self.closed.contains(&replica) {
             return Err(error(CallErrorKind::NotMember));
         }
         let shard = self

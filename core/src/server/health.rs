@@ -28,7 +28,7 @@ impl ServerController {
         // At a take-over nothing is asked of it before, or only just: too short for a restart.
         let unwatched = context.now.since(self.running_since);
         let is_running = self.reach == Reach::Running;
-        if is_suspicious || is_running && unwatched >= context.timing.reprobe_every {
+        if is_suspicious || is_running && unwatched >= context.timing.unwatched {
             News::Restarted
         } else {
             News::Watched

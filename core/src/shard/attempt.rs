@@ -76,11 +76,15 @@ impl Election {
     /// Goes on if a majority remembers. If that can't be had, people are told once who is waited
     /// for, and the others are asked again and again.
     pub(super) fn recalled(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
-        let Step::Recalling(recall) = &mut self.step else {
+        let (Step::Recalling(recall), Some(shard)) = (&mut self.step, memory.metadata(cx)) else {
             return Next::Stay;
         };
+        recall.probe(&voters(&shard), memory, cx);
         let now = cx.context.now;
         let is_late = now.since(memory.began) >= cx.context.timing.reverify_every;
+        if recall.is_enough() && recall.has_spared() && !memory.undecided.is_empty() {
+            recall.spare_nobody(&voters(&shard), memory, cx);
+        }
         let is_of_use = is_late
             || recall
                 .remembering()

@@ -183,13 +183,12 @@ impl Perform for Election {
                 recall.ask_again(&voters(&shard), memory, cx);
                 self.recalled(memory, cx)
             }
-            Step::Fencing(fencing) if fencing.grace_is_over(cx.context.now) => {
-                let round = fencing.choose(memory, cx);
+            Step::Fencing(fencing) => {
+                let round = fencing.time_passed(memory, cx);
                 self.fenced(round, memory, cx)
             }
             Step::Beginning(_)
             | Step::Persisting { .. }
-            | Step::Fencing(_)
             | Step::Promoting(_)
             | Step::Recording(_) => Next::Stay,
         }

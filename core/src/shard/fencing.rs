@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::context::ShardContext;
 use super::memory::Memory;
-use super::position::Position;
+use super::position::{Led, Position};
 use super::recall::Recall;
 use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
@@ -138,12 +138,34 @@ impl Fencing {
         !self.asked.is_empty() || self.recall.pending() > 0
     }
 
-    pub(super) fn grace_is_over(&self, now: Timestamp) -> bool {
-        self.grace.is_some_and(|grace| grace <= now)
+    /// Chooses once the grace is over, and until then asks those that were spared for long enough.
+    pub(super) fn time_passed(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
+        if self.grace.is_some_and(|grace| grace <= cx.context.now) {
+            return self.choose(memory, cx);
+        }
+        if let Some(shard) = memory.metadata(cx) {
+            self.recall.probe(&voters(&shard), memory, cx);
+        }
+        Round::Open
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.grace
+        let spared = self.recall.spared_until();
+        self.grace.into_iter().chain(spared).min()
+    }
+
+    /// Whether this one was not asked, since a majority does without it.
+    pub(super) fn spares(&self, server: &ServerId) -> bool {
+        self.recall.spares(server)
+    }
+
+    /// Turns to those that were spared, which are needed now; says whether there are any.
+    fn turn_to_spared(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> bool {
+        let before = self.recall.pending();
+        if let Some(shard) = memory.metadata(cx) {
+            self.recall.spare_nobody(&voters(&shard), memory, cx);
+        }
+        self.recall.pending() > before
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
@@ -238,7 +260,11 @@ impl Fencing {
 
     /// Counts the votes: after a majority, the others have a little more time.
     pub(super) fn count(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
-        if self.votes.len() + self.asked.len() + self.recall.pending() < self.quorum {
+        let hopeful = self.votes.len() + self.asked.len();
+        if hopeful + self.recall.pending() < self.quorum {
+            self.turn_to_spared(memory, cx);
+        }
+        if hopeful + self.recall.pending() < self.quorum {
             self.report_end(memory, cx);
             let causes = [self.last_failure.clone(), self.recall.shortage()];
             let causes: Vec<_> = causes.into_iter().filter(|it| !it.is_empty()).collect();
@@ -269,19 +295,24 @@ impl Fencing {
         let votes = self.votes.iter();
         let there = votes.filter(|vote| !cx.is_away(&vote.server)).count();
         if there < self.quorum {
+            if self.turn_to_spared(memory, cx) {
+                return Round::Open;
+            }
             // Whoever leads would wait for them.
             self.report_end(memory, cx);
             return Round::Failed("of those that were fenced no majority is there now".to_owned());
         }
+        let led = self.last_leader(memory);
         let winner = self
             .votes
             .iter()
             .filter(|vote| shard.ensemble.contains(&vote.server))
             .filter(|vote| {
-                let has_committed = vote.position.offset() >= memory.committed;
+                let has_committed =
+                    vote.position.offset() >= memory.committed && vote.position.has_what(led);
                 self.recall.is_new() || has_committed && vote.position.may_lead()
             })
-            .filter_map(|vote| Some((vote, self.covered_by(vote)?)))
+            .filter_map(|vote| Some((vote, self.covered_by(vote, led)?)))
             .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
             .min_by_key(|(vote, covered)| {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
@@ -289,13 +320,14 @@ impl Fencing {
                 let has_log = vote.position.has_log();
                 let failures = memory.failed.get(&vote.server.id()).copied().unwrap_or(0);
                 (Reverse(*covered), !has_log, is_unavailable, failures, leads)
-            });
+            })
+            .map(|(winner, _)| winner.clone());
         match winner {
-            Some((winner, _)) => {
+            Some(winner) => {
                 self.report_end(memory, cx);
-                Round::Won(winner.clone())
+                Round::Won(winner)
             }
-            None if is_waiting => Round::Open,
+            None if is_waiting || self.turn_to_spared(memory, cx) => Round::Open,
             None => {
                 let reason = self.no_leader(memory);
                 memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
@@ -316,6 +348,17 @@ impl Fencing {
         } else {
             let without_log = without_log.join(", ");
             format!(": {without_log} has more in its database than in its log")
+        };
+        let led = self.last_leader(memory);
+        let left = self.votes.iter().filter(|vote| vote.position.leaves(led));
+        let left: Vec<_> = left.map(|vote| vote.server.id().to_string()).collect();
+        let why = match led {
+            Some(led) if !left.is_empty() => format!(
+                "{why}; {} has another log than the leader of term {} began with",
+                left.join(", "),
+                led.term
+            ),
+            Some(_) | None => why,
         };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();
         let lost = if most.is_some_and(|most| most < memory.committed) {
@@ -340,14 +383,25 @@ impl Fencing {
         !winner.position.is_proved() && !self.recall.is_new()
     }
 
-    /// How many votes this one covers, if these are a majority and all that have a log.
-    fn covered_by(&self, vote: &Vote) -> Option<usize> {
-        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = self
-            .votes
-            .iter()
+    /// The last leader whose log is known, by what it was made leader with, or by itself.
+    fn last_leader(&self, memory: &Memory) -> Option<Led> {
+        let led = self.votes.iter().filter_map(|vote| vote.position.led());
+        let led = led.chain(memory.led).max();
+        led.filter(|_| !self.recall.is_new())
+    }
+
+    /// How many votes this one covers, if these are a majority and all that have a log. One that
+    /// has left the last leader's log has nothing more that counts, and can't follow.
+    fn covered_by(&self, vote: &Vote, led: Option<Led>) -> Option<usize> {
+        let votes = self.votes.iter();
+        let (left, votes): (Vec<&Vote>, Vec<&Vote>) =
+            votes.partition(|other| other.position.leaves(led));
+        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes
+            .into_iter()
             .partition(|other| vote.position.covers(&other.position));
         let is_least = beyond.iter().any(|other| other.position.has_log());
-        (!is_least && covered.len() >= self.quorum).then_some(covered.len())
+        let can_lead = !is_least && covered.len() >= self.quorum;
+        can_lead.then_some(covered.len() + left.len())
     }
 
     fn report_end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {

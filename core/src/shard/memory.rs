@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
+use super::position::Led;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
@@ -30,6 +31,8 @@ pub(super) struct Memory {
     /// it has to have that much, whatever the voters say: one of them may have lost the end of its
     /// log, or all of it.
     pub(super) committed: i64,
+    /// The present, or last, leader that was made one in this tenure.
+    pub(super) led: Option<Led>,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
@@ -54,6 +57,7 @@ impl Memory {
             began: Timestamp::default(),
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
+            led: None,
             undecided: BTreeSet::new(),
             unexplained: 0,
             failed: BTreeMap::new(),

@@ -4,7 +4,7 @@
 //! leader's next one, and answers `NewTerm` with no head, though it has everything up to the offset
 //! that it knows to be committed.
 
-use crate::call::{EntryId, ReplicaStatus};
+use crate::call::{EntryId, ReplicaRole, ReplicaStatus};
 use crate::id::Term;
 
 /// What a voter has, by its status before it was fenced, and its answer when it was.
@@ -19,6 +19,31 @@ pub(super) struct Position {
     term: Term,
     /// Whether `commit` is known: it is of a replica that told its head, too.
     is_told: bool,
+    /// Whether it led in its term before.
+    led: bool,
+}
+
+/// A leader, and how its log ended when it was made one: all of that is committed, and can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Led {
+    pub(super) term: Term,
+    pub(super) head: EntryId,
+}
+
+impl Led {
+    /// Whether a log that ends like this goes another way: its last entry is of a leader between
+    /// the one that wrote the end of this one's log and this one, which never had it. By the order
+    /// of heads alone it would win, though it lacks what was committed by being copied, and not by
+    /// an entry of this leader's term after it (figure 8 of the Raft paper).
+    pub(super) fn is_left_by(&self, head: EntryId) -> bool {
+        self.head.term < head.term && head.term < self.term
+    }
+
+    /// Whether a log that ends like this has all that the leader began with.
+    fn is_in(&self, head: EntryId) -> bool {
+        let is_as_long = head.term == self.head.term && head.offset >= self.head.offset;
+        is_as_long || head.term >= self.term
+    }
 }
 
 impl Position {
@@ -29,7 +54,36 @@ impl Position {
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term: status.term,
             is_told: status.head_offset >= head.offset,
+            led: status.role == ReplicaRole::Leader,
         }
+    }
+
+    /// What is known of a term in which it led. The whole log is committed as soon as one leads, and
+    /// it ends as it did then, or in an entry of this term.
+    pub(super) fn led(&self) -> Option<Led> {
+        let (term, head) = (self.term, self.head);
+        (self.led && self.has_log()).then_some(Led { term, head })
+    }
+
+    /// What is known of a term in which it is made leader.
+    pub(super) fn leads_in(&self, term: Term) -> Option<Led> {
+        let head = self.head;
+        self.has_log().then_some(Led { term, head })
+    }
+
+    /// Whether it goes another way than this leader's log.
+    pub(super) fn leaves(&self, led: Option<Led>) -> bool {
+        led.is_some_and(|led| led.is_left_by(self.head))
+    }
+
+    /// Whether it has all that this leader began with.
+    pub(super) fn has_what(&self, led: Option<Led>) -> bool {
+        led.is_none_or(|led| led.is_in(self.head))
+    }
+
+    /// Whether it ends in a later term. A leader takes no follower that does.
+    pub(super) fn is_younger_than(&self, other: &Self) -> bool {
+        self.head.term > other.head.term
     }
 
     pub(super) fn has_log(&self) -> bool {

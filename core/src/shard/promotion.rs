@@ -8,6 +8,7 @@ use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
+use super::position::Led;
 use crate::call::{
     Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature, ReplicaRole,
 };
@@ -32,6 +33,8 @@ pub(super) struct Promotion {
     unproved: bool,
     /// It has said that it leads.
     leads: bool,
+    /// With which log it is to lead, if it has one.
+    led: Option<Led>,
 }
 
 /// The leader is on its way to the store.
@@ -75,6 +78,8 @@ impl Promotion {
         let quorum = shard.ensemble.len() / 2 + 1;
         let told = fencing.votes.iter();
         let told = told.filter(|vote| is_follower(&vote.server));
+        // One that is younger would be refused, and the leader with it.
+        let told = told.filter(|vote| !vote.position.is_younger_than(&position));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
         let told = spare(told.collect(), quorum, memory.unexplained);
         let follower_maps = told
@@ -94,7 +99,12 @@ impl Promotion {
                     Follower::mapped(member.clone(), is_there && position.is_at(*head))
                 }
                 Some((request, _)) => Follower::fencing(member.clone(), *request),
-                None => Follower::left_out(member.clone()),
+                None if fencing.spares(&member.id()) => {
+                    // Those without which shards can't be led are opened first.
+                    let later = cx.context.now.after(cx.context.timing.follower_first);
+                    Follower::left_out(member.clone(), later)
+                }
+                None => Follower::left_out(member.clone(), cx.context.now),
             }
         });
         let followers = Followers::of_elected(followers.collect(), &position);
@@ -125,6 +135,7 @@ impl Promotion {
             reachable,
             unproved,
             leads: false,
+            led: position.leads_in(fencing.term),
         }
     }
 
@@ -208,6 +219,7 @@ impl Promotion {
         memory.stuck.clear();
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
+        memory.led = self.led;
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -3,6 +3,8 @@
 mod disks;
 mod forgetting;
 mod late;
+mod left;
+mod spared;
 mod turns;
 mod unkind;
 

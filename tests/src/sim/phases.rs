@@ -106,20 +106,23 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a majority of each shard that was led remembers it, without this server, can show
+    /// Whether a majority of each shard that anybody remembers does, without this server, can show
     /// that it has what any of them has, and can follow whoever has most.
     fn is_dispensable(&mut self, server: usize) -> bool {
-        let shards = self.store.status().into_iter().flat_map(|it| it.shards());
-        let mut led = shards.filter(|(_, _, shard)| shard.was_led());
-        let is_dispensable = led.all(|(_, id, shard)| {
+        let mut shards = self.store.status().into_iter().flat_map(|it| it.shards());
+        let is_dispensable = shards.all(|(_, id, shard)| {
             let members = shard.ensemble.iter();
             let members = members.filter_map(|member| self.server_at(&member.internal));
-            let others = members.filter(|other| *other != server);
+            let members: Vec<usize> = members.collect();
+            let remembers = |member: &usize| self.servers[*member].model.term(id) > Term::NEVER;
+            // Its first leader may be on the way to the store.
+            if !shard.was_led() && !members.iter().any(remembers) {
+                return true;
+            }
+            let others = members.into_iter().filter(|other| *other != server);
             let others: Vec<usize> = others.collect();
-            let terms = others
-                .iter()
-                .map(|other| self.servers[*other].model.term(id));
-            terms.filter(|term| *term > Term::NEVER).count() > shard.ensemble.len() / 2
+            let remembering = others.iter().filter(|other| remembers(other));
+            remembering.count() > shard.ensemble.len() / 2
                 && others.iter().all(|other| self.has_a_log(*other, id))
                 && self.logs_that_fit(&others, id) > shard.ensemble.len() / 2
         });
@@ -129,12 +132,14 @@ impl World<'_> {
         is_dispensable
     }
 
-    /// How many can follow the one that has most, itself included.
+    /// How many can follow the one that has most of what could be read, itself included.
     fn logs_that_fit(&self, servers: &[usize], id: ShardId) -> usize {
         let logs = servers.iter();
         let logs = logs.filter_map(|server| self.servers[*server].model.log(id));
         let logs: Vec<&Log> = logs.map(|(log, _)| log).collect();
-        let most = logs.iter().max_by_key(|log| log.head());
+        let readable = self.history.readable.get(&id);
+        let is_whole = |log: &Log| readable.is_none_or(|it| log.starts_with(&it.log));
+        let most = logs.iter().max_by_key(|log| (is_whole(log), log.head()));
         let fitting = |most: &&Log| logs.iter().filter(|log| log.may_follow(most)).count();
         most.map_or(0, fitting)
     }

@@ -31,7 +31,7 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Joining(_, head) => self.added(result, head, committed, cx.context),
+            State::Joining(_, head) => self.added(result, head, committed, memory, cx.context),
             State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => Meaning::GoOn,
         }
     }
@@ -67,6 +67,7 @@ impl Follower {
         if status.has_forgotten() {
             return self.forgotten(context);
         }
+        self.is_closed = false;
         if status.term < shard.term {
             // It has not been fenced in this term, or does not know of it any more.
             if self.cursor == Cursor::Kept {
@@ -90,11 +91,16 @@ impl Follower {
     }
 
     /// The replica is not open: its server was restarted, or has lost its disk, which looks alike.
-    /// Where it may be fed, it is asked whether it was ever fenced.
+    /// Where it may be fed, it is left to its leader for a moment, which opens it as a follower; then
+    /// it is asked whether it was ever fenced, which opens it as if it were to lead.
     fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Meaning {
         self.state = match self.cursor {
             Cursor::None => State::Unfenced,
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
+                if !std::mem::replace(&mut self.is_closed, true) {
+                    self.retry(cx.context);
+                    return Meaning::GoOn;
+                }
                 if !memory.is_spared(&self.identity.id(), cx) {
                     // Nobody could be elected without it. The question would open it, and then its
                     // leader could not feed it any more.
@@ -167,6 +173,7 @@ impl Follower {
         result: Result<Answer, CallError>,
         head: EntryId,
         committed: i64,
+        memory: &Memory,
         context: &mut Context,
     ) -> Meaning {
         let error = match result {
@@ -187,8 +194,15 @@ impl Follower {
         match error.kind {
             // The first time the leader may have moved on. If it has not, then the follower's log
             // ends in a later term than the leader's began with: only an election in which it takes
-            // part brings it back.
-            CallErrorKind::InvalidTerm if self.refusals > 0 => Meaning::Elect,
+            // part brings it back, and where it left the leader's log, only once that ends later.
+            CallErrorKind::InvalidTerm if self.refusals > 0 => {
+                let left = memory.led.filter(|led| led.is_left_by(head));
+                if left.is_some_and(|led| committed <= led.head.offset) {
+                    Meaning::VerifyLeader
+                } else {
+                    Meaning::Elect
+                }
+            }
             CallErrorKind::InvalidTerm => {
                 self.refusals = self.refusals.saturating_add(1);
                 Meaning::VerifyLeader

@@ -27,6 +27,8 @@ pub(super) struct Follower {
     backoff: Backoff,
     /// Since when it has been behind, and how far it was then.
     behind: Option<Behind>,
+    /// It was not open when it was asked last, since its server is there.
+    is_closed: bool,
     /// How often in a row its leader has refused it for a term.
     refusals: u32,
     /// It has become doubtful since what is under way was sent.
@@ -103,9 +105,10 @@ impl Follower {
         Self::with(identity, State::Fencing(request), Cursor::None)
     }
 
-    /// One that was not there when its leader was elected.
-    pub(super) fn left_out(identity: DataServerIdentity) -> Self {
-        Self::with(identity, State::Due(Timestamp::default()), Cursor::None)
+    /// One that was not there when its leader was elected, or was not needed. It is asked at this
+    /// time.
+    pub(super) fn left_out(identity: DataServerIdentity, at: Timestamp) -> Self {
+        Self::with(identity, State::Due(at), Cursor::None)
     }
 
     /// One of a leader of an earlier tenure.
@@ -120,6 +123,7 @@ impl Follower {
             cursor,
             backoff: Backoff::default(),
             behind: None,
+            is_closed: false,
             refusals: 0,
             doubtful: false,
         }
@@ -153,6 +157,7 @@ impl Follower {
         }
         self.state = State::Due(context.now);
         self.behind = None;
+        self.is_closed = false;
         self.backoff.reset();
         true
     }

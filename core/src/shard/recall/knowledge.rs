@@ -15,6 +15,8 @@ use crate::shard::memory::Memory;
 pub(super) enum Knowledge {
     /// It is being asked for its status.
     Asked(RequestId),
+    /// It is not open, and was not asked more: that would open it.
+    Closed,
     /// It is not open, and being asked whether it was ever fenced.
     Probed(RequestId),
     /// It was fenced once, and is open: it is being asked for its status again.
@@ -54,22 +56,31 @@ impl Knowledge {
         match self {
             Self::Probed(_) => probed(result, server, memory, cx),
             Self::Asked(_) => match result {
-                Err(error) if error.kind == CallErrorKind::NotMember => {
-                    let server = cx.addressed(server);
-                    Self::Probed(memory.send_new_term(Term::NEVER, &server, cx))
-                }
+                Err(error) if error.kind == CallErrorKind::NotMember => Self::Closed,
                 result => status(result, memory, cx),
             },
-            Self::Opened(_) | Self::Remembers(_) | Self::Forgot | Self::Silent(_) => {
-                status(result, memory, cx)
-            }
+            Self::Closed
+            | Self::Opened(_)
+            | Self::Remembers(_)
+            | Self::Forgot
+            | Self::Silent(_) => status(result, memory, cx),
         }
+    }
+
+    /// Asks one that is not open whether it was ever fenced.
+    pub(super) fn probe(
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Self {
+        let server = cx.addressed(server);
+        Self::Probed(memory.send_new_term(Term::NEVER, &server, cx))
     }
 
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Asked(request) | Self::Probed(request) | Self::Opened(request) => Some(*request),
-            Self::Remembers(_) | Self::Forgot | Self::Silent(_) => None,
+            Self::Closed | Self::Remembers(_) | Self::Forgot | Self::Silent(_) => None,
         }
     }
 }

@@ -5,6 +5,10 @@
 //! itself is the witness. It was never fenced since, so it is in no term at all, and stays so as
 //! long as nobody fences it; it is fenced, and taken in, only once a leader is stored that was
 //! elected without it, and whose whole log is then on a quorum without it.
+//!
+//! Whether a replica that is not open remembers is told only once it is opened, which costs its
+//! server dear. So no more of them are opened than a majority takes, if those answer in time; the
+//! others are opened by their leader.
 
 mod knowledge;
 
@@ -31,6 +35,8 @@ pub(super) struct Recall {
     /// Everybody was asked, and everybody who may answer is waited for: where all vote, a majority
     /// may be one of empty replicas.
     awaits_all: bool,
+    /// Until then replicas that are not open are spared, as long as the others may be enough.
+    spare: Option<Timestamp>,
     retry: Option<Timestamp>,
     backoff: Backoff,
     /// Who was known to remember, or to have forgotten, when the shortage was told of last.
@@ -67,7 +73,12 @@ impl Recall {
             .map(|server| (server.id(), Knowledge::ask(server, memory, cx)))
             .collect();
         let is_new = !shard.was_led();
-        Self::with(voters, is_new, is_new)
+        let mut recall = Self::with(voters, is_new, is_new);
+        // Those that were heard of last time could not decide it.
+        if memory.undecided.is_empty() {
+            recall.spare = Some(cx.context.now.after(cx.context.timing.spare));
+        }
+        recall
     }
 
     fn with(voters: BTreeMap<ServerId, Knowledge>, is_new: bool, awaits_all: bool) -> Self {
@@ -76,6 +87,7 @@ impl Recall {
             voters,
             is_new,
             awaits_all,
+            spare: None,
             retry: None,
             backoff: Backoff::default(),
             said: None,
@@ -93,11 +105,65 @@ impl Recall {
             Knowledge::Remembers(status) => Some(*status),
             Knowledge::Forgot if self.is_new => Some(NOTHING),
             Knowledge::Asked(_)
+            | Knowledge::Closed
             | Knowledge::Probed(_)
             | Knowledge::Opened(_)
             | Knowledge::Forgot
             | Knowledge::Silent(_) => None,
         }
+    }
+
+    /// Opens replicas that are not open, if those of which more is or will be known are too few.
+    pub(super) fn probe(
+        &mut self,
+        voters: &[&DataServerIdentity],
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) {
+        self.spare = self.spare.filter(|until| cx.context.now < *until);
+        while self.needs_more()
+            && let Some((server, knowledge)) = self.closed(voters)
+        {
+            *knowledge = Knowledge::probe(server, memory, cx);
+        }
+    }
+
+    /// No closed replica is spared any more.
+    pub(super) fn spare_nobody(
+        &mut self,
+        voters: &[&DataServerIdentity],
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) {
+        self.spare = None;
+        self.probe(voters, memory, cx);
+    }
+
+    fn needs_more(&self) -> bool {
+        let hopeful = self.remembering().count() + self.pending();
+        self.awaits_all || self.spare.is_none() || hopeful < self.quorum
+    }
+
+    /// One that is not open, and may be asked.
+    fn closed<'a, 'b>(
+        &'a mut self,
+        voters: &'b [&'b DataServerIdentity],
+    ) -> Option<(&'b DataServerIdentity, &'a mut Knowledge)> {
+        let mut closed = self.voters.iter_mut();
+        closed.find_map(|(id, knowledge)| {
+            let server = voters.iter().find(|server| server.id() == *id)?;
+            (*knowledge == Knowledge::Closed).then_some((*server, knowledge))
+        })
+    }
+
+    /// Whether anybody who votes was not opened, so far.
+    pub(super) fn has_spared(&self) -> bool {
+        self.voters.values().any(|it| *it == Knowledge::Closed)
+    }
+
+    /// Whether this one was not opened.
+    pub(super) fn spares(&self, server: &ServerId) -> bool {
+        self.voters.get(server) == Some(&Knowledge::Closed)
     }
 
     /// Whether a majority remembers.
@@ -177,6 +243,7 @@ impl Recall {
             .iter()
             .filter_map(|(id, knowledge)| match knowledge {
                 Knowledge::Silent(reason) => Some((id.to_string(), reason.as_str())),
+                Knowledge::Closed => Some((id.to_string(), "it was not needed")),
                 Knowledge::Asked(_)
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)
@@ -237,6 +304,7 @@ impl Recall {
             }
             Some(
                 Knowledge::Asked(_)
+                | Knowledge::Closed
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)
                 | Knowledge::Remembers(_),
@@ -266,7 +334,12 @@ impl Recall {
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.retry
+        self.retry.into_iter().chain(self.spared_until()).min()
+    }
+
+    /// When those that were not opened are, if any are left.
+    pub(super) fn spared_until(&self) -> Option<Timestamp> {
+        self.spare.filter(|_| self.has_spared())
     }
 
     /// Asks those that did not help again, once it is time to.

@@ -1,10 +1,11 @@
 //! What a tenure makes of the answers of data servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
-use stepdown_core::cluster::DataServerIdentity;
-use stepdown_core::{ServerId, ShardId, Term, Timestamp};
+use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
+use stepdown_core::{ShardId, Term, Timestamp};
 
 use super::Facts;
 use super::facts::Reported;
@@ -57,13 +58,7 @@ impl Facts {
                 self.led.insert(key, server);
             }
             (Call::GetStatus { shard }, Answer::Status(status)) => {
-                let stored = self.accepted.as_ref().and_then(|(_, accepted)| {
-                    accepted
-                        .shards()
-                        .find(|(_, id, _)| id == shard)
-                        .map(|found| found.2.clone())
-                });
-                if let Some(stored) = stored {
+                if let Some(stored) = self.stored(*shard) {
                     let leads = stored
                         .leader
                         .as_ref()
@@ -143,10 +138,33 @@ impl Facts {
         }
     }
 
-    pub(super) fn failed(&mut self, server: ServerId, call: &Call, kind: CallErrorKind) {
+    fn stored(&self, shard: ShardId) -> Option<Arc<ShardMetadata>> {
+        let (_, accepted) = self.accepted.as_ref()?;
+        let mut shards = accepted.shards();
+        shards
+            .find(|(_, id, _)| *id == shard)
+            .map(|found| found.2.clone())
+    }
+
+    /// A replica that its leader's stream has not opened yet has nothing, as one that is open and
+    /// empty.
+    fn not_open(&mut self, shard: ShardId, identity: &DataServerIdentity, shown: Timestamp) {
+        if let Some(stored) = self.stored(shard) {
+            let known = (shard, stored.term, identity.internal.clone());
+            self.behind.entry(known).or_insert((-1, shown));
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        identity: &DataServerIdentity,
+        call: &Call,
+        kind: CallErrorKind,
+        shown: Timestamp,
+    ) {
         match call {
             Call::CheckHealth => {
-                *self.failures.entry(server).or_default() += 1;
+                *self.failures.entry(identity.id()).or_default() += 1;
             }
             Call::Handshake => {}
             Call::AddFollower(request) => {
@@ -167,6 +185,9 @@ impl Facts {
             }
             Call::GetStatus { shard } => {
                 self.doubted.insert(*shard);
+                if kind == CallErrorKind::NotMember {
+                    self.not_open(*shard, identity, shown);
+                }
             }
             Call::NewTerm(request) => {
                 self.doubted.insert(request.shard);

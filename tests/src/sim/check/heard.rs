@@ -113,7 +113,7 @@ impl World<'_> {
                             if of_a_shard && error.kind == CallErrorKind::Unreachable {
                                 facts.hard.insert(server.id());
                             }
-                            facts.failed(server.id(), &call, error.kind);
+                            facts.failed(&server, &call, error.kind, shown);
                         }
                     }
                 }

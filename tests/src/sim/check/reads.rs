@@ -13,7 +13,7 @@ use crate::sim::world::World;
 #[derive(Clone, Debug)]
 pub struct Readable {
     term: Term,
-    log: Log,
+    pub(in crate::sim) log: Log,
 }
 
 impl World<'_> {

@@ -1,0 +1,186 @@
+//! A log that has left the last leader's: by the order of heads it would win, though it lacks what
+//! that leader began with, which is committed.
+
+use super::forgetting::{blocked, term};
+use super::{LIFE, SHARD, head, leader, others, promotions, replica};
+use crate::Term;
+use crate::call::{CallErrorKind, ReplicaRole, ReplicaStatus};
+use crate::scripted::{CONFIGURATION, World};
+
+/// The first leader is away, with an entry of term 1 that nobody else has; one of the others was
+/// made leader in term 2, with logs of term 0.
+struct Left {
+    world: World,
+    gone: String,
+    led_by: String,
+    other: String,
+}
+
+fn left() -> Left {
+    let mut world = World::steady();
+    let gone = leader(&world);
+    let (one, two) = others(&gone);
+    world.edit(SHARD, |shard| shard.term = Term(1));
+    let mut world = world.restarted();
+    for server in [&one, &two] {
+        world.heads.insert(server.clone(), head(0, 29));
+    }
+    world.heads.insert(gone.clone(), head(1, 29));
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.lose(&gone, &LIFE);
+    world.run_for(10_000);
+    assert_eq!(term(&world), Term(2));
+    let led_by = leader(&world);
+    let other = if led_by == one { two } else { one };
+    world.failing.clear();
+    Left {
+        world,
+        gone,
+        led_by,
+        other,
+    }
+}
+
+fn with_log(role: ReplicaRole, head_offset: i64) -> ReplicaStatus {
+    ReplicaStatus {
+        head_offset,
+        commit_offset: head_offset,
+        ..replica(2, role)
+    }
+}
+
+/// The leader's log, and the other's, end here.
+fn write(world: &mut World, led_by: &str, other: &str, offset: i64) {
+    let replicas = &mut world.replicas;
+    replicas.insert(led_by.to_owned(), with_log(ReplicaRole::Leader, offset));
+    replicas.insert(other.to_owned(), with_log(ReplicaRole::Follower, offset));
+}
+
+/// It is back, fenced in the term in which it was left.
+fn back(left: &mut Left) {
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    write(world, led_by, other, 29);
+    world
+        .replicas
+        .insert(gone.clone(), replica(1, ReplicaRole::Fenced));
+    world
+        .failing
+        .insert((led_by.clone(), "AddFollower"), CallErrorKind::InvalidTerm);
+    world.log.clear();
+    world.observe(gone, true);
+}
+
+#[test]
+fn a_follower_whose_log_has_left_its_leaders_is_not_elected_while_nothing_is_written() {
+    let mut left = left();
+    back(&mut left);
+    left.world.run_for(200_000);
+    assert_eq!(
+        (term(&left.world), promotions(&left.world).len()),
+        (Term(2), 0)
+    );
+}
+
+#[test]
+fn it_is_brought_back_by_an_election_once_its_leaders_log_ends_later() {
+    let mut left = left();
+    back(&mut left);
+    left.world.run_for(10_000);
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    write(&mut world, &led_by, &other, 30);
+    for server in super::ALL.into_iter().filter(|it| **it != *gone) {
+        world.heads.insert(server.to_owned(), head(2, 30));
+    }
+    world.run_for(120_000);
+    assert_eq!(term(&world), Term(3));
+    let (elected, call) = promotions(&world).remove(0);
+    assert_ne!(elected, gone);
+    assert!(call.follower_maps.contains_key(gone.as_str()));
+}
+
+#[test]
+fn who_has_left_the_last_leaders_log_neither_leads_nor_follows_in_the_next_election() {
+    let mut left = left();
+    back(&mut left);
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        ..
+    } = left;
+    world.lose(&led_by, &["CheckHealth"]);
+    world.run_for(10_000);
+    let (elected, call) = promotions(&world).remove(0);
+    assert_ne!(elected, gone);
+    assert!(!call.follower_maps.contains_key(gone.as_str()));
+}
+
+#[test]
+fn where_it_takes_that_one_for_a_majority_the_shard_is_blocked_and_says_so() {
+    let mut left = left();
+    back(&mut left);
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    world.lose(&led_by, &LIFE);
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).len(), 0);
+    let said = blocked(&world);
+    let name = gone.split(':').next().unwrap();
+    let why = format!("{name} has another log than the leader of term 2 began with");
+    assert!(said.iter().any(|it| it.contains(&why)), "{said:?}");
+    // The one that led is back.
+    world.failing.clear();
+    world.observe(&led_by, true);
+    world.run_for(30_000);
+    let (elected, _) = promotions(&world).remove(0);
+    assert!([led_by, other].contains(&elected));
+}
+
+/// A coordinator that has just won does not know with what the leader began: the leader tells.
+#[test]
+fn a_leader_that_is_found_is_not_outvoted_by_a_log_that_has_left_its_own() {
+    let mut left = left();
+    back(&mut left);
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    let mut world = world.restarted();
+    world.heads.insert(gone.clone(), head(1, 29));
+    for server in super::ALL.into_iter().filter(|it| **it != *gone) {
+        world.heads.insert(server.to_owned(), head(0, 29));
+    }
+    write(&mut world, &led_by, &other, 29);
+    world
+        .replicas
+        .insert(gone.clone(), replica(1, ReplicaRole::Fenced));
+    world
+        .failing
+        .insert((led_by, "AddFollower"), CallErrorKind::InvalidTerm);
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.run_for(60_000);
+    let elected: Vec<_> = promotions(&world);
+    assert!(
+        !elected.is_empty(),
+        "the follower is brought back by an election"
+    );
+    assert!(elected.iter().all(|(elected, _)| *elected != gone));
+}
