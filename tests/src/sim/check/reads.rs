@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use stepdown_core::call::EntryId;
 use stepdown_core::{ShardId, Term};
 use stepdown_sandbox::replica::Log;
 
@@ -14,6 +15,14 @@ use crate::sim::world::World;
 pub struct Readable {
     term: Term,
     pub(in crate::sim) log: Log,
+}
+
+impl Readable {
+    /// Whether a log that ends like this is of a leader between who wrote the end of what could be
+    /// read, and who let it be read, and so lacks it or has more that nobody acknowledged.
+    pub(super) fn is_left_by(&self, head: EntryId) -> bool {
+        self.log.head().term < head.term && head.term < self.term
+    }
 }
 
 impl World<'_> {
