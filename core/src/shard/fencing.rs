@@ -383,10 +383,19 @@ impl Fencing {
         !winner.position.is_proved() && !self.recall.is_new()
     }
 
-    /// The last leader whose log is known, by what it was made leader with, or by itself.
+    /// The last leader, if its log is known: by what this coordinator made it leader with, unless
+    /// somebody else has made another one since; or by itself, where no voter was in a later term, as
+    /// one of a majority would be.
     fn last_leader(&self, memory: &Memory) -> Option<Led> {
-        let led = self.votes.iter().filter_map(|vote| vote.position.led());
-        let led = led.chain(memory.led).max();
+        let positions = || self.votes.iter().map(|vote| vote.position);
+        let newest = positions().map(|it| it.term()).max();
+        let told = positions().filter_map(|it| it.led());
+        let told = told.filter(|led| newest == Some(led.term));
+        let made = memory.led.filter(|led| {
+            let since = led.term.max(memory.promoted);
+            !positions().any(|it| it.is_of_a_leader_after(since))
+        });
+        let led = told.chain(made).max();
         led.filter(|_| !self.recall.is_new())
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Memory {
     pub(super) committed: i64,
     /// The present, or last, leader that was made one in this tenure.
     pub(super) led: Option<Led>,
+    /// The last term in which this tenure told anybody to lead.
+    pub(super) promoted: Term,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
@@ -58,6 +60,7 @@ impl Memory {
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
             led: None,
+            promoted: Term::NEVER,
             undecided: BTreeSet::new(),
             unexplained: 0,
             failed: BTreeMap::new(),

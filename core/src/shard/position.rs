@@ -19,8 +19,8 @@ pub(super) struct Position {
     term: Term,
     /// Whether `commit` is known: it is of a replica that told its head, too.
     is_told: bool,
-    /// Whether it led in its term before.
-    led: bool,
+    /// What it was in that term.
+    role: ReplicaRole,
 }
 
 /// A leader, and how its log ended when it was made one: all of that is committed, and can be read.
@@ -54,7 +54,7 @@ impl Position {
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term: status.term,
             is_told: status.head_offset >= head.offset,
-            led: status.role == ReplicaRole::Leader,
+            role: status.role,
         }
     }
 
@@ -62,7 +62,19 @@ impl Position {
     /// it ends as it did then, or in an entry of this term.
     pub(super) fn led(&self) -> Option<Led> {
         let (term, head) = (self.term, self.head);
-        (self.led && self.has_log()).then_some(Led { term, head })
+        let led = self.role == ReplicaRole::Leader && self.has_log();
+        led.then_some(Led { term, head })
+    }
+
+    /// The term that it was in before.
+    pub(super) fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Whether it led or followed in a later term than this one: somebody led then.
+    pub(super) fn is_of_a_leader_after(&self, term: Term) -> bool {
+        let is_fed = matches!(self.role, ReplicaRole::Leader | ReplicaRole::Follower);
+        is_fed && self.term > term
     }
 
     /// What is known of a term in which it is made leader.

@@ -63,7 +63,7 @@ impl Promotion {
         fencing: &mut Fencing,
         shard: &ShardMetadata,
         winner: Vote,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Self {
         let unproved = fencing.is_unproved(&winner);
@@ -124,6 +124,7 @@ impl Promotion {
             features_supported: common_features(shard, cx),
         });
         let request = memory.call(&leader, call, cx);
+        memory.promoted = fencing.term;
         cx.leaders.set(memory.id, Some(leader.id()));
         Self {
             term: fencing.term,

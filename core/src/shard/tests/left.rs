@@ -184,3 +184,47 @@ fn a_leader_that_is_found_is_not_outvoted_by_a_log_that_has_left_its_own() {
     );
     assert!(elected.iter().all(|(elected, _)| *elected != gone));
 }
+
+/// One that led in an earlier term, and was not fenced since, says so of a log that another leader
+/// after it need not have had.
+#[test]
+fn a_deposed_leader_does_not_tell_what_was_led_with_after_it() {
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = left();
+    // Somebody else made the one with the greater log leader, the other followed it, and the one
+    // that led before was not fenced. Then the leader is gone.
+    world.edit(SHARD, |shard| {
+        shard.term = Term(3);
+        shard.leader = shard
+            .ensemble
+            .iter()
+            .find(|member| *member.internal == *gone)
+            .cloned();
+    });
+    let mut world = world.restarted();
+    let follower = ReplicaStatus {
+        head_offset: 29,
+        commit_offset: 29,
+        ..replica(3, ReplicaRole::Follower)
+    };
+    world.replicas.insert(other.clone(), follower);
+    world
+        .replicas
+        .insert(led_by.clone(), with_log(ReplicaRole::Leader, 29));
+    for (server, term) in [(&gone, 1), (&other, 1), (&led_by, 0)] {
+        world.heads.insert(server.clone(), head(term, 29));
+    }
+    world.silent.insert((led_by, "GetStatus"));
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+    world.silent.clear();
+    world.lose(&gone, &LIFE);
+    world.run_for(30_000);
+    let elected = promotions(&world);
+    let (elected, _) = elected.first().expect("one is elected");
+    assert_eq!(*elected, other, "it has what was committed in term 3");
+}
