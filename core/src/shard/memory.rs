@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
-use super::position::Led;
+use super::led::Led;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
@@ -31,8 +31,10 @@ pub(super) struct Memory {
     /// it has to have that much, whatever the voters say: one of them may have lost the end of its
     /// log, or all of it.
     pub(super) committed: i64,
-    /// The present, or last, leader that was made one in this tenure.
-    pub(super) led: Option<Led>,
+    /// With what logs leaders were made in this tenure.
+    pub(super) led: Led,
+    /// Where the log of the present leader ended when it was looked at last.
+    pub(super) ends_at: i64,
     /// The last term in which this tenure told anybody to lead.
     pub(super) promoted: Term,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
@@ -59,7 +61,8 @@ impl Memory {
             began: Timestamp::default(),
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
-            led: None,
+            led: Led::default(),
+            ends_at: EntryId::NONE.offset,
             promoted: Term::NEVER,
             undecided: BTreeSet::new(),
             unexplained: 0,

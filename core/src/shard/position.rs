@@ -23,29 +23,6 @@ pub(super) struct Position {
     role: ReplicaRole,
 }
 
-/// A leader, and how its log ended when it was made one: all of that is committed, and can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Led {
-    pub(super) term: Term,
-    pub(super) head: EntryId,
-}
-
-impl Led {
-    /// Whether a log that ends like this goes another way: its last entry is of a leader between
-    /// the one that wrote the end of this one's log and this one, which never had it. By the order
-    /// of heads alone it would win, though it lacks what was committed by being copied, and not by
-    /// an entry of this leader's term after it (figure 8 of the Raft paper).
-    pub(super) fn is_left_by(&self, head: EntryId) -> bool {
-        self.head.term < head.term && head.term < self.term
-    }
-
-    /// Whether a log that ends like this has all that the leader began with.
-    fn is_in(&self, head: EntryId) -> bool {
-        let is_as_long = head.term == self.head.term && head.offset >= self.head.offset;
-        is_as_long || head.term >= self.term
-    }
-}
-
 impl Position {
     /// Of a voter that is known, from elsewhere, to have what is committed up to `fed`.
     pub(super) fn new(status: ReplicaStatus, head: EntryId, fed: Option<i64>) -> Self {
@@ -58,44 +35,15 @@ impl Position {
         }
     }
 
-    /// What is known of a term in which it led. The whole log is committed as soon as one leads, and
-    /// it ends as it did then, or in an entry of this term.
-    pub(super) fn led(&self) -> Option<Led> {
-        let (term, head) = (self.term, self.head);
-        let led = self.role == ReplicaRole::Leader && self.has_log();
-        led.then_some(Led { term, head })
-    }
-
-    /// The term that it was in before.
-    pub(super) fn term(&self) -> Term {
-        self.term
-    }
-
     /// Whether it led or followed in a later term than this one: somebody led then.
     pub(super) fn is_of_a_leader_after(&self, term: Term) -> bool {
         let is_fed = matches!(self.role, ReplicaRole::Leader | ReplicaRole::Follower);
         is_fed && self.term > term
     }
 
-    /// What is known of a term in which it is made leader.
-    pub(super) fn leads_in(&self, term: Term) -> Option<Led> {
-        let head = self.head;
-        self.has_log().then_some(Led { term, head })
-    }
-
-    /// Whether it goes another way than this leader's log.
-    pub(super) fn leaves(&self, led: Option<Led>) -> bool {
-        led.is_some_and(|led| led.is_left_by(self.head))
-    }
-
-    /// Whether it has all that this leader began with.
-    pub(super) fn has_what(&self, led: Option<Led>) -> bool {
-        led.is_none_or(|led| led.is_in(self.head))
-    }
-
-    /// Whether it ends in a later term. A leader takes no follower that does.
-    pub(super) fn is_younger_than(&self, other: &Self) -> bool {
-        self.head.term > other.head.term
+    /// The last entry of its log.
+    pub(super) fn head(&self) -> EntryId {
+        self.head
     }
 
     pub(super) fn has_log(&self) -> bool {
