@@ -236,7 +236,6 @@ impl Fencing {
         let Some(id) = answered else {
             return Round::Open;
         };
-        self.recall.probe(&voters, memory, cx);
         if let Some(voter) = voters.into_iter().find(|it| it.id() == id) {
             self.ask(voter, memory, cx);
         }

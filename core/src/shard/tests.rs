@@ -4,6 +4,7 @@ mod disks;
 mod forgetting;
 mod late;
 mod left;
+mod needed;
 mod spared;
 mod turns;
 mod unkind;

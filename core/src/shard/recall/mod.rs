@@ -298,6 +298,7 @@ impl Recall {
             return Some(id);
         };
         *knowledge = knowledge.answered(result, server, memory, cx);
+        self.probe(voters, memory, cx);
         Some(id)
     }
 
