@@ -183,6 +183,11 @@ impl Memory {
         term.0.saturating_sub(stored.0) <= context.timing.term_jump
     }
 
+    /// The chosen one could not lead.
+    pub(super) fn could_not_lead(&mut self, server: &ServerId) {
+        *self.failed.entry(server.clone()).or_default() += 1;
+    }
+
     /// A follower has lost its disk, and nobody could be elected without it. It is told of once.
     pub(super) fn stuck_with(&mut self, follower: &ServerId, cx: &mut ShardContext<'_>) {
         let Some(shard) = self.metadata(cx).filter(|_| !self.stuck.contains(follower)) else {

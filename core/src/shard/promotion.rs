@@ -168,7 +168,7 @@ impl Promotion {
         match &became {
             Ok(Some(_)) => memory.failed.clear(),
             Ok(None) => {}
-            Err(_) => *memory.failed.entry(self.leader.id()).or_default() += 1,
+            Err(_) => memory.could_not_lead(&self.leader.id()),
         }
         became
     }

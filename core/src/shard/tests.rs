@@ -41,6 +41,12 @@ fn new_cluster() -> World {
     world
 }
 
+/// The coordinator wins, and does what there is to do.
+fn start(world: &mut World) {
+    world.configure(Some(CONFIGURATION));
+    world.settle();
+}
+
 fn of_shard(call: &Call) -> bool {
     match call {
         Call::AddFollower(call) => call.shard == SHARD,

@@ -2,10 +2,10 @@
 //! that leader began with, which is committed.
 
 use super::forgetting::{blocked, term};
-use super::{LIFE, SHARD, head, leader, others, promotions, replica};
+use super::{LIFE, SHARD, head, leader, others, promotions, replica, start};
 use crate::Term;
 use crate::call::{CallErrorKind, ReplicaRole, ReplicaStatus};
-use crate::scripted::{CONFIGURATION, World};
+use crate::scripted::World;
 
 /// A leader of term 1 is away, with an entry that nobody else has; the leader of term 2 began with a
 /// log of term 0, of which that one lacks the end.
@@ -17,23 +17,31 @@ struct Left {
 }
 
 fn left() -> Left {
+    let left = led_twice(28, 29);
+    assert_eq!(leader(&left.world), left.led_by);
+    left
+}
+
+/// The leader of term 1 began at this offset, and is gone with its own entry at that one; the leader
+/// of term 0, whose log ends at 29, is back.
+fn led_twice(began: i64, tail: i64) -> Left {
     let mut world = World::steady();
     let led_by = leader(&world);
     let (one, two) = others(&led_by);
     for server in [&one, &two] {
-        world.heads.insert(server.clone(), head(0, 28));
+        world.heads.insert(server.clone(), head(0, began));
     }
     world.heads.insert(led_by.clone(), head(0, 29));
     world.lose(&led_by, &LIFE);
     world.run_for(10_000);
     let gone = leader(&world);
     let other = if gone == one { two } else { one };
-    world.heads.insert(gone.clone(), head(1, 29));
+    world.heads.insert(gone.clone(), head(1, tail));
     world.lose(&gone, &LIFE);
     world.failing.retain(|(server, _), _| *server == gone);
     world.observe(&led_by, true);
     world.run_for(20_000);
-    assert_eq!((leader(&world), term(&world)), (led_by.clone(), Term(2)));
+    assert_eq!(term(&world), Term(2));
     world.failing.clear();
     Left {
         world,
@@ -185,8 +193,7 @@ fn a_deposed_leader_does_not_tell_what_was_led_with_after_it() {
         world.heads.insert(server.clone(), head(term, 29));
     }
     world.silent.insert((led_by, "GetStatus"));
-    world.configure(Some(CONFIGURATION));
-    world.settle();
+    start(&mut world);
     world.silent.clear();
     world.lose(&gone, &LIFE);
     world.run_for(30_000);
@@ -199,26 +206,15 @@ fn a_deposed_leader_does_not_tell_what_was_led_with_after_it() {
 /// with, and more.
 #[test]
 fn a_log_that_goes_on_from_the_last_leaders_is_not_left() {
-    let mut world = World::steady();
-    let led_by = leader(&world);
-    let (one, two) = others(&led_by);
-    for server in [&led_by, &one, &two] {
-        world.heads.insert(server.clone(), head(0, 29));
-    }
-    world.lose(&led_by, &LIFE);
-    world.run_for(10_000);
-    let gone = leader(&world);
-    let other = if gone == one { two } else { one };
-    world.heads.insert(gone.clone(), head(1, 30));
-    world.lose(&gone, &LIFE);
-    world.failing.retain(|(server, _), _| *server == gone);
-    world.observe(&led_by, true);
-    world.run_for(20_000);
-    assert_eq!(term(&world), Term(2));
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = led_twice(29, 30);
     // The leader of term 2 is gone, and that of term 1 is back.
     let second = leader(&world);
     let third = if second == other { led_by } else { other };
-    world.failing.clear();
     world.log.clear();
     world.lose(&second, &LIFE);
     world.observe(&gone, true);

@@ -1,16 +1,11 @@
 //! Replicas that are not open, and are needed.
 
 use super::forgetting::fenced;
-use super::{ALL, LIFE, SHARD, head, leader, others, promotions, stored};
+use super::{ALL, LIFE, SHARD, head, leader, others, promotions, start, stored};
 use crate::call::CallErrorKind;
 use crate::cluster::{DataServerIdentity, ShardStatus};
-use crate::scripted::{CONFIGURATION, World};
+use crate::scripted::World;
 use crate::{Effect, Term};
-
-fn start(world: &mut World) {
-    world.configure(Some(CONFIGURATION));
-    world.settle();
-}
 
 /// A shard that is to be elected, by another coordinator.
 fn to_be_elected() -> (World, [String; 3]) {
@@ -32,18 +27,7 @@ fn to_be_elected() -> (World, [String; 3]) {
 /// Two that are open can't lead each other; the third could.
 #[test]
 fn who_was_spared_is_turned_to_where_the_others_can_not_lead_each_other() {
-    let mut world = World::steady();
-    let led_by = leader(&world);
-    let (one, spared) = others(&led_by);
-    world.edit(SHARD, |shard| {
-        shard.status = ShardStatus::Election;
-        shard.leader = None;
-        shard.term = Term(1);
-    });
-    let mut world = world.restarted();
-    for server in ALL {
-        world.bound.insert(server.to_owned());
-    }
+    let (mut world, [led_by, one, spared]) = to_be_elected();
     world.closed.insert((spared.clone(), SHARD));
     for server in [&led_by, &one] {
         world
