@@ -247,3 +247,40 @@ fn an_end_that_is_not_committed_is_later_as_well() {
     assert_eq!(elected, led_by);
     assert!(call.follower_maps.contains_key(gone.as_str()));
 }
+
+/// The coordinator before knew with what that leader began; a voter knows what was committed.
+#[test]
+fn a_greater_log_that_is_short_of_what_a_voter_has_committed_does_not_lead_under_the_next_coordinator()
+ {
+    let mut left = led_twice(28, 28);
+    back(&mut left);
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    for (server, head_of) in [(&gone, head(1, 28)), (&other, head(0, 29))] {
+        world.heads.insert(server.clone(), head_of);
+    }
+    let replicas = std::mem::take(&mut world.replicas);
+    let heads = std::mem::take(&mut world.heads);
+    let mut world = world.restarted();
+    (world.replicas, world.heads) = (replicas, heads);
+    start(&mut world);
+    world.lose(&led_by, &LIFE);
+    world.run_for(30_000);
+    assert_eq!(promotions(&world).len(), 0);
+    let said = blocked(&world);
+    let name = gone.split(':').next().unwrap();
+    let why = format!("the log of {name} ends before what a later leader committed");
+    assert!(said.iter().any(|it| it.contains(&why)), "{said:?}");
+    // The leader is back: one of the two that have it all leads, and the third is left out.
+    world.failing.clear();
+    world.heads.insert(led_by.clone(), head(0, 29));
+    world.observe(&led_by, true);
+    world.run_for(30_000);
+    let (elected, call) = promotions(&world).remove(0);
+    assert!([&led_by, &other].contains(&&elected), "{elected}");
+    assert!(!call.follower_maps.contains_key(gone.as_str()));
+}
