@@ -22,10 +22,11 @@ pub struct Options {
 pub struct Timing {
     /// Between two health checks of a data server.
     pub probe_every: Duration,
-    /// Between two health checks of a data server that has not answered yet, or does not.
+    /// Between two health checks of a data server that has not answered yet. One that was not watched
+    /// for so long may have been restarted meanwhile.
     pub reprobe_every: Duration,
-    /// A data server that runs and was not watched for so long may have been restarted meanwhile.
-    pub unwatched: Duration,
+    /// Between two health checks of a data server that is unavailable.
+    pub away_every: Duration,
     /// So many failed checks in a row make a data server unavailable.
     pub probe_failures: u32,
     /// Between two tries of a refused or failed handshake, stream or watch: the first wait.
@@ -104,8 +105,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             probe_every: Duration::from_secs(2),
-            reprobe_every: Duration::from_millis(200),
-            unwatched: Duration::from_millis(500),
+            reprobe_every: Duration::from_millis(500),
+            away_every: Duration::from_millis(200),
             probe_failures: 3,
             reconnect_first: Duration::from_millis(200),
             reconnect_most: Duration::from_secs(5),

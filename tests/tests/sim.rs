@@ -193,7 +193,7 @@ mistakes! {
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
-    a_term_used_again_is_found: Planted::UsesATermAgain, "T3";
+    a_term_used_again_is_found: Planted::UsesATermAgain, "T3" "L1";
     waiting_for_the_dead_is_found: Planted::WaitsForTheDead, "L1" "L1 meanwhile";
     working_with_a_foreign_server_is_found: Planted::WorksWithAForeignServer, "H3";
 }

@@ -54,6 +54,10 @@ impl World {
         if let Some(kind) = self.failing.get(&(server.internal.to_string(), name(call))) {
             return Err(error(*kind));
         }
+        if let Call::NewTerm(call) = call {
+            self.closed
+                .remove(&(server.internal.to_string(), call.shard));
+        }
         Ok(match call {
             Call::AddFollower(_) => Answer::FollowerAdded,
             Call::BecomeLeader(call) => {
@@ -82,17 +86,13 @@ impl World {
                 }
             }
             Call::NewTerm(call) if call.term == Term::NEVER => {
-                self.closed
-                    .remove(&(server.internal.to_string(), call.shard));
                 return Err(error(if self.forgetful.contains(&*server.internal) {
                     CallErrorKind::InvalidStatus
                 } else {
                     CallErrorKind::InvalidTerm
                 }));
             }
-            Call::NewTerm(call) => {
-                self.closed
-                    .remove(&(server.internal.to_string(), call.shard));
+            Call::NewTerm(_) => {
                 self.forgetful.remove(&*server.internal);
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))

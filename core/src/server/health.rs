@@ -28,7 +28,7 @@ impl ServerController {
         // At a take-over nothing is asked of it before, or only just: too short for a restart.
         let unwatched = context.now.since(self.running_since);
         let is_running = self.reach == Reach::Running;
-        if is_suspicious || is_running && unwatched >= context.timing.unwatched {
+        if is_suspicious || is_running && unwatched >= context.timing.reprobe_every {
             News::Restarted
         } else {
             News::Watched
@@ -104,7 +104,8 @@ impl ServerController {
         };
         let every = match self.reach {
             Reach::Running => context.timing.probe_every,
-            Reach::Unknown | Reach::Unavailable => context.timing.reprobe_every,
+            Reach::Unknown => context.timing.reprobe_every,
+            Reach::Unavailable => context.timing.away_every,
         };
         self.check.due = Some(context.now.after(every));
         news

@@ -82,9 +82,6 @@ impl Election {
         recall.probe(&voters(&shard), memory, cx);
         let now = cx.context.now;
         let is_late = now.since(memory.began) >= cx.context.timing.reverify_every;
-        if recall.is_enough() && recall.has_spared() && !memory.undecided.is_empty() {
-            recall.spare_nobody(&voters(&shard), memory, cx);
-        }
         let is_of_use = is_late
             || recall
                 .remembering()

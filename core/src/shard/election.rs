@@ -269,7 +269,7 @@ impl Perform for Election {
             | Step::Recording(Recording { leader, .. })
                 if leader.id() == *server =>
             {
-                *memory.failed.entry(server.clone()).or_default() += 1;
+                memory.could_not_lead(server);
                 let reason = format!("its new leader {server} is unavailable: {reason}");
                 Next::Elect(Start::AfterFailure(reason))
             }

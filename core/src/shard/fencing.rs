@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::context::ShardContext;
 use super::memory::Memory;
-use super::position::{Led, Position};
+use super::position::Position;
 use super::recall::Recall;
 use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
@@ -75,6 +75,7 @@ impl Fencing {
         for server in voters {
             fencing.ask(server, memory, cx);
         }
+        fencing.recall.spare_longer(cx.context);
         fencing
     }
 
@@ -302,17 +303,16 @@ impl Fencing {
             self.report_end(memory, cx);
             return Round::Failed("of those that were fenced no majority is there now".to_owned());
         }
-        let led = self.last_leader(memory);
         let winner = self
             .votes
             .iter()
             .filter(|vote| shard.ensemble.contains(&vote.server))
             .filter(|vote| {
                 let has_committed =
-                    vote.position.offset() >= memory.committed && vote.position.has_what(led);
+                    vote.position.offset() >= memory.committed && !self.has_left(vote, memory);
                 self.recall.is_new() || has_committed && vote.position.may_lead()
             })
-            .filter_map(|vote| Some((vote, self.covered_by(vote, led)?)))
+            .filter_map(|vote| Some((vote, self.covered_by(vote, memory)?)))
             .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
             .min_by_key(|(vote, covered)| {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
@@ -349,16 +349,16 @@ impl Fencing {
             let without_log = without_log.join(", ");
             format!(": {without_log} has more in its database than in its log")
         };
-        let led = self.last_leader(memory);
-        let left = self.votes.iter().filter(|vote| vote.position.leaves(led));
+        let votes = self.votes.iter();
+        let left = votes.filter(|vote| self.has_left(vote, memory));
         let left: Vec<_> = left.map(|vote| vote.server.id().to_string()).collect();
-        let why = match led {
-            Some(led) if !left.is_empty() => format!(
-                "{why}; {} has another log than the leader of term {} began with",
-                left.join(", "),
-                led.term
-            ),
-            Some(_) | None => why,
+        let left = left.join(", ");
+        let why = match memory.led.last() {
+            _ if left.is_empty() => why,
+            Some((term, _)) => {
+                format!("{why}; {left} has another log than the leader of term {term} began with",)
+            }
+            None => format!("{why}; the log of {left} ends before what a later leader committed"),
         };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();
         let lost = if most.is_some_and(|most| most < memory.committed) {
@@ -383,22 +383,31 @@ impl Fencing {
         !winner.position.is_proved() && !self.recall.is_new()
     }
 
-    /// The last leader whose log is known, by what it was made leader with, or by itself.
-    fn last_leader(&self, memory: &Memory) -> Option<Led> {
-        let led = self.votes.iter().filter_map(|vote| vote.position.led());
-        let led = led.chain(memory.led).max();
-        led.filter(|_| !self.recall.is_new())
+    /// Whether a voter's log is known to lack what was committed, by another vote, or what the last
+    /// leader began with. Nothing is known of that where somebody else has made another one since.
+    pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
+        let mut others = self.votes.iter().map(|other| &other.position);
+        if others.any(|other| vote.position.lacks_what_was_committed(other)) {
+            return true;
+        }
+        let led = memory.led.last().map_or(Term::NEVER, |(term, _)| term);
+        let since = led.max(memory.promoted);
+        let mut votes = self.votes.iter();
+        let is_latest = !votes.any(|vote| vote.position.is_of_a_leader_after(since));
+        let is_left = memory.led.is_left_by(vote.position.head());
+        is_left && is_latest && !self.recall.is_new()
     }
 
     /// How many votes this one covers, if these are a majority and all that have a log. One that
-    /// has left the last leader's log has nothing more that counts, and can't follow.
-    fn covered_by(&self, vote: &Vote, led: Option<Led>) -> Option<usize> {
+    /// has left the last leader's log has nothing more that counts, and can't follow while its log ends
+    /// later.
+    fn covered_by(&self, vote: &Vote, memory: &Memory) -> Option<usize> {
         let votes = self.votes.iter();
-        let (left, votes): (Vec<&Vote>, Vec<&Vote>) =
-            votes.partition(|other| other.position.leaves(led));
-        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes
+        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) =
+            votes.partition(|other| vote.position.covers(&other.position));
+        let (left, beyond): (Vec<&Vote>, Vec<&Vote>) = beyond
             .into_iter()
-            .partition(|other| vote.position.covers(&other.position));
+            .partition(|other| self.has_left(other, memory));
         let is_least = beyond.iter().any(|other| other.position.has_log());
         let can_lead = !is_least && covered.len() >= self.quorum;
         can_lead.then_some(covered.len() + left.len())

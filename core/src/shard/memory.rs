@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
-use super::position::Led;
+use super::led::Led;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
@@ -31,8 +31,12 @@ pub(super) struct Memory {
     /// it has to have that much, whatever the voters say: one of them may have lost the end of its
     /// log, or all of it.
     pub(super) committed: i64,
-    /// The present, or last, leader that was made one in this tenure.
-    pub(super) led: Option<Led>,
+    /// With what logs leaders were made in this tenure.
+    pub(super) led: Led,
+    /// Where the log of the present leader ended when it was looked at last.
+    pub(super) ends_at: i64,
+    /// The last term in which this tenure told anybody to lead.
+    pub(super) promoted: Term,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
@@ -57,7 +61,9 @@ impl Memory {
             began: Timestamp::default(),
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
-            led: None,
+            led: Led::default(),
+            ends_at: EntryId::NONE.offset,
+            promoted: Term::NEVER,
             undecided: BTreeSet::new(),
             unexplained: 0,
             failed: BTreeMap::new(),
@@ -175,6 +181,11 @@ impl Memory {
     /// Whether a replica may really be in this term.
     pub(super) fn is_plausible(&self, term: Term, stored: Term, context: &Context) -> bool {
         term.0.saturating_sub(stored.0) <= context.timing.term_jump
+    }
+
+    /// The chosen one could not lead.
+    pub(super) fn could_not_lead(&mut self, server: &ServerId) {
+        *self.failed.entry(server.clone()).or_default() += 1;
     }
 
     /// A follower has lost its disk, and nobody could be elected without it. It is told of once.

@@ -18,6 +18,7 @@ mod followers;
 mod intent;
 mod leaders;
 mod leadership;
+mod led;
 mod memory;
 mod parked;
 mod position;

@@ -19,31 +19,8 @@ pub(super) struct Position {
     term: Term,
     /// Whether `commit` is known: it is of a replica that told its head, too.
     is_told: bool,
-    /// Whether it led in its term before.
-    led: bool,
-}
-
-/// A leader, and how its log ended when it was made one: all of that is committed, and can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Led {
-    pub(super) term: Term,
-    pub(super) head: EntryId,
-}
-
-impl Led {
-    /// Whether a log that ends like this goes another way: its last entry is of a leader between
-    /// the one that wrote the end of this one's log and this one, which never had it. By the order
-    /// of heads alone it would win, though it lacks what was committed by being copied, and not by
-    /// an entry of this leader's term after it (figure 8 of the Raft paper).
-    pub(super) fn is_left_by(&self, head: EntryId) -> bool {
-        self.head.term < head.term && head.term < self.term
-    }
-
-    /// Whether a log that ends like this has all that the leader began with.
-    fn is_in(&self, head: EntryId) -> bool {
-        let is_as_long = head.term == self.head.term && head.offset >= self.head.offset;
-        is_as_long || head.term >= self.term
-    }
+    /// What it was in that term.
+    role: ReplicaRole,
 }
 
 impl Position {
@@ -54,36 +31,19 @@ impl Position {
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term: status.term,
             is_told: status.head_offset >= head.offset,
-            led: status.role == ReplicaRole::Leader,
+            role: status.role,
         }
     }
 
-    /// What is known of a term in which it led. The whole log is committed as soon as one leads, and
-    /// it ends as it did then, or in an entry of this term.
-    pub(super) fn led(&self) -> Option<Led> {
-        let (term, head) = (self.term, self.head);
-        (self.led && self.has_log()).then_some(Led { term, head })
+    /// Whether it led or followed in a later term than this one: somebody led then.
+    pub(super) fn is_of_a_leader_after(&self, term: Term) -> bool {
+        let is_fed = matches!(self.role, ReplicaRole::Leader | ReplicaRole::Follower);
+        is_fed && self.term > term
     }
 
-    /// What is known of a term in which it is made leader.
-    pub(super) fn leads_in(&self, term: Term) -> Option<Led> {
-        let head = self.head;
-        self.has_log().then_some(Led { term, head })
-    }
-
-    /// Whether it goes another way than this leader's log.
-    pub(super) fn leaves(&self, led: Option<Led>) -> bool {
-        led.is_some_and(|led| led.is_left_by(self.head))
-    }
-
-    /// Whether it has all that this leader began with.
-    pub(super) fn has_what(&self, led: Option<Led>) -> bool {
-        led.is_none_or(|led| led.is_in(self.head))
-    }
-
-    /// Whether it ends in a later term. A leader takes no follower that does.
-    pub(super) fn is_younger_than(&self, other: &Self) -> bool {
-        self.head.term > other.head.term
+    /// The last entry of its log.
+    pub(super) fn head(&self) -> EntryId {
+        self.head
     }
 
     pub(super) fn has_log(&self) -> bool {
@@ -103,11 +63,18 @@ impl Position {
     /// Whether it has everything that the other may have acknowledged.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self.has_log(), other.has_log()) {
-            (true, true) => self.head >= other.head,
+            (true, true) => self.head >= other.head && !self.lacks_what_was_committed(other),
             (false, true) => self.commit >= other.head.offset,
             (true, false) => self.commit >= other.commit || self.continues(other),
             (false, false) => self.commit >= other.commit,
         }
+    }
+
+    /// Whether its log, greater by its head, ends before what a later leader committed of earlier
+    /// terms. A log that was truncated below its database tells of what was given up.
+    pub(super) fn lacks_what_was_committed(&self, other: &Self) -> bool {
+        let is_of_an_earlier_leader = self.has_log() && self.head.term < other.term;
+        is_of_an_earlier_leader && other.may_lead() && self.offset() < other.commit
     }
 
     /// Whether its log was written by a leader that had everything that the other, which has no
@@ -169,6 +136,18 @@ mod tests {
             ("greater head", at((2, 5), 5, 2), at((1, 9), 9, 1), true),
             ("smaller head", at((1, 9), 9, 2), at((2, 5), 5, 2), false),
             ("equal heads", at((2, 5), 4, 2), at((2, 5), 5, 2), true),
+            (
+                "greater head, short of what is committed",
+                at((1, 28), 20, 1),
+                at((0, 29), 29, 2),
+                false,
+            ),
+            (
+                "greater head, as far as what is committed",
+                at((1, 29), 20, 1),
+                at((0, 30), 29, 2),
+                true,
+            ),
             (
                 "snapshot over a log within it",
                 at(NO_LOG, 30, 2),
@@ -234,6 +213,14 @@ mod tests {
         for (row, one, other, covers) in rows {
             assert_eq!(one.covers(&other), covers, "{row}");
         }
+    }
+
+    #[test]
+    fn one_without_a_log_has_left_no_other() {
+        let committed = at((0, 29), 29, 2);
+        assert!(at((1, 28), 20, 1).lacks_what_was_committed(&committed));
+        assert!(!at(NO_LOG, 20, 1).lacks_what_was_committed(&committed));
+        assert!(!at((1, 28), 29, 1).lacks_what_was_committed(&committed));
     }
 
     #[test]

@@ -8,7 +8,6 @@ use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
-use super::position::Led;
 use crate::call::{
     Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature, ReplicaRole,
 };
@@ -33,8 +32,8 @@ pub(super) struct Promotion {
     unproved: bool,
     /// It has said that it leads.
     leads: bool,
-    /// With which log it is to lead, if it has one.
-    led: Option<Led>,
+    /// Where its log ends.
+    head: EntryId,
 }
 
 /// The leader is on its way to the store.
@@ -63,7 +62,7 @@ impl Promotion {
         fencing: &mut Fencing,
         shard: &ShardMetadata,
         winner: Vote,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Self {
         let unproved = fencing.is_unproved(&winner);
@@ -78,8 +77,9 @@ impl Promotion {
         let quorum = shard.ensemble.len() / 2 + 1;
         let told = fencing.votes.iter();
         let told = told.filter(|vote| is_follower(&vote.server));
-        // One that is younger would be refused, and the leader with it.
-        let told = told.filter(|vote| !vote.position.is_younger_than(&position));
+        // One that has left the last leader's log would be refused, and the leader with it.
+        let told =
+            told.filter(|vote| position.covers(&vote.position) || !fencing.has_left(vote, memory));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
         let told = spare(told.collect(), quorum, memory.unexplained);
         let follower_maps = told
@@ -124,6 +124,7 @@ impl Promotion {
             features_supported: common_features(shard, cx),
         });
         let request = memory.call(&leader, call, cx);
+        memory.promoted = fencing.term;
         cx.leaders.set(memory.id, Some(leader.id()));
         Self {
             term: fencing.term,
@@ -135,7 +136,7 @@ impl Promotion {
             reachable,
             unproved,
             leads: false,
-            led: position.leads_in(fencing.term),
+            head: position.head(),
         }
     }
 
@@ -167,7 +168,7 @@ impl Promotion {
         match &became {
             Ok(Some(_)) => memory.failed.clear(),
             Ok(None) => {}
-            Err(_) => *memory.failed.entry(self.leader.id()).or_default() += 1,
+            Err(_) => memory.could_not_lead(&self.leader.id()),
         }
         became
     }
@@ -219,7 +220,8 @@ impl Promotion {
         memory.stuck.clear();
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
-        memory.led = self.led;
+        memory.led.record(*term, self.head);
+        memory.ends_at = self.head.offset;
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -4,6 +4,7 @@ mod disks;
 mod forgetting;
 mod late;
 mod left;
+mod needed;
 mod spared;
 mod turns;
 mod unkind;
@@ -38,6 +39,12 @@ fn new_cluster() -> World {
     let mut world = World::new();
     world.configure(Some(CONFIGURATION));
     world
+}
+
+/// The coordinator wins, and does what there is to do.
+fn start(world: &mut World) {
+    world.configure(Some(CONFIGURATION));
+    world.settle();
 }
 
 fn of_shard(call: &Call) -> bool {

@@ -21,6 +21,7 @@ use super::memory::Memory;
 use crate::backoff::Backoff;
 use crate::call::{Answer, CallError, ReplicaRole, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
+use crate::context::Context;
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 
 /// What all voters remember.
@@ -74,8 +75,10 @@ impl Recall {
             .collect();
         let is_new = !shard.was_led();
         let mut recall = Self::with(voters, is_new, is_new);
-        // Those that were heard of last time could not decide it.
-        if memory.undecided.is_empty() {
+        // Those that were heard of last time may have been too few, or unable; and a majority that
+        // nodes are removed from need not be one of those that were there before.
+        let is_first = memory.undecided.is_empty() && memory.unexplained == 0;
+        if is_first && memory.failed.is_empty() && shard.removed_nodes.is_empty() {
             recall.spare = Some(cx.context.now.after(cx.context.timing.spare));
         }
         recall
@@ -125,6 +128,13 @@ impl Recall {
             && let Some((server, knowledge)) = self.closed(voters)
         {
             *knowledge = Knowledge::probe(server, memory, cx);
+        }
+    }
+
+    /// They are spared for as long once more, if they are yet: the store may have been slow.
+    pub(super) fn spare_longer(&mut self, context: &Context) {
+        if let Some(until) = &mut self.spare {
+            *until = context.now.after(context.timing.spare);
         }
     }
 
@@ -288,6 +298,7 @@ impl Recall {
             return Some(id);
         };
         *knowledge = knowledge.answered(result, server, memory, cx);
+        self.probe(voters, memory, cx);
         Some(id)
     }
 

@@ -1,16 +1,11 @@
 //! Disks that are lost at the wrong moment, and losses that an operator has accepted.
 
 use super::forgetting::{blocked, fenced, status};
-use super::{ALL, LIFE, SHARD, calls_of_shard, head, leader, others, promotions, replica};
+use super::{ALL, LIFE, SHARD, calls_of_shard, head, leader, others, promotions, replica, start};
 use crate::call::{CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::ShardStatus;
-use crate::scripted::{CONFIGURATION, World};
+use crate::scripted::World;
 use crate::{Effect, Report, Term};
-
-fn start(world: &mut World) {
-    world.configure(Some(CONFIGURATION));
-    world.settle();
-}
 
 /// Two of three lost their disks, which was accepted; the third has all of it, and does not answer
 /// this call yet.

@@ -161,12 +161,14 @@ impl World<'_> {
         if votes == voters.len() / 2 + 1 {
             self.sometimes.hit("elected_by_the_least_majority");
         }
-        // A log that has left the last leader's neither leads nor follows, though it is greater.
+        // A log that has left the last leader's neither leads nor follows, though it is greater, where
+        // that is known.
         let readable = self.history.readable.get(&id);
         let has_left = |head: &EntryId| readable.is_some_and(|it| it.is_left_by(*head));
         let best = heads.values().filter(|head| !has_left(head)).max();
         let head = heads.get(&to).copied();
-        if head.as_ref() != best || !shard.ensemble.iter().any(|member| member.id() == to) {
+        let is_best = head.as_ref() == best || head.as_ref() == heads.values().max();
+        if !is_best || !shard.ensemble.iter().any(|member| member.id() == to) {
             return Err(self.violation("T6", format!("{about}: heads {heads:?}")));
         }
         let followers: BTreeMap<_, _> = shard
@@ -174,7 +176,7 @@ impl World<'_> {
             .iter()
             .filter(|member| member.id() != to)
             .filter_map(|member| Some((member.internal.clone(), *heads.get(&member.id())?)))
-            .filter(|(_, head)| !has_left(head))
+            .filter(|(_, fenced)| !has_left(fenced) || head >= Some(*fenced))
             .collect();
         let told = &call.follower_maps;
         // One may be left out where the chosen one could not lead before.
