@@ -20,14 +20,15 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::call_error::CallError;
+use super::carried::Carried;
 use super::connections::Deadlines;
 use super::identity::Identity;
 use super::reach::Reach;
 use super::{call, convert, outgoing};
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
-/// Entries are sent in several messages above this, so that a sign of life is not long in coming.
-const COMFORTABLE: usize = 4 << 20;
+/// Entries are sent in several messages above this.
+const COMFORTABLE: usize = 512 << 10;
 /// How long Raft leaves a node alone that could not be reached.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -38,6 +39,7 @@ pub struct Peer {
     reach: Reach,
     channel: Result<Channel, String>,
     deadlines: Deadlines,
+    carried: Option<Carried>,
 }
 
 impl Peer {
@@ -54,6 +56,7 @@ impl Peer {
             reach: Reach::new(node, address),
             channel,
             deadlines,
+            carried: None,
         }
     }
 
@@ -82,6 +85,30 @@ impl Peer {
         Ok(answer.delay.map(Duration::from_millis))
     }
 
+    fn append_message(
+        &self,
+        request: &AppendEntriesRequest<TypeConfig>,
+    ) -> Result<wire::AppendRequest, CallError> {
+        let envelope = self.identity.envelope(self.node);
+        Ok(convert::to_append(envelope, request)?)
+    }
+
+    fn carry(
+        &self,
+        request: &AppendEntriesRequest<TypeConfig>,
+        last: LogId<NodeId>,
+    ) -> Result<Carried, RPCError<NodeId, Member, RaftError<NodeId>>> {
+        let message = self.append_message(request)?;
+        let bytes = message.encoded_len();
+        let entries = request.entries.len();
+        if entries > 1 && bytes > COMFORTABLE {
+            let half = u64::try_from(entries / 2).unwrap_or(1);
+            return Err(PayloadTooLarge::new_entries_hint(half).into());
+        }
+        let (client, least) = (self.client()?, self.deadlines.append);
+        Ok(Carried::send(client, request, last, message, bytes, least))
+    }
+
     fn client(&self) -> Result<RaftClient<Channel>, CallError> {
         call::client(&self.channel)
     }
@@ -105,19 +132,26 @@ impl RaftNetwork<TypeConfig> for Peer {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, RPCError<NodeId, Member, RaftError<NodeId>>> {
-        let envelope = self.identity.envelope(self.node);
-        let message = convert::to_append(envelope, &request).map_err(CallError::from)?;
-        let entries = request.entries.len();
-        if entries > 1 && message.encoded_len() > COMFORTABLE {
-            let half = u64::try_from(entries / 2).unwrap_or(1);
-            return Err(PayloadTooLarge::new_entries_hint(half).into());
+        let Some(last) = request.entries.last().map(|entry| entry.log_id) else {
+            let message = self.append_message(&request)?;
+            let call = |mut client: RaftClient<Channel>, request| async move {
+                client.append(request).await
+            };
+            let answer = self.ask(option.hard_ttl(), message, call).await;
+            self.reach.heard(&answer);
+            return Ok(convert::appended(answer?).map_err(CallError::from)?);
+        };
+        if !self.carried.as_ref().is_some_and(|it| it.begins(&request)) {
+            self.carried = Some(self.carry(&request, last)?);
         }
-        let call =
-            |mut client: RaftClient<Channel>, request| async move { client.append(request).await };
-        let answer = self.ask(option.hard_ttl(), message, call).await;
+        let Some(carried) = &mut self.carried else {
+            return Err(CallError::TimedOut(option.hard_ttl()).into());
+        };
+        let answer = carried.answer().await;
+        let answer = answer.and_then(|it| Ok(carried.meant(convert::appended(it)?, last)));
+        self.carried = None;
         self.reach.heard(&answer);
-        let answer = answer?;
-        Ok(convert::appended(answer).map_err(CallError::from)?)
+        Ok(answer?)
     }
 
     /// Never called: [`full_snapshot`](Self::full_snapshot) is.

@@ -24,6 +24,8 @@ use crate::raft::types::{Member, NodeId, TypeConfig};
 pub struct Deadlines {
     /// For an answer to what is asked beside Raft.
     pub ask: Duration,
+    /// For entries to be answered, and the longer the larger they are.
+    pub append: Duration,
     /// For name resolution, TCP and TLS.
     pub dial: Duration,
     /// For the next part of a snapshot to be taken, or to come.
@@ -36,6 +38,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         Self {
             ask: Duration::from_secs(1),
+            append: Duration::from_secs(2),
             dial: Duration::from_secs(1),
             part: Duration::from_secs(5),
             install: Duration::from_secs(60),

@@ -2,6 +2,7 @@
 
 mod call;
 mod call_error;
+mod carried;
 mod client;
 mod connections;
 mod convert;

@@ -20,7 +20,7 @@ const COMMITTED: &str = "committed";
 const PURGED: &str = "purged";
 const VOTE: &str = "vote";
 /// The most that is read at a time for a follower, in bytes.
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 256 << 10;
 
 /// The log of one node.
 #[derive(Clone)]

@@ -3,7 +3,9 @@
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use super::support::{LONG, Node, OURS, SHORT, append, connections, vote};
+use openraft::raft::AppendEntriesResponse;
+
+use super::support::{LONG, Node, OURS, SHORT, append, append_entries, connections, log_id, vote};
 
 #[tokio::test]
 async fn a_node_that_takes_calls_and_never_answers_is_given_up() {
@@ -79,4 +81,25 @@ async fn an_address_that_is_none_is_named() {
         assert!(error.contains(&format!("'{address}'")), "{error}");
         assert!(error.contains("host:port"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn entries_that_take_longer_than_raft_waits_arrive_though_it_sends_them_again() {
+    let node = Node::start(2, OURS).await;
+    node.heard.entry_permits.forget_permits(1000);
+    let connections = connections(1, OURS);
+    let mut peer = connections.peer(2, &node.address().to_string());
+    for up_to in [3, 3, 5] {
+        let answer = append_entries(&mut peer, up_to, SHORT).await;
+        assert!(answer.is_none(), "{answer:?}");
+    }
+    // One more would be taken for the second time of sending.
+    node.heard.entry_permits.add_permits(1);
+    let answer = append_entries(&mut peer, 5, LONG).await;
+    let first = AppendEntriesResponse::PartialSuccess(Some(log_id(3)));
+    assert_eq!(answer, Some(first));
+    assert_eq!(node.heard.counts()[0], 1);
+    node.heard.entry_permits.add_permits(1);
+    let answer = append_entries(&mut peer, 5, LONG).await;
+    assert_eq!(answer, Some(AppendEntriesResponse::Success));
 }

@@ -12,7 +12,8 @@ use openraft::error::{RPCError, RaftError};
 use openraft::network::{RPCOption, RaftNetwork};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use openraft::{
-    CommittedLeaderId, LogId, Membership, Snapshot, SnapshotMeta, StoredMembership, Vote,
+    CommittedLeaderId, Entry, EntryPayload, LogId, Membership, Snapshot, SnapshotMeta,
+    StoredMembership, Vote,
 };
 use stepdown_wire::port::Listener;
 use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
@@ -45,6 +46,8 @@ pub struct Heard {
     pub snapshots: Mutex<Vec<Installed>>,
     /// A vote needs one of these.
     pub vote_permits: Semaphore,
+    /// Entries need one of these.
+    pub entry_permits: Semaphore,
 }
 
 impl Heard {
@@ -67,6 +70,7 @@ impl Default for Heard {
             is_formed: AtomicBool::new(true),
             snapshots: Mutex::default(),
             vote_permits: Semaphore::new(1000),
+            entry_permits: Semaphore::new(1000),
         }
     }
 }
@@ -75,8 +79,11 @@ impl Default for Heard {
 impl Replica for Heard {
     async fn append(
         &self,
-        _: AppendEntriesRequest<TypeConfig>,
+        request: AppendEntriesRequest<TypeConfig>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
+        if !request.entries.is_empty() {
+            self.entry_permits.acquire().await.unwrap().forget();
+        }
         self.appends.fetch_add(1, Ordering::SeqCst);
         Ok(AppendEntriesResponse::Success)
     }
@@ -191,6 +198,35 @@ pub async fn append(
         leader_commit: None,
     };
     peer.append_entries(request, RPCOption::new(within)).await
+}
+
+/// Sends entries up to an index, from the first on.
+pub async fn append_entries(
+    peer: &mut Peer,
+    up_to: u64,
+    within: Duration,
+) -> Option<AppendEntriesResponse<NodeId>> {
+    let request = AppendEntriesRequest {
+        vote: Vote::new_committed(1, 1),
+        prev_log_id: None,
+        entries: (0..=up_to).map(|it| blank(it)).collect(),
+        leader_commit: None,
+    };
+    // As Raft does, whatever the entries' size.
+    let sent = peer.append_entries(request, RPCOption::new(within));
+    let sent = tokio::time::timeout(within, sent).await.ok()?;
+    Some(sent.unwrap())
+}
+
+fn blank(index: u64) -> Entry<TypeConfig> {
+    Entry {
+        log_id: log_id(index),
+        payload: EntryPayload::Blank,
+    }
+}
+
+pub fn log_id(index: u64) -> LogId<NodeId> {
+    LogId::new(CommittedLeaderId::new(1, 1), index)
 }
 
 pub async fn vote(peer: &mut Peer, within: Duration) -> CallResult<VoteResponse<NodeId>> {
