@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openraft::error::{Fatal, InitializeError, RaftError};
 use openraft::storage::RaftLogStorage;
-use openraft::{LogId, Raft, RaftNetworkFactory, ServerState};
+use openraft::{LogId, Raft, RaftNetworkFactory, ServerState, StorageError, Vote};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 use tracing::error;
@@ -58,6 +58,7 @@ impl Node {
         let state = StateStore::new(database.clone())?;
         let held = state.watch();
         let mut log = LogStore::new(database.clone());
+        stand_anew(id, &mut log).await.map_err(Fatal::from)?;
         let began_at = log.get_log_state().await.map_err(Fatal::from)?.last_log_id;
         let raft = Raft::new(id, timing.config()?, network, log, state).await?;
         let terms = handover::follow(raft.server_metrics());
@@ -180,6 +181,18 @@ impl Node {
         // Only a panic there could fail this, and then it has stopped as well.
         let _ = self.raft.shutdown().await;
     }
+}
+
+/// A leader that is started again stands for election again. Raft would have it lead on in its term,
+/// which is no use after a restart, and where its directory is an older copy of what it was then, its
+/// entries would take the place of what is committed.
+async fn stand_anew(id: NodeId, log: &mut LogStore) -> Result<(), StorageError<NodeId>> {
+    let vote = log.read_vote().await?;
+    let led = vote.filter(|vote| vote.committed && vote.leader_id.node_id == id);
+    if let Some(vote) = led {
+        log.save_vote(&Vote::new(vote.leader_id.term, id)).await?;
+    }
+    Ok(())
 }
 
 /// Says why a node has stopped that was not told to.

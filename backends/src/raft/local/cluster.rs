@@ -52,7 +52,7 @@ impl LocalCluster {
     }
 
     /// Locks a node's directory, once the tasks of a node that was killed have let go of it.
-    async fn lock(&self, id: NodeId) -> Result<Directory, OpenError> {
+    pub(super) async fn lock(&self, id: NodeId) -> Result<Directory, OpenError> {
         let path = self.path.join(id.to_string());
         for _ in 0..1_000 {
             match Directory::lock(&path) {

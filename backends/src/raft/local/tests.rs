@@ -210,6 +210,32 @@ async fn all_nodes_killed_at_once_come_back_with_all_that_was_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_started_again_on_an_older_copy_of_its_directory_does_not_lead_on() {
+    let _alone = alone().await;
+    let (directory, cluster) = three().await;
+    let (node, leader, reports) = led(&cluster).await;
+    let id = node.id();
+    let first = stored(&leader, None, 1).await;
+    let file = directory.path().join(id.to_string()).join("raft.redb");
+    let copy = directory.path().join("copy");
+    std::fs::copy(&file, &copy).unwrap();
+    let second = stored(&leader, Some(&first), 2).await;
+    // Both others have it, or one could take the other's vote without it.
+    for node in cluster.nodes() {
+        let mut held = node.held.clone();
+        let has_it = held.wait_for(|held| held.machine.version() == Some(2));
+        timeout(LIMIT, has_it).await.unwrap().unwrap();
+    }
+    drop((node, leader, reports));
+    cluster.kill(id).await;
+    cluster.lock(id).await.map(drop).unwrap();
+    std::fs::rename(&copy, &file).unwrap();
+    cluster.start(id).await.unwrap();
+    let (_, leader, _reports) = led(&cluster).await;
+    assert_eq!(found(&leader).await, (second, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_away_while_the_log_was_compacted_catches_up() {
     let _alone = alone().await;
     let (_directory, cluster) = three().await;

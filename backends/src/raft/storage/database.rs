@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openraft::LogId;
 use redb::{Durability, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct Database {
     redb: redb::Database,
     /// How many bytes were put into the log since the last snapshot, or since it was opened.
     log_bytes: AtomicU64,
+    /// How many entries the machine has taken in, by the highest index.
+    applied: AtomicU64,
     medium: Arc<dyn Medium>,
 }
 
@@ -64,6 +67,7 @@ impl Database {
         Ok(Self {
             redb,
             log_bytes: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
             medium,
         })
     }
@@ -93,6 +97,16 @@ impl Database {
 
     pub(super) fn logged(&self, bytes: u64) {
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The machine has taken in everything before this index.
+    pub(super) fn applied_before(&self) -> u64 {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn applied(&self, last: Option<LogId<NodeId>>) {
+        let before = last.map_or(0, |last| last.index.saturating_add(1));
+        self.applied.fetch_max(before, Ordering::SeqCst);
     }
 
     pub(super) fn compacted(&self) {
@@ -276,6 +290,7 @@ fn refuse(file: &str, fault: Fault) -> OpenError {
         fault @ (Fault::Damaged(_)
         | Fault::Diverged(_)
         | Fault::Json(_)
+        | Fault::Overruled { .. }
         | Fault::Redb(_)
         | Fault::Thread(_)) => OpenError::Damaged {
             file,

@@ -65,6 +65,16 @@ pub enum Fault {
     /// A record can't be read or written as text.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// The leader has something else where the machine has taken in an entry already.
+    #[error(
+        "entry {index} was committed here, and the leader has another in its place: a node was \
+         started on an old copy of its directory; export the documents of every node before you \
+         go on"
+    )]
+    Overruled {
+        /// The first such entry.
+        index: u64,
+    },
     /// The database says no.
     #[error(transparent)]
     Redb(#[from] redb::Error),

@@ -31,6 +31,7 @@ impl StateStore {
             Some(bytes) => Held::decode(&bytes)?,
             None => Held::default(),
         };
+        database.applied(held.last);
         Ok(Self {
             database,
             held: watch::Sender::new(Arc::new(held)),
@@ -81,6 +82,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
             held.last = Some(entry.log_id);
             answers.push(answer);
         }
+        self.database.applied(held.last);
         self.held.send_replace(Arc::new(held));
         Ok(answers)
     }
@@ -113,6 +115,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
             let subject = ErrorSubject::Snapshot(Some(meta.signature()));
             fault.at(subject, ErrorVerb::Write)
         })?;
+        self.database.applied(held.last);
         self.held.send_replace(Arc::new(held));
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use openraft::StorageError;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::{StoreBuilder, Suite};
+use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, StorageError};
 use tempfile::TempDir;
 
 use super::super::types::{NodeId, TypeConfig};
@@ -28,6 +29,31 @@ fn the_storage_does_all_that_raft_asks_of_one() {
 
 fn open(directory: &TempDir) -> Result<Database, OpenError> {
     Database::open(Arc::new(Directory::lock(directory.path())?))
+}
+
+#[tokio::test]
+async fn what_the_machine_has_taken_in_is_not_truncated() {
+    let directory = TempDir::new().unwrap();
+    let database = Arc::new(open(&directory).unwrap());
+    let mut state = StateStore::new(database.clone()).unwrap();
+    let mut log = LogStore::new(database);
+    let blank = |index| Entry::<TypeConfig> {
+        log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
+        payload: EntryPayload::Blank,
+    };
+    log.blocking_append((0..4).map(blank)).await.unwrap();
+    state.apply((0..3).map(blank)).await.unwrap();
+    let error = log.truncate(blank(2).log_id).await.unwrap_err().to_string();
+    assert!(error.contains("an old copy of its directory"), "{error}");
+    assert_eq!(
+        log.get_log_state().await.unwrap().last_log_id,
+        Some(blank(3).log_id)
+    );
+    log.truncate(blank(3).log_id).await.unwrap();
+    assert_eq!(
+        log.get_log_state().await.unwrap().last_log_id,
+        Some(blank(2).log_id)
+    );
 }
 
 #[test]
