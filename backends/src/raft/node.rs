@@ -118,7 +118,7 @@ impl Node {
     }
 
     /// Forms a new cluster of these members, unless there is one already. Every one of them may do
-    /// so, if all do it with the same members.
+    /// so, if all do it with the same members; but each stands for election then.
     pub async fn form(&self, members: BTreeMap<NodeId, Member>) -> Result<(), StartError> {
         match self.raft.initialize(members).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
