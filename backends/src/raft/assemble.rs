@@ -47,6 +47,7 @@ impl Node {
             hints: following,
             sizes: StatusSize::unlimited(),
             head_check_every: Timing::default().head_check_every,
+            failure: self.failure.subscribe(),
         }
     }
 }

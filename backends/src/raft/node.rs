@@ -10,7 +10,6 @@ use openraft::storage::RaftLogStorage;
 use openraft::{LogId, Raft, RaftNetworkFactory, ServerState, StorageError, Vote};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
-use tracing::error;
 
 use super::command::{Applied, ClusterId, Command};
 use super::error::{StartError, WriteError};
@@ -44,6 +43,8 @@ pub struct Node {
     /// Locked while a leader is asked for its place.
     pub(super) asking: Mutex<()>,
     coordinators: AtomicU64,
+    /// Why it has ended, where nobody asked it to.
+    pub(super) failure: watch::Sender<Option<Arc<str>>>,
 }
 
 impl Node {
@@ -79,6 +80,7 @@ impl Node {
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),
+            failure: watch::Sender::default(),
         }))
     }
 
@@ -195,19 +197,18 @@ async fn stand_anew(id: NodeId, log: &mut LogStore) -> Result<(), StorageError<N
     Ok(())
 }
 
-/// Says why a node has stopped that was not told to.
+/// Says when a node has stopped that was not told to, and why. Ends with the node.
 pub(super) async fn tell_of_its_end(node: Arc<Node>) {
     let mut metrics = node.raft.metrics();
     let ended = metrics.wait_for(|metrics| metrics.running_state.is_err());
-    if let Ok(metrics) = ended.await
-        && let Err(fatal) = &metrics.running_state
-        && *fatal != Fatal::Stopped
-    {
-        error!(
-            error = fatal as &dyn std::error::Error,
-            "The Raft node has stopped: it needs a disk that can be written, and a new start"
-        );
-    }
+    let reason = match ended.await.as_deref() {
+        Ok(metrics) => match &metrics.running_state {
+            Ok(()) | Err(Fatal::Stopped) => return,
+            Err(fatal @ (Fatal::StorageError(_) | Fatal::Panicked)) => fatal.to_string(),
+        },
+        Err(_) => Fatal::<NodeId>::Panicked.to_string(),
+    };
+    node.failure.send_replace(Some(reason.into()));
 }
 
 /// Asks for a snapshot when the log has grown well beyond what it makes. Ends with the node.

@@ -124,9 +124,22 @@ impl Administration {
         })
     }
 
-    /// Fails unless a majority of these would be there: a cluster that has none can't be changed
-    /// any more.
-    pub(super) async fn check_majority(&self, voters: &BTreeSet<NodeId>) -> Result<(), AdminError> {
+    /// Fails unless a majority is there both of those that vote and of those that would: it takes
+    /// both to change the members, and a cluster that has none can't be changed any more.
+    pub(super) async fn check_majorities(
+        &self,
+        present: &BTreeSet<NodeId>,
+        next: &BTreeSet<NodeId>,
+    ) -> Result<(), AdminError> {
+        self.check_majority(present, "vote").await?;
+        self.check_majority(next, "would vote").await
+    }
+
+    async fn check_majority(
+        &self,
+        voters: &BTreeSet<NodeId>,
+        vote: &'static str,
+    ) -> Result<(), AdminError> {
         let membership = self.membership();
         let others = voters.iter().filter(|id| **id != self.node.id());
         let answers = join_all(others.map(|id| {
@@ -146,6 +159,7 @@ impl Administration {
             .map(|(member, error)| format!("{member}: {error}"));
         Err(AdminError::NoMajority {
             voters: voters.len(),
+            vote,
             silent: reasons.collect(),
         })
     }

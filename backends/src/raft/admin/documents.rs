@@ -11,6 +11,10 @@ use crate::raft::command::{Applied, Command};
 use crate::raft::machine::{Machine, StatusRecord};
 use crate::raft::store::MAX_BYTES;
 
+/// The largest configuration, in bytes: some ten thousand data servers. Escaped, it is still far
+/// from the largest message.
+const LARGEST_CONFIGURATION: u64 = 4 << 20;
+
 impl Administration {
     /// Both documents, no older than this call.
     pub(super) async fn export(&self) -> Result<wire::ExportResponse, AdminError> {
@@ -28,8 +32,11 @@ impl Administration {
         let status = read(text)?;
         let bytes = status.estimated_bytes();
         if bytes > MAX_BYTES {
-            let most = MAX_BYTES;
-            return Err(AdminError::TooLarge { bytes, most });
+            return Err(AdminError::TooLarge {
+                what: "status",
+                bytes,
+                most: MAX_BYTES,
+            });
         }
         let (fatal, odd): (Vec<_>, Vec<_>) =
             status.problems().into_iter().partition(|it| it.is_fatal());
@@ -69,6 +76,14 @@ impl Administration {
         text: &str,
     ) -> Result<wire::ImportConfigurationResponse, AdminError> {
         self.check_leads()?;
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if bytes > LARGEST_CONFIGURATION {
+            return Err(AdminError::TooLarge {
+                what: "configuration",
+                bytes,
+                most: LARGEST_CONFIGURATION,
+            });
+        }
         ClusterConfiguration::read(Some(text)).map_err(AdminError::Configuration)?;
         let held = self.node.read().await.map_err(AdminError::Raft)?;
         let present = &held.machine.configuration;

@@ -58,11 +58,14 @@ pub(super) enum AdminError {
     #[error("{address} does not answer: {reason}")]
     NoAnswer { address: String, reason: String },
     #[error(
-        "of the {voters} that would vote no majority answers, and without one nothing can be \
-         changed any more: {}",
+        "of the {voters} that {vote} no majority answers, and without one nothing can be changed: {}",
         .silent.join("; ")
     )]
-    NoMajority { voters: usize, silent: Vec<String> },
+    NoMajority {
+        voters: usize,
+        vote: &'static str,
+        silent: Vec<String>,
+    },
     #[error("{0} does not vote, and so can't lead")]
     NotAVoter(Member),
     #[error("this node does not lead; {}", leader(.0))]
@@ -79,8 +82,12 @@ pub(super) enum AdminError {
     SameName(Member),
     #[error("no majority has agreed within {0:?}; it may still happen: look at the status")]
     TimedOut(Duration),
-    #[error("the status has {bytes} bytes; no more than {most} are taken")]
-    TooLarge { bytes: u64, most: u64 },
+    #[error("the {what} has {bytes} bytes; no more than {most} are taken")]
+    TooLarge {
+        what: &'static str,
+        bytes: u64,
+        most: u64,
+    },
     #[error("{0}; put it right first")]
     Undecodable(DecodeError),
     #[error("{address} is forming a cluster of its own, with others; end that first")]

@@ -77,7 +77,7 @@ impl Administration {
         &self,
         id: NodeId,
         member: &Member,
-        mut voters: BTreeSet<NodeId>,
+        present: BTreeSet<NodeId>,
     ) -> Result<Vec<wire::MemberStatus>, AdminError> {
         let membership = self.membership();
         let at_same =
@@ -85,11 +85,12 @@ impl Administration {
         let replaced: Vec<_> = membership.nodes().filter(at_same).collect();
         let told = replaced.iter().map(|(id, it)| self.told(**id, it));
         let told: Vec<_> = told.collect();
+        let mut voters = present.clone();
         for (other, _) in &replaced {
             voters.remove(other);
         }
         voters.insert(id);
-        self.check_majority(&voters).await?;
+        self.check_majorities(&present, &voters).await?;
         self.change(ChangeMembers::ReplaceAllVoters(voters), false)
             .await?;
         let learners: BTreeSet<_> = told
@@ -133,7 +134,8 @@ impl Administration {
     pub(super) async fn remove(&self, who: &str) -> Result<wire::RemoveResponse, AdminError> {
         self.check_leads()?;
         let _changes = self.changes.lock().await;
-        let mut voters = self.finished().await?;
+        let present = self.finished().await?;
+        let mut voters = present.clone();
         let (id, member) = self.find(who)?;
         let removed = |handed_over| wire::RemoveResponse {
             member: Some(self.told(id, &member)),
@@ -148,7 +150,7 @@ impl Administration {
         if voters.is_empty() {
             return Err(AdminError::LastVoter(member));
         }
-        self.check_majority(&voters).await?;
+        self.check_majorities(&present, &voters).await?;
         if id == self.node.id() {
             let (successor, its) = self.best_successor(&voters).await?;
             self.hand_over(successor, &its).await?;

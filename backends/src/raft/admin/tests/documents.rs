@@ -122,6 +122,8 @@ async fn a_configuration_comes_in_if_it_can_be_put_in_force() {
         let refused = import(text).await.unwrap_err();
         assert!(refused.contains("the configuration"), "{refused}");
     }
+    let refused = import(&"#".repeat((4 << 20) + 1)).await.unwrap_err();
+    assert!(refused.contains("no more than 4194304"), "{refused}");
     let first = import(CONFIGURATION).await.unwrap();
     let again = import(CONFIGURATION).await.unwrap();
     assert_eq!((first.already, again.already), (false, true));

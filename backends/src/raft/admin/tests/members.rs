@@ -163,3 +163,22 @@ async fn a_node_of_another_cluster_or_of_a_name_that_is_taken_is_not_taken_in() 
     let refused = client.add(request("127.0.0.1:1")).await.unwrap_err();
     assert!(refused.to_string().contains("does not answer"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_vote_the_dead_one_is_not_removed_but_said_to_be_missed() {
+    let _alone = alone().await;
+    let mut nodes = cluster(&["a", "b"]).await;
+    let first = leader(&nodes).await.id;
+    let dead = nodes.iter().position(|it| it.id != first).unwrap();
+    let (client, name) = (
+        leader(&nodes).await.client(),
+        nodes[dead].member.name.clone(),
+    );
+    nodes[dead].stop().await;
+    let refused = remove(&client, &name).await.unwrap_err();
+    assert!(
+        refused.contains("of the 2 that vote no majority answers"),
+        "{refused}"
+    );
+    assert!(!client.status().await.unwrap().changing);
+}
