@@ -49,6 +49,8 @@ impl From<Fatal<NodeId>> for StartError {
     }
 }
 
+pub(super) const NOT_LEADING: &str = "this node does not lead";
+
 /// Why it is not known whether an entry was applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {

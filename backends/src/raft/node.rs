@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use openraft::error::{Fatal, InitializeError, RaftError};
+use openraft::error::{ClientWriteError, Fatal, InitializeError, RaftError};
 use openraft::storage::RaftLogStorage;
-use openraft::{LogId, Raft, RaftNetworkFactory, ServerState, StorageError, Vote};
+use openraft::{Raft, RaftNetworkFactory, ServerState, StorageError, Vote};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 
 use super::command::{Applied, ClusterId, Command};
-use super::error::{StartError, WriteError};
+use super::error::{NOT_LEADING, StartError, WriteError};
 use super::handover::{self, Terms};
 use super::peers::Peers;
 use super::seat::{Coordinator, Seat};
@@ -36,8 +36,6 @@ pub struct Node {
     pub(super) seat: Seat,
     pub(super) timing: RaftTiming,
     pub(super) terms: Terms,
-    /// The last entry of its log when it was started.
-    pub(super) began_at: Option<LogId<NodeId>>,
     /// How many of its coordinators campaign.
     pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
@@ -60,7 +58,6 @@ impl Node {
         let held = state.watch();
         let mut log = LogStore::new(database.clone());
         stand_anew(id, &mut log).await.map_err(Fatal::from)?;
-        let began_at = log.get_log_state().await.map_err(Fatal::from)?.last_log_id;
         let raft = Raft::new(id, timing.config()?, network, log, state).await?;
         let terms = handover::follow(raft.server_metrics());
         tokio::spawn(compact(
@@ -76,7 +73,6 @@ impl Node {
             seat: Seat::default(),
             timing,
             terms,
-            began_at,
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),
@@ -137,6 +133,9 @@ impl Node {
     pub async fn write(&self, command: Command) -> Result<Applied, WriteError> {
         match timeout(WRITE_WITHIN, self.raft.client_write(command)).await {
             Ok(Ok(written)) => Ok(written.data),
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
+                Err(WriteError::Raft(NOT_LEADING.to_owned()))
+            }
             Ok(Err(error)) => Err(WriteError::Raft(error.to_string())),
             Err(_) => Err(WriteError::TimedOut(WRITE_WITHIN)),
         }

@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
+use openraft::error::{CheckIsLeaderError, RaftError};
 use openraft::{LogId, LogIdOptionExt};
 use tokio::time::{sleep, timeout};
 
+use super::error::NOT_LEADING;
 use super::node::Node;
 use super::storage::Held;
-use super::types::NodeId;
+use super::types::{Member, NodeId};
 
 impl Node {
     /// How far a reader has to be, now, to have seen all that was acknowledged. Only the leader
     /// can say so.
     pub async fn read_index(&self) -> Result<Option<LogId<NodeId>>, String> {
         match timeout(self.timing.patience(), self.raft.get_read_log_id()).await {
-            // A leader that was started again goes on in its term, and its memory of what it had
-            // committed is older than what it has acknowledged.
-            Ok(Ok((index, _))) => Ok(index.max(self.began_at)),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Ok((index, _))) => Ok(index),
+            Ok(Err(error)) => Err(not_read(&error)),
             Err(_) => Err("no majority has answered in time".to_owned()),
         }
     }
@@ -62,5 +62,15 @@ impl Node {
             .await
             .map(|held| held.clone())
             .map_err(|_| "the node has stopped".to_owned())
+    }
+}
+
+fn not_read(error: &RaftError<NodeId, CheckIsLeaderError<NodeId, Member>>) -> String {
+    match error {
+        RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_)) => NOT_LEADING.to_owned(),
+        RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)) => {
+            "no majority answers".to_owned()
+        }
+        RaftError::Fatal(fatal) => fatal.to_string(),
     }
 }

@@ -105,6 +105,6 @@ through_redb!(
 impl Fault {
     /// As Raft is told of it: it ends the node.
     pub(super) fn at(self, subject: ErrorSubject<NodeId>, verb: ErrorVerb) -> StorageError<NodeId> {
-        StorageIOError::new(subject, verb, AnyError::new(&self)).into()
+        StorageIOError::new(subject, verb, AnyError::error(&self)).into()
     }
 }
