@@ -7,7 +7,7 @@ use openraft::error::Fatal;
 use stepdown_wire::tls::TlsError;
 
 use super::storage::{Fault, OpenError};
-use super::types::NodeId;
+use super::types::{Member, NodeId};
 
 /// Why a node can't start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,21 @@ pub enum StartError {
         address: String,
         /// The system's words.
         error: io::Error,
+    },
+    /// The others look for it at another address.
+    #[error(
+        "{directory} is of node {node}, which its cluster knows as {known} and not at {address}: \
+         start it there, or remove it from the cluster and add it again with an empty directory"
+    )]
+    Moved {
+        /// Its directory.
+        directory: String,
+        /// Its number.
+        node: NodeId,
+        /// What the cluster knows of it.
+        known: Member,
+        /// Where it is now.
+        address: String,
     },
     /// Raft does not start.
     #[error(transparent)]

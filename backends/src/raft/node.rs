@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use openraft::error::{ClientWriteError, Fatal, InitializeError, RaftError};
 use openraft::storage::RaftLogStorage;
-use openraft::{Raft, RaftNetworkFactory, ServerState, StorageError, Vote};
+use openraft::{
+    Raft, RaftNetworkFactory, RaftState, ServerState, StorageError, TokioInstant, Vote,
+};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 
@@ -113,6 +115,18 @@ impl Node {
             .membership()
             .get_node(&node)
             .is_some()
+    }
+
+    /// What its cluster knows of it, if that is another address, at which others look for it.
+    pub async fn known_elsewhere(&self, address: &str) -> Result<Option<Member>, Fatal<NodeId>> {
+        let (id, address) = (self.id, address.to_owned());
+        let look = move |state: &RaftState<NodeId, Member, TokioInstant>| {
+            let membership = state.membership_state.effective().membership();
+            let is_alone = membership.nodes().count() == 1;
+            let known = membership.get_node(&id).cloned();
+            known.filter(|known| known.address != address && !is_alone)
+        };
+        self.raft.with_raft_state(look).await
     }
 
     /// Forms a new cluster of these members, unless there is one already. Every one of them may do

@@ -83,6 +83,15 @@ pub(super) async fn start(
         timing,
     )
     .await?;
+    if let Some(known) = node.known_elsewhere(&member.address).await? {
+        node.shut_down().await;
+        return Err(StartError::Moved {
+            directory: options.data_dir.display().to_string(),
+            node: kept.node,
+            known,
+            address: member.address,
+        });
+    }
     let replica = Arc::new(node.clone());
     let administration = Administration::new(node.clone(), member, &database, connector);
     let server = Server::start_with(

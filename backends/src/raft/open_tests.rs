@@ -206,6 +206,31 @@ async fn a_node_alone_forms_a_cluster_and_keeps_its_directory_to_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_the_others_know_at_another_address_does_not_take_part() {
+    let _alone = alone().await;
+    let mut hosts = Hosts::new(2);
+    hosts.start(0).await;
+    hosts.start(1).await;
+    hosts.formed(&[0, 1]).await;
+    hosts.stop(1);
+    let elsewhere = RaftOptions {
+        address: "127.0.0.1:0".to_owned(),
+        ..hosts.options(1)
+    };
+    let refused = timeout(LIMIT, async {
+        loop {
+            match start(&elsewhere, "node-1", RaftTiming::default()).await {
+                Err(StartError::Open(OpenError::InUse(_))) => sleep(SOON).await,
+                refused => return refused.map(|_| ()).unwrap_err().to_string(),
+            }
+        }
+    });
+    let refused = refused.await.unwrap();
+    assert!(refused.contains(&hosts.addresses[1]), "{refused}");
+    hosts.start(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_show_each_other_certificates_form_a_cluster_without_one_that_has_none() {
     let _alone = alone().await;
     let mut hosts = Hosts::new(2);
