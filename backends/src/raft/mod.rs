@@ -21,6 +21,7 @@ mod options;
 mod peers;
 mod reading;
 mod seat;
+mod standing;
 pub mod storage;
 mod store;
 mod timing;

@@ -18,6 +18,7 @@ use super::error::{NOT_LEADING, StartError, WriteError};
 use super::handover::{self, Terms};
 use super::peers::Peers;
 use super::seat::{Coordinator, Seat};
+use super::standing::stand_when_missed;
 use super::storage::{Database, Held, LogStore, StateStore};
 use super::timing::RaftTiming;
 use super::types::{Member, NodeId, TypeConfig};
@@ -67,7 +68,7 @@ impl Node {
             Arc::downgrade(&database),
             held.clone(),
         ));
-        Ok(Arc::new(Self {
+        let node = Arc::new(Self {
             id,
             raft,
             held,
@@ -79,7 +80,9 @@ impl Node {
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),
             failure: watch::Sender::default(),
-        }))
+        });
+        tokio::spawn(stand_when_missed(Arc::downgrade(&node), timing.ask_every()));
+        Ok(node)
     }
 
     /// Its number.

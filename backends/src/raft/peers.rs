@@ -25,6 +25,9 @@ pub trait Peers: Send + Sync + 'static {
         at: &Member,
         candidate: NodeId,
     ) -> Result<Option<Duration>, PeerError>;
+
+    /// Asks a node whether it misses a leader.
+    async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError>;
 }
 
 /// A peer that did not answer, or could not.

@@ -62,6 +62,8 @@ impl RaftTiming {
             snapshot_policy: SnapshotPolicy::LogsSinceLast(5_000),
             max_in_snapshot_log_to_keep: 16,
             snapshot_max_chunk_size: 1 << 20,
+            // Until it is known to be missed.
+            enable_elect: false,
             ..Config::default()
         };
         let config = config.validate();

@@ -127,4 +127,14 @@ impl Peers for LocalNetwork {
         })?;
         Ok(node.make_way(candidate))
     }
+
+    async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError> {
+        let failed = |reason| PeerError {
+            member: at.clone(),
+            reason,
+        };
+        let node = self.node(node).map_err(|error| failed(error.to_string()))?;
+        let misses = node.misses_a_leader().await;
+        misses.map_err(|error| failed(error.to_string()))
+    }
 }

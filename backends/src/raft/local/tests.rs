@@ -6,7 +6,7 @@ use stepdown_core::store::{LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Epoch, ProcessId, Timestamp, Version};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::super::fixtures::{alone, elected, status, write_id};
 use super::super::{Node, NodeId, RaftTiming};
@@ -106,7 +106,7 @@ async fn led(cluster: &LocalCluster) -> (Arc<Node>, Backend, mpsc::Receiver<Lead
         loop {
             match cluster.leader() {
                 Some(node) => return node,
-                None => tokio::time::sleep(TIMING.heartbeat).await,
+                None => sleep(TIMING.heartbeat).await,
             }
         }
     });
@@ -170,6 +170,33 @@ async fn the_authority_of_a_leader_cut_off_ends_before_another_leads() {
         ),
         "{late:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_cut_off_deposes_nobody_when_it_is_back() {
+    let _alone = alone().await;
+    let (_directory, cluster) = three().await;
+    let (node, leader, mut reports) = led(&cluster).await;
+    let term = node.leads();
+    let away = (1..=3).find(|id| *id != node.id()).unwrap();
+    cluster.cut(away, true);
+    let cut = cluster.node(away).unwrap();
+    // Long enough for it to stand several times, if it did.
+    let first = stored(&leader, None, 1).await;
+    sleep((TIMING.election_max + TIMING.election_max) * 3).await;
+    assert!(cut.misses_a_leader().await.unwrap());
+    cluster.cut(away, false);
+    let mut held = cut.held.clone();
+    let caught_up = held.wait_for(|held| held.machine.version() == Some(1));
+    timeout(LIMIT, caught_up).await.unwrap().unwrap();
+    stored(&leader, Some(&first), 2).await;
+    assert_eq!(node.leads(), term);
+    while let Ok(report) = reports.try_recv() {
+        assert!(
+            matches!(report, LeadershipReport::Extended { .. }),
+            "{report:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

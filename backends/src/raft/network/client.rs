@@ -85,6 +85,17 @@ impl Peer {
         Ok(answer.delay.map(Duration::from_millis))
     }
 
+    /// Asks it whether it misses a leader.
+    pub async fn misses_a_leader(&self) -> Result<bool, CallError> {
+        let request = wire::MissesLeaderRequest {
+            envelope: Some(self.identity.envelope(self.node)),
+        };
+        let call = |mut client: RaftClient<Channel>, request| async move {
+            client.misses_leader(request).await
+        };
+        Ok(self.ask(self.deadlines.ask, request, call).await?.misses)
+    }
+
     fn append_message(
         &self,
         request: &AppendEntriesRequest<TypeConfig>,

@@ -127,6 +127,11 @@ impl Peers for Connections {
         let answer = self.peer(leader, &at.address).may_lead(candidate).await;
         answer.map_err(|error| failed(at, &error))
     }
+
+    async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError> {
+        let answer = self.peer(node, &at.address).misses_a_leader().await;
+        answer.map_err(|error| failed(at, &error))
+    }
 }
 
 fn failed(member: &Member, error: &CallError) -> PeerError {

@@ -41,6 +41,9 @@ pub trait Replica: Send + Sync + 'static {
     /// Whether its cluster has this node for a member, as far as it has heard.
     fn has_member(&self, node: NodeId) -> bool;
 
+    /// Whether it has not heard from a leader for a lease.
+    async fn misses_a_leader(&self) -> Result<bool, ReplicaError>;
+
     /// After how long the candidate may stand for election, if its place is given to it.
     fn make_way(&self, candidate: NodeId) -> Option<Duration>;
 }
@@ -88,6 +91,10 @@ impl Replica for Arc<Node> {
 
     async fn is_formed(&self) -> Result<bool, ReplicaError> {
         Node::is_formed(self).await.map_err(ReplicaError::new)
+    }
+
+    async fn misses_a_leader(&self) -> Result<bool, ReplicaError> {
+        Node::misses_a_leader(self).await.map_err(ReplicaError::new)
     }
 
     fn has_member(&self, node: NodeId) -> bool {

@@ -165,6 +165,15 @@ impl Raft for Service {
         }))
     }
 
+    async fn misses_leader(
+        &self,
+        request: Request<wire::MissesLeaderRequest>,
+    ) -> Result<Response<wire::MissesLeaderResponse>, Status> {
+        self.check(request.into_inner().envelope.as_ref())?;
+        let misses = self.replica.misses_a_leader().await?;
+        Ok(Response::new(wire::MissesLeaderResponse { misses }))
+    }
+
     async fn may_lead(
         &self,
         request: Request<wire::MayLeadRequest>,

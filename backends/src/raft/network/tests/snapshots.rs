@@ -110,6 +110,13 @@ impl Raft for Reluctant {
         Err(Status::unimplemented("not here"))
     }
 
+    async fn misses_leader(
+        &self,
+        _: Request<wire::MissesLeaderRequest>,
+    ) -> Result<Response<wire::MissesLeaderResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
     async fn may_lead(
         &self,
         _: Request<wire::MayLeadRequest>,

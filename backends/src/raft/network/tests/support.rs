@@ -116,6 +116,11 @@ impl Replica for Heard {
         Ok(self.is_formed.load(Ordering::SeqCst))
     }
 
+    async fn misses_a_leader(&self) -> Result<bool, ReplicaError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        Ok(true)
+    }
+
     fn has_member(&self, node: NodeId) -> bool {
         node == 1
     }
