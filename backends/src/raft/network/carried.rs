@@ -77,11 +77,9 @@ impl Carried {
         answer: AppendEntriesResponse<NodeId>,
         last: LogId<NodeId>,
     ) -> AppendEntriesResponse<NodeId> {
-        match answer {
-            AppendEntriesResponse::Success if self.last != last => {
-                AppendEntriesResponse::PartialSuccess(Some(self.last))
-            }
-            answer => answer,
+        if self.last != last && matches!(answer, AppendEntriesResponse::Success) {
+            return AppendEntriesResponse::PartialSuccess(Some(self.last));
         }
+        answer
     }
 }

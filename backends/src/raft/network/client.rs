@@ -104,22 +104,6 @@ impl Peer {
         Ok(convert::to_append(envelope, request)?)
     }
 
-    fn carry(
-        &self,
-        request: &AppendEntriesRequest<TypeConfig>,
-        last: LogId<NodeId>,
-    ) -> Result<Carried, RPCError<NodeId, Member, RaftError<NodeId>>> {
-        let message = self.append_message(request)?;
-        let bytes = message.encoded_len();
-        let entries = request.entries.len();
-        if entries > 1 && bytes > COMFORTABLE {
-            let half = u64::try_from(entries / 2).unwrap_or(1);
-            return Err(PayloadTooLarge::new_entries_hint(half).into());
-        }
-        let (client, least) = (self.client()?, self.deadlines.append);
-        Ok(Carried::send(client, request, last, message, bytes, least))
-    }
-
     fn client(&self) -> Result<RaftClient<Channel>, CallError> {
         call::client(&self.channel)
     }
@@ -153,7 +137,15 @@ impl RaftNetwork<TypeConfig> for Peer {
             return Ok(convert::appended(answer?).map_err(CallError::from)?);
         };
         if !self.carried.as_ref().is_some_and(|it| it.begins(&request)) {
-            self.carried = Some(self.carry(&request, last)?);
+            let message = self.append_message(&request)?;
+            let (bytes, entries) = (message.encoded_len(), request.entries.len());
+            if entries > 1 && bytes > COMFORTABLE {
+                let half = u64::try_from(entries / 2).unwrap_or(1);
+                return Err(PayloadTooLarge::new_entries_hint(half).into());
+            }
+            let (client, least) = (self.client()?, self.deadlines.append);
+            let carried = Carried::send(client, &request, last, message, bytes, least);
+            self.carried = Some(carried);
         }
         let Some(carried) = &mut self.carried else {
             return Err(CallError::TimedOut(option.hard_ttl()).into());

@@ -214,7 +214,7 @@ pub async fn append_entries(
     let request = AppendEntriesRequest {
         vote: Vote::new_committed(1, 1),
         prev_log_id: None,
-        entries: (0..=up_to).map(|it| blank(it)).collect(),
+        entries: (0..=up_to).map(blank).collect(),
         leader_commit: None,
     };
     // As Raft does, whatever the entries' size.
