@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::path::Path;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 6] = [
     "client.proto",
     "google/rpc/error_details.proto",
     "google/rpc/status.proto",
+    "raft.proto",
+    "raft_admin.proto",
     "replication.proto",
 ];
 
@@ -15,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(PROTOS, [Path::new("proto")])?;
     tonic_prost_build::configure()
         .btree_map(".")
+        .bytes(".stepdown.raft.v1")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -26,6 +26,14 @@ pub struct Backend {
     pub sizes: watch::Receiver<Option<StatusSize>>,
     /// How often an idle leader has to look at the document's version by itself.
     pub head_check_every: Duration,
+    /// Why the backend can't go on in this process, once that is so: whoever runs it is to end, and
+    /// to be started again. Ends at once where there is nothing of that kind.
+    pub failure: watch::Receiver<Option<Arc<str>>>,
+}
+
+/// Of a backend that can always go on.
+pub(crate) fn no_failure() -> watch::Receiver<Option<Arc<str>>> {
+    watch::channel(None).1
 }
 
 /// The status document, guarded by its version.

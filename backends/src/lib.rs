@@ -8,6 +8,7 @@ pub mod configmap;
 pub mod file;
 pub mod memory;
 mod provider;
+pub mod raft;
 mod status_size;
 mod under_way;
 

@@ -5,6 +5,7 @@ use crate::candidate::Candidate;
 use crate::configmap::{self, ConfigMapError, ConfigMapOptions};
 use crate::file::{self, FileError, FileOptions};
 use crate::memory::MemoryCluster;
+use crate::raft::{self, RaftOptions, StartError};
 
 /// Where documents and leadership live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Provider {
     ConfigMap(ConfigMapOptions),
     /// Two files, and a lock.
     File(FileOptions),
+    /// A log that the coordinators replicate among themselves.
+    Raft(RaftOptions),
     /// This process alone; nothing survives it.
     Memory,
 }
@@ -24,6 +27,7 @@ impl Provider {
         Ok(match self {
             Self::ConfigMap(options) => configmap::open(options, candidate).await?,
             Self::File(options) => file::open(options, candidate)?,
+            Self::Raft(options) => raft::open(options, candidate).await?,
             Self::Memory => MemoryCluster::new().backend(&candidate.name),
         })
     }
@@ -38,4 +42,7 @@ pub enum OpenError {
     /// The file backend.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The Raft backend.
+    #[error(transparent)]
+    Raft(#[from] StartError),
 }

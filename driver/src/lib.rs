@@ -21,4 +21,3 @@ mod gate;
 pub mod observe;
 pub mod options;
 pub mod ports;
-mod tls;

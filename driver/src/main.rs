@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
     self, AcceptLossArgs, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, NotAccepted,
-    SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, StatusFileArgs, StatusFileError,
-    TooFewDataServers, TransferArgs, Unhealthy,
+    RaftArgs, RaftCommandError, SandboxArgs, SandboxChildArgs, SandboxDataServerArgs,
+    StatusFileArgs, StatusFileError, TooFewDataServers, TransferArgs, Unhealthy,
 };
 use stepdown::coordinator::{self, CoordinatorError};
 use stepdown_backends::configmap::TransferError;
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench(args),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
+        Command::Raft(args) => administer(args),
         Command::Sandbox(args) => run_sandbox(*args),
         Command::SandboxChild(args) => Err(sandbox_child(&args)),
         Command::SandboxDataServer(args) => sandbox_data_server(args),
@@ -50,6 +51,8 @@ enum Failure {
     Coordinator(#[from] CoordinatorError),
     #[error(transparent)]
     DataServer(#[from] ServeError),
+    #[error(transparent)]
+    Raft(#[from] RaftCommandError),
     #[error("can't start: {0}")]
     Runtime(io::Error),
     #[error(transparent)]
@@ -143,6 +146,18 @@ fn transfer(args: TransferArgs) -> Result<ExitCode, Failure> {
     };
     runtime.block_on(cli::hand_over(args, told))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn administer(args: RaftArgs) -> Result<ExitCode, Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let told = |text: &str| {
+        // Whoever closed standard output wants only the exit code.
+        let _ = io::stdout().write_all(text.as_bytes());
+    };
+    let is_well = runtime.block_on(cli::administer(args, told));
+    // A name that is still being looked up must not hold it up.
+    runtime.shutdown_background();
+    Ok(success_if(is_well?))
 }
 
 fn run_sandbox(args: SandboxArgs) -> Result<ExitCode, Failure> {

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, DataServerKind, NamespaceOptions, SandboxError,
+    Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions, SandboxError,
 };
 
 use support::{assert_refused, children_of, signal, text, until};
@@ -32,7 +32,18 @@ fn number(summary: &str, what: &str) -> u64 {
 
 #[test]
 fn a_conflict_and_killed_processes_lose_nothing_and_end_nothing_else() {
+    nothing_is_lost_around("file");
+}
+
+#[test]
+fn nothing_is_lost_either_where_the_coordinators_keep_the_documents() {
+    nothing_is_lost_around("raft");
+}
+
+fn nothing_is_lost_around(metadata: &str) {
     let output = sandbox(&[
+        "--metadata",
+        metadata,
         "--script",
         "conflict,kill-leader,kill-data-server",
         "--shards=4",
@@ -154,6 +165,7 @@ async fn a_process_that_ends_unasked_is_noticed() {
     let mut cluster = Cluster::start(&ClusterOptions {
         program: env!("CARGO_BIN_EXE_stepdown").into(),
         dir: dir.path().to_path_buf(),
+        metadata: Metadata::File,
         coordinators: 1,
         data_servers: 1,
         data_server_kind: DataServerKind::Sandbox,

@@ -1,6 +1,7 @@
 //! Tests that need more than one crate.
 
 pub mod contract;
+pub mod coordinators;
 pub mod differential;
 pub mod fleet;
 pub mod kubernetes;

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use stepdown_sandbox::cluster::{Cluster, ClusterOptions, DataServerKind, NamespaceOptions};
+use stepdown_sandbox::cluster::{
+    Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions,
+};
 use stepdown_sandbox::workload::Workload;
 use stepdown_tests::oxia::{Keys, Pace, oxia};
 use stepdown_tests::processes::{Coordinator, Load, Rig, stepdown};
@@ -45,6 +47,7 @@ async fn rig_with(servers: Servers, shards: usize, pace: Pace, words: &[&str]) -
     let options = ClusterOptions {
         program: stepdown(),
         dir: dir.path().canonicalize().expect("the directory is there"),
+        metadata: Metadata::File,
         coordinators: 1,
         data_servers: SERVERS,
         data_server_kind: match &oxia {

@@ -27,3 +27,11 @@ pub mod io {
 pub mod replication {
     tonic::include_proto!("replication");
 }
+
+pub mod stepdown {
+    pub mod raft {
+        pub mod v1 {
+            tonic::include_proto!("stepdown.raft.v1");
+        }
+    }
+}

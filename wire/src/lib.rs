@@ -1,7 +1,10 @@
-//! The protocol of Oxia data servers: protobuf messages, services, error reasons.
+//! What goes over the wire: the protocol of Oxia data servers (protobuf messages, services, error
+//! reasons), and the ports and the TLS beneath every protocol.
 
 pub mod error;
 mod generated;
+pub mod port;
+pub mod tls;
 
 /// Package `google.rpc`: rich errors.
 pub use generated::google::rpc as google_rpc;
@@ -9,6 +12,8 @@ pub use generated::google::rpc as google_rpc;
 pub use generated::io::oxia::proto::v1;
 /// Package `replication`: how data servers are driven.
 pub use generated::replication;
+/// Package `stepdown.raft.v1`: how coordinators replicate their metadata.
+pub use generated::stepdown::raft::v1 as raft;
 
 #[cfg(test)]
 mod tests {

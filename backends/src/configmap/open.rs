@@ -13,7 +13,7 @@ use super::lease::{LeaseClient, LeaseLeadership, Parts};
 use super::options::ConfigMapOptions;
 use super::pace::Pace;
 use super::watch::{Follower, Looks};
-use crate::backend::Backend;
+use crate::backend::{Backend, no_failure};
 use crate::candidate::Candidate;
 
 /// Hints come from a watch, or from looks of our own where we may not watch; this is for a watch
@@ -66,6 +66,7 @@ pub fn open_at(
         hints,
         sizes,
         head_check_every: HEAD_CHECK,
+        failure: no_failure(),
     })
 }
 

@@ -7,7 +7,7 @@ mod content;
 mod corrupt;
 mod disk;
 mod error;
-mod header;
+pub(crate) mod header;
 mod hints;
 mod leadership;
 mod open;

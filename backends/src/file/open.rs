@@ -16,7 +16,7 @@ use super::options::FileOptions;
 use super::place::Place;
 use super::store::FileStore;
 use super::vfs::RealVfs;
-use crate::backend::Backend;
+use crate::backend::{Backend, no_failure};
 use crate::candidate::Candidate;
 use crate::status_size::StatusSize;
 
@@ -39,6 +39,7 @@ pub(crate) fn open(options: &FileOptions, candidate: &Candidate) -> Result<Backe
         hints: Arc::new(FileHints::new(disk)),
         sizes: StatusSize::unlimited(),
         head_check_every: Timing::default().head_check_every,
+        failure: no_failure(),
     })
 }
 

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::leadership::MemoryLeadership;
 use super::shared::Shared;
 use super::store::MemoryStore;
-use crate::backend::Backend;
+use crate::backend::{Backend, no_failure};
 use crate::status_size::StatusSize;
 
 /// What the coordinators of one process share. Clones are the same cluster.
@@ -53,6 +53,7 @@ impl MemoryCluster {
             hints: Arc::new(Hints(hints)),
             sizes: StatusSize::unlimited(),
             head_check_every: Timing::default().head_check_every,
+            failure: no_failure(),
         }
     }
 

@@ -7,6 +7,7 @@ mod coordinator;
 mod duration;
 mod exit;
 mod health;
+mod raft;
 mod sandbox;
 mod status_file;
 mod transfer;
@@ -22,6 +23,7 @@ pub(crate) use coordinator::LeaseProfile;
 pub(crate) use duration::parse_duration;
 pub use exit::usage_error;
 pub use health::{HealthArgs, NoAnswer, Unhealthy, check};
+pub use raft::{RaftArgs, RaftCommandError, administer};
 pub use sandbox::{SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, TooFewDataServers};
 pub use status_file::{StatusFileArgs, StatusFileError, status_file};
 pub use transfer::{TransferArgs, hand_over};
@@ -77,6 +79,8 @@ pub enum Command {
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves
     Health(HealthArgs),
+    /// Administer the coordinators' own metadata store, which is the raft provider
+    Raft(RaftArgs),
     /// Watch a cluster on this machine, and hurt it
     Sandbox(Box<SandboxArgs>),
     /// Die with the parent, and become another program

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use stepdown_sandbox::cluster::{ClusterOptions, DataServerKind, NamespaceOptions, SandboxError};
+use stepdown_sandbox::cluster::{
+    ClusterOptions, DataServerKind, Metadata, NamespaceOptions, SandboxError,
+};
 use stepdown_sandbox::server::DataServerOptions;
 use stepdown_sandbox::show::{Place, Script, ShowOptions, Summary, run};
 
@@ -27,6 +29,15 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_duration)]
     timeout: Duration,
 
+    /// Where the documents are: file, or raft, where the coordinators keep them among themselves
+    #[arg(
+        long,
+        value_name = "PROVIDER",
+        default_value = "file",
+        help_heading = "Cluster",
+        hide_possible_values = true
+    )]
+    metadata: MetadataArg,
     /// How many shards
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = value_parser!(u32).range(1..=10_000), help_heading = "Cluster")]
     shards: u32,
@@ -56,6 +67,23 @@ pub struct SandboxArgs {
     keep: bool,
 }
 
+/// Where a sandbox's documents are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum MetadataArg {
+    #[default]
+    File,
+    Raft,
+}
+
+impl From<MetadataArg> for Metadata {
+    fn from(metadata: MetadataArg) -> Self {
+        match metadata {
+            MetadataArg::File => Self::File,
+            MetadataArg::Raft => Self::Raft,
+        }
+    }
+}
+
 const SANDBOX_HELP: &str = "\
 Starts coordinators and data servers as processes on 127.0.0.1, writes to every shard, and shows
 what happens. The data servers elect, fence and replicate as Oxia's do, but store no keys.
@@ -69,6 +97,7 @@ unasked, and the cluster was steady again in time; with 1 otherwise.
 Examples:
   stepdown sandbox
   stepdown sandbox --script conflict,kill-leader,kill-data-server --shards 100
+  stepdown sandbox --metadata raft --script conflict,kill-leader,kill-data-server
   stepdown sandbox --script pause-leader,wait=5s,conflict --keep";
 
 impl SandboxArgs {
@@ -82,6 +111,7 @@ impl SandboxArgs {
         let cluster = ClusterOptions {
             program,
             dir: place.path().to_path_buf(),
+            metadata: self.metadata.into(),
             coordinators: count(self.coordinators),
             data_servers: count(self.data_servers),
             data_server_kind: DataServerKind::Sandbox,

@@ -1,13 +1,14 @@
 //! Why `stepdown coordinator` fails.
 
 use std::io;
+use std::sync::Arc;
 
 use stepdown_backends::OpenError;
 
 use crate::observe::AlreadySet;
 use crate::options::OptionsError;
 use crate::ports::ListenError;
-use crate::tls::TlsError;
+use stepdown_wire::tls::TlsError;
 
 /// Why `stepdown coordinator` fails.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum CoordinatorError {
     /// The backend can't be used.
     #[error(transparent)]
     Backend(#[from] OpenError),
+    /// The backend can't go on.
+    #[error("the metadata store has failed, and needs a new start: {0}")]
+    BackendFailed(Arc<str>),
     /// TLS towards data servers can't be set up.
     #[error("controller.tls: {0}")]
     ControllerTls(TlsError),

@@ -17,7 +17,7 @@ use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, log_report};
 use crate::options::CoordinatorOptions;
 use crate::ports::{Listeners, Ports};
-use crate::tls::Connector;
+use stepdown_wire::tls::Connector;
 
 /// What a coordinator is given to serve with.
 pub(super) struct Session {
@@ -43,6 +43,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     let mut machine = machine::options(lease)?;
     let backend = backend::open(&options, &mut machine, lease, &metrics.documents).await?;
     let backend = measured(backend, &metrics.documents);
+    let mut failure = backend.failure.clone();
+    let over = CancellationToken::new();
     let tls = options
         .controller_tls
         .as_ref()
@@ -69,11 +71,28 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         stop: stop.clone(),
     };
     let (_view, run) = coordinator.run();
+    let run = async {
+        run.await;
+        over.cancel();
+    };
+    let failed = async {
+        let failed = failure.wait_for(Option::is_some);
+        match over.run_until_cancelled(failed).await {
+            Some(Ok(reason)) => {
+                stop.cancel();
+                reason.clone()
+            }
+            Some(Err(_)) | None => None,
+        }
+    };
     let not_serving = async {
         stop.cancelled().await;
         ports.not_serving().await;
     };
-    tokio::join!(run, not_serving);
+    let ((), (), failed) = tokio::join!(run, not_serving, failed);
     ports.close().await;
-    Ok(())
+    match failed {
+        Some(reason) => Err(CoordinatorError::BackendFailed(reason)),
+        None => Ok(()),
+    }
 }

@@ -17,7 +17,7 @@ use super::address::Address;
 use super::dial_error::DialError;
 use super::system_tls::SystemTls;
 use super::tcp;
-use crate::tls::{Connector, HTTP2};
+use stepdown_wire::tls::{Connector, HTTP2};
 
 /// Data servers shut out whoever pings more often than every 5 s.
 const PING_EVERY: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stepdown_core::tenancy::{CALL_LIMIT, PROBE_LIMIT};
 
 use crate::observe::metrics::CountRpcs;
-use crate::tls::Connector;
+use stepdown_wire::tls::Connector;
 
 /// How data servers are called. The defaults are Oxia's where Oxia has the option.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 use super::address::Address;
 use super::dial_error::DialError;
 use super::tcp;
-use crate::tls::HTTP2;
+use stepdown_wire::tls::HTTP2;
 
 /// Reads the system's authorities once, when they are first needed.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use stepdown_backends::Provider;
+use stepdown_wire::tls::TlsOptions;
 
 use super::error::OptionsError;
 use super::level::{LogLevel, ParseLogLevelError};
@@ -10,7 +11,6 @@ use super::port::PortOptions;
 use super::provider::{ClusterSettings, FileSettings, KubernetesSettings, MetadataSettings};
 use super::said::{Overlay, said};
 use super::settings::{LogSettings, MetricSettings, ServerSettings, ServersSettings, Settings};
-use super::tls::TlsOptions;
 use super::{port, provider, sconfig, tls};
 
 /// Everything a coordinator needs to know before it starts. It is valid as a whole: only

@@ -1,9 +1,11 @@
 //! One listener's settings, checked.
 
+use stepdown_wire::tls::TlsOptions;
+
 use super::key::Key;
 use super::said::said;
 use super::settings::{AuthSettings, ServerSettings};
-use super::tls::{self, TlsOptions};
+use super::tls;
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]

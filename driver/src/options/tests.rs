@@ -29,7 +29,9 @@ fn paths(options: &CoordinatorOptions) -> (String, String) {
             file.status.display().to_string(),
             file.configuration.display().to_string(),
         ),
-        Provider::ConfigMap(_) | Provider::Memory => panic!("not the file provider"),
+        Provider::ConfigMap(_) | Provider::Memory | Provider::Raft(_) => {
+            panic!("not the file provider")
+        }
     }
 }
 
@@ -221,10 +223,33 @@ fn a_configmap_path_fills_the_namespace_and_the_name_and_must_agree_with_them() 
 }
 
 #[test]
-fn a_provider_that_comes_later_is_refused_by_name() {
-    let all = problems(&["--metadata=raft", "--raft-address=a:1"], None);
-    assert_eq!(all.len(), 1);
-    assert!(all[0].contains("not in this release"), "{all:?}");
+fn the_raft_provider_has_its_address_from_a_flag_or_the_file() {
+    let raft = |flags: &[&str], yaml| match load(flags, yaml).map(|options| options.provider) {
+        Ok(Provider::Raft(options)) => options,
+        other => panic!("not the raft provider: {other:?}"),
+    };
+    let flags = [
+        "--metadata=raft",
+        "--raft-address=a:1",
+        "--raft-bootstrap-nodes=a:1,b:1",
+    ];
+    let options = raft(&flags, None);
+    assert_eq!(options.address, "a:1");
+    assert_eq!(options.bootstrap_nodes, ["a:1", "b:1"]);
+    assert_eq!(options.data_dir, Path::new("data/raft"));
+    let file = "metadata: {providerName: raft, raft: {address: 'c:1', dataDir: /d}}";
+    let options = raft(&[], Some(file));
+    assert_eq!(options.address, "c:1");
+    assert_eq!(options.data_dir, Path::new("/d"));
+    let all = problems(&["--metadata=raft"], None);
+    assert!(
+        all[0].contains("metadata.raft.address (--raft-address)"),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn a_provider_that_there_is_not_is_refused_by_name() {
     assert!(problems(&["--metadata=File"], None)[0].contains("memory, configmap, raft, file"));
 }
 
@@ -347,6 +372,7 @@ fn a_flag_that_messages_name_is_a_flag() {
         MetadataSettings::PROVIDER_NAME,
         MetricSettings::BIND_ADDRESS,
         RaftSettings::ADDRESS,
+        RaftSettings::BOOTSTRAP_NODES,
         ServersSettings::INTERNAL,
         ServersSettings::PUBLIC,
     ] {

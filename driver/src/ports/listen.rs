@@ -1,17 +1,12 @@
 //! Opening the ports before anything else is done, so that a busy one is a clear error.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 
-use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, lookup_host};
+use stepdown_wire::port::Listener;
+use stepdown_wire::tls::{self, TlsError};
 
 use crate::options::{CoordinatorOptions, Key, PortOptions};
-use crate::tls::{self, TlsError};
-
-const BACKLOG: i32 = 1024;
 
 /// The open ports of a coordinator. Nobody is answered yet.
 #[derive(Debug)]
@@ -19,12 +14,6 @@ pub struct Listeners {
     pub(super) internal: Listener,
     pub(super) public: Listener,
     pub(super) metrics: Option<Listener>,
-}
-
-#[derive(Debug)]
-pub(super) struct Listener {
-    pub socket: TcpListener,
-    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Why a port can't be opened.
@@ -56,10 +45,10 @@ impl Listeners {
     /// Opens every port of the options.
     pub async fn bind(options: &CoordinatorOptions) -> Result<Self, ListenError> {
         Ok(Self {
-            internal: Listener::open(&options.internal, tls::HTTP2).await?,
-            public: Listener::open(&options.public, tls::HTTP2).await?,
+            internal: open(&options.internal, tls::HTTP2).await?,
+            public: open(&options.public, tls::HTTP2).await?,
             metrics: match &options.metrics {
-                Some(server) => Some(Listener::open(server, tls::HTTP1).await?),
+                Some(server) => Some(open(server, tls::HTTP1).await?),
                 None => None,
             },
         })
@@ -78,71 +67,24 @@ impl Listeners {
     }
 }
 
-impl Listener {
-    async fn open(server: &PortOptions, protocol: &[u8]) -> Result<Self, ListenError> {
-        let tls =
-            match &server.tls {
-                Some(options) => Some(tls::server_config(options, protocol).map_err(|source| {
-                    ListenError::Tls {
-                        address: server.bind_address.clone(),
-                        setting: server.setting,
-                        source,
-                    }
-                })?),
-                None => None,
-            };
-        let socket = open(&server.bind_address)
-            .await
-            .map_err(|source| ListenError::Address {
-                address: server.bind_address.clone(),
-                setting: server.setting,
-                source,
-            })?;
-        Ok(Self { socket, tls })
-    }
-}
-
-async fn open(address: &str) -> io::Result<TcpListener> {
-    let address = match address.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
-        None => address.to_owned(),
-    };
-    let mut last = None;
-    for address in lookup_host(&address).await? {
-        match open_one(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = Some(error),
+async fn open(server: &PortOptions, protocol: &[u8]) -> Result<Listener, ListenError> {
+    let tls = match &server.tls {
+        Some(options) => {
+            Some(
+                tls::server_config(options, protocol).map_err(|source| ListenError::Tls {
+                    address: server.bind_address.clone(),
+                    setting: server.setting,
+                    source,
+                })?,
+            )
         }
-    }
-    Err(last.unwrap_or_else(|| io::Error::other("the host has no address")))
-}
-
-/// Every interface means both families, as it does in Go: the default must work where there is
-/// only IPv6.
-fn open_one(address: SocketAddr) -> io::Result<TcpListener> {
-    if !address.ip().is_unspecified() {
-        return listen(address);
-    }
-    let both = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), address.port());
-    match listen(both) {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => listen(address),
-        result => result,
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    // A restarted coordinator need not wait for its old connections to be forgotten.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+        None => None,
+    };
+    Listener::open(&server.bind_address, tls)
+        .await
+        .map_err(|source| ListenError::Address {
+            address: server.bind_address.clone(),
+            setting: server.setting,
+            source,
+        })
 }

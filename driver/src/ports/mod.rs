@@ -4,9 +4,6 @@
 mod listen;
 mod scrape;
 mod serve;
-mod stream;
 
 pub use listen::{ListenError, Listeners};
 pub use serve::Ports;
-#[cfg(test)]
-pub(crate) use stream::Connection;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stepdown_wire::port::{Connections, Listener};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
@@ -13,9 +14,8 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 use tracing::{error, info};
 
-use super::listen::{Listener, Listeners};
+use super::listen::Listeners;
 use super::scrape::serve_metrics;
-use super::stream::Connections;
 use crate::observe::Metrics;
 
 /// How long calls that are under way may take when the ports close.

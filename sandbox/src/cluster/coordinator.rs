@@ -40,7 +40,15 @@ pub struct CoordinatorProcess {
 impl CoordinatorProcess {
     /// Starts it on free ports of loopback.
     pub fn start(options: CoordinatorProcessOptions) -> Result<Self, SandboxError> {
-        let addresses = free_addresses(3).map_err(SandboxError::os("find free ports"))?;
+        // Nodes of Raft that have not started yet are not to find theirs taken.
+        let named = options.metadata.to_string();
+        let is_named = |address: &SocketAddr| named.contains(&address.to_string());
+        let addresses = loop {
+            let found = free_addresses(3).map_err(SandboxError::os("find free ports"))?;
+            if !found.iter().any(is_named) {
+                break found;
+            }
+        };
         let &[internal, public, metrics] = addresses.as_slice() else {
             return Err(SandboxError::os("find free ports")(
                 std::io::ErrorKind::AddrInUse.into(),

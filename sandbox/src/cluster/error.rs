@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use stepdown_backends::raft::admin::AdminCallError;
 use stepdown_core::cluster::DecodeError;
 
 use super::metrics::ScrapeError;
@@ -29,6 +30,9 @@ pub enum SandboxError {
     /// A coordinator's metrics can't be had.
     #[error(transparent)]
     Scrape(#[from] ScrapeError),
+    /// The coordinators, which keep the documents, can't be asked.
+    #[error("the coordinators can't be asked for their documents: {0}")]
+    Documents(#[from] AdminCallError),
     /// The status file can't be understood.
     #[error("{path}: {reason}")]
     Status {

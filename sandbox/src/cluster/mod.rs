@@ -1,14 +1,16 @@
-//! Coordinators and data servers as processes around two files.
+//! Coordinators and data servers as processes, around two files or around nothing.
 
 mod configuration;
 mod coordinator;
 mod data_server;
+mod documents;
 mod error;
 mod metrics;
 mod orphans;
 mod ports;
 mod process;
-pub(crate) mod status;
+mod raft;
+mod status;
 
 use std::ffi::OsString;
 use std::fs;
@@ -19,11 +21,13 @@ use stepdown_core::cluster::ClusterStatus;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use self::coordinator::in_files;
+use self::documents::Documents;
 
 pub use configuration::{NamespaceOptions, configuration};
 pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
 pub use data_server::{DataServerKind, DataServerProcess, DataServerProcessOptions};
+pub use documents::Metadata;
+pub(crate) use documents::Stamp;
 pub use error::SandboxError;
 pub use metrics::{Samples, ScrapeError, leads, scrape};
 pub use orphans::become_child;
@@ -39,6 +43,8 @@ pub struct ClusterOptions {
     pub program: PathBuf,
     /// An existing directory for documents, data and logs.
     pub dir: PathBuf,
+    /// Where the documents are.
+    pub metadata: Metadata,
     /// How many coordinators.
     pub coordinators: usize,
     /// How many data servers.
@@ -58,20 +64,21 @@ pub struct Cluster {
     pub coordinators: Vec<CoordinatorProcess>,
     /// The data servers, `server-1` and on.
     pub data_servers: Vec<DataServerProcess>,
-    status: PathBuf,
-    configuration: PathBuf,
+    dir: PathBuf,
+    documents: Documents,
 }
 
 impl Cluster {
-    /// Starts every process; none needs to be ready yet.
+    /// Starts every process; none needs to be ready yet. Where the coordinators keep the documents,
+    /// they are still to be [given](Self::hand_out_configuration) the configuration.
     pub fn start(options: &ClusterOptions) -> Result<Self, SandboxError> {
         let dir =
             fs::canonicalize(&options.dir).map_err(SandboxError::file("find", &options.dir))?;
         let mut cluster = Self {
             coordinators: Vec::new(),
             data_servers: Vec::new(),
-            status: dir.join("cluster-status.yaml"),
-            configuration: dir.join("cluster.yaml"),
+            documents: Documents::new(options.metadata, &dir, options.coordinators)?,
+            dir,
         };
         for number in 1..=options.data_servers {
             cluster
@@ -80,16 +87,16 @@ impl Cluster {
                     name: format!("server-{number}"),
                     program: options.program.clone(),
                     kind: options.data_server_kind.clone(),
-                    dir: dir.clone(),
+                    dir: cluster.dir.clone(),
                 })?);
         }
         cluster.configure(&options.namespaces)?;
-        for number in 1..=options.coordinators {
+        for (index, number) in (1..=options.coordinators).enumerate() {
             let options = CoordinatorProcessOptions {
                 name: format!("coordinator-{number}"),
                 program: options.program.clone(),
-                dir: dir.clone(),
-                metadata: in_files(&cluster.status, &cluster.configuration),
+                dir: cluster.dir.clone(),
+                metadata: cluster.documents.metadata(index, &cluster.dir),
                 words: options.coordinator_words.clone(),
                 environment: Vec::new(),
             };
@@ -104,20 +111,46 @@ impl Cluster {
     /// servers.
     pub fn configure(&self, namespaces: &[NamespaceOptions]) -> Result<(), SandboxError> {
         let document = configuration(namespaces, &self.data_servers);
-        let new = self.configuration.with_extension("new");
-        fs::write(&new, document).map_err(SandboxError::file("write", &new))?;
-        fs::rename(&new, &self.configuration)
-            .map_err(SandboxError::file("replace", &self.configuration))
+        self.documents.write_configuration(&document)
     }
 
-    /// The status document's file.
+    /// Gives the configuration to the coordinators, where these keep the documents; waits until one
+    /// of them can take it.
+    pub async fn hand_out_configuration(&self, within: Duration) -> Result<(), SandboxError> {
+        self.documents.import_configuration(within).await
+    }
+
+    /// Where the files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The status document's file; there is none where the coordinators keep the documents.
     pub fn status_path(&self) -> &Path {
-        &self.status
+        &self.documents.status
     }
 
-    /// The status document; `None` before the first leader has written it.
+    /// The status document in its file; `None` before the first leader has written it.
     pub fn status(&self) -> Result<Option<ClusterStatus>, SandboxError> {
-        status::read(&self.status)
+        status::read(&self.documents.status)
+    }
+
+    /// The status document, wherever it is, if it is another than at this stamp; and its own.
+    pub(crate) async fn changed_status(
+        &self,
+        known: Option<&Stamp>,
+    ) -> Result<Option<(Stamp, ClusterStatus)>, SandboxError> {
+        self.documents.changed(known).await
+    }
+
+    /// Whether a leader that stops for a while is followed by another.
+    pub(crate) fn follows_paused_leaders(&self) -> bool {
+        self.documents.are_with_coordinators()
+    }
+
+    /// Writes the status document as another coordinator would that knows nothing of the leader.
+    pub(crate) async fn write_as_stranger(&self) -> Result<(), SandboxError> {
+        self.documents.write_as_stranger().await
     }
 
     /// Waits until every coordinator answers at `/metrics` and every data server takes

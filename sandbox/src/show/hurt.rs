@@ -5,20 +5,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::state::{Restart, Show};
-use crate::cluster::{Process, SandboxError, status};
+use crate::cluster::{Process, SandboxError};
 
 /// How long a killed process stays away.
 const AWAY: Duration = Duration::from_secs(1);
 
 impl Show {
     /// Writes the status document as another coordinator would.
-    pub(super) fn conflict(&mut self) -> Result<(), SandboxError> {
+    pub(super) async fn conflict(&mut self) -> Result<(), SandboxError> {
         if self.seen.shards.is_empty() {
             self.tell("there is no status document yet to write over");
             return Ok(());
         }
         self.tell("a stranger writes the status document");
-        status::write_as_stranger(self.cluster.status_path())
+        self.cluster.write_as_stranger().await
     }
 
     /// Kills the coordinator that leads; returns its index, or `None` if none leads.

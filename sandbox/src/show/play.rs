@@ -22,10 +22,8 @@ pub(super) async fn show(cluster: Cluster, options: ShowOptions) -> Result<Summa
 
 impl Show {
     async fn play(&mut self) -> Result<(), Halt> {
-        if let Some(dir) = self.cluster.status_path().parent() {
-            let dir = dir.display().to_string();
-            self.tell(&format!("documents, data and logs are in {dir}"));
-        }
+        let dir = self.cluster.dir().display().to_string();
+        self.tell(&format!("documents, data and logs are in {dir}"));
         self.steady().await?;
         self.tell("every shard has a leader that acknowledges writes");
         if let Some(script) = self.options.script.clone() {

@@ -14,7 +14,10 @@ pub async fn run(
     options: ShowOptions,
 ) -> Result<Summary, SandboxError> {
     let shown = match Cluster::start(&cluster) {
-        Ok(cluster) => show(cluster, options).await,
+        Ok(cluster) => match cluster.hand_out_configuration(options.timeout).await {
+            Ok(()) => show(cluster, options).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error),
     };
     let bad = !shown.as_ref().is_ok_and(Summary::is_good);

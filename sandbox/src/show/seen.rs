@@ -1,15 +1,13 @@
-//! What can be seen of a cluster from outside: its status file and its metrics.
+//! What can be seen of a cluster from outside: its status and its metrics.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_core::{Role, ShardId};
 
-use crate::cluster::{Cluster, CoordinatorProcess, Samples, SandboxError};
+use crate::cluster::{Cluster, CoordinatorProcess, Samples, SandboxError, Stamp};
 
 const RUNNING: &str = "oxia_coordinator_node_running";
 
@@ -101,7 +99,7 @@ impl SeenCoordinator {
 /// Looks at a cluster again and again.
 #[derive(Debug, Default)]
 pub(super) struct Lookout {
-    stamp: Option<(u64, i64, i64)>,
+    stamp: Option<Stamp>,
     shards: Arc<Vec<SeenShard>>,
     up: BTreeMap<String, bool>,
     known: BTreeMap<u32, Answer>,
@@ -121,7 +119,7 @@ impl Lookout {
         let mut seen = Seen {
             coordinators,
             servers: Vec::new(),
-            shards: self.shards(cluster)?,
+            shards: self.shards(cluster).await?,
         };
         let leader = seen.leader().and_then(|index| seen.coordinators.get(index));
         let leading = leader.and_then(|it| it.answer.as_ref());
@@ -148,15 +146,11 @@ impl Lookout {
         Ok(seen)
     }
 
-    /// Reads the status file if it is another than before.
-    fn shards(&mut self, cluster: &Cluster) -> Result<Arc<Vec<SeenShard>>, SandboxError> {
-        let stamp = fs::metadata(cluster.status_path())
-            .map(|it| (it.ino(), it.mtime(), it.mtime_nsec()))
-            .ok();
-        if stamp != self.stamp {
-            let status = cluster.status()?.unwrap_or_default();
+    /// Reads the status if it is another than before.
+    async fn shards(&mut self, cluster: &Cluster) -> Result<Arc<Vec<SeenShard>>, SandboxError> {
+        if let Some((stamp, status)) = cluster.changed_status(self.stamp.as_ref()).await? {
             self.shards = Arc::new(see_shards(&status));
-            self.stamp = stamp;
+            self.stamp = Some(stamp);
         }
         Ok(self.shards.clone())
     }

@@ -33,7 +33,7 @@ impl Show {
         };
         let epoch = self.seen.epoch();
         let before = self.seen.coordinators.get(index).cloned();
-        self.conflict()?;
+        self.conflict().await?;
         let pid = before.as_ref().and_then(|it| it.pid);
         let counts = before
             .and_then(|it| it.answer)
@@ -98,7 +98,8 @@ impl Show {
         .await
     }
 
-    /// A paused coordinator keeps the lock, so nobody else may lead; shards go on without.
+    /// A paused coordinator keeps the lock, so nobody else may lead, unless they elect one another;
+    /// shards go on without.
     async fn pause_leader(&mut self) -> Result<(), Halt> {
         let Some(index) = self.seen.leader() else {
             return Ok(());
@@ -106,10 +107,11 @@ impl Show {
         self.pause(index, true)?;
         let paused = Instant::now();
         self.look_on(PAUSE).await?;
-        if let Some(one) = self
-            .seen
-            .leader()
-            .and_then(|it| self.seen.coordinators.get(it))
+        if !self.cluster.follows_paused_leaders()
+            && let Some(one) = self
+                .seen
+                .leader()
+                .and_then(|it| self.seen.coordinators.get(it))
         {
             let other = self.seen.coordinators.get(index);
             return Err(Halt::Failed(SandboxError::TwoLeaders {

@@ -59,7 +59,7 @@ impl Show {
                 Input::Quit => return Err(Halt::Quit),
                 // What a script does is not to be disturbed.
                 _ if self.options.script.is_some() => {}
-                Input::Conflict => self.conflict()?,
+                Input::Conflict => self.conflict().await?,
                 Input::KillDataServer => {
                     self.kill_data_server()?;
                 }

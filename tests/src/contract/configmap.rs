@@ -159,14 +159,16 @@ impl Cluster for ConfigMaps {
         self.write(&status.encode()).await;
     }
 
-    async fn corrupt(&self) {
+    async fn corrupt(&self) -> Outcome {
         self.write("namespaces: [\n").await;
+        Ok(())
     }
 
-    async fn delete(&self) {
+    async fn delete(&self) -> Outcome {
         let config_maps = self.config_maps().await;
         let deleted = config_maps.delete(STATUS, &DeleteParams::default()).await;
         deleted.expect("an administrator can delete");
+        Ok(())
     }
 
     async fn configure(&self, text: Option<&str>) {

@@ -73,12 +73,14 @@ impl Cluster for Files {
         self.write(status.encode());
     }
 
-    async fn corrupt(&self) {
+    async fn corrupt(&self) -> Outcome {
         self.write("namespaces: [\n");
+        Ok(())
     }
 
-    async fn delete(&self) {
+    async fn delete(&self) -> Outcome {
         delete(self.status());
+        Ok(())
     }
 
     async fn configure(&self, text: Option<&str>) {

@@ -28,12 +28,14 @@ impl Cluster for Memory {
         self.cluster.overwrite(Arc::new(status));
     }
 
-    async fn corrupt(&self) {
+    async fn corrupt(&self) -> Outcome {
         self.cluster.corrupt("tested");
+        Ok(())
     }
 
-    async fn delete(&self) {
+    async fn delete(&self) -> Outcome {
         self.cluster.erase();
+        Ok(())
     }
 
     async fn configure(&self, text: Option<&str>) {

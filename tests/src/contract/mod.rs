@@ -17,6 +17,7 @@ pub mod foreign;
 pub mod hints;
 pub mod leadership;
 pub mod memory;
+pub mod raft;
 pub mod store;
 mod support;
 pub mod takeover;
@@ -42,10 +43,14 @@ pub trait Cluster: Send + Sync {
     async fn overwrite(&self, status: ClusterStatus);
 
     /// Writes something in place of the status document that is none.
-    async fn corrupt(&self);
+    async fn corrupt(&self) -> Outcome {
+        Err(NotApplicable("its document can't be damaged"))
+    }
 
     /// Deletes the status document.
-    async fn delete(&self);
+    async fn delete(&self) -> Outcome {
+        Err(NotApplicable("its document can't be deleted"))
+    }
 
     /// Writes or deletes the configuration document, as a person does.
     async fn configure(&self, text: Option<&str>);

@@ -11,7 +11,7 @@ pub async fn an_unreadable_document_is_never_taken_for_an_empty_cluster(
 ) -> Outcome {
     let leader = Campaign::win(cluster, "a").await;
     store(&leader.backend, None, document(1, 1, status(1))).await;
-    cluster.corrupt().await;
+    cluster.corrupt().await?;
     is_corrupt(&leader).await;
     leader.leave().await;
     let next = Campaign::win(cluster, "b").await;
@@ -22,7 +22,7 @@ pub async fn an_unreadable_document_is_never_taken_for_an_empty_cluster(
 pub async fn an_unreadable_document_is_not_overwritten(cluster: &dyn Cluster) -> Outcome {
     let leader = Campaign::win(cluster, "a").await;
     let version = store(&leader.backend, None, document(1, 1, status(1))).await;
-    cluster.corrupt().await;
+    cluster.corrupt().await?;
     for expected in [None, Some(version)] {
         let next = document(1, 2, status(2));
         not_written(cluster, &leader.backend.store.store(expected, next).await);
@@ -34,7 +34,7 @@ pub async fn an_unreadable_document_is_not_overwritten(cluster: &dyn Cluster) ->
 pub async fn an_unreadable_document_put_right_is_found(cluster: &dyn Cluster) -> Outcome {
     let leader = Campaign::win(cluster, "a").await;
     store(&leader.backend, None, document(6, 1, status(1))).await;
-    cluster.corrupt().await;
+    cluster.corrupt().await?;
     is_corrupt(&leader).await;
     cluster.overwrite(status(2)).await;
     let loaded = load(&leader.backend).await;
@@ -46,7 +46,7 @@ pub async fn an_unreadable_document_put_right_is_found(cluster: &dyn Cluster) ->
 pub async fn a_deleted_document_does_not_lower_the_epoch(cluster: &dyn Cluster) -> Outcome {
     let leader = Campaign::win(cluster, "a").await;
     store(&leader.backend, None, document(6, 1, status(1))).await;
-    cluster.delete().await;
+    cluster.delete().await?;
     // A backend may hold it for a mishap: then it says so.
     let outcome = leader.backend.store.load().await;
     let epoch = Epoch(6);
@@ -62,7 +62,7 @@ pub async fn a_deleted_document_is_not_stored_again_by_its_leader(
 ) -> Outcome {
     let leader = Campaign::win(cluster, "a").await;
     let version = store(&leader.backend, None, document(1, 1, status(1))).await;
-    cluster.delete().await;
+    cluster.delete().await?;
     let next = document(1, 2, status(2));
     not_written(
         cluster,
@@ -87,7 +87,7 @@ pub async fn an_empty_document_is_never_taken_for_an_empty_cluster(
             .store(None, document(1, 1, status(1)))
             .await,
     );
-    cluster.delete().await;
+    cluster.delete().await?;
     let version = store(&leader.backend, None, document(1, 2, status(1))).await;
     cluster.empty().await?;
     is_corrupt(&leader).await;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, DataServerKind, NamespaceOptions, Process, SandboxError, leads,
+    Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions, Process, SandboxError,
+    leads,
 };
 use stepdown_sandbox::workload::{LeaderAt, Workload};
 use tempfile::TempDir;
@@ -41,6 +42,7 @@ impl Rig {
         let options = ClusterOptions {
             program,
             dir: dir.path().canonicalize().expect("the directory is there"),
+            metadata: Metadata::File,
             coordinators,
             data_servers: usize::try_from(servers).unwrap_or_default(),
             data_server_kind: DataServerKind::Sandbox,

@@ -10,8 +10,8 @@ use stepdown_core::call::{Answer, Call};
 use stepdown_core::cluster::{ClusterStatus, DataServerIdentity};
 use stepdown_core::{ShardId, Term};
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, CoordinatorProcess, DataServerProcess, NamespaceOptions, Samples,
-    SandboxError,
+    Cluster, ClusterOptions, CoordinatorProcess, DataServerProcess, Metadata, NamespaceOptions,
+    Samples, SandboxError,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -58,6 +58,7 @@ impl Subject {
         let mut cluster = Cluster::start(&ClusterOptions {
             program,
             dir: dir.to_path_buf(),
+            metadata: Metadata::File,
             coordinators: 1,
             data_servers: usize::from(SERVERS),
             data_server_kind: args.servers(),

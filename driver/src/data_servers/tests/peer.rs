@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderMap;
 use rustls::ServerConfig;
 use stepdown_core::cluster::DataServerIdentity;
+use stepdown_wire::port::Connection;
 use stepdown_wire::replication::oxia_coordination_server::{
     OxiaCoordination, OxiaCoordinationServer,
 };
@@ -23,8 +24,6 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_health::ServingStatus as Health;
 use tonic_health::server::HealthReporter;
 use tower::util::MapRequestLayer;
-
-use crate::ports::Connection;
 
 /// A running data server.
 pub struct Peer {

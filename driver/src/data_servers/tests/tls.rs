@@ -13,7 +13,7 @@ use super::super::{CallOptions, DataServers};
 use super::peer::{Peer, identity};
 use super::{new_term, servers, servers_with};
 use crate::options::{TlsOptions, TlsVersions};
-use crate::tls::Connector;
+use stepdown_wire::tls::Connector;
 
 fn certificate(dir: &Path) -> CertifiedKey<KeyPair> {
     let key = generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -3,9 +3,8 @@
 use stepdown_backends::Provider;
 
 use super::deprecated::{self, DeprecatedKeyError};
-use super::raft::RaftSettings;
 use super::settings::MetadataSettings;
-use super::{file, kubernetes};
+use super::{file, kubernetes, raft};
 use crate::options::said::said;
 
 /// Checks everything; what is wrong is added to `problems`.
@@ -55,17 +54,13 @@ pub(crate) fn resolve(
             Some(Provider::ConfigMap(kubernetes))
         }
         "raft" => {
-            if said(metadata.raft.address).is_none() {
-                problems.push(format!(
-                    "{} is missing; the raft provider needs it",
-                    RaftSettings::ADDRESS
+            if config_path.is_some() {
+                notices.push(format!(
+                    "{} has no effect: the raft provider keeps the configuration itself; set it with stepdown raft import --config FILE",
+                    deprecated::ClusterSettings::CONFIG_PATH
                 ));
             }
-            problems.push(format!(
-                "{} raft is not in this release; configmap, file and memory are",
-                MetadataSettings::PROVIDER_NAME
-            ));
-            None
+            raft::resolve(metadata.raft, problems).map(Provider::Raft)
         }
         _ => {
             problems.push(format!(

@@ -17,7 +17,7 @@ use super::*;
 use crate::cli::CoordinatorArgs;
 use crate::options::CoordinatorOptions;
 use crate::ports::ListenError;
-use crate::tls::{Connector, TlsError};
+use stepdown_wire::tls::{Connector, TlsError};
 
 fn options(yaml: &str) -> CoordinatorOptions {
     let dir = tempfile::tempdir().expect("a directory");

@@ -10,8 +10,8 @@ use rustls::sign::CertifiedKey;
 use tracing::warn;
 
 use super::error::TlsError;
+use super::options::TlsOptions;
 use super::pem::certificates;
-use crate::options::TlsOptions;
 
 /// A certificate and its key, as their files have them.
 #[derive(Debug)]

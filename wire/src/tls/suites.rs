@@ -5,7 +5,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
 
 use super::error::TlsError;
-use crate::options::{TlsOptions, TlsVersions};
+use super::options::{TlsOptions, TlsVersions};
 
 /// The listed suites restrict TLS 1.2 only, as in Go.
 pub(super) fn provider(options: &TlsOptions) -> Result<CryptoProvider, TlsError> {

@@ -1,4 +1,4 @@
-//! TLS towards data servers.
+//! TLS towards peers.
 
 use std::io;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use tower::Service;
 use super::alpn::HTTP2;
 use super::certificate::Certificate;
 use super::error::TlsError;
+use super::options::TlsOptions;
 use super::pem::authorities;
 use super::suites::{provider, versions};
-use crate::options::TlsOptions;
 
-/// Connects to data servers over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
+/// Connects over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
 /// scheme `http`.
 #[derive(Clone)]
 pub struct Connector {

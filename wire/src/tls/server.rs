@@ -8,9 +8,9 @@ use rustls::sign::CertifiedKey;
 
 use super::certificate::Certificate;
 use super::error::TlsError;
+use super::options::TlsOptions;
 use super::pem::authorities;
 use super::suites::{provider, versions};
-use crate::options::TlsOptions;
 
 /// A server's side of TLS, speaking `protocol` within.
 pub fn server_config(options: &TlsOptions, protocol: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {

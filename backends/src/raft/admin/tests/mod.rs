@@ -1,0 +1,7 @@
+//! Nodes over sockets, administered.
+
+mod documents;
+mod leading;
+mod members;
+pub mod support;
+mod tls;

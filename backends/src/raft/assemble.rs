@@ -1,0 +1,53 @@
+//! What a coordinator sees of its node.
+
+use std::sync::Arc;
+
+use stepdown_core::Timing;
+use tokio::sync::watch;
+
+use super::following::Following;
+use super::leadership::RaftLeadership;
+use super::node::Node;
+use super::store::{RaftStore, Writer};
+use crate::backend::Backend;
+use crate::candidate::Candidate;
+use crate::status_size::StatusSize;
+
+/// What ends with a backend. It is never looked at.
+pub(super) type Owned = Arc<dyn Send + Sync>;
+
+impl Node {
+    /// What one coordinator sees of it. The node goes on when that is dropped.
+    #[must_use]
+    pub fn backend(self: &Arc<Self>, candidate: &Candidate) -> Backend {
+        self.backend_of(candidate, Arc::new(()))
+    }
+
+    /// The same, and what ends with it.
+    pub(super) fn backend_of(self: &Arc<Self>, candidate: &Candidate, owned: Owned) -> Backend {
+        let coordinator = self.join();
+        let stores = watch::Sender::new(0);
+        let following = Arc::new(Following::new(self.clone(), candidate.process));
+        Backend {
+            store: Arc::new(RaftStore {
+                writer: Writer {
+                    node: self.clone(),
+                    coordinator,
+                },
+                stores: stores.clone(),
+                _owned: owned.clone(),
+            }),
+            leadership: Arc::new(RaftLeadership {
+                node: self.clone(),
+                coordinator,
+                stores,
+                _owned: owned,
+            }),
+            configuration: following.clone(),
+            hints: following,
+            sizes: StatusSize::unlimited(),
+            head_check_every: Timing::default().head_check_every,
+            failure: self.failure.subscribe(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! How one node follows another at once, and not only when a lease is over that nobody needs.
+//!
+//! Whoever has heard from a leader votes for nobody else for a lease. The leader itself hears from
+//! nobody: its own vote is as old as its election. Where it and the candidate are a majority, the
+//! candidate is elected as soon as the leader has led for a lease; elsewhere the leader keeps silent
+//! for one first. A candidate that stood any earlier would be refused, and would only depose the
+//! leader.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::RaftMetrics;
+use openraft::metrics::RaftServerMetrics;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::node::Node;
+use super::seat::Promise;
+use super::types::{Member, NodeId};
+
+/// How long a place is kept for one that is to lead: its leader has to finish what it does, and it
+/// has to be elected.
+pub(super) const KEPT_FREE: Duration = Duration::from_secs(10);
+
+/// When the last vote was cast for another term or leader.
+pub(super) type Terms = watch::Receiver<Instant>;
+
+/// Follows the votes of a node.
+pub(super) fn follow(mut metrics: watch::Receiver<RaftServerMetrics<NodeId, Member>>) -> Terms {
+    let (sender, receiver) = watch::channel(Instant::now());
+    tokio::spawn(async move {
+        let mut known = metrics.borrow_and_update().vote;
+        while metrics.changed().await.is_ok() {
+            let vote = metrics.borrow_and_update().vote;
+            if vote != known {
+                known = vote;
+                sender.send_replace(Instant::now());
+            }
+        }
+    });
+    receiver
+}
+
+impl Node {
+    /// Gives its place to this candidate, if its own coordinator neither leads nor campaigns: it is not heard of
+    /// for a while, so that the others may vote. Says when the candidate may stand, if it does.
+    #[must_use]
+    pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> Option<Duration> {
+        self.leads()?;
+        // Else two that campaign pass it to and fro.
+        if *self.campaigns.borrow() > 0 && self.seat.successor() != Some(candidate) {
+            return None;
+        }
+        match self.seat.promise(candidate) {
+            Promise::No => return None,
+            Promise::Given => {}
+            Promise::New => self.keep_silent(),
+        }
+        Some(self.refused_for())
+    }
+
+    /// Has its coordinator leave, and gives its place to this node alone, for a while. Returns once
+    /// another leads, and says whether one does. It goes on even if nobody waits for it any more.
+    pub(super) async fn hand_over(self: &Arc<Self>, successor: NodeId) -> bool {
+        let Some(term) = self.leads() else {
+            return true;
+        };
+        let node = self.clone();
+        let handing = tokio::spawn(async move {
+            node.seat.reserve(successor);
+            let deposed = timeout(KEPT_FREE, node.deposed(term)).await;
+            node.seat.open(successor);
+            deposed.is_ok()
+        });
+        // It ends early only with the process.
+        handing.await.unwrap_or(false)
+    }
+
+    fn keep_silent(self: &Arc<Self>) {
+        self.raft.runtime_config().heartbeat(false);
+        let silence = self.refused_for() + self.timing.election_max;
+        let node = self.clone();
+        tokio::spawn(async move {
+            sleep(silence).await;
+            node.seat.take_back();
+            node.raft.runtime_config().heartbeat(true);
+        });
+    }
+
+    /// For how long others would be refused yet.
+    fn refused_for(&self) -> Duration {
+        let lease = self.timing.election_max;
+        if self.voters() > 3 {
+            return lease;
+        }
+        lease.saturating_sub(self.terms.borrow().elapsed())
+    }
+
+    /// Asks whoever leads for its place, and stands for election if it is given.
+    pub(super) async fn ask_for_place(&self) {
+        // Once for all coordinators of this node.
+        let Ok(_asking) = self.asking.try_lock() else {
+            return;
+        };
+        let term = self.term();
+        let Some((leader, member)) = self.leader().filter(|(leader, _)| *leader != self.id())
+        else {
+            return;
+        };
+        let asked = self.peers.may_lead(leader, &member, self.id());
+        let Ok(Ok(Some(delay))) = timeout(self.timing.patience(), asked).await else {
+            return;
+        };
+        // A little more, for what the clocks differ in.
+        sleep(delay + delay / 20).await;
+        // A place that somebody else has by now was not given.
+        if self.term() != term {
+            return;
+        }
+        // It fails only where the node has stopped.
+        let _ = self.raft.trigger().elect().await;
+        let is_elected =
+            |metrics: &RaftMetrics<NodeId, Member>| metrics.current_leader == Some(self.id());
+        let elected = self.raft.wait(Some(self.timing.election_min));
+        // Not elected in time: then the place is asked for again.
+        let _ = elected.metrics(is_elected, "elected").await;
+    }
+
+    fn term(&self) -> u64 {
+        self.raft.server_metrics().borrow().vote.leader_id.term
+    }
+
+    /// Whether others vote beside it.
+    pub(super) fn has_peers(&self) -> bool {
+        self.voters() > 1
+    }
+
+    fn voters(&self) -> usize {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow();
+        metrics.membership_config.voter_ids().count()
+    }
+}

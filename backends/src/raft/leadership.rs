@@ -1,0 +1,170 @@
+//! Leadership: the node leads the others by Raft, a majority has just said so, and the node's
+//! machine has all that was acknowledged. It lasts for a lease from when the majority was asked.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stepdown_core::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use super::assemble::Owned;
+use super::node::Node;
+use super::seat::{Coordinator, Sitter};
+use crate::backend::{Leadership, LeadershipReport};
+use crate::clock::boottime;
+use crate::under_way::UnderWay;
+
+pub(super) struct RaftLeadership {
+    pub(super) node: Arc<Node>,
+    pub(super) coordinator: Coordinator,
+    /// How many stores are under way.
+    pub(super) stores: watch::Sender<usize>,
+    pub(super) _owned: Owned,
+}
+
+/// Why leadership ended.
+struct Loss {
+    reason: String,
+    /// Whether the seat is kept until it is given back: nobody else may lead yet.
+    keeps_seat: bool,
+}
+
+/// Leadership, in one term of Raft's.
+struct Won {
+    term: u64,
+    authority: Timestamp,
+}
+
+impl RaftLeadership {
+    /// Campaigns until it leads. Between that and the report nothing can be cancelled, so
+    /// leadership is never kept without being reported.
+    async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> Option<Won> {
+        let _campaign = UnderWay::begin(&self.node.campaigns);
+        loop {
+            let permit = reports.reserve().await.ok()?;
+            let won = tokio::select! {
+                () = reports.closed() => return None,
+                won = self.win() => won,
+            };
+            if let Some(won) = won
+                && self.node.seat.take(self.coordinator, won.term)
+            {
+                permit.send(LeadershipReport::Won {
+                    authority: Some(won.authority),
+                });
+                return Some(won);
+            }
+            drop(permit);
+            tokio::select! {
+                () = reports.closed() => return None,
+                () = sleep(self.node.timing.ask_every()) => {}
+            }
+        }
+    }
+
+    /// Leads now, if the node does, or asks whoever leads for its place.
+    async fn win(&self) -> Option<Won> {
+        let Some(term) = self.node.leads() else {
+            self.node.ask_for_place().await;
+            return None;
+        };
+        let authority = self.confirm(term).await?;
+        Some(Won { term, authority })
+    }
+
+    /// Asks a majority; says until when nobody else is elected, if it has answered.
+    async fn confirm(&self, term: u64) -> Option<Timestamp> {
+        // Before they are asked: whoever answers has heard from us later than this.
+        let asked = boottime();
+        let answered = self.node.raft.ensure_linearizable();
+        timeout(self.node.timing.patience(), answered)
+            .await
+            .ok()?
+            .ok()?;
+        let is_same = self.node.leads() == Some(term);
+        is_same.then(|| asked.after(self.node.timing.authority()))
+    }
+
+    /// Asks again until a majority answers, after a while.
+    async fn renew(&self, term: u64) -> Timestamp {
+        loop {
+            sleep(self.node.timing.ask_every()).await;
+            if let Some(authority) = self.confirm(term).await {
+                return authority;
+            }
+        }
+    }
+
+    /// Holds on to leadership; says why it ended, unless nobody listens any more.
+    async fn hold(&self, mut won: Won, reports: &mpsc::Sender<LeadershipReport>) -> Option<Loss> {
+        let gone = |reason| Loss {
+            reason,
+            keeps_seat: false,
+        };
+        loop {
+            let left = won.authority.since(boottime());
+            tokio::select! {
+                () = reports.closed() => return None,
+                () = self.node.seat.left(self.coordinator) => {
+                    return Some(gone("leadership was released".to_owned()));
+                }
+                () = self.node.seat.reserved() => {
+                    return Some(Loss {
+                        reason: "another is to lead".to_owned(),
+                        keeps_seat: true,
+                    });
+                }
+                reason = self.node.deposed(won.term) => return Some(gone(reason)),
+                () = sleep(left) => {
+                    let authority = self.node.timing.authority();
+                    let reason = format!("no majority has answered for {authority:?}");
+                    return Some(gone(reason));
+                }
+                authority = self.renew(won.term) => {
+                    won.authority = authority;
+                    // A listener that is behind takes the next one.
+                    let _ = reports.try_send(LeadershipReport::Extended { authority });
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Leadership for RaftLeadership {
+    async fn lead(&self, reports: mpsc::Sender<LeadershipReport>) {
+        let Some(won) = self.campaign(&reports).await else {
+            return;
+        };
+        if let Some(Loss { reason, keeps_seat }) = self.hold(won, &reports).await {
+            if !keeps_seat {
+                self.node.seat.leave(self.coordinator);
+            }
+            // Nobody listens any more: then it needs no telling.
+            let _ = reports.send(LeadershipReport::Lost { reason }).await;
+        }
+    }
+
+    async fn release(&self) {
+        UnderWay::none(&self.stores).await;
+        if self.node.seat.leave(self.coordinator)
+            && let Some(term) = self.node.leads()
+            && self.node.has_peers()
+        {
+            // Whoever waits for it asks for it, before this process is gone or campaigns again.
+            let within = self.node.timing.ask_every() * 4;
+            self.node.seat.promised(within).await;
+            if matches!(self.node.seat.sitter(), Sitter::Promised(_)) {
+                // It may need this node's vote. Where it is not elected after all, nothing is lost.
+                let within = self.node.timing.election_min + self.node.timing.election_max;
+                let _ = timeout(within, self.node.deposed(term)).await;
+            }
+        }
+    }
+
+    fn leader(&self) -> Option<Arc<str>> {
+        let (_, member) = self.node.leader()?;
+        Some(member.name.into())
+    }
+}

@@ -1,0 +1,140 @@
+//! A network of function calls. Nodes can be cut off from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Unreachable};
+use openraft::network::RPCOption;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
+    VoteRequest, VoteResponse,
+};
+use openraft::{LogId, RaftNetwork, RaftNetworkFactory};
+
+use super::super::node::Node;
+use super::super::peers::{PeerError, Peers};
+use super::super::types::{Member, NodeId, TypeConfig};
+
+/// Which nodes there are, and which of them nobody reaches.
+#[derive(Default)]
+pub(super) struct Wires {
+    pub(super) nodes: BTreeMap<NodeId, Arc<Node>>,
+    pub(super) cut: BTreeSet<NodeId>,
+}
+
+/// The network, as one node sees it.
+#[derive(Clone)]
+pub(super) struct LocalNetwork {
+    pub(super) from: NodeId,
+    pub(super) wires: Arc<Mutex<Wires>>,
+}
+
+/// A way from one node to another.
+pub(super) struct Way {
+    network: LocalNetwork,
+    to: NodeId,
+}
+
+impl LocalNetwork {
+    fn wires(&self) -> MutexGuard<'_, Wires> {
+        self.wires.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn node(&self, to: NodeId) -> Result<Arc<Node>, Unreachable> {
+        let wires = self.wires();
+        let is_cut = wires.cut.contains(&to) || wires.cut.contains(&self.from);
+        match wires.nodes.get(&to) {
+            Some(node) if !is_cut => Ok(node.clone()),
+            Some(_) | None => Err(Unreachable::new(&io::Error::other("nobody answers"))),
+        }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for LocalNetwork {
+    type Network = Way;
+
+    async fn new_client(&mut self, to: NodeId, _: &Member) -> Way {
+        Way {
+            network: self.clone(),
+            to,
+        }
+    }
+}
+
+type Failure<E = openraft::error::Infallible> = RPCError<NodeId, Member, RaftError<NodeId, E>>;
+
+impl RaftNetwork<TypeConfig> for Way {
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        _: RPCOption,
+    ) -> Result<AppendEntriesResponse<NodeId>, Failure> {
+        let node = self.network.node(self.to)?;
+        let answer = node.raft().append_entries(request).await;
+        answer.map_err(|error| RemoteError::new(self.to, error).into())
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        request: InstallSnapshotRequest<TypeConfig>,
+        _: RPCOption,
+    ) -> Result<InstallSnapshotResponse<NodeId>, Failure<InstallSnapshotError>> {
+        let node = self.network.node(self.to)?;
+        let answer = node.raft().install_snapshot(request).await;
+        answer.map_err(|error| RemoteError::new(self.to, error).into())
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<NodeId>,
+        _: RPCOption,
+    ) -> Result<VoteResponse<NodeId>, Failure> {
+        let node = self.network.node(self.to)?;
+        let answer = node.raft().vote(request).await;
+        answer.map_err(|error| RemoteError::new(self.to, error).into())
+    }
+}
+
+#[async_trait]
+impl Peers for LocalNetwork {
+    async fn read_index(
+        &self,
+        leader: NodeId,
+        at: &Member,
+    ) -> Result<Option<LogId<NodeId>>, PeerError> {
+        let failed = |reason| PeerError {
+            member: at.clone(),
+            reason,
+        };
+        let node = self
+            .node(leader)
+            .map_err(|error| failed(error.to_string()))?;
+        node.read_index().await.map_err(failed)
+    }
+
+    async fn may_lead(
+        &self,
+        leader: NodeId,
+        at: &Member,
+        candidate: NodeId,
+    ) -> Result<Option<Duration>, PeerError> {
+        let node = self.node(leader).map_err(|error| PeerError {
+            member: at.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(node.make_way(candidate))
+    }
+
+    async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError> {
+        let failed = |reason| PeerError {
+            member: at.clone(),
+            reason,
+        };
+        let node = self.node(node).map_err(|error| failed(error.to_string()))?;
+        let misses = node.misses_a_leader().await;
+        misses.map_err(|error| failed(error.to_string()))
+    }
+}

@@ -1,0 +1,174 @@
+//! The replicated machine: both documents, and the rules by which entries change them. It is pure,
+//! so that every replica that applies the same entries holds the same documents.
+
+use std::sync::Arc;
+
+use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::{Epoch, WriteId};
+
+use super::checksum::Checksum;
+use super::command::{Applied, ClusterId, Command, Refusal, Store};
+
+/// The documents, and what is remembered beside them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// The cluster's id, once it is formed.
+    pub cluster: Option<ClusterId>,
+    /// The greatest epoch ever stored.
+    pub epoch: Epoch,
+    /// The status document.
+    pub status: Option<StatusRecord>,
+    /// The configuration document.
+    pub configuration: Configuration,
+}
+
+/// The status document, at one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusRecord {
+    /// Its version: how many writes there have been.
+    pub version: u64,
+    /// The write that made it; none where somebody else's document was put in its place.
+    pub write_id: Option<WriteId>,
+    /// Its checksum.
+    pub checksum: Checksum,
+    /// The length of its text, in bytes.
+    pub bytes: u64,
+    /// The status.
+    pub status: Arc<ClusterStatus>,
+}
+
+/// The configuration document, at one version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// How many writes there have been.
+    pub version: u64,
+    /// The text, where there is one.
+    pub text: Option<Arc<str>>,
+}
+
+/// A replica that has come to another document than the leader's: it must not go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this node's copy of the status has come to differ from the cluster's: write {write_id} gives \
+     {found} here, where it must give {expected}; take the node out, empty its data directory, and \
+     add it again"
+)]
+pub struct Diverged {
+    /// The write that did not give what it must.
+    pub write_id: WriteId,
+    /// What it must give.
+    pub expected: Checksum,
+    /// What it gives here.
+    pub found: Checksum,
+}
+
+impl Machine {
+    /// Applies one entry.
+    pub fn apply(&mut self, command: &Command) -> Result<Applied, Diverged> {
+        Ok(match command {
+            Command::Adopt { expected, status } => self.adopt(*expected, status),
+            Command::Configure { expected, text } => self.configure(*expected, text.as_ref()),
+            Command::Form { cluster } => self.form(*cluster),
+            Command::Store(store) => return self.store(store),
+        })
+    }
+
+    /// The version of the status document, if there is one.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.status.as_ref().map(|record| record.version)
+    }
+
+    fn store(&mut self, store: &Store) -> Result<Applied, Diverged> {
+        let present = self.version();
+        if present != store.expected {
+            return Ok(match &self.status {
+                // Sent twice, the first having come through.
+                Some(record) if record.write_id == Some(store.write_id) => {
+                    Applied::Stored(record.version)
+                }
+                Some(_) | None => refused(store.expected, present),
+            });
+        }
+        if store.epoch < self.epoch {
+            return Ok(Applied::Refused(Refusal::Epoch {
+                present: self.epoch,
+                written: store.epoch,
+            }));
+        }
+        let status = match &self.status {
+            Some(record) => store.delta.apply(&record.status),
+            None => store.delta.apply(&ClusterStatus::default()),
+        };
+        let (checksum, bytes) = Checksum::of(&status);
+        if checksum != store.checksum {
+            return Err(Diverged {
+                write_id: store.write_id,
+                expected: store.checksum,
+                found: checksum,
+            });
+        }
+        self.epoch = store.epoch;
+        Ok(self.replace(StatusRecord {
+            version: present.unwrap_or(0).saturating_add(1),
+            write_id: Some(store.write_id),
+            checksum,
+            bytes,
+            status: Arc::new(status),
+        }))
+    }
+
+    fn adopt(&mut self, expected: Option<u64>, status: &Arc<ClusterStatus>) -> Applied {
+        let present = self.version();
+        if present != expected {
+            return refused(expected, present);
+        }
+        let (checksum, bytes) = Checksum::of(status);
+        self.replace(StatusRecord {
+            version: present.unwrap_or(0).saturating_add(1),
+            write_id: None,
+            checksum,
+            bytes,
+            status: status.clone(),
+        })
+    }
+
+    fn replace(&mut self, record: StatusRecord) -> Applied {
+        let version = record.version;
+        self.status = Some(record);
+        Applied::Stored(version)
+    }
+
+    fn configure(&mut self, expected: u64, text: Option<&Arc<str>>) -> Applied {
+        let present = self.configuration.version;
+        if present != expected {
+            return refused(Some(expected), Some(present));
+        }
+        let version = present.saturating_add(1);
+        self.configuration = Configuration {
+            version,
+            text: text.cloned(),
+        };
+        Applied::Configured(version)
+    }
+
+    fn form(&mut self, cluster: ClusterId) -> Applied {
+        match self.cluster {
+            Some(present) if present != cluster => {
+                Applied::Refused(Refusal::AnotherCluster(present))
+            }
+            Some(_) | None => {
+                self.cluster = Some(cluster);
+                Applied::Formed(cluster)
+            }
+        }
+    }
+}
+
+fn refused(expected: Option<u64>, present: Option<u64>) -> Applied {
+    Applied::Refused(Refusal::Version { expected, present })
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,0 +1,43 @@
+//! A metadata store of its own: the coordinators keep both documents among themselves, by Raft.
+
+pub mod admin;
+mod assemble;
+mod checksum;
+mod command;
+mod delta;
+mod error;
+mod following;
+mod forming;
+mod handover;
+mod leadership;
+mod listen;
+pub mod local;
+mod machine;
+mod naming;
+pub mod network;
+mod node;
+mod open;
+mod options;
+mod peers;
+mod reading;
+mod seat;
+mod standing;
+pub mod storage;
+mod store;
+mod timing;
+mod types;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use checksum::Checksum;
+pub use command::{Applied, ClusterId, Command, ParseClusterIdError, Refusal, Store};
+pub use delta::{Delta, NamespaceDelta};
+pub use error::{StartError, TimingError, WriteError};
+pub use machine::{Configuration, Diverged, Machine, StatusRecord};
+pub use node::Node;
+pub(crate) use open::open;
+pub use options::RaftOptions;
+pub use peers::{PeerError, Peers};
+pub use timing::RaftTiming;
+pub use types::{Member, NodeId, TypeConfig};

@@ -1,0 +1,34 @@
+//! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
+
+mod call;
+mod call_error;
+mod carried;
+mod client;
+mod connections;
+mod convert;
+mod dial;
+mod greeter;
+mod greeting;
+mod identity;
+mod outgoing;
+mod reach;
+mod replica;
+mod server;
+mod service;
+mod snapshot;
+mod strangers;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+pub use call_error::CallError;
+pub use client::Peer;
+pub use connections::{Connections, Deadlines};
+pub(super) use dial::dial;
+pub use greeter::Greeter;
+pub use greeting::{Greeting, Introduction};
+pub use identity::{Identity, Stranger};
+pub use replica::{Replica, ReplicaError};
+pub use server::Server;
+pub(super) use service::LARGEST_MESSAGE;
+pub use strangers::{StrangerKind, Strangers};

@@ -1,0 +1,10 @@
+//! Nodes that talk over real sockets; what is behind them is a stand-in for Raft, but in
+//! `cluster`.
+
+mod cluster;
+mod greetings;
+mod slow;
+mod snapshots;
+mod strangers;
+mod support;
+pub mod tls;

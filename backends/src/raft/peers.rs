@@ -1,0 +1,41 @@
+//! What nodes ask each other beside what Raft asks.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use openraft::LogId;
+
+use super::types::{Member, NodeId};
+
+/// The other nodes.
+#[async_trait]
+pub trait Peers: Send + Sync + 'static {
+    /// Asks a leader how far a reader has to be, now, to have seen all that was acknowledged.
+    async fn read_index(
+        &self,
+        leader: NodeId,
+        at: &Member,
+    ) -> Result<Option<LogId<NodeId>>, PeerError>;
+
+    /// Asks a leader whose coordinator does not lead for its place; says after how long the
+    /// candidate may stand for election, if it is given.
+    async fn may_lead(
+        &self,
+        leader: NodeId,
+        at: &Member,
+        candidate: NodeId,
+    ) -> Result<Option<Duration>, PeerError>;
+
+    /// Asks a node whether it misses a leader.
+    async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError>;
+}
+
+/// A peer that did not answer, or could not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{member}: {reason}")]
+pub struct PeerError {
+    /// The peer.
+    pub member: Member,
+    /// Its words, or those of the network.
+    pub reason: String,
+}

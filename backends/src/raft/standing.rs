@@ -1,0 +1,82 @@
+//! Who may stand for election: whoever is told by a majority that it misses a leader, too.
+//!
+//! A node that was paused, or cut off, has heard from nobody for a while, and would stand; its
+//! greater term would depose a leader that everybody else is content with. So it asks first: the
+//! pre-vote of Ongaro's dissertation (9.6).
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use openraft::error::Fatal;
+use openraft::{RaftState, TokioInstant};
+use tokio::time::{sleep, timeout};
+
+use super::node::Node;
+use super::types::{Member, NodeId};
+
+/// How long the others' answers are waited for.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
+
+type State = RaftState<NodeId, Member, TokioInstant>;
+
+impl Node {
+    /// Whether this node has not heard from a leader for a lease, or is one that a majority has not
+    /// answered for as long: then it would vote for another.
+    pub async fn misses_a_leader(&self) -> Result<bool, Fatal<NodeId>> {
+        let lease = self.timing.election_max;
+        if self.leads().is_some() {
+            let answered = self.raft.data_metrics().borrow().millis_since_quorum_ack;
+            return Ok(answered.is_none_or(|since| Duration::from_millis(since) >= lease));
+        }
+        let misses = move |state: &State| {
+            let heard = state.vote_last_modified();
+            !state.vote_ref().is_committed() || heard.is_none_or(|at| at.elapsed() >= lease)
+        };
+        self.raft.with_raft_state(misses).await
+    }
+
+    /// Whether a majority of those that vote miss a leader, this one among them.
+    async fn is_missed_by_a_majority(&self) -> bool {
+        let metrics = self.raft.server_metrics();
+        let membership = metrics.borrow().membership_config.membership().clone();
+        let others = membership.voter_ids().filter(|id| *id != self.id());
+        let asked = others.filter_map(|id| Some((id, membership.get_node(&id)?.clone())));
+        let mut answers: FuturesUnordered<_> = asked
+            .map(|(id, at)| async move { (id, self.peers.misses_a_leader(id, &at).await) })
+            .collect();
+        let mut missing = BTreeSet::from([self.id()]);
+        let is_majority = |missing: &BTreeSet<NodeId>| {
+            let mut configs = membership.get_joint_config().iter();
+            configs.all(|voters| voters.intersection(missing).count() * 2 > voters.len())
+        };
+        let heard = async {
+            while !is_majority(&missing) {
+                match answers.next().await {
+                    Some((id, Ok(true))) => drop(missing.insert(id)),
+                    Some((_, Ok(false) | Err(_))) => {}
+                    None => return false,
+                }
+            }
+            true
+        };
+        timeout(ANSWERS_WITHIN, heard).await.unwrap_or(false)
+    }
+}
+
+/// Lets the node stand for election while a leader is missed, and not otherwise. Ends with it.
+pub(super) async fn stand_when_missed(node: Weak<Node>, every: Duration) {
+    while let Some(node) = node.upgrade() {
+        match node.misses_a_leader().await {
+            Ok(misses) => {
+                let may_stand = misses && node.is_missed_by_a_majority().await;
+                node.raft.runtime_config().elect(may_stand);
+            }
+            Err(_) => return,
+        }
+        drop::<Arc<Node>>(node);
+        sleep(every).await;
+    }
+}

@@ -1,0 +1,80 @@
+//! The data directory of one node on a real disk, and the lock that keeps other processes out.
+
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+
+use super::error::OpenError;
+use super::medium::{File, Medium};
+
+const FILE: &str = "raft.redb";
+const LOCK: &str = "raft.lock";
+const NEW: &str = "raft.redb.new";
+
+/// A data directory, locked for as long as this lives.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    // The kernel gives the lock back when its holder dies.
+    _lock: fs::File,
+}
+
+impl Directory {
+    /// Whether a node has run on this directory.
+    pub fn has_file(path: &Path) -> bool {
+        path.join(FILE).exists()
+    }
+
+    /// Makes the directory, if it is not there, and locks it.
+    pub fn lock(path: &Path) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Directory {
+            path: path.to_path_buf(),
+            error,
+        };
+        fs::create_dir_all(path).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let lock = options.create(true).truncate(false).write(true);
+        let lock = lock.open(path.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_path_buf(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_path_buf())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+impl Medium for Directory {
+    fn name(&self) -> String {
+        self.path.join(FILE).display().to_string()
+    }
+
+    fn open(&self) -> io::Result<Option<File>> {
+        let mut options = OpenOptions::new();
+        match options.read(true).write(true).open(self.path.join(FILE)) {
+            Ok(file) => backend(file).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(true);
+        backend(options.open(self.path.join(NEW))?)
+    }
+
+    fn publish(&self) -> io::Result<()> {
+        fs::rename(self.path.join(NEW), self.path.join(FILE))?;
+        fs::File::open(&self.path)?.sync_all()
+    }
+}
+
+fn backend(file: fs::File) -> io::Result<File> {
+    let backend = FileBackend::new(file).map_err(io::Error::other)?;
+    Ok(File(Box::new(backend)))
+}

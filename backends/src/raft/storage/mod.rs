@@ -1,0 +1,25 @@
+//! What a node keeps on its disk, in one file: its vote, its log, and its last snapshot. Nothing is
+//! acknowledged before it is durable.
+
+mod database;
+mod directory;
+mod error;
+mod image;
+mod log;
+mod medium;
+mod record;
+mod state;
+
+#[cfg(test)]
+mod power;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod suite;
+
+pub use database::{Database, Identity};
+pub use directory::Directory;
+pub use error::{Fault, OpenError};
+pub use log::LogStore;
+pub use medium::Medium;
+pub use state::{Held, StateStore};

@@ -1,0 +1,172 @@
+//! The machine as Raft drives it. It lives in memory; on disk are its last snapshot, and the log.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use openraft::storage::{RaftStateMachine, Snapshot};
+use openraft::{
+    Entry, EntryPayload, ErrorSubject, ErrorVerb, LogId, OptionalSend, RaftSnapshotBuilder,
+    SnapshotMeta, StorageError, StoredMembership,
+};
+use tokio::sync::watch;
+
+use super::super::command;
+use super::super::types::{Member, NodeId, TypeConfig};
+use super::database::{Database, blocking, put_bytes};
+use super::error::Fault;
+pub use super::image::Applied as Held;
+
+const SNAPSHOT: &str = "snapshot";
+
+/// The machine of one node.
+pub struct StateStore {
+    database: Arc<Database>,
+    held: watch::Sender<Arc<Held>>,
+}
+
+impl StateStore {
+    /// The machine as of the last snapshot in this file.
+    pub fn new(database: Arc<Database>) -> Result<Self, Fault> {
+        let held = match database.read_bytes(SNAPSHOT)? {
+            Some(bytes) => Held::decode(&bytes)?,
+            None => Held::default(),
+        };
+        database.applied(held.last);
+        Ok(Self {
+            database,
+            held: watch::Sender::new(Arc::new(held)),
+        })
+    }
+
+    /// What the machine holds, as it changes.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Held>> {
+        self.held.subscribe()
+    }
+
+    fn held(&self) -> Arc<Held> {
+        self.held.borrow().clone()
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateStore {
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(
+        &mut self,
+    ) -> Result<(Option<LogId<NodeId>>, StoredMembership<NodeId, Member>), StorageError<NodeId>>
+    {
+        let held = self.held();
+        Ok((held.last, held.membership.clone()))
+    }
+
+    async fn apply<I>(&mut self, entries: I) -> Result<Vec<command::Applied>, StorageError<NodeId>>
+    where
+        I: IntoIterator<Item = Entry<TypeConfig>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut held = (*self.held()).clone();
+        let mut answers = Vec::new();
+        for entry in entries {
+            let answer = match entry.payload {
+                EntryPayload::Blank => command::Applied::Nothing,
+                EntryPayload::Membership(members) => {
+                    held.membership = StoredMembership::new(Some(entry.log_id), members);
+                    command::Applied::Nothing
+                }
+                EntryPayload::Normal(command) => held.machine.apply(&command).map_err(|it| {
+                    let subject = ErrorSubject::Apply(entry.log_id);
+                    Fault::from(it).at(subject, ErrorVerb::Write)
+                })?,
+            };
+            held.last = Some(entry.log_id);
+            answers.push(answer);
+        }
+        self.database.applied(held.last);
+        self.held.send_replace(Arc::new(held));
+        Ok(answers)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            database: self.database.clone(),
+            held: self.held(),
+        }
+    }
+
+    async fn begin_receiving_snapshot(
+        &mut self,
+    ) -> Result<Box<Cursor<Vec<u8>>>, StorageError<NodeId>> {
+        Ok(Box::default())
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta<NodeId, Member>,
+        snapshot: Box<Cursor<Vec<u8>>>,
+    ) -> Result<(), StorageError<NodeId>> {
+        let install = move |database: &Database| {
+            let bytes = snapshot.into_inner();
+            let held = Held::decode(&bytes)?;
+            keep(database, &bytes)?;
+            Ok(held)
+        };
+        let held = blocking(&self.database, install).await.map_err(|fault| {
+            let subject = ErrorSubject::Snapshot(Some(meta.signature()));
+            fault.at(subject, ErrorVerb::Write)
+        })?;
+        self.database.applied(held.last);
+        self.held.send_replace(Arc::new(held));
+        Ok(())
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<Snapshot<TypeConfig>>, StorageError<NodeId>> {
+        let read = |database: &Database| {
+            let Some(bytes) = database.read_bytes(SNAPSHOT)? else {
+                return Ok(None);
+            };
+            let meta = Held::decode(&bytes)?.meta();
+            Ok(Some((meta, bytes)))
+        };
+        let found = blocking(&self.database, read).await;
+        let found =
+            found.map_err(|fault| fault.at(ErrorSubject::Snapshot(None), ErrorVerb::Read))?;
+        Ok(found.map(|(meta, bytes)| snapshot(meta, bytes)))
+    }
+}
+
+/// Makes a snapshot of what the machine held when this was made.
+pub struct SnapshotBuilder {
+    database: Arc<Database>,
+    held: Arc<Held>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError<NodeId>> {
+        let held = self.held.clone();
+        let build = move |database: &Database| {
+            let bytes = held.encode()?;
+            keep(database, &bytes)?;
+            Ok(bytes)
+        };
+        let built = blocking(&self.database, build).await;
+        let bytes =
+            built.map_err(|fault| fault.at(ErrorSubject::Snapshot(None), ErrorVerb::Write))?;
+        Ok(snapshot(self.held.meta(), bytes))
+    }
+}
+
+fn keep(database: &Database, bytes: &[u8]) -> Result<(), Fault> {
+    database.write(|transaction| put_bytes(transaction, SNAPSHOT, bytes))?;
+    database.compacted();
+    Ok(())
+}
+
+fn snapshot(meta: SnapshotMeta<NodeId, Member>, bytes: Vec<u8>) -> Snapshot<TypeConfig> {
+    Snapshot {
+        meta,
+        snapshot: Box::new(Cursor::new(bytes)),
+    }
+}

@@ -1,0 +1,81 @@
+//! Raft's own suite for what keeps its log and its machine.
+
+use std::sync::Arc;
+
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
+use openraft::testing::{StoreBuilder, Suite};
+use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, StorageError};
+use tempfile::TempDir;
+
+use super::super::types::{NodeId, TypeConfig};
+use super::{Database, Directory, LogStore, OpenError, StateStore};
+
+struct OnDisk;
+
+impl StoreBuilder<TypeConfig, LogStore, StateStore, TempDir> for OnDisk {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateStore), StorageError<NodeId>> {
+        let directory = TempDir::new().unwrap();
+        let medium = Directory::lock(directory.path()).unwrap();
+        let database = Arc::new(Database::open(Arc::new(medium)).unwrap());
+        let state = StateStore::new(database.clone()).unwrap();
+        Ok((directory, LogStore::new(database), state))
+    }
+}
+
+#[test]
+fn the_storage_does_all_that_raft_asks_of_one() {
+    Suite::test_all(OnDisk).unwrap();
+}
+
+fn open(directory: &TempDir) -> Result<Database, OpenError> {
+    Database::open(Arc::new(Directory::lock(directory.path())?))
+}
+
+#[tokio::test]
+async fn what_the_machine_has_taken_in_is_not_truncated() {
+    let directory = TempDir::new().unwrap();
+    let database = Arc::new(open(&directory).unwrap());
+    let mut state = StateStore::new(database.clone()).unwrap();
+    let mut log = LogStore::new(database);
+    let blank = |index| Entry::<TypeConfig> {
+        log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
+        payload: EntryPayload::Blank,
+    };
+    log.blocking_append((0..4).map(blank)).await.unwrap();
+    state.apply((0..3).map(blank)).await.unwrap();
+    let error = log.truncate(blank(2).log_id).await.unwrap_err().to_string();
+    assert!(error.contains("an old copy of its directory"), "{error}");
+    assert_eq!(
+        log.get_log_state().await.unwrap().last_log_id,
+        Some(blank(3).log_id)
+    );
+    log.truncate(blank(3).log_id).await.unwrap();
+    assert_eq!(
+        log.get_log_state().await.unwrap().last_log_id,
+        Some(blank(2).log_id)
+    );
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory).unwrap();
+    assert!(matches!(open(&directory), Err(OpenError::InUse(_))));
+    drop(database);
+    open(&directory).unwrap();
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_never_an_empty_cluster() {
+    for content in [&b""[..], b"r", b"somebody's notes, and more of them"] {
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("raft.redb"), content).unwrap();
+        let error = open(&directory).err().unwrap();
+        assert!(matches!(error, OpenError::Foreign(_)), "{error}");
+        assert!(error.to_string().contains("raft.redb"), "{error}");
+    }
+    let directory = TempDir::new().unwrap();
+    drop(redb::Database::create(directory.path().join("raft.redb")).unwrap());
+    let error = open(&directory).err().unwrap();
+    assert!(matches!(error, OpenError::Foreign(_)), "{error}");
+}

@@ -1,0 +1,212 @@
+//! `stepdown raft export` and `stepdown raft import`.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use stepdown_backends::raft::admin::export_stopped;
+use stepdown_core::cluster::ClusterConfiguration;
+use stepdown_wire::raft::{
+    ExportResponse, ImportConfigurationRequest, ImportStatusRequest, StatusVersion,
+};
+
+use super::error::RaftCommandError;
+use super::json;
+use super::nodes::NodesArgs;
+use super::output::Output;
+
+/// Flags of `stepdown raft export`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Without --status and --config, both are printed. The status is written as the \
+    file provider writes it, and upstream's coordinator reads it, too.\n\n\
+    Running coordinators may store a newer one a moment later. To move a cluster elsewhere, end all \
+    of them, and take what --raft-data-dir finds at the node whose status has the highest version."
+)]
+pub(super) struct ExportArgs {
+    /// Write the status to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    status: Option<PathBuf>,
+    /// Write the configuration to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Read them from the directory of a node that does not run, rather than ask one that does
+    #[arg(long, value_name = "DIR", conflicts_with = "raft_address")]
+    raft_data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    nodes: NodesArgs,
+}
+
+impl ExportArgs {
+    pub(super) async fn run(self, tell: &mut impl FnMut(&str)) -> Result<(), RaftCommandError> {
+        let exported = match &self.raft_data_dir {
+            Some(directory) => export_stopped(directory).await?,
+            None => self.nodes.client()?.export().await?,
+        };
+        if self.status.is_none() && self.config.is_none() {
+            print(self.nodes.output, tell, &exported);
+            return Ok(());
+        }
+        if let Some(path) = &self.status {
+            let status = exported.status.as_ref();
+            let status = status.ok_or(RaftCommandError::Nothing("status"))?;
+            write(path, &status.text)?;
+            let version = shown(status.version.as_ref());
+            let text = format!("{}: the status, {version}", path.display());
+            self.nodes.output.step(tell, &text);
+        }
+        if let Some(path) = &self.config {
+            let version = exported.configuration.unwrap_or_default();
+            if version.bytes.is_none() {
+                return Err(RaftCommandError::Nothing("configuration"));
+            }
+            write(path, &exported.configuration_text)?;
+            let version = version.version;
+            let text = format!("{}: the configuration, version {version}", path.display());
+            self.nodes.output.step(tell, &text);
+        }
+        if self.nodes.output == Output::Json {
+            self.nodes.output.end(tell, "", &versions(&exported));
+        }
+        Ok(())
+    }
+}
+
+fn print(output: Output, tell: &mut impl FnMut(&str), exported: &ExportResponse) {
+    match output {
+        Output::Json => {
+            let status = exported.status.as_ref().map(|status| status.text.as_str());
+            let mut json = versions(exported);
+            json::put(&mut json, "statusText", json!(status));
+            let configuration = json!(exported.configuration_text);
+            json::put(&mut json, "configurationText", configuration);
+            output.end(tell, "", &json);
+        }
+        Output::Table => {
+            if let Some(status) = &exported.status {
+                tell(&status.text);
+            }
+            let configuration = exported.configuration_text.as_str();
+            if !configuration.is_empty() {
+                tell("---\n");
+                tell(configuration);
+            }
+        }
+    }
+}
+
+fn versions(exported: &ExportResponse) -> Value {
+    let status = exported.status.as_ref();
+    let version = status.and_then(|status| status.version.as_ref());
+    json!({
+        "status": version.map(json::status_version),
+        "configuration": exported.configuration.as_ref().map(json::configuration_version),
+    })
+}
+
+fn shown(version: Option<&StatusVersion>) -> String {
+    let version = version.copied().unwrap_or_default();
+    format!("version {}, shards {}", version.version, version.shards)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), RaftCommandError> {
+    let failed = |error| RaftCommandError::File {
+        path: path.to_path_buf(),
+        error,
+    };
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+/// Flags of `stepdown raft import`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "A status may be upstream's, the file provider's or an exported one; or a \
+    ConfigMap's, written out by: kubectl get configmap NAME -o jsonpath='{.data.status}'"
+)]
+pub(super) struct ImportArgs {
+    /// Put the status in this file in the place of the cluster's
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    status: Option<PathBuf>,
+    /// The cluster has a status, at this version, which is given up for it
+    #[arg(long, value_name = "VERSION", requires = "status")]
+    replace: Option<u64>,
+    /// Put the configuration in this file in force
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    nodes: NodesArgs,
+}
+
+impl ImportArgs {
+    pub(super) async fn run(self, tell: &mut impl FnMut(&str)) -> Result<(), RaftCommandError> {
+        // All that can be wrong with the files is found before anything is changed.
+        let status = self.status.as_deref().map(read).transpose()?;
+        let configuration = self.config.as_deref().map(valid).transpose()?;
+        let client = self.nodes.client()?;
+        let output = self.nodes.output;
+        let mut json = json!({});
+        if let Some(text) = status {
+            let replaced = self.replace;
+            let request = ImportStatusRequest { text, replaced };
+            let imported = client.import_status(request).await?;
+            for remark in &imported.remarks {
+                output.step(tell, &format!("the status is odd: {remark}"));
+            }
+            let version = imported.version.as_ref();
+            output.step(tell, &format!("the status is at {}", shown(version)));
+            json::put(
+                &mut json,
+                "status",
+                json!(version.map(json::status_version)),
+            );
+            json::put(&mut json, "remarks", json!(imported.remarks));
+        }
+        if let Some(text) = configuration {
+            let request = ImportConfigurationRequest { text };
+            let imported = client.import_configuration(request).await?;
+            let version = imported.version.unwrap_or_default();
+            let text = match imported.already {
+                true => format!(
+                    "the configuration is the same as version {}",
+                    version.version
+                ),
+                false => format!("the configuration is at version {}", version.version),
+            };
+            output.step(tell, &text);
+            let version = json::configuration_version(&version);
+            json::put(&mut json, "configuration", version);
+        }
+        if output == Output::Json {
+            output.end(tell, "", &json);
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<String, RaftCommandError> {
+    fs::read_to_string(path).map_err(|error| RaftCommandError::File {
+        path: path.to_path_buf(),
+        error,
+    })
+}
+
+fn valid(path: &Path) -> Result<String, RaftCommandError> {
+    let text = read(path)?;
+    match ClusterConfiguration::read(Some(&text)) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(RaftCommandError::Configuration {
+            path: path.to_path_buf(),
+            error,
+        }),
+    }
+}

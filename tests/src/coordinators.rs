@@ -1,0 +1,196 @@
+//! Coordinators as processes that keep their documents among themselves, and nothing beside them.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may fail the test"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stepdown_backends::raft::admin::AdminClient;
+use stepdown_sandbox::cluster::{
+    CoordinatorProcess, CoordinatorProcessOptions, free_addresses, leads,
+};
+use stepdown_wire::raft::StatusResponse;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::processes::stepdown;
+
+/// How long anything may take before it counts as hung. Nothing waits for it otherwise.
+const LIMIT: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Coordinators, some of which run.
+#[derive(Debug)]
+pub struct Coordinators {
+    dir: TempDir,
+    /// Where their nodes are.
+    pub addresses: Vec<String>,
+    started: Vec<Option<CoordinatorProcess>>,
+}
+
+impl Coordinators {
+    /// So many that form a cluster, once all are started.
+    pub fn new(count: usize) -> Self {
+        let addresses = free_addresses(count).expect("free ports");
+        let mut addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        addresses.sort();
+        Self {
+            dir: tempfile::tempdir().expect("a temporary directory"),
+            addresses,
+            started: (0..count).map(|_| None).collect(),
+        }
+    }
+
+    /// Where one has its node's file.
+    pub fn data_dir(&self, index: usize) -> PathBuf {
+        self.dir.path().join(format!("raft-{index}"))
+    }
+
+    /// For the first time.
+    pub fn start(&mut self, index: usize) {
+        let options = CoordinatorProcessOptions {
+            name: format!("coordinator-{index}"),
+            program: stepdown(),
+            dir: self.dir.path().to_path_buf(),
+            metadata: serde_json::json!({
+                "providerName": "raft",
+                "raft": {
+                    "address": self.addresses[index],
+                    "bootstrapNodes": self.addresses,
+                    "dataDir": self.data_dir(index),
+                },
+            }),
+            words: Vec::new(),
+            environment: Vec::new(),
+        };
+        let started = CoordinatorProcess::start(options).expect("it can be started");
+        self.started[index] = Some(started);
+    }
+
+    /// One that was started.
+    pub fn process(&mut self, index: usize) -> &mut CoordinatorProcess {
+        self.started[index].as_mut().expect("it was started")
+    }
+
+    /// Kills one, without notice.
+    pub fn kill(&mut self, index: usize) {
+        let killed = self.process(index).process_mut().kill();
+        killed.expect("it can be killed");
+    }
+
+    /// Asks one to end, and waits until it has, in order.
+    pub async fn end(&mut self, index: usize) {
+        let asked = self.process(index).process_mut().terminate();
+        asked.expect("it can be asked to end");
+        let deadline = Instant::now() + LIMIT;
+        let status = loop {
+            let ended = self.process(index).process_mut().ended();
+            if let Some(status) = ended.expect("it is asked") {
+                break status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{index} does not end:\n{}",
+                self.log(index)
+            );
+            sleep(LOOK).await;
+        };
+        assert!(status.success(), "{status}:\n{}", self.log(index));
+    }
+
+    /// Starts one again that was killed, or has ended.
+    pub fn restart(&mut self, index: usize) {
+        let restarted = self.process(index).process_mut().restart();
+        restarted.expect("it can be started again");
+    }
+
+    /// What one has said.
+    pub fn log(&self, index: usize) -> String {
+        let log = self.dir.path().join(format!("coordinator-{index}.log"));
+        fs::read_to_string(log).unwrap_or_default()
+    }
+
+    /// Waits until this is there; fails if it takes too long, or if one ends unasked.
+    pub async fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut(&mut Self) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            for index in 0..self.started.len() {
+                let Some(coordinator) = &mut self.started[index] else {
+                    continue;
+                };
+                if let Some(status) = coordinator.process_mut().ended().expect("it is asked") {
+                    panic!("{index} ended unasked ({status}):\n{}", self.log(index));
+                }
+            }
+            if Instant::now() >= deadline {
+                let logs = (0..self.started.len()).map(|index| self.log(index));
+                panic!(
+                    "waited for {what}\n{}",
+                    Vec::from_iter(logs).join("\n---\n")
+                );
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until one has said this.
+    pub async fn until_log(&mut self, index: usize, words: &str) {
+        self.until(words, async |it| {
+            it.log(index).contains(words).then_some(())
+        })
+        .await;
+    }
+
+    /// The one that leads, once there is just one that says so.
+    pub async fn leader(&mut self) -> usize {
+        self.until("one leader", async |it| {
+            let mut leaders = Vec::new();
+            for (index, coordinator) in it.started.iter().enumerate() {
+                if let Some(coordinator) = coordinator
+                    && coordinator.process().pid().is_some()
+                    && let Ok(samples) = coordinator.scrape().await
+                    && leads(&samples)
+                {
+                    leaders.push(index);
+                }
+            }
+            match leaders.as_slice() {
+                [one] => Some(*one),
+                [] | [..] => None,
+            }
+        })
+        .await
+    }
+
+    /// Whoever asks the one that leads.
+    #[must_use]
+    pub fn client(&self) -> AdminClient {
+        AdminClient::new(self.addresses.clone(), None).expect("no TLS")
+    }
+
+    /// What the node there says of itself, once `is_so`.
+    pub async fn status(
+        &mut self,
+        index: usize,
+        what: &str,
+        is_so: impl Fn(&StatusResponse) -> bool,
+    ) -> StatusResponse {
+        self.until(what, async |it| {
+            let status = it.client().status_of(&it.addresses[index]).await.ok()?;
+            is_so(&status).then_some(status)
+        })
+        .await
+    }
+}

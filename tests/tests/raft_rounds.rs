@@ -1,0 +1,178 @@
+//! Three coordinators that keep their documents among themselves, killed, paused and ended one after
+//! another, and all at once, while somebody writes.
+//!
+//! `PROC_SEED` replays a run's rounds; `STEPDOWN_TESTS=night` makes it long.
+#![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use stepdown_backends::raft::admin::AdminClient;
+use stepdown_tests::coordinators::Coordinators;
+use stepdown_tests::processes::seed;
+use stepdown_wire::raft::ImportConfigurationRequest;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+const COUNT: usize = 3;
+
+/// What happens in one round. Whoever is killed, ended or paused runs again after it.
+#[derive(Clone, Copy, Debug)]
+enum Round {
+    /// One is killed.
+    Kill(usize),
+    /// All are killed at once.
+    KillAll,
+    /// One stands still for so long.
+    Pause(usize, Duration),
+    /// The one that leads is asked to end.
+    EndLeader,
+}
+
+fn draw(seed: u64, rounds: usize) -> Vec<Round> {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut one = move || match chance.u8(..) {
+        0..150 => Round::Kill(chance.usize(..COUNT)),
+        150..190 => Round::KillAll,
+        190..230 => {
+            let millis = chance.u64(100..4_000);
+            Round::Pause(chance.usize(..COUNT), Duration::from_millis(millis))
+        }
+        230.. => Round::EndLeader,
+    };
+    (0..rounds).map(|_| one()).collect()
+}
+
+/// Writes one configuration after another, each of a greater number.
+struct Writer {
+    sent: Arc<AtomicU64>,
+    acknowledged: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+impl Writer {
+    fn start(client: AdminClient) -> Self {
+        let (sent, acknowledged) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let numbers = (sent.clone(), acknowledged.clone());
+        let task = tokio::spawn(async move {
+            for number in 1.. {
+                numbers.0.store(number, Ordering::SeqCst);
+                let text = configuration(number);
+                let request = ImportConfigurationRequest { text };
+                match client.import_configuration(request).await {
+                    Ok(_) => numbers.1.store(number, Ordering::SeqCst),
+                    Err(_) => sleep(Duration::from_millis(20)).await,
+                }
+            }
+        });
+        Self {
+            sent,
+            acknowledged,
+            task: task.abort_handle(),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn configuration(number: u64) -> String {
+    format!(
+        "# {number}\nnamespaces:\n- name: default\n  initialShardCount: 1\n  replicationFactor: 1\n\
+         servers:\n- public: 127.0.0.1:1\n  internal: 127.0.0.1:2\n"
+    )
+}
+
+/// The number of the configuration that is there.
+fn number(text: &str) -> u64 {
+    let first = text.lines().next().and_then(|it| it.strip_prefix("# "));
+    first.and_then(|it| it.parse().ok()).unwrap_or_default()
+}
+
+async fn carry_out(them: &mut Coordinators, round: Round) {
+    match round {
+        Round::Kill(index) => {
+            them.kill(index);
+            them.restart(index);
+        }
+        Round::KillAll => {
+            for index in 0..COUNT {
+                them.kill(index);
+            }
+            for index in 0..COUNT {
+                them.restart(index);
+            }
+        }
+        Round::Pause(index, time) => {
+            them.process(index)
+                .process_mut()
+                .pause()
+                .expect("it can be paused");
+            sleep(time).await;
+            them.process(index)
+                .process_mut()
+                .resume()
+                .expect("it can go on");
+        }
+        Round::EndLeader => {
+            let leader = them.leader().await;
+            them.end(leader).await;
+            them.restart(leader);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn coordinators_that_are_killed_and_paused_lose_nothing_that_was_acknowledged() {
+    let is_night = std::env::var("STEPDOWN_TESTS").is_ok_and(|it| it == "night");
+    let seed = seed();
+    println!("PROC_SEED={seed}");
+    let mut them = Coordinators::new(COUNT);
+    for index in 0..COUNT {
+        them.start(index);
+    }
+    them.leader().await;
+    let writer = Writer::start(them.client());
+    let mut longest = Duration::ZERO;
+    for (count, round) in draw(seed, if is_night { 1_000 } else { 100 })
+        .into_iter()
+        .enumerate()
+    {
+        println!("round {count}: {round:?}");
+        carry_out(&mut them, round).await;
+        let since = Instant::now();
+        let at = writer.sent.load(Ordering::SeqCst);
+        them.until("a new configuration to be acknowledged", async |_| {
+            (writer.acknowledged.load(Ordering::SeqCst) > at).then_some(())
+        })
+        .await;
+        longest = longest.max(since.elapsed());
+        let acknowledged = writer.acknowledged.load(Ordering::SeqCst);
+        let client = them.client();
+        let exported = them
+            .until("an export", async |_| client.export().await.ok())
+            .await;
+        let (found, sent) = (
+            number(&exported.configuration_text),
+            writer.sent.load(Ordering::SeqCst),
+        );
+        assert!(
+            (acknowledged..=sent).contains(&found),
+            "{acknowledged} was acknowledged, {sent} was sent last, and {found} is there"
+        );
+    }
+    let acknowledged = writer.acknowledged.load(Ordering::SeqCst);
+    drop(writer);
+    println!(
+        "{acknowledged} numbers were written, and the longest that nothing was acknowledged after \
+         a round is {longest:?}"
+    );
+    for index in 0..COUNT {
+        them.end(index).await;
+    }
+}

@@ -1,0 +1,7 @@
+//! A server's port: opening it, and the connections that come in, with TLS or without.
+
+mod connections;
+mod listener;
+
+pub use connections::{Connection, Connections};
+pub use listener::Listener;
