@@ -7,6 +7,7 @@ use stepdown_core::Role;
 
 use super::cluster::Cluster;
 use super::error::BenchError;
+use super::percentile::percentile;
 
 pub(super) async fn run(shards: u32, rounds: u32) -> Result<(), BenchError> {
     println!("shards: {shards}, conflicts of each kind: {rounds}");
@@ -54,25 +55,4 @@ fn tell(kind: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let [least, median, most] = [0, 50, 100].map(|percent| percentile(&times, percent));
     println!("  {kind:<16}  least {least:>9.2?}  median {median:>9.2?}  most {most:>9.2?}");
-}
-
-/// The time that so many percent of the sorted ones do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    let index = (last * percent).div_ceil(100);
-    sorted.get(index).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_taken_from_the_sorted_times() {
-        let times: Vec<Duration> = (1..=10).map(Duration::from_millis).collect();
-        assert_eq!(percentile(&times, 0), Duration::from_millis(1));
-        assert_eq!(percentile(&times, 50), Duration::from_millis(6));
-        assert_eq!(percentile(&times, 100), Duration::from_millis(10));
-        assert_eq!(percentile(&[], 50), Duration::ZERO);
-    }
 }

@@ -15,6 +15,9 @@ pub enum BenchError {
     /// SIGINT or SIGTERM came first.
     #[error("interrupted; every process that was started has been ended")]
     Interrupted,
+    /// There is no port for the nodes.
+    #[error("no port for the nodes: {0}")]
+    Ports(io::Error),
     /// The data servers can't be asked.
     #[error(transparent)]
     InstanceId(#[from] InvalidInstanceId),
@@ -37,6 +40,9 @@ pub enum BenchError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The nodes do not do as they should.
+    #[error("{0}")]
+    Raft(String),
     /// A process could not be started, or has ended.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

@@ -5,12 +5,15 @@ mod cluster;
 mod conflict;
 mod error;
 mod outage;
+mod percentile;
+mod raft;
 
 use clap::{Args, Subcommand};
 
 pub use error::BenchError;
 
 use outage::OutageArgs;
+use raft::RaftArgs;
 
 /// Measure the coordinator against data servers on loopback
 #[derive(Clone, Debug, Args)]
@@ -40,6 +43,8 @@ enum Bench {
     },
     /// From the loss of one data server of three, and then of a second, until both are back
     Outage(OutageArgs),
+    /// What a store costs on three nodes with `--metadata raft`, with real files and sockets
+    Raft(RaftArgs),
 }
 
 /// Measures, and prints the figures.
@@ -48,5 +53,6 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
         Bench::BringUp { shards } => bring_up::run(shards).await,
         Bench::Conflict { shards, rounds } => conflict::run(shards, rounds).await,
         Bench::Outage(args) => outage::run(args).await,
+        Bench::Raft(args) => raft::run(args).await,
     }
 }
