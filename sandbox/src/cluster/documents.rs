@@ -33,7 +33,7 @@ pub(super) struct Documents {
 
 /// Names one version of the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stamp {
+pub enum Stamp {
     /// A file that was put in place whole.
     File(u64, i64, i64),
     /// An entry of Raft's.

@@ -26,8 +26,7 @@ use self::documents::Documents;
 pub use configuration::{NamespaceOptions, configuration};
 pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
 pub use data_server::{DataServerKind, DataServerProcess, DataServerProcessOptions};
-pub use documents::Metadata;
-pub(crate) use documents::Stamp;
+pub use documents::{Metadata, Stamp};
 pub use error::SandboxError;
 pub use metrics::{Samples, ScrapeError, leads, scrape};
 pub use orphans::become_child;
@@ -136,7 +135,7 @@ impl Cluster {
     }
 
     /// The status document, wherever it is, if it is another than at this stamp; and its own.
-    pub(crate) async fn changed_status(
+    pub async fn changed_status(
         &self,
         known: Option<&Stamp>,
     ) -> Result<Option<(Stamp, ClusterStatus)>, SandboxError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_sandbox::cluster::{
     Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions, Process, SandboxError,
-    leads,
+    Stamp, leads,
 };
 use stepdown_sandbox::workload::{LeaderAt, Workload};
 use tempfile::TempDir;
@@ -33,6 +33,8 @@ pub struct Rig {
     pub onlooker: Onlooker,
     namespaces: Vec<NamespaceOptions>,
     load: Load,
+    /// The status as it was seen last.
+    seen: Option<(Stamp, ClusterStatus)>,
     dir: Option<TempDir>,
 }
 
@@ -70,8 +72,10 @@ impl Rig {
             cluster,
             onlooker,
             namespaces: options.namespaces.clone(),
+            seen: None,
             dir: Some(dir),
         };
+        rig.done(rig.cluster.hand_out_configuration(LIMIT).await);
         rig.steady().await;
         rig
     }
@@ -117,6 +121,7 @@ impl Rig {
         let deadline = Instant::now() + LIMIT;
         loop {
             self.check();
+            self.look().await;
             self.follow();
             if let Some(found) = look(self).await {
                 return found;
@@ -213,7 +218,7 @@ impl Rig {
     }
 
     /// Kills a coordinator (SIGKILL).
-    pub(crate) fn kill_coordinator(&mut self, index: usize) {
+    pub fn kill_coordinator(&mut self, index: usize) {
         let killed = self.coordinator(index).kill();
         self.done(killed);
     }
@@ -299,12 +304,20 @@ impl Rig {
         self.done(self.cluster.status())
     }
 
+    /// Reads the status, if it has changed. One that can't be read is looked at again.
+    async fn look(&mut self) {
+        let known = self.seen.as_ref().map(|(stamp, _)| stamp);
+        if let Ok(Some(seen)) = self.cluster.changed_status(known).await {
+            self.seen = Some(seen);
+        }
+    }
+
     /// Tells the writers who leads; says whether every shard is led.
     fn follow(&mut self) -> bool {
-        let Ok(Some(status)) = self.cluster.status() else {
+        let Some((_, status)) = &self.seen else {
             return false;
         };
-        let leaders = leaders(&status);
+        let leaders = leaders(status);
         let all = leaders.iter().all(|it| it.address.is_some());
         self.load.follow(leaders);
         all && status.namespaces.len() == self.namespaces.len()
