@@ -352,13 +352,12 @@ impl Fencing {
         let votes = self.votes.iter();
         let left = votes.filter(|vote| self.has_left(vote, memory));
         let left: Vec<_> = left.map(|vote| vote.server.id().to_string()).collect();
-        let left = left.join(", ");
         let why = match memory.led.last() {
-            _ if left.is_empty() => why,
-            Some((term, _)) => {
-                format!("{why}; {left} has another log than the leader of term {term} began with",)
-            }
-            None => format!("{why}; the log of {left} ends before what a later leader committed"),
+            Some((term, _)) if !left.is_empty() => format!(
+                "{why}; {} has another log than the leader of term {term} began with",
+                left.join(", ")
+            ),
+            Some(_) | None => why,
         };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();
         let lost = if most.is_some_and(|most| most < memory.committed) {
@@ -383,13 +382,9 @@ impl Fencing {
         !winner.position.is_proved() && !self.recall.is_new()
     }
 
-    /// Whether a voter's log is known to lack what was committed, by another vote, or what the last
-    /// leader began with. Nothing is known of that where somebody else has made another one since.
+    /// Whether a voter's log is known to lack what the last leader began with. Nothing is known of
+    /// that where somebody else has made another one since.
     pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
-        let mut others = self.votes.iter().map(|other| &other.position);
-        if others.any(|other| vote.position.lacks_what_was_committed(other)) {
-            return true;
-        }
         let led = memory.led.last().map_or(Term::NEVER, |(term, _)| term);
         let since = led.max(memory.promoted);
         let mut votes = self.votes.iter();

@@ -28,15 +28,6 @@ impl Led {
         Some((*term, *head))
     }
 
-    /// With what the last leader began, if a log that ends like this is a later one and lacks
-    /// something of that, or of what is committed since.
-    pub(super) fn left_by(&self, head: EntryId, committed: i64) -> Option<EntryId> {
-        let (term, began) = self.last()?;
-        let is_between = began.term < head.term && head.term < term;
-        let lacks = is_between && head.offset < committed;
-        (lacks || self.is_left_by(head)).then_some(began)
-    }
-
     /// Whether a log that ends like this is known to lack something that the last leader began with.
     pub(super) fn is_left_by(&self, head: EntryId) -> bool {
         let Some((term, began)) = self.last() else {
@@ -82,16 +73,5 @@ mod tests {
         led.record(Term(3), at(1, 30));
         led.record(Term(5), at(3, 31));
         assert!(!led.is_left_by(at(1, 40)));
-    }
-
-    #[test]
-    fn a_later_log_that_is_short_of_what_is_committed_is_left_whatever_its_leader_began_with() {
-        let mut led = Led::default();
-        assert_eq!(led.left_by(at(1, 28), 29), None);
-        led.record(Term(3), at(0, 29));
-        assert_eq!(led.left_by(at(1, 28), 29), Some(at(0, 29)));
-        for head in [at(1, 29), at(0, 28), at(3, 28)] {
-            assert_eq!(led.left_by(head, 29), None, "{head:?}");
-        }
     }
 }

@@ -63,18 +63,11 @@ impl Position {
     /// Whether it has everything that the other may have acknowledged.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self.has_log(), other.has_log()) {
-            (true, true) => self.head >= other.head && !self.lacks_what_was_committed(other),
+            (true, true) => self.head >= other.head,
             (false, true) => self.commit >= other.head.offset,
             (true, false) => self.commit >= other.commit || self.continues(other),
             (false, false) => self.commit >= other.commit,
         }
-    }
-
-    /// Whether its log, greater by its head, ends before what a later leader committed of earlier
-    /// terms. A log that was truncated below its database tells of what was given up.
-    pub(super) fn lacks_what_was_committed(&self, other: &Self) -> bool {
-        let is_of_an_earlier_leader = self.head.term < other.term;
-        is_of_an_earlier_leader && other.may_lead() && self.head.offset < other.commit
     }
 
     /// Whether its log was written by a leader that had everything that the other, which has no
@@ -136,18 +129,6 @@ mod tests {
             ("greater head", at((2, 5), 5, 2), at((1, 9), 9, 1), true),
             ("smaller head", at((1, 9), 9, 2), at((2, 5), 5, 2), false),
             ("equal heads", at((2, 5), 4, 2), at((2, 5), 5, 2), true),
-            (
-                "greater head, short of what is committed",
-                at((1, 28), 20, 1),
-                at((0, 29), 29, 2),
-                false,
-            ),
-            (
-                "greater head, as far as what is committed",
-                at((1, 29), 20, 1),
-                at((0, 30), 29, 2),
-                true,
-            ),
             (
                 "snapshot over a log within it",
                 at(NO_LOG, 30, 2),

@@ -196,8 +196,8 @@ impl Follower {
             // ends in a later term than the leader's began with: only an election in which it takes
             // part brings it back, and where it left the leader's log, only once that ends later.
             CallErrorKind::InvalidTerm if self.refusals > 0 => {
-                let began = memory.led.left_by(head, committed);
-                if began.is_some_and(|began| memory.ends_at <= began.offset) {
+                let began = memory.led.last().filter(|_| memory.led.is_left_by(head));
+                if began.is_some_and(|(_, began)| memory.ends_at <= began.offset) {
                     Meaning::VerifyLeader
                 } else {
                     Meaning::Elect
