@@ -35,7 +35,8 @@ pub enum StartError {
     /// The others look for it at another address.
     #[error(
         "{directory} is of node {node}, which its cluster knows as {known} and not at {address}: \
-         start it there, or remove it from the cluster and add it again with an empty directory"
+         start it there, or remove it from the cluster and add it again with an empty directory; one \
+         that is alone, or all at once, move by export and import"
     )]
     Moved {
         /// Its directory.

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::RaftMetrics;
 use openraft::metrics::RaftServerMetrics;
+use openraft::{RaftMetrics, Vote};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -102,7 +102,7 @@ impl Node {
         let Ok(_asking) = self.asking.try_lock() else {
             return;
         };
-        let term = self.term();
+        let led = self.vote();
         let Some((leader, member)) = self.leader().filter(|(leader, _)| *leader != self.id())
         else {
             return;
@@ -114,7 +114,7 @@ impl Node {
         // A little more, for what the clocks differ in.
         sleep(delay + delay / 20).await;
         // A place that somebody else has by now was not given.
-        if self.term() != term {
+        if self.vote() != led {
             return;
         }
         // It fails only where the node has stopped.
@@ -126,8 +126,9 @@ impl Node {
         let _ = elected.metrics(is_elected, "elected").await;
     }
 
-    fn term(&self) -> u64 {
-        self.raft.server_metrics().borrow().vote.leader_id.term
+    /// Whom it has voted for last, or follows.
+    fn vote(&self) -> Vote<NodeId> {
+        self.raft.server_metrics().borrow().vote
     }
 
     /// Whether others vote beside it.

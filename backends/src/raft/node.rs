@@ -125,9 +125,8 @@ impl Node {
         let (id, address) = (self.id, address.to_owned());
         let look = move |state: &RaftState<NodeId, Member, TokioInstant>| {
             let membership = state.membership_state.effective().membership();
-            let is_alone = membership.nodes().count() == 1;
             let known = membership.get_node(&id).cloned();
-            known.filter(|known| known.address != address && !is_alone)
+            known.filter(|known| known.address != address)
         };
         self.raft.with_raft_state(look).await
     }

@@ -26,6 +26,7 @@ impl Node {
     /// Whether this node has not heard from a leader for a lease, or is one that a majority has not
     /// answered for as long: then it would vote for another.
     pub async fn misses_a_leader(&self) -> Result<bool, Fatal<NodeId>> {
+        self.raft.metrics().borrow().running_state.clone()?;
         let lease = self.timing.election_max;
         if self.leads().is_some() {
             let answered = self.raft.data_metrics().borrow().millis_since_quorum_ack;
@@ -68,14 +69,17 @@ impl Node {
 
 /// Lets the node stand for election while a leader is missed, and not otherwise. Ends with it.
 pub(super) async fn stand_when_missed(node: Weak<Node>, every: Duration) {
+    let mut may_stand = false;
     while let Some(node) = node.upgrade() {
-        match node.misses_a_leader().await {
-            Ok(misses) => {
-                let may_stand = misses && node.is_missed_by_a_majority().await;
-                node.raft.runtime_config().elect(may_stand);
-            }
-            Err(_) => return,
-        }
+        let elections = node.raft.runtime_config();
+        // Not on what was known before the node stood still.
+        elections.elect(false);
+        let Ok(misses) = node.misses_a_leader().await else {
+            return;
+        };
+        elections.elect(misses && may_stand);
+        may_stand = misses && node.is_missed_by_a_majority().await;
+        elections.elect(may_stand);
         drop::<Arc<Node>>(node);
         sleep(every).await;
     }

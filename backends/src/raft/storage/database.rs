@@ -35,6 +35,8 @@ pub struct Database {
     log_bytes: AtomicU64,
     /// How many entries the machine has taken in, by the highest index.
     applied: AtomicU64,
+    /// How many entries the snapshot in the file stands for.
+    snapshot: AtomicU64,
     medium: Arc<dyn Medium>,
 }
 
@@ -68,6 +70,7 @@ impl Database {
             redb,
             log_bytes: AtomicU64::new(0),
             applied: AtomicU64::new(0),
+            snapshot: AtomicU64::new(0),
             medium,
         })
     }
@@ -105,8 +108,16 @@ impl Database {
     }
 
     pub(super) fn applied(&self, last: Option<LogId<NodeId>>) {
-        let before = last.map_or(0, |last| last.index.saturating_add(1));
-        self.applied.fetch_max(before, Ordering::SeqCst);
+        self.applied.fetch_max(before(last), Ordering::SeqCst);
+    }
+
+    /// The snapshot in the file stands for everything before this index.
+    pub(super) fn snapshot_before(&self) -> u64 {
+        self.snapshot.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn has_snapshot(&self, last: Option<LogId<NodeId>>) {
+        self.snapshot.fetch_max(before(last), Ordering::SeqCst);
     }
 
     pub(super) fn compacted(&self) {
@@ -163,6 +174,11 @@ impl Database {
         change(&transaction)?;
         Ok(transaction.commit()?)
     }
+}
+
+/// How many entries there are up to this one.
+pub(super) fn before(last: Option<LogId<NodeId>>) -> u64 {
+    last.map_or(0, |last| last.index.saturating_add(1))
 }
 
 pub(super) fn put<T: Serialize>(

@@ -9,7 +9,7 @@ use openraft::{
     Entry, ErrorSubject, ErrorVerb, LogId, LogState, OptionalSend, RaftLogReader, StorageError,
     Vote,
 };
-use redb::ReadableTable;
+use redb::{ReadableTable, WriteTransaction};
 
 use super::super::types::{NodeId, TypeConfig};
 use super::database::{Database, LOG, blocking, put};
@@ -24,13 +24,29 @@ const BATCH: usize = 256 << 10;
 
 /// The log of one node.
 #[derive(Clone)]
-pub struct LogStore(Arc<Database>);
+pub struct LogStore {
+    database: Arc<Database>,
+    /// Whether nothing is dropped that no snapshot stands for.
+    guards: bool,
+}
 
 impl LogStore {
     /// The log in this file.
     #[must_use]
     pub fn new(database: Arc<Database>) -> Self {
-        Self(database)
+        Self {
+            database,
+            guards: true,
+        }
+    }
+
+    /// The same, for a suite that drops what no snapshot stands for.
+    #[cfg(test)]
+    pub(super) fn unguarded(database: Arc<Database>) -> Self {
+        Self {
+            database,
+            guards: false,
+        }
     }
 
     async fn read<T: Send + 'static>(
@@ -38,7 +54,7 @@ impl LogStore {
         subject: ErrorSubject<NodeId>,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StorageError<NodeId>> {
-        let read = blocking(&self.0, work).await;
+        let read = blocking(&self.database, work).await;
         read.map_err(|fault| fault.at(subject, ErrorVerb::Read))
     }
 
@@ -47,7 +63,7 @@ impl LogStore {
         subject: ErrorSubject<NodeId>,
         work: impl FnOnce(&Database) -> Result<(), Fault> + Send + 'static,
     ) -> Result<(), StorageError<NodeId>> {
-        let written = blocking(&self.0, work).await;
+        let written = blocking(&self.database, work).await;
         written.map_err(|fault| fault.at(subject, ErrorVerb::Write))
     }
 }
@@ -141,15 +157,23 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, log_id: LogId<NodeId>) -> Result<(), StorageError<NodeId>> {
-        let work = move |it: &Database| {
-            it.write(|transaction| {
-                let mut log = transaction.open_table(LOG)?;
-                log.retain_in(..=log_id.index, |_, _| false)?;
-                put(transaction, PURGED, &log_id)
-            })
-        };
+        // A snapshot that is being installed takes the log that it stands for with it.
+        let is_ahead = |it: &Database| log_id.index >= it.snapshot_before();
+        let (guards, work) = (self.guards, move |it: &Database| {
+            it.write(|transaction| drop_log(transaction, &log_id))
+        });
+        if guards && is_ahead(&self.database) {
+            return Ok(());
+        }
         self.write(ErrorSubject::Log(log_id), work).await
     }
+}
+
+/// Drops the log up to an entry, and says so in the file.
+pub(super) fn drop_log(transaction: &WriteTransaction, up_to: &LogId<NodeId>) -> Result<(), Fault> {
+    let mut log = transaction.open_table(LOG)?;
+    log.retain_in(..=up_to.index, |_, _| false)?;
+    put(transaction, PURGED, up_to)
 }
 
 fn append(database: &Database, entries: &[Entry<TypeConfig>]) -> Result<(), Fault> {

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 
 use super::super::command;
 use super::super::types::{Member, NodeId, TypeConfig};
-use super::database::{Database, blocking, put_bytes};
+use super::database::{Database, before, blocking, put_bytes};
 use super::error::Fault;
 pub use super::image::Applied as Held;
+use super::log::drop_log;
 
 const SNAPSHOT: &str = "snapshot";
 
@@ -32,6 +33,7 @@ impl StateStore {
             None => Held::default(),
         };
         database.applied(held.last);
+        database.has_snapshot(held.last);
         Ok(Self {
             database,
             held: watch::Sender::new(Arc::new(held)),
@@ -108,7 +110,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
         let install = move |database: &Database| {
             let bytes = snapshot.into_inner();
             let held = Held::decode(&bytes)?;
-            keep(database, &bytes)?;
+            keep(database, &bytes, held.last, Kept::InsteadOfTheLog)?;
             Ok(held)
         };
         let held = blocking(&self.database, install).await.map_err(|fault| {
@@ -148,7 +150,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         let held = self.held.clone();
         let build = move |database: &Database| {
             let bytes = held.encode()?;
-            keep(database, &bytes)?;
+            keep(database, &bytes, held.last, Kept::BesideTheLog)?;
             Ok(bytes)
         };
         let built = blocking(&self.database, build).await;
@@ -158,8 +160,33 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
-fn keep(database: &Database, bytes: &[u8]) -> Result<(), Fault> {
-    database.write(|transaction| put_bytes(transaction, SNAPSHOT, bytes))?;
+/// Whether the log goes on from the snapshot as it is, or need not reach it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    BesideTheLog,
+    InsteadOfTheLog,
+}
+
+/// Puts a snapshot into the file, unless there is a later one: one may be built while another is
+/// installed. The log that an installed one stands for goes in the same step, so that there is never
+/// a gap between the two.
+fn keep(
+    database: &Database,
+    bytes: &[u8],
+    last: Option<LogId<NodeId>>,
+    kept: Kept,
+) -> Result<(), Fault> {
+    database.write(|transaction| {
+        if before(last) < database.snapshot_before() {
+            return Ok(());
+        }
+        put_bytes(transaction, SNAPSHOT, bytes)?;
+        database.has_snapshot(last);
+        match last {
+            Some(last) if kept == Kept::InsteadOfTheLog => drop_log(transaction, &last),
+            Some(_) | None => Ok(()),
+        }
+    })?;
     database.compacted();
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::{StoreBuilder, Suite};
-use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, StorageError};
+use openraft::{
+    CommittedLeaderId, Entry, EntryPayload, LogId, RaftSnapshotBuilder, Snapshot, StorageError,
+};
 use tempfile::TempDir;
 
 use super::super::types::{NodeId, TypeConfig};
@@ -18,7 +20,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateStore, TempDir> for OnDisk {
         let medium = Directory::lock(directory.path()).unwrap();
         let database = Arc::new(Database::open(Arc::new(medium)).unwrap());
         let state = StateStore::new(database.clone()).unwrap();
-        Ok((directory, LogStore::new(database), state))
+        Ok((directory, LogStore::unguarded(database), state))
     }
 }
 
@@ -37,10 +39,6 @@ async fn what_the_machine_has_taken_in_is_not_truncated() {
     let database = Arc::new(open(&directory).unwrap());
     let mut state = StateStore::new(database.clone()).unwrap();
     let mut log = LogStore::new(database);
-    let blank = |index| Entry::<TypeConfig> {
-        log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
-        payload: EntryPayload::Blank,
-    };
     log.blocking_append((0..4).map(blank)).await.unwrap();
     state.apply((0..3).map(blank)).await.unwrap();
     let error = log.truncate(blank(2).log_id).await.unwrap_err().to_string();
@@ -78,4 +76,67 @@ fn a_file_that_is_not_ours_is_never_an_empty_cluster() {
     drop(redb::Database::create(directory.path().join("raft.redb")).unwrap());
     let error = open(&directory).err().unwrap();
     assert!(matches!(error, OpenError::Foreign(_)), "{error}");
+}
+
+fn blank(index: u64) -> Entry<TypeConfig> {
+    Entry {
+        log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
+        payload: EntryPayload::Blank,
+    }
+}
+
+/// A log and a machine, in a file of their own, that have so many entries.
+async fn holding(entries: u64) -> (TempDir, LogStore, StateStore) {
+    let directory = TempDir::new().unwrap();
+    let database = Arc::new(open(&directory).unwrap());
+    let mut state = StateStore::new(database.clone()).unwrap();
+    let mut log = LogStore::new(database);
+    log.blocking_append((0..entries).map(blank)).await.unwrap();
+    state.apply((0..entries).map(blank)).await.unwrap();
+    (directory, log, state)
+}
+
+async fn built(state: &mut StateStore) -> Snapshot<TypeConfig> {
+    let mut builder = state.get_snapshot_builder().await;
+    builder.build_snapshot().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_log_is_dropped_with_the_snapshot_that_stands_for_it_and_not_before() {
+    let (_other, _, mut leader) = holding(20).await;
+    let snapshot = built(&mut leader).await;
+    let (_directory, mut log, mut state) = holding(4).await;
+    let last = snapshot.meta.last_log_id.unwrap();
+    // Raft drops the log while the snapshot is on its way to the disk.
+    log.purge(last).await.unwrap();
+    let before = log.get_log_state().await.unwrap();
+    assert_eq!(
+        (before.last_purged_log_id, before.last_log_id),
+        (None, Some(blank(3).log_id))
+    );
+    state
+        .install_snapshot(&snapshot.meta, snapshot.snapshot)
+        .await
+        .unwrap();
+    let after = log.get_log_state().await.unwrap();
+    assert_eq!(
+        (after.last_purged_log_id, after.last_log_id),
+        (Some(last), Some(last))
+    );
+    log.purge(last).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_snapshot_that_took_long_to_build_does_not_take_the_place_of_a_later_one() {
+    let (_other, _, mut leader) = holding(20).await;
+    let snapshot = built(&mut leader).await;
+    let (_directory, _, mut state) = holding(4).await;
+    let mut late = state.get_snapshot_builder().await;
+    state
+        .install_snapshot(&snapshot.meta, snapshot.snapshot)
+        .await
+        .unwrap();
+    late.build_snapshot().await.unwrap();
+    let present = state.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!(present.meta.last_log_id, Some(blank(19).log_id));
 }
