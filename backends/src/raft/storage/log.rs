@@ -158,13 +158,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn purge(&mut self, log_id: LogId<NodeId>) -> Result<(), StorageError<NodeId>> {
         // A snapshot that is being installed takes the log that it stands for with it.
-        let is_ahead = |it: &Database| log_id.index >= it.snapshot_before();
-        let (guards, work) = (self.guards, move |it: &Database| {
-            it.write(|transaction| drop_log(transaction, &log_id))
-        });
-        if guards && is_ahead(&self.database) {
+        if self.guards && log_id.index >= self.database.snapshot_before() {
             return Ok(());
         }
+        let work = move |it: &Database| it.write(|transaction| drop_log(transaction, &log_id));
         self.write(ErrorSubject::Log(log_id), work).await
     }
 }

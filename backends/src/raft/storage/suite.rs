@@ -35,12 +35,8 @@ fn open(directory: &TempDir) -> Result<Database, OpenError> {
 
 #[tokio::test]
 async fn what_the_machine_has_taken_in_is_not_truncated() {
-    let directory = TempDir::new().unwrap();
-    let database = Arc::new(open(&directory).unwrap());
-    let mut state = StateStore::new(database.clone()).unwrap();
-    let mut log = LogStore::new(database);
-    log.blocking_append((0..4).map(blank)).await.unwrap();
-    state.apply((0..3).map(blank)).await.unwrap();
+    let (_directory, mut log, _) = holding(3).await;
+    log.blocking_append([blank(3)]).await.unwrap();
     let error = log.truncate(blank(2).log_id).await.unwrap_err().to_string();
     assert!(error.contains("an old copy of its directory"), "{error}");
     assert_eq!(
