@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use stepdown_core::ShardId;
 use stepdown_core::cluster::{ClusterStatus, NamespaceStatus, ShardMetadata};
 
+use super::summed::{Summed, SummedNamespace};
+
 /// What makes one status out of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -65,26 +67,25 @@ impl Delta {
         }
     }
 
-    /// What it makes out of `old`.
-    #[must_use]
-    pub fn apply(&self, old: &ClusterStatus) -> ClusterStatus {
-        let mut status = old.clone();
+    /// Makes it out of the old one in place.
+    pub(super) fn apply(&self, status: &mut Summed<'_>) {
         for name in &self.removed {
-            status.namespaces.remove(name);
+            status.remove_namespace(name);
         }
         for (name, delta) in &self.namespaces {
-            delta.apply(status.namespaces.entry(name.clone()).or_default());
+            delta.apply(&mut status.namespace(name));
         }
-        if let Some(next) = self.shard_id_generator {
-            status.shard_id_generator = next;
-        }
-        if let Some(next) = self.server_idx {
-            status.server_idx = next;
-        }
-        if let Some(next) = &self.instance_id {
-            status.instance_id = next.clone();
-        }
-        status
+        status.change_root(|status| {
+            if let Some(next) = self.shard_id_generator {
+                status.shard_id_generator = next;
+            }
+            if let Some(next) = self.server_idx {
+                status.server_idx = next;
+            }
+            if let Some(next) = &self.instance_id {
+                status.instance_id = next.clone();
+            }
+        });
     }
 }
 
@@ -102,15 +103,15 @@ impl NamespaceDelta {
         }
     }
 
-    fn apply(&self, namespace: &mut NamespaceStatus) {
+    fn apply(&self, namespace: &mut SummedNamespace<'_>) {
         if let Some(factor) = self.replication_factor {
-            namespace.replication_factor = factor;
+            namespace.set_replication_factor(factor);
         }
         for id in &self.removed {
-            namespace.shards.remove(id);
+            namespace.remove(*id);
         }
         for (id, shard) in &self.shards {
-            namespace.shards.insert(*id, shard.clone());
+            namespace.insert(*id, shard.clone());
         }
     }
 }
@@ -123,14 +124,35 @@ fn differs<T: Clone + PartialEq>(old: &T, new: &T) -> Option<T> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::checksum::Checksum;
     use super::super::fixtures::{any_status, elected, status};
     use super::*;
 
+    fn applied(delta: &Delta, old: &ClusterStatus) -> (ClusterStatus, Checksum) {
+        let (mut status, mut checksum) = (old.clone(), Checksum::of(old));
+        delta.apply(&mut Summed {
+            status: &mut status,
+            checksum: &mut checksum,
+        });
+        (status, checksum)
+    }
+
     proptest! {
         #[test]
-        fn a_delta_applied_makes_the_whole_document(old in any_status(), new in any_status()) {
+        fn a_delta_applied_makes_the_whole_document_and_its_checksum(
+            old in any_status(), new in any_status()
+        ) {
             let delta = Delta::between(&old, &new);
-            prop_assert_eq!(delta.apply(&old), new);
+            let checksum = Checksum::of(&new);
+            prop_assert_eq!(applied(&delta, &old), (new, checksum));
+        }
+
+        #[test]
+        fn the_checksum_is_that_of_what_there_is_where_a_delta_fits_another_document(
+            old in any_status(), new in any_status(), other in any_status()
+        ) {
+            let (status, checksum) = applied(&Delta::between(&old, &new), &other);
+            prop_assert_eq!(checksum, Checksum::of(&status));
         }
 
         #[test]
@@ -138,7 +160,7 @@ mod tests {
             let delta = Delta::between(&old, &new);
             let text = serde_json::to_vec(&delta).unwrap();
             let read: Delta = serde_json::from_slice(&text).unwrap();
-            prop_assert_eq!(read.apply(&old), new);
+            prop_assert_eq!(applied(&read, &old).0, new);
         }
 
         #[test]

@@ -86,7 +86,7 @@ pub(super) fn store(machine: &Machine, id: WriteId, status: &ClusterStatus) -> S
         epoch: id.epoch,
         write_id: id,
         delta: Delta::between(&old.unwrap_or_default(), status),
-        checksum: Checksum::of(status).0,
+        checksum: Checksum::of(status),
     }
 }
 

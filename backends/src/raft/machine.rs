@@ -8,6 +8,7 @@ use stepdown_core::{Epoch, WriteId};
 
 use super::checksum::Checksum;
 use super::command::{Applied, ClusterId, Command, Refusal, Store};
+use super::summed::Summed;
 
 /// The documents, and what is remembered beside them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,10 +32,21 @@ pub struct StatusRecord {
     pub write_id: Option<WriteId>,
     /// Its checksum.
     pub checksum: Checksum,
-    /// The length of its text, in bytes.
-    pub bytes: u64,
     /// The status.
     pub status: Arc<ClusterStatus>,
+}
+
+impl Default for StatusRecord {
+    /// Before the first write.
+    fn default() -> Self {
+        let status = ClusterStatus::default();
+        Self {
+            version: 0,
+            write_id: None,
+            checksum: Checksum::of(&status),
+            status: Arc::new(status),
+        }
+    }
 }
 
 /// The configuration document, at one version.
@@ -63,7 +75,8 @@ pub struct Diverged {
 }
 
 impl Machine {
-    /// Applies one entry.
+    /// Applies one entry. A machine that has diverged holds what it should not, and is to be thrown
+    /// away.
     pub fn apply(&mut self, command: &Command) -> Result<Applied, Diverged> {
         Ok(match command {
             Command::Adopt { expected, status } => self.adopt(*expected, status),
@@ -96,25 +109,23 @@ impl Machine {
                 written: store.epoch,
             }));
         }
-        let status = match &self.status {
-            Some(record) => store.delta.apply(&record.status),
-            None => store.delta.apply(&ClusterStatus::default()),
-        };
-        let (checksum, bytes) = Checksum::of(&status);
-        if checksum != store.checksum {
+        let mut record = self.status.take().unwrap_or_default();
+        store.delta.apply(&mut Summed {
+            status: Arc::make_mut(&mut record.status),
+            checksum: &mut record.checksum,
+        });
+        if record.checksum != store.checksum {
             return Err(Diverged {
                 write_id: store.write_id,
                 expected: store.checksum,
-                found: checksum,
+                found: record.checksum,
             });
         }
         self.epoch = store.epoch;
         Ok(self.replace(StatusRecord {
-            version: present.unwrap_or(0).saturating_add(1),
+            version: record.version.saturating_add(1),
             write_id: Some(store.write_id),
-            checksum,
-            bytes,
-            status: Arc::new(status),
+            ..record
         }))
     }
 
@@ -123,12 +134,10 @@ impl Machine {
         if present != expected {
             return refused(expected, present);
         }
-        let (checksum, bytes) = Checksum::of(status);
         self.replace(StatusRecord {
             version: present.unwrap_or(0).saturating_add(1),
             write_id: None,
-            checksum,
-            bytes,
+            checksum: Checksum::of(status),
             status: status.clone(),
         })
     }

@@ -24,6 +24,7 @@ mod seat;
 mod standing;
 pub mod storage;
 mod store;
+mod summed;
 mod timing;
 mod types;
 

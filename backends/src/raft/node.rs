@@ -237,15 +237,12 @@ async fn compact(
         let Some(logged) = database.upgrade().map(|database| database.log_bytes()) else {
             return;
         };
-        let status = held
-            .borrow()
-            .machine
-            .status
-            .as_ref()
-            .map_or(0, |it| it.bytes);
-        if logged > COMPACT_FROM.max(status.saturating_mul(2))
-            && raft.trigger().snapshot().await.is_err()
-        {
+        if logged <= COMPACT_FROM {
+            continue;
+        }
+        let present = held.borrow().machine.status.clone();
+        let snapshot = present.map_or(0, |it| it.status.estimated_bytes());
+        if logged > snapshot.saturating_mul(2) && raft.trigger().snapshot().await.is_err() {
             return;
         }
     }

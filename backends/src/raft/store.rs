@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stepdown_core::Version;
-use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
 use tokio::sync::watch;
 
 use super::assemble::Owned;
-use super::checksum::Checksum;
 use super::command::{Applied, Command, Store};
 use super::delta::Delta;
 use super::machine::StatusRecord;
@@ -58,7 +56,7 @@ impl StatusStore for RaftStore {
                 write_id: record.write_id,
                 intact: record.write_id.is_some(),
                 status: record.status.clone(),
-                bytes: record.bytes,
+                bytes: record.status.estimated_bytes(),
             }),
         }
     }
@@ -100,7 +98,7 @@ impl Writer {
         if !self.leads() {
             return StoreOutcome::Conflict("this node does not lead".to_owned());
         }
-        let (checksum, bytes) = Checksum::of(&document.status);
+        let bytes = document.status.estimated_bytes();
         if bytes > MAX_BYTES {
             return StoreOutcome::TooLarge(format!("{bytes} bytes are more than {MAX_BYTES}"));
         }
@@ -108,14 +106,14 @@ impl Writer {
             Ok(base) => base,
             Err(outcome) => return outcome,
         };
-        let empty = ClusterStatus::default();
-        let old = base.as_ref().map_or(&empty, |record| &record.status);
+        let expected = base.as_ref().map(|record| record.version);
+        let base = base.unwrap_or_default();
         let command = Command::Store(Store {
-            expected: base.as_ref().map(|record| record.version),
+            expected,
             epoch: document.epoch,
             write_id: document.write_id,
-            delta: Delta::between(old, &document.status),
-            checksum,
+            delta: Delta::between(&base.status, &document.status),
+            checksum: base.checksum.after(&base.status, &document.status),
         });
         match self.node.write(command).await {
             Ok(applied) => outcome(applied),

@@ -88,7 +88,7 @@ pub(super) fn status_version(machine: &Machine) -> Option<wire::StatusVersion> {
     Some(wire::StatusVersion {
         version: record.version,
         epoch: machine.epoch.0,
-        bytes: record.bytes,
+        bytes: record.status.estimated_bytes(),
         shards: length(record.status.shards().count()),
     })
 }

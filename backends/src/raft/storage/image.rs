@@ -67,8 +67,15 @@ impl Applied {
         }
     }
 
+    /// The whole, once the status was looked at from end to end: what nothing has changed since is
+    /// looked at nowhere else.
     pub(super) fn encode(&self) -> Result<Vec<u8>, Fault> {
         let machine = &self.machine;
+        if let Some(record) = &machine.status
+            && Checksum::of(&record.status) != record.checksum
+        {
+            return Err(Fault::Damaged("status in memory"));
+        }
         let content = serde_json::to_vec(&Image {
             last: self.last,
             membership: self.membership.clone(),
@@ -116,15 +123,13 @@ impl Applied {
 
 impl StatusImage {
     fn record(self) -> Result<StatusRecord, Fault> {
-        let (checksum, bytes) = Checksum::of(&self.status);
-        if checksum != self.checksum {
+        if Checksum::of(&self.status) != self.checksum {
             return Err(Fault::Damaged("status in the snapshot"));
         }
         Ok(StatusRecord {
             version: self.version,
             write_id: self.write_id,
-            checksum,
-            bytes,
+            checksum: self.checksum,
             status: self.status,
         })
     }
@@ -133,7 +138,7 @@ impl StatusImage {
 #[cfg(test)]
 mod tests {
     use super::super::super::command::Command;
-    use super::super::super::fixtures::{status, store, write_id};
+    use super::super::super::fixtures::{elected, status, store, write_id};
     use super::*;
 
     #[test]
@@ -150,5 +155,16 @@ mod tests {
             assert!(Applied::decode(&changed).is_err(), "{index}");
             assert!(Applied::decode(&bytes[..index]).is_err(), "{index}");
         }
+    }
+
+    #[test]
+    fn a_status_that_changed_by_itself_is_never_written_down() {
+        let mut applied = Applied::default();
+        let machine = &mut applied.machine;
+        let next = store(machine, write_id(3, 1), &status(2));
+        machine.apply(&Command::Store(next)).unwrap();
+        let record = machine.status.as_mut().unwrap();
+        record.status = Arc::new(elected(&record.status, 1));
+        assert!(applied.encode().is_err());
     }
 }
