@@ -389,7 +389,8 @@ impl Fencing {
         let since = led.max(memory.promoted);
         let mut votes = self.votes.iter();
         let is_latest = !votes.any(|vote| vote.position.is_of_a_leader_after(since));
-        let is_left = memory.led.is_left_by(vote.position.head());
+        let head = vote.position.head();
+        let is_left = memory.led.is_left_by(head, memory.committed);
         is_left && is_latest && !self.recall.is_new()
     }
 

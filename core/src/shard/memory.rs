@@ -35,6 +35,9 @@ pub(super) struct Memory {
     pub(super) led: Led,
     /// Where the log of the present leader ended when it was looked at last.
     pub(super) ends_at: i64,
+    /// Where it ended when that one was made leader, or was first seen to lead.
+    pub(super) ended_at_first: i64,
+    led_in: Term,
     /// The last term in which this tenure told anybody to lead.
     pub(super) promoted: Term,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
@@ -63,6 +66,8 @@ impl Memory {
             committed: EntryId::NONE.offset,
             led: Led::default(),
             ends_at: EntryId::NONE.offset,
+            ended_at_first: EntryId::NONE.offset,
+            led_in: Term::NEVER,
             promoted: Term::NEVER,
             undecided: BTreeSet::new(),
             unexplained: 0,
@@ -181,6 +186,14 @@ impl Memory {
     /// Whether a replica may really be in this term.
     pub(super) fn is_plausible(&self, term: Term, stored: Term, context: &Context) -> bool {
         term.0.saturating_sub(stored.0) <= context.timing.term_jump
+    }
+
+    /// The leader's log ends here now.
+    pub(super) fn ends_at(&mut self, term: Term, offset: i64) {
+        if std::mem::replace(&mut self.led_in, term) != term {
+            self.ended_at_first = offset;
+        }
+        self.ends_at = offset;
     }
 
     /// The chosen one could not lead.

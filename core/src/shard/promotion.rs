@@ -16,6 +16,9 @@ use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
 use crate::server::ServerController;
 
+/// So often in a row the chosen one may fail without saying why before people are told.
+const TRIES: usize = 3;
+
 /// The chosen one is told to lead.
 #[derive(Clone, Debug)]
 pub(super) struct Promotion {
@@ -28,6 +31,8 @@ pub(super) struct Promotion {
     quorum: usize,
     /// The followers that it was told of and that are not known to be away.
     reachable: BTreeSet<ServerId>,
+    /// Nobody that it was told of could be left out.
+    is_bare: bool,
     /// It is to show, once it leads, that it has nothing beyond its log.
     unproved: bool,
     /// It has said that it leads.
@@ -108,6 +113,7 @@ impl Promotion {
             }
         });
         let followers = Followers::of_elected(followers.collect(), &position);
+        let is_bare = quorum > 1 && told.len() < quorum;
         drop(told);
         for (request, it) in &fencing.asked {
             if !is_follower(&it.server) {
@@ -134,6 +140,7 @@ impl Promotion {
             followers,
             quorum,
             reachable,
+            is_bare,
             unproved,
             leads: false,
             head: position.head(),
@@ -168,9 +175,27 @@ impl Promotion {
         match &became {
             Ok(Some(_)) => memory.failed.clear(),
             Ok(None) => {}
-            Err(_) => memory.could_not_lead(&self.leader.id()),
+            Err(_) => {
+                memory.could_not_lead(&self.leader.id());
+                if self.is_bare && memory.unexplained == TRIES {
+                    memory.blocked(&self.cannot_lead(), cx);
+                }
+            }
         }
         became
+    }
+
+    /// Why a person should look: perhaps nothing that is tried again helps.
+    fn cannot_lead(&self) -> String {
+        let told: Vec<_> = self.reachable.iter().map(ToString::to_string).collect();
+        format!(
+            "{} could not lead {TRIES} times without saying why: the log of {} may be one that can't \
+             be made to fit its own, and no other member may take the place; where those that are \
+             away, or have lost their data, never come back as they were, `stepdown accept-loss` lets \
+             them take part",
+            self.leader.id(),
+            told.join(", ")
+        )
     }
 
     fn became(
@@ -221,7 +246,7 @@ impl Promotion {
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
         memory.led.record(*term, self.head);
-        memory.ends_at = self.head.offset;
+        memory.ends_at(*term, self.head.offset);
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -350,6 +350,23 @@ fn a_member_without_which_the_chosen_one_can_lead_is_left_out_where_it_could_not
 }
 
 #[test]
+fn who_can_not_lead_again_and_again_with_nobody_to_leave_out_is_told_of_once() {
+    let mut world = World::steady();
+    let gone = leader(&world);
+    for server in ALL {
+        world
+            .failing
+            .insert((server.to_owned(), "BecomeLeader"), CallErrorKind::Other);
+    }
+    world.lose(&gone, &LIFE);
+    world.run_for(120_000);
+    assert!(promotions(&world).len() > 3);
+    let said = blocked(&world);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("could not lead 3 times"), "{said:?}");
+}
+
+#[test]
 fn one_with_a_log_leads_one_that_was_fed_by_a_snapshot_and_knows_what_that_one_has() {
     let (world, _, one, other) = leaderless(|world, one, other| {
         world.replicas.insert(one.to_owned(), status(0, 30));

@@ -2,7 +2,7 @@
 //! that leader began with, which is committed.
 
 use super::forgetting::{blocked, term};
-use super::{LIFE, SHARD, head, leader, others, promotions, replica, start};
+use super::{LIFE, SHARD, count, head, leader, others, promotions, replica, start};
 use crate::Term;
 use crate::call::{CallErrorKind, ReplicaRole, ReplicaStatus};
 use crate::scripted::World;
@@ -94,6 +94,27 @@ fn a_follower_whose_log_has_left_its_leaders_is_not_elected_while_nothing_is_wri
         (term(&left.world), promotions(&left.world).len()),
         (Term(2), 0)
     );
+}
+
+#[test]
+fn a_follower_that_lacks_what_is_committed_is_no_cause_for_an_election_whoever_made_its_leader() {
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = led_twice(15, 16);
+    let mut world = world.restarted();
+    write(&mut world, &led_by, &other, 29);
+    let fenced = replica(1, ReplicaRole::Fenced);
+    world.replicas.insert(gone.clone(), fenced);
+    world.heads.insert(gone, head(1, 16));
+    let refused = (led_by, "AddFollower");
+    world.failing.insert(refused, CallErrorKind::InvalidTerm);
+    start(&mut world);
+    world.run_for(200_000);
+    assert_eq!((term(&world), promotions(&world).len()), (Term(2), 0));
+    assert!(count(&world, "AddFollower") > 5, "it is tried again");
 }
 
 #[test]
