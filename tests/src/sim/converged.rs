@@ -36,6 +36,9 @@ impl World<'_> {
         }
         for (_, id, shard) in status.shards() {
             let Some(leader) = &shard.leader else {
+                if !self.can_fit(id, shard) {
+                    continue;
+                }
                 return Some(format!("shard {id} has no leader: {shard:?}"));
             };
             let server = self.server_at(&leader.internal);
@@ -58,6 +61,10 @@ impl World<'_> {
             return Ok(());
         };
         for (_, id, shard) in status.shards() {
+            if shard.leader.is_none() && !self.can_fit(id, shard) {
+                self.sometimes.hit("logs_that_do_not_fit");
+                continue;
+            }
             for member in &shard.ensemble {
                 let Some(server) = self.server_at(&member.internal) else {
                     return Err(self.violation("L2", format!("shard {id}: {member:?} has moved")));
@@ -133,6 +140,9 @@ impl World<'_> {
         let mut short = shards.filter_map(|(_, id, shard)| {
             let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
             let all = shard.ensemble.len();
+            if shard.leader.is_none() && !self.can_fit(id, shard) {
+                return None;
+            }
             // A log that can't be made to fit stays out.
             let unfit = shard.ensemble.iter().filter(|member| {
                 let follower = (id, member.internal.clone());
@@ -212,11 +222,13 @@ impl World<'_> {
             })
     }
 
+    /// The terms, but of shards that can only be tried in vain.
     pub(super) fn terms(&self) -> BTreeMap<ShardId, Term> {
         let status = self.store.status();
         status
             .into_iter()
             .flat_map(|status| status.shards())
+            .filter(|(_, id, shard)| shard.leader.is_some() || self.can_fit(*id, shard))
             .map(|(_, id, shard)| (id, shard.term))
             .collect()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stepdown_core::cluster::ShardMetadata;
 use stepdown_core::{ShardId, Term};
 use stepdown_sandbox::replica::Log;
 
@@ -142,6 +143,17 @@ impl World<'_> {
         let most = logs.iter().max_by_key(|log| (is_whole(log), log.head()));
         let fitting = |most: &&Log| logs.iter().filter(|log| log.may_follow(most)).count();
         most.map_or(0, fitting)
+    }
+
+    /// Whether the logs of a majority that remembers can be made to follow one of theirs. Else it
+    /// takes somebody who deletes one, or accepts a loss.
+    pub(super) fn can_fit(&self, id: ShardId, shard: &ShardMetadata) -> bool {
+        let members = shard.ensemble.iter();
+        let members = members.filter_map(|member| self.server_at(&member.internal));
+        let remembers = |member: &usize| self.servers[*member].model.term(id) > Term::NEVER;
+        let remembering: Vec<usize> = members.filter(remembers).collect();
+        let most = shard.ensemble.len() / 2;
+        !shard.was_led() || remembering.len() <= most || self.logs_that_fit(&remembering, id) > most
     }
 
     /// L1.

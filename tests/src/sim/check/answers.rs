@@ -15,14 +15,35 @@ use crate::sim::clock::At;
 /// election.
 const STUCK: Duration = Duration::from_secs(90);
 
+/// What is known when an answer comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) now: At,
+    /// By the coordinator's clock.
+    pub(super) shown: Timestamp,
+    /// What the leader was known to have committed when the question was asked.
+    pub(super) committed: i64,
+}
+
 impl Facts {
+    /// What the leader of the shard that is asked about is known to have committed.
+    pub(super) fn committed_when_asked(&self, call: &Call) -> i64 {
+        let Call::GetStatus { shard } = call else {
+            return -1;
+        };
+        let stored = self.stored(*shard);
+        let committed = stored.and_then(|it| self.committed.get(&(*shard, it.term)));
+        committed.copied().unwrap_or(-1)
+    }
+
     pub(super) fn answered(
         &mut self,
         identity: &DataServerIdentity,
         call: &Call,
         answer: &Answer,
-        (now, shown): (At, Timestamp),
+        known: Known,
     ) {
+        let Known { now, shown, .. } = known;
         let server = identity.id();
         match (call, answer) {
             (Call::CheckHealth, Answer::Health { serving: true }) => {
@@ -69,7 +90,7 @@ impl Facts {
                     if status.term > stored.term {
                         self.reported(*shard, status.term, now);
                     } else if status.term == stored.term {
-                        self.offsets(identity, (*shard, status.term), status, leads, shown);
+                        self.offsets(identity, (*shard, status.term), status, leads, known);
                     }
                 }
             }
@@ -114,12 +135,14 @@ impl Facts {
         key: (ShardId, Term),
         status: &ReplicaStatus,
         leads: bool,
-        shown: Timestamp,
+        Known {
+            shown, committed, ..
+        }: Known,
     ) {
-        let committed = self.committed.entry(key).or_insert(-1);
         if leads {
-            *committed = status.commit_offset.max(*committed);
-        } else if status.role != ReplicaRole::NotMember && status.head_offset >= *committed {
+            let known = self.committed.entry(key).or_insert(-1);
+            *known = status.commit_offset.max(*known);
+        } else if status.role != ReplicaRole::NotMember && status.head_offset >= committed {
             let joined = self.joined.entry(key).or_default();
             joined.insert(identity.internal.clone());
             let known = (key.0, key.1, identity.internal.clone());

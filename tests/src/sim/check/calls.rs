@@ -29,8 +29,10 @@ impl World<'_> {
             Call::AddFollower(call) => self.check_add_follower(host, &id, call),
         };
         self.heed(checked)?;
-        let calls = &mut self.hosts[host].facts.calls;
-        calls.insert(request, (server.clone(), call.clone()));
+        let facts = &mut self.hosts[host].facts;
+        let committed = facts.committed_when_asked(call);
+        let asked = (server.clone(), call.clone(), committed);
+        facts.calls.insert(request, asked);
         Ok(())
     }
 

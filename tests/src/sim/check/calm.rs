@@ -97,7 +97,7 @@ impl World<'_> {
             return Ok(());
         }
         let since = *self.overdue.unled.entry(id).or_insert(now);
-        if now.since(since) > LED {
+        if now.since(since) > LED && self.can_fit(id, shard) {
             return Err(self.violation(
                 "L1 meanwhile",
                 format!("shard {id} could be led since {since}: {shard:?}, {replica:?}"),

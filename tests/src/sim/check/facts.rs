@@ -32,7 +32,8 @@ pub struct Facts {
     pub must_close: Option<&'static str>,
     pub closing: bool,
     pub drained: bool,
-    pub calls: BTreeMap<RequestId, (DataServerIdentity, Call)>,
+    /// With what the leader of the shard was known to have committed when they were made.
+    pub calls: BTreeMap<RequestId, (DataServerIdentity, Call, i64)>,
     pub watches: BTreeMap<RequestId, ServerId>,
     pub heads: BTreeMap<(ShardId, Term), BTreeMap<ServerId, EntryId>>,
     pub led: BTreeMap<(ShardId, Term), ServerId>,

@@ -6,6 +6,7 @@ use stepdown_core::store::LoadOutcome;
 use stepdown_core::{Event, WriteId};
 
 use super::Check;
+use super::answers::Known;
 use crate::sim::world::World;
 
 impl World<'_> {
@@ -36,7 +37,7 @@ impl World<'_> {
             result: Ok(Answer::Fenced(_)),
             ..
         } = event
-            && let Some((_, Call::NewTerm(vote))) = self.hosts[host].facts.calls.get(request)
+            && let Some((_, Call::NewTerm(vote), _)) = self.hosts[host].facts.calls.get(request)
         {
             let (shard, term) = (vote.shard, vote.term);
             self.note_vote(host, shard, term);
@@ -104,9 +105,16 @@ impl World<'_> {
             Event::CallAnswered {
                 request, result, ..
             } => {
-                if let Some((server, call)) = facts.calls.remove(request) {
+                if let Some((server, call, committed)) = facts.calls.remove(request) {
                     match result {
-                        Ok(answer) => facts.answered(&server, &call, answer, (now, shown)),
+                        Ok(answer) => {
+                            let known = Known {
+                                now,
+                                shown,
+                                committed,
+                            };
+                            facts.answered(&server, &call, answer, known);
+                        }
                         Err(error) => {
                             // As after a broken watch, one failed check is enough then.
                             let of_a_shard = !matches!(call, Call::CheckHealth | Call::Handshake);
