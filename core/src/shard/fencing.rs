@@ -382,15 +382,13 @@ impl Fencing {
         !winner.position.is_proved() && !self.recall.is_new()
     }
 
-    /// Whether a voter's log is known to lack what the last leader began with. Nothing is known of
-    /// that where somebody else has made another one since.
+    /// Whether a voter's log is known to lack what the last leader began with, or has committed.
+    /// Nothing is known of that where somebody else has made another one since.
     pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
-        let led = memory.led.last().map_or(Term::NEVER, |(term, _)| term);
-        let since = led.max(memory.promoted);
+        let since = memory.led_in.max(memory.promoted);
         let mut votes = self.votes.iter();
         let is_latest = !votes.any(|vote| vote.position.is_of_a_leader_after(since));
-        let head = vote.position.head();
-        let is_left = memory.led.is_left_by(head, memory.committed);
+        let is_left = memory.is_left(vote.position.head(), vote.position.offset());
         is_left && is_latest && !self.recall.is_new()
     }
 

@@ -28,16 +28,14 @@ impl Led {
         Some((*term, *head))
     }
 
-    /// Whether a log that ends like this is known to lack something that the last leader began with,
-    /// or that is committed, up to where leaders were seen to have done so.
-    pub(super) fn is_left_by(&self, head: EntryId, committed: i64) -> bool {
+    /// Whether a log that ends like this is known to lack something that the last leader began with.
+    pub(super) fn is_left_by(&self, head: EntryId) -> bool {
         let Some((term, began)) = self.last() else {
             return false;
         };
         let is_between = began.term < head.term && head.term < term;
         let written_from = self.0.get(&head.term);
-        let began_with_less = written_from.is_some_and(|from| *from < began);
-        is_between && (head.offset < committed || began_with_less)
+        is_between && written_from.is_some_and(|from| *from < began)
     }
 }
 
@@ -55,29 +53,15 @@ mod tests {
     #[test]
     fn a_log_is_left_only_if_its_leader_is_known_to_have_begun_with_less() {
         let mut led = Led::default();
-        assert!(!led.is_left_by(at(1, 29), -1));
+        assert!(!led.is_left_by(at(1, 29)));
         led.record(Term(1), at(0, 28));
         led.record(Term(3), at(0, 29));
         assert_eq!(led.last(), Some((Term(3), at(0, 29))));
-        assert!(led.is_left_by(at(1, 29), -1) && led.is_left_by(at(1, 40), -1));
+        assert!(led.is_left_by(at(1, 29)) && led.is_left_by(at(1, 40)));
         // Nothing is known of the leader of term 2; the others have it, or are no greater.
         for head in [at(2, 29), at(3, 30), at(0, 29), at(0, 50)] {
-            assert!(!led.is_left_by(head, -1), "{head:?}");
+            assert!(!led.is_left_by(head), "{head:?}");
         }
-    }
-
-    #[test]
-    fn a_log_that_ends_before_what_is_committed_is_left_whatever_its_leader_began_with() {
-        let mut led = Led::default();
-        led.record(Term(3), at(1, 17));
-        assert!(led.is_left_by(at(2, 14), 17));
-        assert!(!led.is_left_by(at(2, 17), 17), "it may have all of it");
-        assert!(!led.is_left_by(at(1, 14), 17), "it is no greater");
-        assert!(
-            !led.is_left_by(at(3, 14), 17),
-            "it is the last leader's own"
-        );
-        assert!(!Led::default().is_left_by(at(2, 14), 17), "nobody was made");
     }
 
     #[test]
@@ -85,9 +69,9 @@ mod tests {
         let mut led = Led::default();
         led.record(Term(1), at(0, 29));
         led.record(Term(2), at(0, 29));
-        assert!(!led.is_left_by(at(1, 30), -1));
+        assert!(!led.is_left_by(at(1, 30)));
         led.record(Term(3), at(1, 30));
         led.record(Term(5), at(3, 31));
-        assert!(!led.is_left_by(at(1, 40), -1));
+        assert!(!led.is_left_by(at(1, 40)));
     }
 }

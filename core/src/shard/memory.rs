@@ -35,9 +35,8 @@ pub(super) struct Memory {
     pub(super) led: Led,
     /// Where the log of the present leader ended when it was looked at last.
     pub(super) ends_at: i64,
-    /// Where it ended when that one was made leader, or was first seen to lead.
-    pub(super) ended_at_first: i64,
-    led_in: Term,
+    /// The last term in which somebody was made leader, or seen to lead.
+    pub(super) led_in: Term,
     /// The last term in which this tenure told anybody to lead.
     pub(super) promoted: Term,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
@@ -66,7 +65,6 @@ impl Memory {
             committed: EntryId::NONE.offset,
             led: Led::default(),
             ends_at: EntryId::NONE.offset,
-            ended_at_first: EntryId::NONE.offset,
             led_in: Term::NEVER,
             promoted: Term::NEVER,
             undecided: BTreeSet::new(),
@@ -188,12 +186,12 @@ impl Memory {
         term.0.saturating_sub(stored.0) <= context.timing.term_jump
     }
 
-    /// The leader's log ends here now.
-    pub(super) fn ends_at(&mut self, term: Term, offset: i64) {
-        if std::mem::replace(&mut self.led_in, term) != term {
-            self.ended_at_first = offset;
-        }
-        self.ends_at = offset;
+    /// Whether a log that ends like this, of a replica that has no more than up to `offset`, lacks
+    /// what the last leader has committed, or began with. What it has more was never acknowledged:
+    /// else that leader would have had it.
+    pub(super) fn is_left(&self, head: EntryId, offset: i64) -> bool {
+        let lacks = head.term < self.led_in && offset < self.committed;
+        lacks || self.led.is_left_by(head)
     }
 
     /// The chosen one could not lead.

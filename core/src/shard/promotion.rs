@@ -16,8 +16,9 @@ use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
 use crate::server::ServerController;
 
-/// So often in a row the chosen one may fail without saying why before people are told.
-const TRIES: usize = 3;
+/// So often in a row the chosen ones may fail without saying why before people are told: each has
+/// been tried without each other by then.
+const TRIES: usize = 6;
 
 /// The chosen one is told to lead.
 #[derive(Clone, Debug)]
@@ -31,8 +32,6 @@ pub(super) struct Promotion {
     quorum: usize,
     /// The followers that it was told of and that are not known to be away.
     reachable: BTreeSet<ServerId>,
-    /// Nobody that it was told of could be left out.
-    is_bare: bool,
     /// It is to show, once it leads, that it has nothing beyond its log.
     unproved: bool,
     /// It has said that it leads.
@@ -113,7 +112,6 @@ impl Promotion {
             }
         });
         let followers = Followers::of_elected(followers.collect(), &position);
-        let is_bare = quorum > 1 && told.len() < quorum;
         drop(told);
         for (request, it) in &fencing.asked {
             if !is_follower(&it.server) {
@@ -140,7 +138,6 @@ impl Promotion {
             followers,
             quorum,
             reachable,
-            is_bare,
             unproved,
             leads: false,
             head: position.head(),
@@ -175,27 +172,9 @@ impl Promotion {
         match &became {
             Ok(Some(_)) => memory.failed.clear(),
             Ok(None) => {}
-            Err(_) => {
-                memory.could_not_lead(&self.leader.id());
-                if self.is_bare && memory.unexplained == TRIES {
-                    memory.blocked(&self.cannot_lead(), cx);
-                }
-            }
+            Err(_) => memory.could_not_lead(&self.leader.id()),
         }
         became
-    }
-
-    /// Why a person should look: perhaps nothing that is tried again helps.
-    fn cannot_lead(&self) -> String {
-        let told: Vec<_> = self.reachable.iter().map(ToString::to_string).collect();
-        format!(
-            "{} could not lead {TRIES} times without saying why: the log of {} may be one that can't \
-             be made to fit its own, and no other member may take the place; where those that are \
-             away, or have lost their data, never come back as they were, `stepdown accept-loss` lets \
-             them take part",
-            self.leader.id(),
-            told.join(", ")
-        )
     }
 
     fn became(
@@ -230,7 +209,9 @@ impl Promotion {
                     _ if self.leads => {}
                     CallErrorKind::InvalidStatus
                     | CallErrorKind::Other
-                    | CallErrorKind::TimedOut => memory.unexplained += 1,
+                    | CallErrorKind::TimedOut => {
+                        fails(leader, &error, memory, cx);
+                    }
                     CallErrorKind::NotInitialized
                     | CallErrorKind::NotLeader
                     | CallErrorKind::NotMember
@@ -246,7 +227,8 @@ impl Promotion {
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
         memory.led.record(*term, self.head);
-        memory.ends_at(*term, self.head.offset);
+        memory.led_in = *term;
+        memory.ends_at = self.head.offset;
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,
@@ -272,6 +254,26 @@ impl Promotion {
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
         cx.context.cancel(self.request);
         self.followers.cancel(cx);
+    }
+}
+
+/// The chosen one could not lead, and has not said why.
+fn fails(
+    leader: &DataServerIdentity,
+    error: &CallError,
+    memory: &mut Memory,
+    cx: &mut ShardContext<'_>,
+) {
+    memory.unexplained += 1;
+    if memory.unexplained == TRIES {
+        let reason = format!(
+            "nobody could be made leader {TRIES} times in a row, {} the last time: {error}; the logs \
+             may be such that they can't be made to fit each other; where a member that is away, or \
+             has lost its data, never comes back as it was, `stepdown accept-loss` lets the shard be \
+             elected with what there is",
+            leader.id()
+        );
+        memory.blocked(&reason, cx);
     }
 }
 

@@ -194,12 +194,12 @@ impl Follower {
         match error.kind {
             // The first time the leader may have moved on. If it has not, then the follower's log
             // ends in a later term than the leader's began with: only an election in which it takes
-            // part brings it back. Where it lacks what is committed, it could not lead, and would be
-            // in the way of all others while their logs end no later.
+            // part brings it back. Where it lacks what is committed, it could not lead, and does not
+            // follow while the leader's log ends no later: it was tried when that one was elected.
             CallErrorKind::InvalidTerm if self.refusals > 0 => {
-                let lacks =
-                    head.offset < committed || memory.led.is_left_by(head, memory.committed);
-                if lacks && memory.ends_at <= memory.ended_at_first {
+                let lacks = head.offset < committed || memory.is_left(head, head.offset);
+                let began = memory.led.last().filter(|_| lacks);
+                if began.is_some_and(|(_, began)| memory.ends_at <= began.offset) {
                     Meaning::VerifyLeader
                 } else {
                     Meaning::Elect
