@@ -42,8 +42,8 @@ pub(super) fn follow(mut metrics: watch::Receiver<RaftServerMetrics<NodeId, Memb
 }
 
 impl Node {
-    /// Gives its place to this candidate, if its own coordinator neither leads nor campaigns: it is not heard of
-    /// for a while, so that the others may vote. Says when the candidate may stand, if it does.
+    /// Gives its place to this candidate, if its own coordinator neither leads nor campaigns: it is not
+    /// heard of for a while, so that the others may vote. Says when the candidate may stand, if it does.
     #[must_use]
     pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> Option<Duration> {
         self.leads()?;
@@ -77,13 +77,13 @@ impl Node {
     }
 
     fn keep_silent(self: &Arc<Self>) {
-        self.raft.runtime_config().heartbeat(false);
+        self.make_way_in_silence(true);
         let silence = self.refused_for() + self.timing.election_max;
         let node = self.clone();
         tokio::spawn(async move {
             sleep(silence).await;
             node.seat.take_back();
-            node.raft.runtime_config().heartbeat(true);
+            node.make_way_in_silence(false);
         });
     }
 
@@ -136,7 +136,7 @@ impl Node {
         self.voters() > 1
     }
 
-    fn voters(&self) -> usize {
+    pub(super) fn voters(&self) -> usize {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow();
         metrics.membership_config.voter_ids().count()

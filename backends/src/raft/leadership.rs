@@ -75,6 +75,10 @@ impl RaftLeadership {
 
     /// Asks a majority; says until when nobody else is elected, if it has answered.
     async fn confirm(&self, term: u64) -> Option<Timestamp> {
+        // To ask is to be heard.
+        if self.node.voice.is_cut_off() {
+            return None;
+        }
         // Before they are asked: whoever answers has heard from us later than this.
         let asked = boottime();
         let answered = self.node.raft.ensure_linearizable();

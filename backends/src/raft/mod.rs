@@ -27,6 +27,7 @@ mod store;
 mod summed;
 mod timing;
 mod types;
+mod voice;
 
 #[cfg(test)]
 mod fixtures;

@@ -22,6 +22,7 @@ use super::standing::stand_when_missed;
 use super::storage::{Database, Held, LogStore, StateStore};
 use super::timing::RaftTiming;
 use super::types::{Member, NodeId, TypeConfig};
+use super::voice::Voice;
 
 /// A log of fewer bytes is not worth a snapshot.
 const COMPACT_FROM: u64 = 4 << 20;
@@ -39,6 +40,7 @@ pub struct Node {
     pub(super) seat: Seat,
     pub(super) timing: RaftTiming,
     pub(super) terms: Terms,
+    pub(super) voice: Voice,
     /// How many of its coordinators campaign.
     pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
@@ -76,6 +78,7 @@ impl Node {
             seat: Seat::default(),
             timing,
             terms,
+            voice: Voice::default(),
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),

@@ -15,6 +15,9 @@ impl Node {
     /// How far a reader has to be, now, to have seen all that was acknowledged. Only the leader
     /// can say so.
     pub async fn read_index(&self) -> Result<Option<LogId<NodeId>>, String> {
+        if self.voice.is_cut_off() {
+            return Err("no majority answers".to_owned());
+        }
         match timeout(self.timing.patience(), self.raft.get_read_log_id()).await {
             Ok(Ok((index, _))) => Ok(index),
             Ok(Err(error)) => Err(not_read(&error)),

@@ -77,6 +77,7 @@ pub(super) async fn stand_when_missed(node: Weak<Node>, every: Duration) {
         let Ok(misses) = node.misses_a_leader().await else {
             return;
         };
+        node.keep_silent_if_cut_off(misses);
         elections.elect(misses && may_stand);
         may_stand = misses && node.is_missed_by_a_majority().await;
         elections.elect(may_stand);

@@ -85,6 +85,12 @@ impl LocalCluster {
         }
     }
 
+    /// Has two nodes not reach each other any more.
+    pub fn sever(&self, one: NodeId, other: NodeId) {
+        let pair = (one.min(other), one.max(other));
+        self.wires().severed.insert(pair);
+    }
+
     /// The node of this number, if it runs.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<Arc<Node>> {

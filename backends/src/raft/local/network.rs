@@ -23,6 +23,8 @@ use super::super::types::{Member, NodeId, TypeConfig};
 pub(super) struct Wires {
     pub(super) nodes: BTreeMap<NodeId, Arc<Node>>,
     pub(super) cut: BTreeSet<NodeId>,
+    /// Pairs that don't reach each other.
+    pub(super) severed: BTreeSet<(NodeId, NodeId)>,
 }
 
 /// The network, as one node sees it.
@@ -45,7 +47,10 @@ impl LocalNetwork {
 
     fn node(&self, to: NodeId) -> Result<Arc<Node>, Unreachable> {
         let wires = self.wires();
-        let is_cut = wires.cut.contains(&to) || wires.cut.contains(&self.from);
+        let pair = (self.from.min(to), self.from.max(to));
+        let is_cut = wires.cut.contains(&to)
+            || wires.cut.contains(&self.from)
+            || wires.severed.contains(&pair);
         match wires.nodes.get(&to) {
             Some(node) if !is_cut => Ok(node.clone()),
             Some(_) | None => Err(Unreachable::new(&io::Error::other("nobody answers"))),

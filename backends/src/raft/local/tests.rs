@@ -289,3 +289,34 @@ async fn a_node_that_was_away_while_the_log_was_compacted_catches_up() {
     assert_eq!(found(&backend(&back)).await, (version.unwrap(), 79));
     assert_eq!(back.held().machine, node.held().machine);
 }
+
+/// One of five is away, and the leader reaches one other. The rest, a majority, reach each other.
+#[tokio::test]
+async fn a_leader_that_reaches_only_a_minority_does_not_keep_the_rest_from_electing() {
+    let _alone = alone().await;
+    let directory = TempDir::new().unwrap();
+    let names = ["a", "b", "c", "d", "e"];
+    let cluster = LocalCluster::form(directory.path(), &names, TIMING)
+        .await
+        .unwrap();
+    let (leader, _, mut reports) = led(&cluster).await;
+    let others: Vec<_> = (1..=5).filter(|id| *id != leader.id()).collect();
+    cluster.kill(others[0]).await;
+    cluster.sever(leader.id(), others[1]);
+    cluster.sever(leader.id(), others[2]);
+    lost(&mut reports, boottime()).await;
+    let followed = timeout(LIMIT, async {
+        loop {
+            let nodes = cluster.nodes().into_iter();
+            let mut leading = nodes.filter(|node| node.leads().is_some());
+            if let Some(node) = leading.find(|node| node.id() != leader.id()) {
+                return node;
+            }
+            sleep(TIMING.heartbeat).await;
+        }
+    });
+    let next = followed.await.unwrap();
+    let backend = backend(&next);
+    won(&mut campaign(&backend)).await;
+    stored(&backend, None, 1).await;
+}
