@@ -33,6 +33,7 @@ impl Node {
                 writer: Writer {
                     node: self.clone(),
                     coordinator,
+                    stored: Arc::default(),
                 },
                 stores: stores.clone(),
                 _owned: owned.clone(),

@@ -67,7 +67,7 @@ impl From<Fatal<NodeId>> for StartError {
 
 pub(super) const NOT_LEADING: &str = "this node does not lead";
 
-/// Why it is not known whether an entry was applied.
+/// Why an entry was not applied, or it is not known whether it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// Raft's words: another leads, or the node has stopped.
@@ -76,6 +76,14 @@ pub enum WriteError {
     /// No majority has taken it in time.
     #[error("no majority has taken it within {0:?}")]
     TimedOut(Duration),
+    /// It was not even tried: no other node could be sent it.
+    #[error("{bytes} bytes in the log are more than {most}")]
+    TooLarge {
+        /// What it comes to in the log, in bytes.
+        bytes: u64,
+        /// The most that is taken.
+        most: u64,
+    },
 }
 
 /// Durations that make no sense.

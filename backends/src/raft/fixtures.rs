@@ -8,6 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use stepdown_core::cluster::{
     ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
+    SplitMetadata, SplitPhase,
 };
 use stepdown_core::{Epoch, ProcessId, RequestId, ShardId, Term, WriteId};
 
@@ -111,20 +112,69 @@ pub(super) fn any_status() -> impl Strategy<Value = ClusterStatus> {
 }
 
 fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
-    let servers = || vec((0..3u32).prop_map(server), 0..3);
+    let servers = || vec(any_server(), 0..3);
+    let state = prop_oneof![
+        Just(ShardStatus::Unknown),
+        Just(ShardStatus::SteadyState),
+        Just(ShardStatus::Election),
+        Just(ShardStatus::Deleting),
+    ];
+    let range = (0..2u32, 8..10u32).prop_map(|(min, max)| HashRange { min, max });
     (
-        -1..2i64,
-        option::of((0..3u32).prop_map(server)),
-        servers(),
-        servers(),
+        (state, -1..2i64, option::of(any_server())),
+        (servers(), servers(), servers()),
+        (option::of(range), option::of(any_split())),
     )
-        .prop_map(|(term, leader, ensemble, removed_nodes)| {
+        .prop_map(|((status, term, leader), servers, (range, split))| {
+            let (ensemble, removed_nodes, pending_delete_shard_nodes) = servers;
             Arc::new(ShardMetadata {
+                status,
                 term: Term(term),
                 leader,
                 ensemble,
                 removed_nodes,
-                ..ShardMetadata::default()
+                pending_delete_shard_nodes,
+                int32_hash_range: range,
+                split,
             })
         })
+}
+
+fn any_server() -> impl Strategy<Value = DataServerIdentity> {
+    (0..3u32, any::<bool>()).prop_map(|(number, named)| {
+        let server = server(number);
+        DataServerIdentity {
+            name: server.name.filter(|_| named),
+            ..server
+        }
+    })
+}
+
+fn any_split() -> impl Strategy<Value = SplitMetadata> {
+    let phase = prop_oneof![
+        Just(SplitPhase::Bootstrap),
+        Just(SplitPhase::CatchUp),
+        Just(SplitPhase::Cutover),
+    ];
+    let leaders = btree_map(
+        (0..3i64).prop_map(ShardId),
+        "[xy]".prop_map(Arc::from),
+        0..2,
+    );
+    (
+        (phase, 0..2i64, vec((0..3i64).prop_map(ShardId), 0..3)),
+        (0..2u32, 0..2i64, 0..2i64),
+        leaders,
+    )
+        .prop_map(
+            |((phase, parent, children), numbers, leaders)| SplitMetadata {
+                phase,
+                parent_shard_id: ShardId(parent),
+                child_shard_ids: children,
+                split_point: numbers.0,
+                snapshot_offset: numbers.1,
+                parent_term_at_bootstrap: numbers.2,
+                child_leaders_at_bootstrap: leaders,
+            },
+        )
 }

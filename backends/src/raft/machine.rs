@@ -75,8 +75,7 @@ pub struct Diverged {
 }
 
 impl Machine {
-    /// Applies one entry. A machine that has diverged holds what it should not, and is to be thrown
-    /// away.
+    /// Applies one entry. A machine that has diverged is to be thrown away: it has lost its status.
     pub fn apply(&mut self, command: &Command) -> Result<Applied, Diverged> {
         Ok(match command {
             Command::Adopt { expected, status } => self.adopt(*expected, status),

@@ -62,7 +62,7 @@ fn a_store_sent_again_is_applied_once_and_says_so() {
 }
 
 #[test]
-fn a_replica_that_has_another_document_stops_there() {
+fn a_replica_whose_copy_of_what_changes_is_another_stops_there() {
     let mut machine = prepared();
     let next = store(&machine, write_id(3, 3), &elected(&status(3), 2));
     let mut record = machine.status.take().unwrap();

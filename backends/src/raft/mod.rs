@@ -20,6 +20,7 @@ mod open;
 mod options;
 mod peers;
 mod reading;
+mod room;
 mod seat;
 mod standing;
 pub mod storage;

@@ -17,6 +17,7 @@ use super::command::{Applied, ClusterId, Command};
 use super::error::{NOT_LEADING, StartError, WriteError};
 use super::handover::{self, Terms};
 use super::peers::Peers;
+use super::room::check_entry;
 use super::seat::{Coordinator, Seat};
 use super::standing::stand_when_missed;
 use super::storage::{Database, Held, LogStore, StateStore};
@@ -150,6 +151,7 @@ impl Node {
 
     /// Writes one entry, if this node leads.
     pub async fn write(&self, command: Command) -> Result<Applied, WriteError> {
+        check_entry(&command)?;
         match timeout(WRITE_WITHIN, self.raft.client_write(command)).await {
             Ok(Ok(written)) => Ok(written.data),
             Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => {

@@ -1,6 +1,6 @@
 //! The status document, as one coordinator reads and writes it through its node.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,19 +9,21 @@ use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::assemble::Owned;
+use super::checksum::Checksum;
 use super::command::{Applied, Command, Store};
 use super::delta::Delta;
+use super::error::WriteError;
 use super::machine::StatusRecord;
 use super::node::Node;
+use super::room::check_status;
 use super::seat::{Coordinator, Sitter};
 use crate::backend::StatusStore;
 use crate::under_way::UnderWay;
 
 const RETRY: Duration = Duration::from_millis(200);
-/// What every node takes in one message, with room to spare.
-pub(super) const MAX_BYTES: u64 = 32 << 20;
 
 pub(super) struct RaftStore {
     pub(super) writer: Writer,
@@ -35,6 +37,9 @@ pub(super) struct RaftStore {
 pub(super) struct Writer {
     pub(super) node: Arc<Node>,
     pub(super) coordinator: Coordinator,
+    /// What was stored last, as it was given. The next one shares most of it; with the machine's
+    /// copy, which came out of the log, it shares nothing.
+    pub(super) stored: Arc<Mutex<Option<StatusRecord>>>,
 }
 
 #[async_trait]
@@ -50,6 +55,10 @@ impl StatusStore for RaftStore {
         let epoch = held.machine.epoch;
         match &held.machine.status {
             None => LoadOutcome::Absent { epoch },
+            Some(record) if !is_whole(record).await => LoadOutcome::Corrupt(
+                "this node's copy of the status has changed in its memory: start it again"
+                    .to_owned(),
+            ),
             Some(record) => LoadOutcome::Found(LoadedStatus {
                 version: version(record.version),
                 epoch,
@@ -98,25 +107,39 @@ impl Writer {
         if !self.leads() {
             return StoreOutcome::Conflict("this node does not lead".to_owned());
         }
-        let bytes = document.status.estimated_bytes();
-        if bytes > MAX_BYTES {
-            return StoreOutcome::TooLarge(format!("{bytes} bytes are more than {MAX_BYTES}"));
+        if let Err(reason) = check_status(&document) {
+            return StoreOutcome::TooLarge(reason);
         }
         let base = match self.base(expected.as_ref(), &document).await {
             Ok(base) => base,
             Err(outcome) => return outcome,
         };
         let expected = base.as_ref().map(|record| record.version);
-        let base = base.unwrap_or_default();
+        let base = self.as_given(base.unwrap_or_default());
+        let checksum = base.checksum.after(&base.status, &document.status);
         let command = Command::Store(Store {
             expected,
             epoch: document.epoch,
             write_id: document.write_id,
             delta: Delta::between(&base.status, &document.status),
-            checksum: base.checksum.after(&base.status, &document.status),
+            checksum,
         });
         match self.node.write(command).await {
-            Ok(applied) => outcome(applied),
+            Ok(applied) => {
+                if let Applied::Stored(version) = applied {
+                    *self.last() = Some(StatusRecord {
+                        version,
+                        write_id: Some(document.write_id),
+                        checksum,
+                        status: document.status,
+                    });
+                }
+                outcome(applied)
+            }
+            Err(WriteError::TooLarge { bytes, most }) => {
+                let error = WriteError::TooLarge { bytes, most };
+                StoreOutcome::TooLarge(error.to_string())
+            }
             // Even an entry that this node had to drop may have reached a node that leads later.
             Err(error) => StoreOutcome::Ambiguous(error.to_string()),
         }
@@ -155,6 +178,20 @@ impl Writer {
         })
     }
 
+    /// The same document as it was given to be stored, if this one has stored it.
+    fn as_given(&self, base: StatusRecord) -> StatusRecord {
+        let stored = self.last().clone();
+        let same = stored.filter(|it| {
+            let key = |it: &StatusRecord| (it.version, it.write_id, it.checksum);
+            key(it) == key(&base)
+        });
+        same.unwrap_or(base)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<StatusRecord>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether its coordinator leads: it sits, and the node leads in the same term as then.
     fn leads(&self) -> bool {
         match self.node.seat.sitter() {
@@ -164,6 +201,14 @@ impl Writer {
             Sitter::Nobody | Sitter::Promised(_) => false,
         }
     }
+}
+
+/// Whether the status is what its checksum says. Deltas look only at what they change.
+async fn is_whole(record: &StatusRecord) -> bool {
+    let record = record.clone();
+    let looked = spawn_blocking(move || Checksum::of(&record.status) == record.checksum);
+    // It fails only where the process ends.
+    looked.await.unwrap_or(true)
 }
 
 fn outcome(applied: Applied) -> StoreOutcome {

@@ -9,7 +9,7 @@ use super::report::{configuration_version, status_version};
 use crate::file::header::{Header, Seal, seal, unseal};
 use crate::raft::command::{Applied, Command};
 use crate::raft::machine::{Machine, StatusRecord};
-use crate::raft::store::MAX_BYTES;
+use crate::raft::room::LARGEST_STATUS;
 
 /// The largest configuration, in bytes: some ten thousand data servers. Escaped, it is still far
 /// from the largest message.
@@ -31,11 +31,11 @@ impl Administration {
         self.check_leads()?;
         let status = read(text)?;
         let bytes = status.estimated_bytes();
-        if bytes > MAX_BYTES {
+        if bytes > LARGEST_STATUS {
             return Err(AdminError::TooLarge {
                 what: "status",
                 bytes,
-                most: MAX_BYTES,
+                most: LARGEST_STATUS,
             });
         }
         let (fatal, odd): (Vec<_>, Vec<_>) =

@@ -160,6 +160,11 @@ impl From<WriteError> for AdminError {
         match error {
             WriteError::Raft(reason) => Self::Raft(reason),
             WriteError::TimedOut(within) => Self::TimedOut(within),
+            WriteError::TooLarge { bytes, most } => Self::TooLarge {
+                what: "document, as it is written,",
+                bytes,
+                most,
+            },
         }
     }
 }
