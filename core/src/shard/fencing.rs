@@ -352,12 +352,11 @@ impl Fencing {
         let votes = self.votes.iter();
         let left = votes.filter(|vote| self.has_left(vote, memory));
         let left: Vec<_> = left.map(|vote| vote.server.id().to_string()).collect();
-        let why = match memory.led.last() {
-            Some((term, _)) if !left.is_empty() => format!(
-                "{why}; {} has another log than the leader of term {term} began with",
-                left.join(", ")
-            ),
-            Some(_) | None => why,
+        let why = if left.is_empty() {
+            why
+        } else {
+            let (left, term) = (left.join(", "), memory.led_in);
+            format!("{why}; {left} has another log than the leader of term {term} had")
         };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();
         let lost = if most.is_some_and(|most| most < memory.committed) {

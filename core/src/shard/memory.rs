@@ -35,6 +35,8 @@ pub(super) struct Memory {
     pub(super) led: Led,
     /// Where the log of the present leader ended when it was looked at last.
     pub(super) ends_at: i64,
+    /// Where it ended when that one was made leader, or was first seen to lead.
+    pub(super) ended_at_first: i64,
     /// The last term in which somebody was made leader, or seen to lead.
     pub(super) led_in: Term,
     /// The last term in which this tenure told anybody to lead.
@@ -65,6 +67,7 @@ impl Memory {
             committed: EntryId::NONE.offset,
             led: Led::default(),
             ends_at: EntryId::NONE.offset,
+            ended_at_first: EntryId::NONE.offset,
             led_in: Term::NEVER,
             promoted: Term::NEVER,
             undecided: BTreeSet::new(),
@@ -184,6 +187,14 @@ impl Memory {
     /// Whether a replica may really be in this term.
     pub(super) fn is_plausible(&self, term: Term, stored: Term, context: &Context) -> bool {
         term.0.saturating_sub(stored.0) <= context.timing.term_jump
+    }
+
+    /// Somebody leads in this term, with a log that ends here now.
+    pub(super) fn leads(&mut self, term: Term, ends_at: i64) {
+        if std::mem::replace(&mut self.led_in, term) != term {
+            self.ended_at_first = ends_at;
+        }
+        self.ends_at = ends_at;
     }
 
     /// Whether a log that ends like this, of a replica that has no more than up to `offset`, lacks

@@ -227,8 +227,7 @@ impl Promotion {
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
         memory.led.record(*term, self.head);
-        memory.led_in = *term;
-        memory.ends_at = self.head.offset;
+        memory.leads(*term, self.head.offset);
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

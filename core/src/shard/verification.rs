@@ -83,8 +83,7 @@ impl Verification {
                     shard: memory.id,
                 });
                 self.followers.committed(status.commit_offset);
-                memory.led_in = status.term;
-                memory.ends_at = status.head_offset;
+                memory.leads(status.term, status.head_offset);
                 let committed = status.commit_offset.min(status.head_offset);
                 memory.committed = memory.committed.max(committed);
                 Next::Lead(std::mem::take(&mut self.followers))

@@ -31,7 +31,7 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Joining(_, head) => self.added(result, head, committed, memory, cx.context),
+            State::Joining(_, head) => self.added(result, head, committed, memory, cx),
             State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => Meaning::GoOn,
         }
     }
@@ -174,7 +174,7 @@ impl Follower {
         head: EntryId,
         committed: i64,
         memory: &Memory,
-        context: &mut Context,
+        cx: &mut ShardContext<'_>,
     ) -> Meaning {
         let error = match result {
             Ok(Answer::FollowerAdded) => {
@@ -182,24 +182,26 @@ impl Follower {
                 // the log shows whether it has caught up.
                 self.refusals = 0;
                 self.cursor = Cursor::Kept;
-                return self.judge(head.offset, committed, context);
+                return self.judge(head.offset, committed, cx.context);
             }
             Ok(_) => {
-                self.retry(context);
+                self.retry(cx.context);
                 return Meaning::GoOn;
             }
             Err(error) => error,
         };
-        self.retry(context);
+        self.retry(cx.context);
         match error.kind {
             // The first time the leader may have moved on. If it has not, then the follower's log
             // ends in a later term than the leader's began with: only an election in which it takes
             // part brings it back. Where it lacks what is committed, it could not lead, and does not
-            // follow while the leader's log ends no later: it was tried when that one was elected.
+            // follow while the leader's log ends no later: that was tried when the leader was made,
+            // or is of no use where nobody else could follow.
             CallErrorKind::InvalidTerm if self.refusals > 0 => {
                 let lacks = head.offset < committed || memory.is_left(head, head.offset);
-                let began = memory.led.last().filter(|_| lacks);
-                if began.is_some_and(|(_, began)| memory.ends_at <= began.offset) {
+                let is_made_here = memory.led.last().is_some();
+                let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
+                if lacks && waits && memory.ends_at <= memory.ended_at_first {
                     Meaning::VerifyLeader
                 } else {
                     Meaning::Elect

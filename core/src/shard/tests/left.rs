@@ -149,6 +149,43 @@ fn a_follower_that_lacks_what_is_committed_is_tried_once_and_blocks_nobody() {
     assert!(count(&world, "AddFollower") > 5, "it is offered again");
 }
 
+/// Nobody could be elected with it alone: the leader goes on, and can be read.
+#[test]
+fn a_follower_that_lacks_what_is_committed_is_no_cause_for_an_election_without_the_others() {
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = led_twice(15, 16);
+    let mut world = world.restarted();
+    write(&mut world, &led_by, &other, 29);
+    let fenced = replica(1, ReplicaRole::Fenced);
+    world.replicas.insert(gone.clone(), fenced);
+    world.heads.insert(gone.clone(), head(1, 16));
+    world.heads.insert(led_by.clone(), head(0, 29));
+    let refused = (led_by.clone(), "AddFollower");
+    world.failing.insert(refused, CallErrorKind::InvalidTerm);
+    for call in LIFE {
+        let away = (other.clone(), call);
+        world.failing.insert(away, CallErrorKind::Unreachable);
+    }
+    start(&mut world);
+    world.run_for(200_000);
+    assert_eq!((term(&world), promotions(&world).len()), (Term(2), 0));
+    // What is written hangs, and ends later.
+    world.heads.insert(led_by.clone(), head(2, 30));
+    let longer = ReplicaStatus {
+        head_offset: 30,
+        ..with_log(ReplicaRole::Leader, 29)
+    };
+    world.replicas.insert(led_by.clone(), longer);
+    world.run_for(200_000);
+    let (elected, call) = promotions(&world).remove(0);
+    assert_eq!(elected, led_by);
+    assert!(call.follower_maps.contains_key(gone.as_str()));
+}
+
 #[test]
 fn it_is_brought_back_by_an_election_once_its_leaders_log_ends_later() {
     let mut left = left();
@@ -202,7 +239,7 @@ fn where_it_takes_that_one_for_a_majority_the_shard_is_blocked_and_says_so() {
     assert_eq!(promotions(&world).len(), 0);
     let said = blocked(&world);
     let name = gone.split(':').next().unwrap();
-    let why = format!("{name} has another log than the leader of term 2 began with");
+    let why = format!("{name} has another log than the leader of term 2 had");
     assert!(said.iter().any(|it| it.contains(&why)), "{said:?}");
     // The one that led is back.
     world.failing.clear();
