@@ -39,8 +39,9 @@ impl Node {
         self.raft.with_raft_state(misses).await
     }
 
-    /// Whether a majority of those that vote miss a leader, this one among them.
-    async fn is_missed_by_a_majority(&self) -> bool {
+    /// Whether a majority of those that vote, this one among them, answer, and whether they miss a
+    /// leader is what counts.
+    pub(super) async fn majority_answers(&self, counts: impl Fn(bool) -> bool) -> bool {
         let metrics = self.raft.server_metrics();
         let membership = metrics.borrow().membership_config.membership().clone();
         let others = membership.voter_ids().filter(|id| *id != self.id());
@@ -48,16 +49,16 @@ impl Node {
         let mut answers: FuturesUnordered<_> = asked
             .map(|(id, at)| async move { (id, self.peers.misses_a_leader(id, &at).await) })
             .collect();
-        let mut missing = BTreeSet::from([self.id()]);
-        let is_majority = |missing: &BTreeSet<NodeId>| {
+        let mut counted = BTreeSet::from([self.id()]);
+        let is_majority = |counted: &BTreeSet<NodeId>| {
             let mut configs = membership.get_joint_config().iter();
-            configs.all(|voters| voters.intersection(missing).count() * 2 > voters.len())
+            configs.all(|voters| voters.intersection(counted).count() * 2 > voters.len())
         };
         let heard = async {
-            while !is_majority(&missing) {
+            while !is_majority(&counted) {
                 match answers.next().await {
-                    Some((id, Ok(true))) => drop(missing.insert(id)),
-                    Some((_, Ok(false) | Err(_))) => {}
+                    Some((id, Ok(misses))) if counts(misses) => drop(counted.insert(id)),
+                    Some((_, Ok(_) | Err(_))) => {}
                     None => return false,
                 }
             }
@@ -77,9 +78,9 @@ pub(super) async fn stand_when_missed(node: Weak<Node>, every: Duration) {
         let Ok(misses) = node.misses_a_leader().await else {
             return;
         };
-        node.keep_silent_if_cut_off(misses);
+        node.keep_silent_if_cut_off(misses).await;
         elections.elect(misses && may_stand);
-        may_stand = misses && node.is_missed_by_a_majority().await;
+        may_stand = misses && node.majority_answers(|misses| misses).await;
         elections.elect(may_stand);
         drop::<Arc<Node>>(node);
         sleep(every).await;

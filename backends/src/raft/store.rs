@@ -53,12 +53,16 @@ impl StatusStore for RaftStore {
             }
         };
         let epoch = held.machine.epoch;
+        // Another one may have stored since.
+        *self.writer.last() = None;
         match &held.machine.status {
             None => LoadOutcome::Absent { epoch },
-            Some(record) if !is_whole(record).await => LoadOutcome::Corrupt(
-                "this node's copy of the status has changed in its memory: start it again"
-                    .to_owned(),
-            ),
+            Some(record) if !is_whole(record).await => {
+                let reason = "this node's copy of the status has changed in its memory";
+                // What is on its disk may be whole: the process ends, and is started again.
+                self.writer.node.failure.send_replace(Some(reason.into()));
+                LoadOutcome::Corrupt(reason.to_owned())
+            }
             Some(record) => LoadOutcome::Found(LoadedStatus {
                 version: version(record.version),
                 epoch,

@@ -32,17 +32,18 @@ impl Node {
         self.speak();
     }
 
-    /// Keeps silent if it leads, and a majority has missed it for a lease. Of up to three nodes, each
-    /// that still hears it is a majority with it.
-    pub(super) fn keep_silent_if_cut_off(&self, misses: bool) {
+    /// Keeps silent while it leads, has had no answer of a majority for a lease, and gets none now:
+    /// while something large is on its way, there are no other answers. Of up to three nodes, each that
+    /// still hears it is a majority with it.
+    pub(super) async fn keep_silent_if_cut_off(&self, misses: bool) {
         let has_led_for = self.terms.borrow().elapsed();
-        let is_cut_off = misses
+        let may_be_cut_off = misses
             && self.leads().is_some()
             && self.voters() > 3
             && has_led_for >= self.timing.election_max;
-        if self.voice.is_cut_off.swap(is_cut_off, Ordering::Relaxed) != is_cut_off {
-            self.speak();
-        }
+        let is_cut_off = may_be_cut_off && !self.majority_answers(|_| true).await;
+        self.voice.is_cut_off.store(is_cut_off, Ordering::Relaxed);
+        self.speak();
     }
 
     fn speak(&self) {

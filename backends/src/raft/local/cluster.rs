@@ -91,6 +91,11 @@ impl LocalCluster {
         self.wires().severed.insert(pair);
     }
 
+    /// Has all entries stay on their way, or arrive again. Everything else goes through.
+    pub fn stall(&self, stalled: bool) {
+        self.wires().stalled.send_replace(stalled);
+    }
+
     /// The node of this number, if it runs.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<Arc<Node>> {

@@ -13,6 +13,7 @@ use openraft::raft::{
     VoteRequest, VoteResponse,
 };
 use openraft::{LogId, RaftNetwork, RaftNetworkFactory};
+use tokio::sync::watch;
 
 use super::super::node::Node;
 use super::super::peers::{PeerError, Peers};
@@ -23,6 +24,8 @@ use super::super::types::{Member, NodeId, TypeConfig};
 pub(super) struct Wires {
     pub(super) nodes: BTreeMap<NodeId, Arc<Node>>,
     pub(super) cut: BTreeSet<NodeId>,
+    /// Entries stay on their way.
+    pub(super) stalled: watch::Sender<bool>,
     /// Pairs that don't reach each other.
     pub(super) severed: BTreeSet<(NodeId, NodeId)>,
 }
@@ -78,6 +81,11 @@ impl RaftNetwork<TypeConfig> for Way {
         _: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, Failure> {
         let node = self.network.node(self.to)?;
+        if !request.entries.is_empty() {
+            let mut stalled = self.network.wires().stalled.subscribe();
+            // It fails only where the cluster is gone.
+            let _ = stalled.wait_for(|stalled| !stalled).await;
+        }
         let answer = node.raft().append_entries(request).await;
         answer.map_err(|error| RemoteError::new(self.to, error).into())
     }

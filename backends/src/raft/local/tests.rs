@@ -320,3 +320,25 @@ async fn a_leader_that_reaches_only_a_minority_does_not_keep_the_rest_from_elect
     won(&mut campaign(&backend)).await;
     stored(&backend, None, 1).await;
 }
+
+/// Entries that take longer than a lease are no sign that nobody answers.
+#[tokio::test]
+async fn a_leader_of_five_whose_entries_take_long_goes_on() {
+    let _alone = alone().await;
+    let directory = TempDir::new().unwrap();
+    let names = ["a", "b", "c", "d", "e"];
+    let cluster = LocalCluster::form(directory.path(), &names, TIMING)
+        .await
+        .unwrap();
+    let (_, backend, mut reports) = led(&cluster).await;
+    let first = stored(&backend, None, 1).await;
+    cluster.stall(true);
+    let storing = backend.store.store(Some(first), document(2));
+    let ended = timeout(TIMING.election_max * 3, lost(&mut reports, boottime()));
+    let (_, ended) = tokio::join!(timeout(LIMIT, storing), async {
+        let ended = ended.await;
+        cluster.stall(false);
+        ended
+    });
+    assert!(ended.is_err(), "leadership was lost");
+}
