@@ -325,15 +325,21 @@ fn one_without_a_log_that_leads_no_more_when_it_is_asked_is_never_stored_as_the_
     }
 }
 
-#[test]
-fn a_member_without_which_the_chosen_one_can_lead_is_left_out_where_it_could_not_with_all() {
+/// Nobody can be made leader, and does not say why; and who leads now.
+fn unpromotable() -> (World, String) {
     let mut world = World::steady();
-    let gone = leader(&world);
+    let led_by = leader(&world);
     for server in ALL {
         world
             .failing
             .insert((server.to_owned(), "BecomeLeader"), CallErrorKind::Other);
     }
+    (world, led_by)
+}
+
+#[test]
+fn a_member_without_which_the_chosen_one_can_lead_is_left_out_where_it_could_not_with_all() {
+    let (mut world, gone) = unpromotable();
     world
         .replicas
         .insert(gone.clone(), replica(0, ReplicaRole::Fenced));
@@ -351,13 +357,7 @@ fn a_member_without_which_the_chosen_one_can_lead_is_left_out_where_it_could_not
 
 #[test]
 fn a_shard_that_nobody_can_lead_again_and_again_is_told_of_once() {
-    let mut world = World::steady();
-    let gone = leader(&world);
-    for server in ALL {
-        world
-            .failing
-            .insert((server.to_owned(), "BecomeLeader"), CallErrorKind::Other);
-    }
+    let (mut world, gone) = unpromotable();
     world.lose(&gone, &LIFE);
     world.run_for(120_000);
     assert!(promotions(&world).len() > 6);

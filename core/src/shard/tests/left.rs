@@ -96,20 +96,27 @@ fn a_follower_whose_log_has_left_its_leaders_is_not_elected_while_nothing_is_wri
     );
 }
 
+/// A coordinator finds a leader that somebody else made, whose follower lacks what is committed.
+fn found() -> Left {
+    let mut left = led_twice(15, 16);
+    let mut world = left.world.restarted();
+    write(&mut world, &left.led_by, &left.other, 29);
+    let fenced = replica(1, ReplicaRole::Fenced);
+    world.replicas.insert(left.gone.clone(), fenced);
+    world.heads.insert(left.gone.clone(), head(1, 16));
+    left.world = world;
+    left
+}
+
 /// Its leader was made by somebody else, so that it is not known what that one began with.
 #[test]
 fn a_follower_that_lacks_what_is_committed_is_tried_once_and_blocks_nobody() {
     let Left {
-        world,
+        mut world,
         gone,
         led_by,
         other,
-    } = led_twice(15, 16);
-    let mut world = world.restarted();
-    write(&mut world, &led_by, &other, 29);
-    let fenced = replica(1, ReplicaRole::Fenced);
-    world.replicas.insert(gone.clone(), fenced);
-    world.heads.insert(gone.clone(), head(1, 16));
+    } = found();
     for server in [&led_by, &other] {
         world.heads.insert(server.clone(), head(0, 29));
         let refused = (server.clone(), "AddFollower");
@@ -153,16 +160,11 @@ fn a_follower_that_lacks_what_is_committed_is_tried_once_and_blocks_nobody() {
 #[test]
 fn a_follower_that_lacks_what_is_committed_is_no_cause_for_an_election_without_the_others() {
     let Left {
-        world,
+        mut world,
         gone,
         led_by,
         other,
-    } = led_twice(15, 16);
-    let mut world = world.restarted();
-    write(&mut world, &led_by, &other, 29);
-    let fenced = replica(1, ReplicaRole::Fenced);
-    world.replicas.insert(gone.clone(), fenced);
-    world.heads.insert(gone.clone(), head(1, 16));
+    } = found();
     world.heads.insert(led_by.clone(), head(0, 29));
     let refused = (led_by.clone(), "AddFollower");
     world.failing.insert(refused, CallErrorKind::InvalidTerm);
