@@ -36,6 +36,14 @@ pub struct StatusRecord {
     pub status: Arc<ClusterStatus>,
 }
 
+impl StatusRecord {
+    /// Whether the status is what its checksum says. Deltas look only at what they change.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        Checksum::of(&self.status) == self.checksum
+    }
+}
+
 impl Default for StatusRecord {
     /// Before the first write.
     fn default() -> Self {

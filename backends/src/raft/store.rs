@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::assemble::Owned;
-use super::checksum::Checksum;
 use super::command::{Applied, Command, Store};
 use super::delta::Delta;
 use super::error::WriteError;
@@ -140,10 +139,7 @@ impl Writer {
                 }
                 outcome(applied)
             }
-            Err(WriteError::TooLarge { bytes, most }) => {
-                let error = WriteError::TooLarge { bytes, most };
-                StoreOutcome::TooLarge(error.to_string())
-            }
+            Err(error @ WriteError::TooLarge { .. }) => StoreOutcome::TooLarge(error.to_string()),
             // Even an entry that this node had to drop may have reached a node that leads later.
             Err(error) => StoreOutcome::Ambiguous(error.to_string()),
         }
@@ -207,10 +203,10 @@ impl Writer {
     }
 }
 
-/// Whether the status is what its checksum says. Deltas look only at what they change.
+/// Whether the whole status is as it should be: with many shards it takes a while to look.
 async fn is_whole(record: &StatusRecord) -> bool {
     let record = record.clone();
-    let looked = spawn_blocking(move || Checksum::of(&record.status) == record.checksum);
+    let looked = spawn_blocking(move || record.is_whole());
     // It fails only where the process ends.
     looked.await.unwrap_or(true)
 }

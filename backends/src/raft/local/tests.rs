@@ -93,8 +93,12 @@ async fn found(backend: &Backend) -> (Version, i64) {
 }
 
 async fn three() -> (TempDir, LocalCluster) {
+    formed(&["a", "b", "c"]).await
+}
+
+async fn formed(names: &[&str]) -> (TempDir, LocalCluster) {
     let directory = TempDir::new().unwrap();
-    let cluster = LocalCluster::form(directory.path(), &["a", "b", "c"], TIMING)
+    let cluster = LocalCluster::form(directory.path(), names, TIMING)
         .await
         .unwrap();
     (directory, cluster)
@@ -294,11 +298,7 @@ async fn a_node_that_was_away_while_the_log_was_compacted_catches_up() {
 #[tokio::test]
 async fn a_leader_that_reaches_only_a_minority_does_not_keep_the_rest_from_electing() {
     let _alone = alone().await;
-    let directory = TempDir::new().unwrap();
-    let names = ["a", "b", "c", "d", "e"];
-    let cluster = LocalCluster::form(directory.path(), &names, TIMING)
-        .await
-        .unwrap();
+    let (_directory, cluster) = formed(&["a", "b", "c", "d", "e"]).await;
     let (leader, _, mut reports) = led(&cluster).await;
     let others: Vec<_> = (1..=5).filter(|id| *id != leader.id()).collect();
     cluster.kill(others[0]).await;
@@ -325,11 +325,7 @@ async fn a_leader_that_reaches_only_a_minority_does_not_keep_the_rest_from_elect
 #[tokio::test]
 async fn a_leader_of_five_whose_entries_take_long_goes_on() {
     let _alone = alone().await;
-    let directory = TempDir::new().unwrap();
-    let names = ["a", "b", "c", "d", "e"];
-    let cluster = LocalCluster::form(directory.path(), &names, TIMING)
-        .await
-        .unwrap();
+    let (_directory, cluster) = formed(&["a", "b", "c", "d", "e"]).await;
     let (_, backend, mut reports) = led(&cluster).await;
     let first = stored(&backend, None, 1).await;
     cluster.stall(true);
