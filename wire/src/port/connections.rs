@@ -6,36 +6,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tracing::{debug, warn};
 
 use super::listener::Listener;
 
+/// For the handshake of TLS, and once more for the first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The length of what every HTTP/2 connection begins with (RFC 9113, 3.4), in bytes.
 const PREFACE: usize = 24;
-/// When to look for the rest of it.
-const AGAIN: Duration = Duration::from_millis(20);
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// The connections of one port.
 pub struct Connections(mpsc::Receiver<Connection>);
 
-/// One connection.
-pub enum Connection {
-    /// Plaintext.
-    Plain(TcpStream),
-    /// After its handshake.
-    Tls(Box<TlsStream<TcpStream>>),
+/// One connection whose client has begun as HTTP/2 does.
+pub struct Connection {
+    stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
+    /// What it began with, which is yet to be read, from `read` on.
+    preface: [u8; PREFACE],
+    read: usize,
 }
 
 impl Connections {
@@ -70,27 +70,9 @@ async fn accept_all(listener: Listener, connections: mpsc::Sender<Connection>) {
                 tokio::spawn(shake_hands(acceptor.clone(), stream, connections.clone()));
             }
             None => {
-                tokio::spawn(hear(stream, connections.clone()));
+                tokio::spawn(hear(Either::Left(stream), connections.clone()));
             }
         }
-    }
-}
-
-/// Lets go of whoever says nothing: HTTP/2 looks for signs of life only after its first words.
-async fn hear(stream: TcpStream, connections: mpsc::Sender<Connection>) {
-    let greeted = async {
-        let mut first = [0; PREFACE];
-        loop {
-            match stream.peek(&mut first).await {
-                Ok(PREFACE) => return true,
-                Ok(0) | Err(_) => return false,
-                Ok(_) => sleep(AGAIN).await,
-            }
-        }
-    };
-    if timeout(HANDSHAKE, greeted).await == Ok(true) {
-        // Its receiver goes only at the end of the server.
-        let _ = connections.send(Connection::Plain(stream)).await;
     }
 }
 
@@ -101,12 +83,26 @@ async fn shake_hands(
 ) {
     let peer = stream.peer_addr().ok();
     match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            // Its receiver goes only at the end of the server.
-            let _ = connections.send(Connection::Tls(Box::new(stream))).await;
-        }
+        Ok(Ok(stream)) => hear(Either::Right(Box::new(stream)), connections).await,
         Ok(Err(error)) => told(peer, &error),
         Err(elapsed) => told(peer, &elapsed.into()),
+    }
+}
+
+/// Lets go of whoever says nothing: HTTP/2 looks for signs of life only after its first words.
+async fn hear(
+    mut stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
+    connections: mpsc::Sender<Connection>,
+) {
+    let mut preface = [0; PREFACE];
+    if let Ok(Ok(_)) = timeout(HANDSHAKE, stream.read_exact(&mut preface)).await {
+        let connection = Connection {
+            stream,
+            preface,
+            read: 0,
+        };
+        // Its receiver goes only at the end of the server.
+        let _ = connections.send(connection).await;
     }
 }
 
@@ -131,9 +127,9 @@ impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        match self {
-            Self::Plain(stream) => stream.connect_info(),
-            Self::Tls(stream) => stream.get_ref().0.connect_info(),
+        match &self.stream {
+            Either::Left(stream) => stream.connect_info(),
+            Either::Right(stream) => stream.get_ref().0.connect_info(),
         }
     }
 }
@@ -144,10 +140,15 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        let this = self.get_mut();
+        let rest = this.preface.get(this.read..).unwrap_or_default();
+        let rest = rest.get(..buffer.remaining()).unwrap_or(rest);
+        if rest.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(context, buffer);
         }
+        buffer.put_slice(rest);
+        this.read += rest.len();
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -157,65 +158,136 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, data),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, data),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_write(context, data)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rcgen::generate_simple_self_signed;
+    use rustls::crypto::ring;
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsConnector;
     use tokio_stream::StreamExt;
 
     use super::*;
 
-    async fn port() -> (Connections, SocketAddr) {
-        let listener = Listener::open("127.0.0.1:0", None).await.unwrap();
+    const BEGINNING: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    async fn port(tls: Option<Arc<ServerConfig>>) -> (Connections, SocketAddr) {
+        let listener = Listener::open("127.0.0.1:0", tls).await.unwrap();
         let address = listener.socket.local_addr().unwrap();
         let accepted = Connections::accept(listener, CancellationToken::new());
         (accepted, address)
     }
 
+    /// Both sides of TLS.
+    fn tls() -> (Arc<ServerConfig>, TlsConnector) {
+        let key = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(key.cert.der().clone()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![key.cert.der().clone()], private)
+            .unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Arc::new(server), TlsConnector::from(Arc::new(client)))
+    }
+
+    async fn encrypted(
+        connector: &TlsConnector,
+        address: SocketAddr,
+    ) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        connector.connect(name, stream).await.unwrap()
+    }
+
+    async fn is_let_go(client: &mut (impl AsyncRead + Unpin)) -> bool {
+        let ended = timeout(3 * HANDSHAKE, client.read(&mut [0; 1])).await;
+        ended.is_ok_and(|ended| ended.is_err() || ended.is_ok_and(|bytes| bytes == 0))
+    }
+
     // Time is not waited for: it passes when nothing else happens.
     #[tokio::test(start_paused = true)]
     async fn whoever_says_nothing_or_too_little_is_let_go() {
-        let (mut accepted, address) = port().await;
-        for said in [&b""[..], b"PRI * HTTP/2.0"] {
+        let (mut accepted, address) = port(None).await;
+        for said in [&b""[..], &BEGINNING[..14]] {
             let mut silent = TcpStream::connect(address).await.unwrap();
             silent.write_all(said).await.unwrap();
-            let ended = silent.read(&mut [0; 1]).await;
-            assert!(ended.is_err() || ended.is_ok_and(|bytes| bytes == 0));
+            assert!(is_let_go(&mut silent).await);
         }
         let none = timeout(HANDSHAKE, accepted.next()).await;
         assert!(none.is_err());
     }
 
     #[tokio::test]
+    async fn whoever_says_nothing_or_too_little_after_a_handshake_is_let_go() {
+        let (server, connector) = tls();
+        let (mut accepted, address) = port(Some(server)).await;
+        for said in [&b""[..], &BEGINNING[..14]] {
+            let mut silent = encrypted(&connector, address).await;
+            silent.write_all(said).await.unwrap();
+            tokio::time::pause();
+            assert!(is_let_go(&mut silent).await);
+            tokio::time::resume();
+        }
+        tokio::time::pause();
+        let none = timeout(HANDSHAKE, accepted.next()).await;
+        assert!(none.is_err());
+    }
+
+    #[tokio::test]
     async fn whoever_begins_as_http2_does_comes_in_with_all_that_it_said() {
-        let (mut accepted, address) = port().await;
-        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let (mut accepted, address) = port(None).await;
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(&preface[..9]).await.unwrap();
-        client.write_all(&preface[9..]).await.unwrap();
-        let mut server = accepted.next().await.unwrap();
-        let mut heard = [0; PREFACE];
-        server.read_exact(&mut heard).await.unwrap();
-        assert_eq!(&heard, preface);
+        client.write_all(&BEGINNING[..9]).await.unwrap();
+        client.write_all(&BEGINNING[9..]).await.unwrap();
+        comes_in(&mut client, accepted.next().await.unwrap()).await;
+
+        let (server, connector) = tls();
+        let (mut accepted, address) = port(Some(server)).await;
+        let mut client = encrypted(&connector, address).await;
+        client.write_all(BEGINNING).await.unwrap();
+        comes_in(&mut client, accepted.next().await.unwrap()).await;
+    }
+
+    /// Reads what was said before and after it came in, a few bytes at a time, and answers.
+    async fn comes_in(client: &mut (impl AsyncRead + AsyncWrite + Unpin), mut server: Connection) {
+        client.write_all(b"and more").await.unwrap();
+        client.flush().await.unwrap();
+        let mut heard: Vec<u8> = vec![];
+        while heard.len() < PREFACE + 8 {
+            let mut some = [0; 7];
+            let bytes = server.read(&mut some).await.unwrap();
+            assert_ne!(bytes, 0, "it ended");
+            heard.extend(&some[..bytes]);
+        }
+        assert_eq!(heard, [&BEGINNING[..], b"and more"].concat());
+        server.write_all(b"yes").await.unwrap();
+        server.flush().await.unwrap();
+        let mut answer = [0; 3];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"yes");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderMap;
 use rustls::ServerConfig;
 use stepdown_core::cluster::DataServerIdentity;
-use stepdown_wire::port::Connection;
+use stepdown_wire::port::{Connections, Listener};
 use stepdown_wire::replication::oxia_coordination_server::{
     OxiaCoordination, OxiaCoordinationServer,
 };
@@ -17,8 +17,8 @@ use stepdown_wire::v1::ShardAssignments;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc};
-use tokio_rustls::TlsAcceptor;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_health::ServingStatus as Health;
@@ -72,8 +72,18 @@ impl Peer {
         let bound = TcpListener::bind(address.to_owned());
         let listener = runtime.spawn(bound).await.unwrap().unwrap();
         let address = listener.local_addr().unwrap();
-        let (connections, incoming) = mpsc::channel(1);
-        runtime.spawn(accept(listener, tls, Arc::clone(&heard), connections));
+        let listener = Listener {
+            socket: listener,
+            tls,
+        };
+        let guard = runtime.enter();
+        let connections = Connections::accept(listener, CancellationToken::new());
+        drop(guard);
+        let counting = Arc::clone(&heard);
+        let incoming = connections.map(move |connection| {
+            counting.connections.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, std::io::Error>(connection)
+        });
         let noting = Arc::clone(&heard);
         let server = Server::builder()
             .max_concurrent_streams(10_000)
@@ -85,7 +95,7 @@ impl Peer {
             }))
             .add_service(health_service)
             .add_service(OxiaCoordinationServer::new(service))
-            .serve_with_incoming(ReceiverStream::new(incoming));
+            .serve_with_incoming(incoming);
         runtime.spawn(server);
         Self {
             address,
@@ -140,27 +150,6 @@ pub fn identity(internal: &str) -> DataServerIdentity {
         name: None,
         public: Arc::from("public:1"),
         internal: Arc::from(internal),
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    heard: Arc<Heard>,
-    connections: mpsc::Sender<std::io::Result<Connection>>,
-) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let connection = match &tls {
-            Some(tls) => match TlsAcceptor::from(Arc::clone(tls)).accept(stream).await {
-                Ok(stream) => Connection::Tls(Box::new(stream)),
-                Err(_) => continue,
-            },
-            None => Connection::Plain(stream),
-        };
-        heard.connections.fetch_add(1, Ordering::SeqCst);
-        if connections.send(Ok(connection)).await.is_err() {
-            return;
-        }
     }
 }
 
