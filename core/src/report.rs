@@ -46,12 +46,14 @@ pub enum Report {
         /// Where it was read.
         source: String,
     },
-    /// A configuration was refused; the last good one stays in force.
+    /// A configuration was refused.
     ConfigurationRejected {
         /// Where it was read.
         source: String,
         /// What is wrong with it, and where.
         reason: String,
+        /// Whether a good one came before, and stays in force.
+        keeps_last: bool,
     },
     /// A new leader was elected and stored.
     Elected {

@@ -83,8 +83,11 @@ impl Lasting {
                 true
             }
             Err(error) => {
-                let reason = error.to_string();
-                context.report(Report::ConfigurationRejected { source, reason });
+                context.report(Report::ConfigurationRejected {
+                    source,
+                    reason: error.to_string(),
+                    keeps_last: self.configuration.is_some(),
+                });
                 false
             }
         }

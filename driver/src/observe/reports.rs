@@ -19,11 +19,25 @@ pub fn log_report(report: &Report) {
                 source, "Applied the configuration"
             );
         }
-        Report::ConfigurationRejected { source, reason } => warn!(
+        Report::ConfigurationRejected {
+            source,
+            reason,
+            keeps_last: true,
+        } => warn!(
             component = "coordinator",
             source,
             error = reason.as_str(),
             "Refused the configuration; the last good one stays in force"
+        ),
+        Report::ConfigurationRejected {
+            source,
+            reason,
+            keeps_last: false,
+        } => warn!(
+            component = "coordinator",
+            source,
+            error = reason.as_str(),
+            "No configuration can be put in force yet; namespaces wait for one"
         ),
         Report::Elected {
             namespace,

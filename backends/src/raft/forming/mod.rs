@@ -82,7 +82,7 @@ async fn greet(introduction: &Introduction, greeters: &BTreeMap<String, Greeter>
         if let Ok(greeting) = &answer {
             introduction.reached(address, greeting.node);
         }
-        (address.clone(), answer.map_err(|error| error.in_words()))
+        (address.clone(), answer.map_err(|error| error.to_string()))
     });
     join_all(answers).await.into_iter().collect()
 }

@@ -62,6 +62,7 @@ pub(super) fn plan(own: &Greeting, answers: &Answers) -> Plan {
         return Plan::Wait(waiting);
     }
     let (ready, mut obstacles) = who_is_ready(own, answers);
+    obstacles.extend(namesakes(own, &ready));
     if !obstacles.is_empty() {
         return Plan::Wait(Waiting::Listed(obstacles));
     }
@@ -133,6 +134,24 @@ fn who_is_ready<'a>(
         });
     }
     (ready, obstacles)
+}
+
+/// Those that have the name of another: whoever follows a leader by its name would be lost.
+fn namesakes(own: &Greeting, ready: &BTreeMap<&str, &Greeting>) -> Vec<Obstacle> {
+    let mut named = BTreeMap::from([(&own.member.name, &own.member.address)]);
+    let mut namesakes = Vec::new();
+    for Member { name, address } in ready.values().map(|greeting| &greeting.member) {
+        if let Some(other) = named.insert(name, address) {
+            namesakes.push(Obstacle {
+                address: address.clone(),
+                reason: format!(
+                    "it has the name of the node at {other}, {name}: give each its own \
+                     (metadata.name)"
+                ),
+            });
+        }
+    }
+    namesakes
 }
 
 /// What one of them finds elsewhere than this node does.

@@ -161,3 +161,22 @@ fn nothing_is_formed_with_a_node_of_another_list_or_at_another_address() {
     let (_, reason) = obstacle(&node("a:1"), &heard);
     assert!(reason.contains("says that it is at c:1"), "{reason}");
 }
+
+#[test]
+fn nothing_is_formed_while_two_have_one_name() {
+    let named_like = |address: &str, other: &str| Greeting {
+        member: Member {
+            name: member(other).name,
+            address: address.to_owned(),
+        },
+        ..node(address)
+    };
+    for (other, of) in [("a:1", "b:1"), ("b:1", "c:1")] {
+        let heard = answers([node("b:1"), node("c:1"), named_like(of, other)]);
+        let (address, reason) = obstacle(&node("a:1"), &heard);
+        assert_eq!(address, of);
+        let words = format!("the name of the node at {other}, at {other}: ");
+        assert!(reason.contains(&words), "{reason}");
+        assert!(reason.contains("metadata.name"), "{reason}");
+    }
+}

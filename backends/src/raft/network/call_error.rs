@@ -26,7 +26,7 @@ pub enum CallError {
     #[error(transparent)]
     Stranger(#[from] Stranger),
     /// It said no, or there is no connection.
-    #[error("{code:?}: {message}{}", behind(.cause))]
+    #[error("{}", in_words(*.code, .message, .cause.as_deref()))]
     Refused {
         /// gRPC's code.
         code: Code,
@@ -41,32 +41,6 @@ pub enum CallError {
     /// There was no answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
-}
-
-impl CallError {
-    /// The same, for people: a refusal is in words already, and of a connection the last cause says
-    /// most.
-    pub(in crate::raft) fn in_words(&self) -> String {
-        match self {
-            Self::Refused {
-                cause: Some(cause), ..
-            } => match cause.rsplit_once("tcp connect error: ") {
-                Some((_, cause)) => cause.to_owned(),
-                None => cause.clone(),
-            },
-            Self::Refused {
-                code: Code::FailedPrecondition | Code::Unavailable,
-                message,
-                ..
-            } => message.clone(),
-            Self::Address { .. }
-            | Self::Malformed(_)
-            | Self::Refused { .. }
-            | Self::Stalled(_)
-            | Self::Stranger(_)
-            | Self::TimedOut(_) => self.to_string(),
-        }
-    }
 }
 
 impl From<Status> for CallError {
@@ -99,9 +73,14 @@ impl From<CallError> for RPCError<NodeId, Member, RaftError<NodeId>> {
     }
 }
 
-fn behind(cause: &Option<String>) -> String {
-    cause
-        .as_ref()
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default()
+/// A refusal is in words already, and of a connection the last cause says most.
+fn in_words(code: Code, message: &str, cause: Option<&str>) -> String {
+    match (cause, code) {
+        (Some(cause), _) => match cause.rsplit_once("tcp connect error: ") {
+            Some((_, cause)) => cause.to_owned(),
+            None => cause.to_owned(),
+        },
+        (None, Code::FailedPrecondition | Code::Unavailable) => message.to_owned(),
+        (None, _) => format!("{code:?}: {message}"),
+    }
 }

@@ -48,7 +48,7 @@ impl Reach {
         let since = *self.silent_since.get_or_insert_with(Instant::now);
         if !self.is_told && since.elapsed() >= PATIENCE {
             self.is_told = true;
-            let error = error.in_words();
+            let error = error.to_string();
             warn!(node = self.node, address = %self.address, error, "A node does not answer");
         }
     }

@@ -16,16 +16,13 @@ pub(crate) const MAX_SHARDS: u32 = 65_536;
 pub enum ConfigurationError {
     /// There is none, or it says nothing. That must not mean "delete everything": an editor that
     /// truncates before it writes would do just that.
-    #[error(
-        "the configuration is missing or empty, or names neither servers nor namespaces; \
-         the last good one stays in force"
-    )]
+    #[error("the configuration is missing or empty, or names neither servers nor namespaces")]
     Empty,
     /// It is not a configuration document.
-    #[error("the configuration can't be read: {0}; the last good one stays in force")]
+    #[error("the configuration can't be read: {0}")]
     Unreadable(DecodeError),
     /// It asks for what can't be had.
-    #[error("the configuration is not valid: {0}; the last good one stays in force")]
+    #[error("the configuration is not valid: {0}")]
     Invalid(ConfigurationProblems),
 }
 
