@@ -122,6 +122,16 @@ pub enum Report {
         /// Why.
         reason: String,
     },
+    /// A replica has another log than its leader has or had, and can't become like it. It is left out
+    /// until its disk is emptied.
+    ReplicaLeftOut {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// The replica's server.
+        server: ServerId,
+    },
     /// The role changed.
     RoleChanged {
         /// The tenure.

@@ -292,6 +292,9 @@ impl Fencing {
         let Some(shard) = memory.metadata(cx) else {
             return Round::Open;
         };
+        for term in self.votes.iter().filter_map(|vote| vote.position.led_in()) {
+            memory.has_led(term);
+        }
         let is_waiting = self.is_open();
         let votes = self.votes.iter();
         let there = votes.filter(|vote| !cx.is_away(&vote.server)).count();
@@ -384,16 +387,16 @@ impl Fencing {
     /// Whether a voter's log is known to lack what the last leader began with, or has committed.
     /// Nothing is known of that where somebody else has made another one since.
     pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
-        let since = memory.led_in.max(memory.promoted);
-        let mut votes = self.votes.iter();
-        let is_latest = !votes.any(|vote| vote.position.is_of_a_leader_after(since));
+        let since = memory.led_in.max(memory.promoted.0);
+        let led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
+        let is_latest = led_in.max().is_none_or(|led_in| led_in <= since);
         let is_left = memory.is_left(vote.position.head(), vote.position.offset());
         is_left && is_latest && !self.recall.is_new()
     }
 
-    /// How many votes this one covers, if these are a majority and all that have a log. One that
-    /// has left the last leader's log has nothing more that counts, and can't follow while its log ends
-    /// later.
+    /// How many votes this one covers, if these are a majority and all that have a log, and a majority
+    /// can follow. One that has left the last leader's log has nothing more that counts, and can't follow
+    /// while its log ends later.
     fn covered_by(&self, vote: &Vote, memory: &Memory) -> Option<usize> {
         let votes = self.votes.iter();
         let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) =
@@ -402,8 +405,19 @@ impl Fencing {
             .into_iter()
             .partition(|other| self.has_left(other, memory));
         let is_least = beyond.iter().any(|other| other.position.has_log());
-        let can_lead = !is_least && covered.len() >= self.quorum;
+        let follows = covered
+            .iter()
+            .filter(|it| self.can_follow(vote, it, memory));
+        let can_lead = !is_least && follows.count() >= self.quorum;
         can_lead.then_some(covered.len() + left.len())
+    }
+
+    /// Whether this one's log may become a part of the leader's.
+    pub(super) fn can_follow(&self, leader: &Vote, vote: &Vote, memory: &Memory) -> bool {
+        let (leader, follower) = (&leader.position, &vote.position);
+        let told = leader.told_of(follower);
+        (leader.covers(follower) || !self.has_left(vote, memory))
+            && memory.led.fit(leader.head(), told).is_possible()
     }
 
     fn report_end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {

@@ -4,22 +4,49 @@
 //! clients can read them. A log that ends in one of the terms between goes on from what *its* leader
 //! began with. If that was less, it lacks what was committed, though its head is the greater one: figure
 //! 8 of the Raft paper, where an entry of the leader's own term would make the difference.
+//!
+//! A leader has a follower's log cut off by offset alone, where its own last entry of no later term than
+//! the follower's head is. If the follower has another entry there, that one stays, and nothing ever
+//! compares it: Raft's log matching (section 5.3) is not looked at. So it has to be known beforehand.
 
 use std::collections::BTreeMap;
 
 use crate::call::EntryId;
 use crate::id::Term;
 
+/// So many terms are known of. Logs of earlier ones are rare, and then nothing is known of them.
+const MOST: usize = 64;
+
 /// With what logs leaders were made, in one tenure.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Led(BTreeMap<Term, EntryId>);
 
+/// Whether a follower's log is its leader's once it was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    Fits,
+    /// It ends before, and refuses to be cut off.
+    Refuses,
+    /// It keeps an entry that its leader does not have.
+    Differs,
+    /// That depends on leaders of whom nothing is known.
+    Unknown,
+}
+
+impl Fit {
+    /// Whether it may become a part of its leader's log.
+    pub(super) fn is_possible(self) -> bool {
+        matches!(self, Self::Fits | Self::Unknown)
+    }
+}
+
 impl Led {
     /// Somebody leads in this term, with a log that ended like this when it began.
     pub(super) fn record(&mut self, term: Term, head: EntryId) {
-        // Logs that end in no later term than this one are told apart by their heads.
-        self.0.retain(|earlier, _| *earlier > head.term);
         self.0.insert(term, head);
+        if self.0.len() > MOST {
+            self.0.pop_first();
+        }
     }
 
     /// The term and the log of the last one.
@@ -28,14 +55,52 @@ impl Led {
         Some((*term, *head))
     }
 
+    /// With what the leader of this term began.
+    pub(super) fn of(&self, term: Term) -> Option<EntryId> {
+        self.0.get(&term).copied()
+    }
+
     /// Whether a log that ends like this is known to lack something that the last leader began with.
     pub(super) fn is_left_by(&self, head: EntryId) -> bool {
         let Some((term, began)) = self.last() else {
             return false;
         };
+        // Logs that end in no later term than this one's are told apart by their heads.
         let is_between = began.term < head.term && head.term < term;
-        let written_from = self.0.get(&head.term);
-        is_between && written_from.is_some_and(|from| *from < began)
+        is_between && self.of(head.term).is_some_and(|from| from < began)
+    }
+
+    /// Whether the log that ends with `follower` becomes a part of the one that ends with `leader`.
+    pub(super) fn fit(&self, leader: EntryId, follower: EntryId) -> Fit {
+        if follower == EntryId::NONE {
+            return Fit::Fits;
+        }
+        let Some(cut) = self.last_at_most(leader, follower.term) else {
+            return Fit::Unknown;
+        };
+        if cut.term == follower.term || cut == EntryId::NONE {
+            return Fit::Fits;
+        }
+        if follower.offset < cut.offset {
+            return Fit::Refuses;
+        }
+        if follower.offset == cut.offset {
+            return Fit::Differs;
+        }
+        match self.last_at_most(follower, cut.term) {
+            None => Fit::Unknown,
+            Some(shared) if shared.term == cut.term && shared.offset >= cut.offset => Fit::Fits,
+            Some(_) => Fit::Differs,
+        }
+    }
+
+    /// The last entry of no later term than this in a log that ends with `head`.
+    fn last_at_most(&self, head: EntryId, term: Term) -> Option<EntryId> {
+        let mut last = head;
+        while last.term > term {
+            last = self.of(last.term).filter(|from| from.term < last.term)?;
+        }
+        Some(last)
     }
 }
 
@@ -50,12 +115,18 @@ mod tests {
         }
     }
 
+    fn led(of: &[(i64, EntryId)]) -> Led {
+        let mut led = Led::default();
+        for (term, head) in of {
+            led.record(Term(*term), *head);
+        }
+        led
+    }
+
     #[test]
     fn a_log_is_left_only_if_its_leader_is_known_to_have_begun_with_less() {
-        let mut led = Led::default();
-        assert!(!led.is_left_by(at(1, 29)));
-        led.record(Term(1), at(0, 28));
-        led.record(Term(3), at(0, 29));
+        assert!(!Led::default().is_left_by(at(1, 29)));
+        let led = led(&[(1, at(0, 28)), (3, at(0, 29))]);
         assert_eq!(led.last(), Some((Term(3), at(0, 29))));
         assert!(led.is_left_by(at(1, 29)) && led.is_left_by(at(1, 40)));
         // Nothing is known of the leader of term 2; the others have it, or are no greater.
@@ -66,12 +137,67 @@ mod tests {
 
     #[test]
     fn a_log_that_goes_on_from_as_much_is_not_left() {
-        let mut led = Led::default();
-        led.record(Term(1), at(0, 29));
-        led.record(Term(2), at(0, 29));
+        let mut led = led(&[(1, at(0, 29)), (2, at(0, 29))]);
         assert!(!led.is_left_by(at(1, 30)));
         led.record(Term(3), at(1, 30));
         led.record(Term(5), at(3, 31));
         assert!(!led.is_left_by(at(1, 40)));
+    }
+
+    #[test]
+    fn a_log_fits_where_it_was_written_by_the_same_leaders_up_to_where_it_is_cut_off() {
+        let led = led(&[(1, at(0, 28)), (2, at(0, 29)), (4, at(2, 31))]);
+        for (leader, follower) in [
+            // Of the leader's own term, shorter or longer; and of an earlier one within it.
+            (at(2, 30), at(2, 12)),
+            (at(2, 30), at(2, 40)),
+            (at(2, 30), at(0, 12)),
+            (at(4, 40), at(2, 35)),
+            (at(4, 40), at(0, 35)),
+            // One that wrote on from the same end.
+            (at(0, 28), at(1, 30)),
+            (at(0, 20), at(1, 30)),
+            // Nothing of it stays.
+            (EntryId::NONE, at(1, 30)),
+            (at(2, 30), EntryId::NONE),
+        ] {
+            let fit = led.fit(leader, follower);
+            assert_eq!(fit, Fit::Fits, "{leader:?} {follower:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_with_another_entry_where_it_is_cut_off_never_fits() {
+        let led = led(&[(1, at(0, 28)), (2, at(0, 29)), (4, at(2, 31))]);
+        for (leader, follower) in [
+            (at(0, 29), at(1, 29)),
+            (at(0, 29), at(1, 40)),
+            (at(2, 30), at(1, 29)),
+            (at(4, 40), at(1, 40)),
+        ] {
+            let fit = led.fit(leader, follower);
+            assert_eq!(fit, Fit::Differs, "{leader:?} {follower:?}");
+        }
+        for (leader, follower) in [(at(0, 29), at(3, 20)), (at(2, 30), at(1, 20))] {
+            let fit = led.fit(leader, follower);
+            assert_eq!(fit, Fit::Refuses, "{leader:?} {follower:?}");
+        }
+    }
+
+    #[test]
+    fn of_leaders_that_somebody_else_has_made_nothing_is_known() {
+        let led = led(&[(4, at(2, 31))]);
+        for (leader, follower) in [(at(4, 40), at(1, 29)), (at(2, 31), at(3, 40))] {
+            let fit = led.fit(leader, follower);
+            assert_eq!(fit, Fit::Unknown, "{leader:?} {follower:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_terms_are_known() {
+        let heads: Vec<_> = (0..100).map(|it| (it + 1, at(it, it))).collect();
+        let led = led(&heads);
+        assert_eq!(led.0.len(), MOST);
+        assert_eq!(led.of(Term(100)), Some(at(99, 99)));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
-use super::led::Led;
+use super::led::{Fit, Led};
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
@@ -39,8 +39,8 @@ pub(super) struct Memory {
     pub(super) ended_at_first: i64,
     /// The last term in which somebody was made leader, or seen to lead.
     pub(super) led_in: Term,
-    /// The last term in which this tenure told anybody to lead.
-    pub(super) promoted: Term,
+    /// The last term in which this tenure told anybody to lead, and with what log.
+    pub(super) promoted: (Term, EntryId),
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
@@ -50,6 +50,8 @@ pub(super) struct Memory {
     pub(super) failed: BTreeMap<ServerId, usize>,
     /// The followers of which was told that only an election without them could bring them back.
     pub(super) stuck: BTreeSet<ServerId>,
+    /// Those of which was told that their logs can't become a part of their leader's.
+    pub(super) left_out: BTreeSet<ServerId>,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
 }
@@ -69,11 +71,12 @@ impl Memory {
             ends_at: EntryId::NONE.offset,
             ended_at_first: EntryId::NONE.offset,
             led_in: Term::NEVER,
-            promoted: Term::NEVER,
+            promoted: (Term::NEVER, EntryId::NONE),
             undecided: BTreeSet::new(),
             unexplained: 0,
             failed: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             learning: BTreeSet::new(),
         }
     }
@@ -197,12 +200,38 @@ impl Memory {
         self.ends_at = ends_at;
     }
 
+    /// Somebody is known to have led in this term. If it was told to, and its answer was lost, it led
+    /// all the same.
+    pub(super) fn has_led(&mut self, term: Term) {
+        let (promoted, head) = self.promoted;
+        if term == promoted && term > self.led_in {
+            self.led.record(term, head);
+            self.leads(term, head.offset);
+        }
+    }
+
     /// Whether a log that ends like this, of a replica that has no more than up to `offset`, lacks
     /// what the last leader has committed, or began with. What it has more was never acknowledged:
     /// else that leader would have had it.
     pub(super) fn is_left(&self, head: EntryId, offset: i64) -> bool {
         let lacks = head.term < self.led_in && offset < self.committed;
         lacks || self.led.is_left_by(head)
+    }
+
+    /// Whether a log that ends like this becomes a part of the present leader's, if that takes it in
+    /// as it was elected, or is elected again.
+    pub(super) fn fit(&self, term: Term, head: EntryId) -> Fit {
+        let Some(began) = self.led.of(term) else {
+            return Fit::Unknown;
+        };
+        let has_written = self.led_in == term && self.ends_at > began.offset;
+        let leader = if has_written {
+            let offset = self.ends_at;
+            EntryId { term, offset }
+        } else {
+            began
+        };
+        self.led.fit(leader, head)
     }
 
     /// The chosen one could not lead.
@@ -235,6 +264,17 @@ impl Memory {
              never come back, `stepdown accept-loss` lets it be elected without"
         );
         self.blocked(&reason, cx);
+    }
+
+    /// A replica's log can't become a part of its leader's. It is told of once.
+    pub(super) fn leave_out(&mut self, follower: &ServerId, cx: &mut ShardContext<'_>) {
+        if self.left_out.insert(follower.clone()) {
+            cx.context.report(Report::ReplicaLeftOut {
+                namespace: self.namespace.clone(),
+                shard: self.id,
+                server: follower.clone(),
+            });
+        }
     }
 
     /// Says that somebody should look.

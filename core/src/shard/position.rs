@@ -35,10 +35,11 @@ impl Position {
         }
     }
 
-    /// Whether it led or followed in a later term than this one: somebody led then.
-    pub(super) fn is_of_a_leader_after(&self, term: Term) -> bool {
+    /// The last term in which it led or followed, if that was before it was fenced: somebody led
+    /// then.
+    pub(super) fn led_in(&self) -> Option<Term> {
         let is_fed = matches!(self.role, ReplicaRole::Leader | ReplicaRole::Follower);
-        is_fed && self.term > term
+        is_fed.then_some(self.term)
     }
 
     /// The last entry of its log.

@@ -73,7 +73,7 @@ impl Promotion {
         let Vote {
             server: leader,
             position,
-        } = winner;
+        } = winner.clone();
         // A broken document may name one address twice: nobody follows itself.
         let is_follower = |server: &DataServerIdentity| {
             server.internal != leader.internal && shard.ensemble.contains(server)
@@ -81,9 +81,8 @@ impl Promotion {
         let quorum = shard.ensemble.len() / 2 + 1;
         let told = fencing.votes.iter();
         let told = told.filter(|vote| is_follower(&vote.server));
-        // One that has left the last leader's log would be refused, and the leader with it.
-        let told =
-            told.filter(|vote| position.covers(&vote.position) || !fencing.has_left(vote, memory));
+        // One that does not fit would be refused, and the leader with it; or keep another entry.
+        let told = told.filter(|vote| fencing.can_follow(&winner, vote, memory));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
         let told = spare(told.collect(), quorum, memory.unexplained);
         let follower_maps = told
@@ -128,7 +127,7 @@ impl Promotion {
             features_supported: common_features(shard, cx),
         });
         let request = memory.call(&leader, call, cx);
-        memory.promoted = fencing.term;
+        memory.promoted = (fencing.term, position.head());
         cx.leaders.set(memory.id, Some(leader.id()));
         Self {
             term: fencing.term,
@@ -203,21 +202,25 @@ impl Promotion {
             }
             Ok(_) => return Err(NotLeading::OtherAnswer(leader.id())),
             Err(error) => {
+                if error.kind == CallErrorKind::InvalidTerm {
+                    memory.learn(leader, cx);
+                }
                 match error.kind {
-                    CallErrorKind::InvalidTerm => memory.learn(leader, cx),
                     // No log keeps it from leading.
                     _ if self.leads => {}
+                    // Also what it says of a follower: that it can't be reached, or has a later term.
                     CallErrorKind::InvalidStatus
+                    | CallErrorKind::InvalidTerm
                     | CallErrorKind::Other
-                    | CallErrorKind::TimedOut => {
+                    | CallErrorKind::TimedOut
+                    | CallErrorKind::Unreachable => {
                         fails(leader, &error, memory, cx);
                     }
                     CallErrorKind::NotInitialized
                     | CallErrorKind::NotLeader
                     | CallErrorKind::NotMember
                     | CallErrorKind::Refused
-                    | CallErrorKind::Unimplemented
-                    | CallErrorKind::Unreachable => {}
+                    | CallErrorKind::Unimplemented => {}
                 }
                 return Err(NotLeading::Failed(leader.id(), error));
             }
@@ -277,14 +280,26 @@ fn fails(
 }
 
 /// The followers that the chosen one is told of: all, unless it could not lead before for a reason
-/// that it did not tell. A single log that can't be truncated to fit its own is such a reason, and
-/// remains one in every term; so one of them is left out, another one each time, the least head first.
+/// that it did not tell. A log that can't be truncated to fit its own, or a server that it can't reach,
+/// is such a reason, and may remain one in every term. So one of them is left out, another one each
+/// time, the least head first; and then two of them, where the others are enough.
 fn spare(mut told: Vec<(&Vote, EntryId)>, quorum: usize, failures: usize) -> Vec<(&Vote, EntryId)> {
-    if failures > 0 && told.len() >= quorum {
-        told.sort_by_key(|(_, head)| *head);
-        told.remove((failures - 1) % told.len());
-    }
-    told
+    let enough = quorum.saturating_sub(1);
+    told.sort_by_key(|(_, head)| *head);
+    let count = told.len();
+    let one = (0..count).map(|it| vec![it]);
+    let two = (0..count).flat_map(|it| (it + 1..count).map(move |other| vec![it, other]));
+    let choices: Vec<_> = one
+        .chain(two)
+        .filter(|spared| count - spared.len() >= enough)
+        .collect();
+    let choice = failures.checked_sub(1).zip(choices.len().checked_sub(1));
+    let choice = choice.and_then(|(failures, last)| choices.get(failures % (last + 1)));
+    let is_told = |it: &usize| choice.is_none_or(|spared| !spared.contains(it));
+    let told = told.into_iter().enumerate();
+    told.filter(|(it, _)| is_told(it))
+        .map(|(_, it)| it)
+        .collect()
 }
 
 /// The features that every member has; none while any member's are unknown.
@@ -309,4 +324,70 @@ fn common_features(shard: &ShardMetadata, cx: &ShardContext<'_>) -> BTreeSet<Fea
         }
     }
     common
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::call::ReplicaStatus;
+    use crate::shard::position::Position;
+
+    /// The followers, by their heads, that are left out after so many failures.
+    fn spared(followers: i64, quorum: usize, failures: usize) -> Vec<i64> {
+        let address: Arc<str> = Arc::from("s:1");
+        let head = |offset| EntryId {
+            term: Term(0),
+            offset,
+        };
+        let vote = |offset| Vote {
+            server: DataServerIdentity {
+                name: None,
+                public: address.clone(),
+                internal: address.clone(),
+            },
+            position: Position::new(
+                ReplicaStatus {
+                    term: Term(0),
+                    role: ReplicaRole::Fenced,
+                    head_offset: offset,
+                    commit_offset: offset,
+                },
+                head(offset),
+                None,
+            ),
+        };
+        let votes: Vec<Vote> = (0..followers).map(vote).collect();
+        let told = votes.iter().map(|vote| (vote, vote.position.head()));
+        let told = spare(told.rev().collect(), quorum, failures);
+        let told: BTreeSet<i64> = told.iter().map(|(_, head)| head.offset).collect();
+        (0..followers).filter(|it| !told.contains(it)).collect()
+    }
+
+    #[test]
+    fn nobody_is_spared_before_a_failure_or_where_all_are_needed() {
+        for (followers, quorum, failures) in [(2, 2, 0), (4, 3, 0), (1, 2, 3), (2, 3, 3), (0, 1, 3)]
+        {
+            let spared = spared(followers, quorum, failures);
+            assert_eq!(spared, Vec::<i64>::new(), "{followers} {quorum} {failures}");
+        }
+    }
+
+    #[test]
+    fn each_is_spared_in_turn_and_then_each_two_where_the_others_are_enough() {
+        let of_three = (1..=4).map(|failures| spared(2, 2, failures));
+        assert_eq!(
+            Vec::from_iter(of_three),
+            [vec![0], vec![1], vec![0], vec![1]]
+        );
+        let of_five: Vec<_> = (1..=10).map(|failures| spared(4, 3, failures)).collect();
+        assert_eq!(of_five[..4], [[0], [1], [2], [3]]);
+        assert_eq!(
+            of_five[4..],
+            [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
+        );
+        assert_eq!(spared(4, 3, 11), [0]);
+    }
 }

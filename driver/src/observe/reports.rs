@@ -116,6 +116,18 @@ pub fn log_report(report: &Report) {
             error = reason.as_str(),
             "A namespace can't be created yet"
         ),
+        Report::ReplicaLeftOut {
+            namespace,
+            shard,
+            server,
+        } => error!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            data_server = &*server.0,
+            "A replica has another log than its leader, and can't be made to fit: what it has more \
+             was never acknowledged, and it is left out until its disk is emptied"
+        ),
         Report::RoleChanged {
             tenure,
             from,

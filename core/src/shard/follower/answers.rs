@@ -6,6 +6,7 @@ use crate::cluster::ShardMetadata;
 use crate::context::Context;
 use crate::id::{Term, Timestamp};
 use crate::shard::context::ShardContext;
+use crate::shard::led::Fit;
 use crate::shard::memory::Memory;
 use crate::shard::recall::was_fenced;
 
@@ -22,7 +23,7 @@ impl Follower {
         match self.state {
             State::Asked(_) => self.asked(result, shard, committed, memory, cx),
             State::Probed(_) => self.probed(result, cx.context),
-            State::Fencing(_) => match self.fenced(result, cx.context) {
+            State::Fencing(_) => match self.fenced(result, shard.term, memory, cx) {
                 Some(CallErrorKind::InvalidTerm) => {
                     memory.learn(&self.identity, cx);
                     Meaning::GoOn
@@ -31,7 +32,9 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Joining(_, head) => self.added(result, head, committed, memory, cx),
+            State::Joining(_, head) => {
+                self.added(result, (shard.term, head), committed, memory, cx)
+            }
             State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => Meaning::GoOn,
         }
     }
@@ -158,22 +161,30 @@ impl Follower {
     fn fenced(
         &mut self,
         result: Result<Answer, CallError>,
-        context: &mut Context,
+        term: Term,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
     ) -> Option<CallErrorKind> {
         if let Ok(Answer::Fenced(head)) = result {
-            self.state = State::Fenced(head);
+            // Its leader would take it in, with an entry that it does not have itself.
+            if memory.fit(term, head) == Fit::Differs {
+                memory.leave_out(&self.identity.id(), cx);
+                self.retry(cx.context);
+            } else {
+                self.state = State::Fenced(head);
+            }
             return None;
         }
-        self.retry(context);
+        self.retry(cx.context);
         result.err().map(|error| error.kind)
     }
 
     fn added(
         &mut self,
         result: Result<Answer, CallError>,
-        head: EntryId,
+        (term, head): (Term, EntryId),
         committed: i64,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Meaning {
         let error = match result {
@@ -182,6 +193,7 @@ impl Follower {
                 // the log shows whether it has caught up.
                 self.refusals = 0;
                 self.cursor = Cursor::Kept;
+                memory.left_out.remove(&self.identity.id());
                 return self.judge(head.offset, committed, cx.context);
             }
             Ok(_) => {
@@ -198,6 +210,10 @@ impl Follower {
             // follow while the leader's log ends no later: that was tried when the leader was made,
             // or is of no use where nobody else could follow.
             CallErrorKind::InvalidTerm if self.refusals > 0 => {
+                if !memory.fit(term, head).is_possible() {
+                    memory.leave_out(&self.identity.id(), cx);
+                    return Meaning::VerifyLeader;
+                }
                 let lacks = head.offset < committed || memory.is_left(head, head.offset);
                 let is_made_here = memory.led.last().is_some();
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);

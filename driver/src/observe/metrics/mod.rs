@@ -84,6 +84,7 @@ impl Metrics {
             | Report::MajorityBack
             | Report::NamespaceCreated { .. }
             | Report::NamespaceRefused { .. }
+            | Report::ReplicaLeftOut { .. }
             | Report::ShardVerified { .. }
             | Report::ShardsShort { .. }
             | Report::ShardsWhole { .. } => {}
