@@ -47,12 +47,12 @@ impl Log {
     }
 
     /// Whether this very entry is in the log; the place before the first one always is.
-    pub(crate) fn contains(&self, entry: EntryId) -> bool {
+    pub fn contains(&self, entry: EntryId) -> bool {
         entry == EntryId::NONE || self.term_at(entry.offset) == Some(entry.term)
     }
 
     /// The last entry whose term is at most `term`, or [`EntryId::NONE`].
-    pub(crate) fn last_at_most(&self, term: Term) -> EntryId {
+    pub fn last_at_most(&self, term: Term) -> EntryId {
         self.pieces
             .iter()
             .rev()
@@ -72,6 +72,11 @@ impl Log {
         }
     }
 
+    /// The terms in which it was written, in order.
+    pub fn terms(&self) -> impl Iterator<Item = Term> + '_ {
+        self.pieces.iter().map(|piece| piece.term)
+    }
+
     /// Whether `prefix` is how this log begins.
     pub fn starts_with(&self, prefix: &Self) -> bool {
         let Some((last, whole)) = prefix.pieces.split_last() else {
@@ -84,21 +89,19 @@ impl Log {
                 .is_some_and(|piece| piece.term == last.term && piece.last >= last.last)
     }
 
-    /// Whether elections can make this log go on as a leader's does. Each truncates it by offset
-    /// alone, to the leader's last entry of no later term than its head: that may be another entry.
-    pub fn may_follow(&self, leader: &Self) -> bool {
-        let mut log = self.clone();
-        loop {
-            let head = log.head();
-            let common = leader.last_at_most(head.term);
-            if head.term == common.term && head.offset <= common.offset {
-                return true;
-            }
-            if head.offset <= common.offset {
-                return false;
-            }
-            log.truncate(common.offset);
-        }
+    /// Whether this log becomes a part of a leader's. That truncates it by offset alone, to its own last
+    /// entry of no later term than this one's head: here that may be another entry, or none.
+    pub fn fits(&self, leader: &Self) -> bool {
+        let head = self.head();
+        let common = leader.last_at_most(head.term);
+        let is_within = head.term == common.term && head.offset <= common.offset;
+        common == EntryId::NONE || is_within || self.contains(common)
+    }
+
+    /// Whether it would be truncated without an error, and keep another entry than the leader's.
+    pub fn would_differ(&self, leader: &Self) -> bool {
+        let cut = leader.last_at_most(self.head().term);
+        !self.fits(leader) && self.head().offset >= cut.offset
     }
 
     /// The entries up to `offset`.
@@ -208,14 +211,24 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_differs_where_it_is_truncated_to_never_follows() {
+    fn a_log_that_differs_where_it_is_truncated_to_does_not_fit() {
         let leader = log(&[1, 2, 4]);
-        assert!(log(&[1, 2, 4, 4]).may_follow(&leader));
-        assert!(log(&[1, 2, 3, 3]).may_follow(&leader));
-        assert!(log(&[1, 1, 1, 1]).may_follow(&leader));
-        assert!(log(&[]).may_follow(&leader));
-        assert!(!log(&[1, 3, 3]).may_follow(&leader));
-        assert!(!log(&[3]).may_follow(&leader));
+        for fits in [
+            &[1, 2, 4, 4][..],
+            &[1, 2, 3, 3],
+            &[1, 1, 1, 1],
+            &[1],
+            &[0, 0, 0],
+            &[],
+        ] {
+            assert!(log(fits).fits(&leader), "{fits:?}");
+            assert!(!log(fits).would_differ(&leader), "{fits:?}");
+        }
+        for (differs, is_truncated) in [(&[1, 3, 3][..], true), (&[1, 3], true), (&[3], false)] {
+            assert!(!log(differs).fits(&leader), "{differs:?}");
+            let would_differ = log(differs).would_differ(&leader);
+            assert_eq!(would_differ, is_truncated, "{differs:?}");
+        }
     }
 
     proptest! {

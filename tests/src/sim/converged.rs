@@ -36,7 +36,7 @@ impl World<'_> {
         }
         for (_, id, shard) in status.shards() {
             let Some(leader) = &shard.leader else {
-                if !self.can_fit(id, shard) {
+                if self.is_hopeless(id, shard) {
                     continue;
                 }
                 return Some(format!("shard {id} has no leader: {shard:?}"));
@@ -61,7 +61,7 @@ impl World<'_> {
             return Ok(());
         };
         for (_, id, shard) in status.shards() {
-            if shard.leader.is_none() && !self.can_fit(id, shard) {
+            if self.is_hopeless(id, shard) {
                 self.sometimes.hit("logs_that_do_not_fit");
                 continue;
             }
@@ -140,7 +140,7 @@ impl World<'_> {
         let mut short = shards.filter_map(|(_, id, shard)| {
             let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
             let all = shard.ensemble.len();
-            if shard.leader.is_none() && !self.can_fit(id, shard) {
+            if self.is_hopeless(id, shard) {
                 return None;
             }
             // A log that can't be made to fit stays out.
@@ -228,7 +228,7 @@ impl World<'_> {
         status
             .into_iter()
             .flat_map(|status| status.shards())
-            .filter(|(_, id, shard)| shard.leader.is_some() || self.can_fit(*id, shard))
+            .filter(|(_, id, shard)| !self.is_hopeless(*id, shard))
             .map(|(_, id, shard)| (id, shard.term))
             .collect()
     }

@@ -141,8 +141,13 @@ impl World<'_> {
         let readable = self.history.readable.get(&id);
         let is_whole = |log: &Log| readable.is_none_or(|it| log.starts_with(&it.log));
         let most = logs.iter().max_by_key(|log| (is_whole(log), log.head()));
-        let fitting = |most: &&Log| logs.iter().filter(|log| log.may_follow(most)).count();
+        let fitting = |most: &&Log| logs.iter().filter(|log| log.fits(most)).count();
         most.map_or(0, fitting)
+    }
+
+    /// Whether a shard has no leader, and can't get one by itself.
+    pub(super) fn is_hopeless(&self, id: ShardId, shard: &ShardMetadata) -> bool {
+        shard.leader.is_none() && !self.can_fit(id, shard)
     }
 
     /// Whether the logs of a majority that remembers can be made to follow one of theirs. Else it

@@ -181,10 +181,23 @@ impl World<'_> {
             .filter(|(_, fenced)| !has_left(fenced) || head >= Some(*fenced))
             .collect();
         let told = &call.follower_maps;
-        // One may be left out where the chosen one could not lead before.
-        let spared = usize::from(self.hosts[host].facts.unexplained.contains(&id));
+        for (follower, head) in told {
+            self.check_fits(host, (id, term), &to, (follower, *head))?;
+        }
+        // Some may be left out where the chosen one could not lead before, or if they do not fit.
+        let leaders = self.log_of(id, &to.0);
+        let needed = followers.keys().filter(|follower| {
+            let log = self.log_of(id, follower);
+            log.zip(leaders)
+                .is_none_or(|(log, leaders)| log.fits(leaders))
+        });
+        let spared = if self.hosts[host].facts.unexplained.contains(&id) {
+            2
+        } else {
+            0
+        };
         let is_true = told.len() <= followers.len()
-            && told.len() + spared >= followers.len()
+            && told.len() + spared >= needed.count()
             && told.iter().all(|(follower, told)| {
                 let fenced = followers.get(follower);
                 fenced.is_some_and(|fenced| may_be_told(head, *fenced, *told))
@@ -207,6 +220,12 @@ impl World<'_> {
 
     /// T11.
     fn check_add_follower(&self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
+        self.check_fits(
+            host,
+            (call.shard, call.term),
+            to,
+            (&call.follower, call.head),
+        )?;
         let (id, term) = (call.shard, call.term);
         let about = format!(
             "c{host}: AddFollower of shard {id} in {term}: {}",

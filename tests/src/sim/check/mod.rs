@@ -8,6 +8,7 @@ mod calm;
 mod chain;
 mod election;
 mod facts;
+mod fit;
 mod followers;
 mod heard;
 mod reads;
@@ -175,6 +176,10 @@ impl World<'_> {
             Effect::Report(Report::ShardInSync { shard, in_sync, .. }) => {
                 let in_sync = self.check_in_sync(host, *shard, *in_sync);
                 self.heed(in_sync)
+            }
+            Effect::Report(Report::ReplicaLeftOut { shard, server, .. }) => {
+                let left_out = self.check_left_out(host, *shard, server);
+                self.heed(left_out)
             }
             Effect::Report(Report::StatusAdopted { .. }) => {
                 self.hosts[host].facts.untold = false;
