@@ -67,7 +67,7 @@ impl Led {
         };
         // Logs that end in no later term than this one's are told apart by their heads.
         let is_between = began.term < head.term && head.term < term;
-        is_between && self.of(head.term).is_some_and(|from| from < began)
+        is_between && !self.fit(began, head).is_possible()
     }
 
     /// Whether the log that ends with `follower` becomes a part of the one that ends with `leader`.
@@ -124,13 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_left_only_if_its_leader_is_known_to_have_begun_with_less() {
+    fn a_log_is_left_if_it_is_known_to_have_another_entry_where_the_last_leader_began() {
         assert!(!Led::default().is_left_by(at(1, 29)));
         let led = led(&[(1, at(0, 28)), (3, at(0, 29))]);
         assert_eq!(led.last(), Some((Term(3), at(0, 29))));
         assert!(led.is_left_by(at(1, 29)) && led.is_left_by(at(1, 40)));
+        // Whoever wrote it, it has another entry there.
+        assert!(led.is_left_by(at(2, 29)));
         // Nothing is known of the leader of term 2; the others have it, or are no greater.
-        for head in [at(2, 29), at(3, 30), at(0, 29), at(0, 50)] {
+        for head in [at(2, 30), at(3, 30), at(0, 29), at(0, 50)] {
             assert!(!led.is_left_by(head), "{head:?}");
         }
     }

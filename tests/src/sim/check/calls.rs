@@ -219,7 +219,7 @@ impl World<'_> {
     }
 
     /// T11.
-    fn check_add_follower(&self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
+    fn check_add_follower(&mut self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
         self.check_fits(
             host,
             (call.shard, call.term),

@@ -16,42 +16,49 @@ use crate::sim::world::World;
 impl World<'_> {
     /// T12.
     pub(super) fn check_fits(
+        &mut self,
+        host: usize,
+        of: (ShardId, Term),
+        leader: &ServerId,
+        follower: (&Arc<str>, EntryId),
+    ) -> Check {
+        match self.would_differ(host, of, leader, follower) {
+            Some((true, text)) => Err(self.violation("T12", text)),
+            Some((false, _)) => {
+                self.sometimes.hit("took_in_a_log_that_differs_unawares");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the coordinator can know it, if the follower would keep another entry.
+    fn would_differ(
         &self,
         host: usize,
         (id, term): (ShardId, Term),
         leader: &ServerId,
-        follower: (&Arc<str>, EntryId),
-    ) -> Check {
-        let (address, told) = follower;
-        let heads = self.hosts[host].facts.heads.get(&(id, term));
-        let Some(began) = heads.and_then(|heads| heads.get(leader)) else {
-            return Ok(());
-        };
-        let Some(log) = self.log_of(id, address) else {
-            return Ok(());
-        };
-        let Some(leaders) = self.log_of(id, &leader.0) else {
-            return Ok(());
-        };
+        (follower, told): (&Arc<str>, EntryId),
+    ) -> Option<(bool, String)> {
+        let facts = &self.hosts[host].facts;
+        let began = facts.heads.get(&(id, term))?.get(leader)?;
+        let log = self.log_of(id, follower)?;
+        let leaders = self.log_of(id, &leader.0)?;
         // One whose disk was put back is not what it said.
         let is_as_told = log.head() == told && leaders.contains(*began);
         if !is_as_told || !log.would_differ(leaders) {
-            return Ok(());
+            return None;
         }
         let cut = leaders.last_at_most(told.term);
-        let led = &self.hosts[host].facts.led;
         let between = leaders.terms().filter(|it| *it > told.term && *it < term);
         let mut between = between.chain(log.terms().filter(|it| *it > cut.term));
-        if between.all(|it| led.contains_key(&(id, it))) {
-            return Err(self.violation(
-                "T12",
-                format!(
-                    "c{host}: shard {id} in {term}: {leader} with {leaders:?} is told of {address}, \
-                     which has {log:?}"
-                ),
-            ));
-        }
-        Ok(())
+        let is_known = told.offset == cut.offset
+            || between.all(|between| facts.led.contains_key(&(id, between)));
+        let text = format!(
+            "c{host}: shard {id} in {term}: {leader} with {leaders:?} is told of {follower}, which \
+             has {log:?}"
+        );
+        Some((is_known, text))
     }
 
     /// T12: a replica is said to differ only if it does. It is then no longer awaited.
