@@ -174,6 +174,15 @@ mod tests {
         }
     }
 
+    /// It is in every log and every snapshot: another release that comes to another one refuses them.
+    #[test]
+    fn the_checksum_of_a_document_is_the_same_in_every_release() {
+        assert_eq!(
+            Checksum::of(&status(3)).to_string(),
+            "ba0a3d0dad2627ab6be8c154272e78aa"
+        );
+    }
+
     #[test]
     fn shards_that_change_places_are_noticed() {
         let old = status(2);

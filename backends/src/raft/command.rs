@@ -46,7 +46,9 @@ pub struct Store {
     pub epoch: Epoch,
     /// The name of this write.
     pub write_id: WriteId,
-    /// What differs from the document at the expected version.
+    /// The checksum of the document at the expected version, as the writer has it.
+    pub base: Checksum,
+    /// What differs from that document.
     pub delta: Delta,
     /// The checksum of the document that must result.
     pub checksum: Checksum,
@@ -73,6 +75,17 @@ pub enum Refusal {
     /// The cluster has another id.
     #[error("the cluster is {0}")]
     AnotherCluster(ClusterId),
+    /// The write does not give what it says, though it was made for this very document: whoever wrote
+    /// it has another one in its memory.
+    #[error(
+        "the write gives {found}, and says that it gives {said}: its writer's memory is damaged"
+    )]
+    Checksum {
+        /// What it gives.
+        found: Checksum,
+        /// What it says.
+        said: Checksum,
+    },
     /// Whoever wrote has been succeeded.
     #[error("epoch {written} is over: the document is in epoch {present}")]
     Epoch {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stepdown_core::ShardId;
 use stepdown_core::cluster::{ClusterStatus, NamespaceStatus, ShardMetadata};
 
-use super::summed::{Summed, SummedNamespace};
+use super::checksum::{Checksum, Part};
 
 /// What makes one status out of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,25 +67,54 @@ impl Delta {
         }
     }
 
-    /// Makes it out of the old one in place.
-    pub(super) fn apply(&self, status: &mut Summed<'_>) {
+    /// The checksum of what it makes out of `old`, whose checksum is said to be `sum`. What goes is
+    /// counted as it really is there.
+    pub(super) fn checksum(&self, mut sum: Checksum, old: &ClusterStatus) -> Checksum {
+        let mut root = ClusterStatus {
+            namespaces: BTreeMap::new(),
+            shard_id_generator: old.shard_id_generator,
+            server_idx: old.server_idx,
+            instance_id: old.instance_id.clone(),
+        };
+        self.change_root(&mut root);
+        sum.replace(Part::root(old), Part::root(&root));
         for name in &self.removed {
-            status.remove_namespace(name);
+            if let Some(namespace) = old.namespaces.get(name) {
+                sum.remove_namespace(name, namespace);
+            }
         }
         for (name, delta) in &self.namespaces {
-            delta.apply(&mut status.namespace(name));
+            let present = old.namespaces.get(name);
+            delta.change_sum(
+                &mut sum,
+                name,
+                present.filter(|_| !self.removed.contains(name)),
+            );
         }
-        status.change_root(|status| {
-            if let Some(next) = self.shard_id_generator {
-                status.shard_id_generator = next;
-            }
-            if let Some(next) = self.server_idx {
-                status.server_idx = next;
-            }
-            if let Some(next) = &self.instance_id {
-                status.instance_id = next.clone();
-            }
-        });
+        sum
+    }
+
+    /// Makes it out of the old one in place.
+    pub(super) fn apply(&self, status: &mut ClusterStatus) {
+        for name in &self.removed {
+            status.namespaces.remove(name);
+        }
+        for (name, delta) in &self.namespaces {
+            delta.apply(status.namespaces.entry(name.clone()).or_default());
+        }
+        self.change_root(status);
+    }
+
+    fn change_root(&self, status: &mut ClusterStatus) {
+        if let Some(next) = self.shard_id_generator {
+            status.shard_id_generator = next;
+        }
+        if let Some(next) = self.server_idx {
+            status.server_idx = next;
+        }
+        if let Some(next) = &self.instance_id {
+            status.instance_id = next.clone();
+        }
     }
 }
 
@@ -103,15 +132,34 @@ impl NamespaceDelta {
         }
     }
 
-    fn apply(&self, namespace: &mut SummedNamespace<'_>) {
-        if let Some(factor) = self.replication_factor {
-            namespace.set_replication_factor(factor);
+    fn change_sum(&self, sum: &mut Checksum, name: &Arc<str>, old: Option<&NamespaceStatus>) {
+        let factor = old.map(|old| old.replication_factor);
+        if let Some(factor) = factor {
+            sum.remove(Part::namespace(name, factor));
         }
-        for id in &self.removed {
-            namespace.remove(*id);
+        let factor = self.replication_factor.or(factor).unwrap_or_default();
+        sum.add(Part::namespace(name, factor));
+        let gone = self.removed.iter();
+        let replaced = self.shards.keys().filter(|id| !self.removed.contains(id));
+        for id in gone.chain(replaced) {
+            if let Some(shard) = old.and_then(|old| old.shards.get(id)) {
+                sum.remove(Part::shard(name, *id, shard));
+            }
         }
         for (id, shard) in &self.shards {
-            namespace.insert(*id, shard.clone());
+            sum.add(Part::shard(name, *id, shard));
+        }
+    }
+
+    fn apply(&self, namespace: &mut NamespaceStatus) {
+        if let Some(factor) = self.replication_factor {
+            namespace.replication_factor = factor;
+        }
+        for id in &self.removed {
+            namespace.shards.remove(id);
+        }
+        for (id, shard) in &self.shards {
+            namespace.shards.insert(*id, shard.clone());
         }
     }
 }
@@ -124,17 +172,13 @@ fn differs<T: Clone + PartialEq>(old: &T, new: &T) -> Option<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::checksum::Checksum;
     use super::super::fixtures::{any_status, elected, status};
     use super::*;
 
     fn applied(delta: &Delta, old: &ClusterStatus) -> (ClusterStatus, Checksum) {
-        let (mut status, mut checksum) = (old.clone(), Checksum::of(old));
-        delta.apply(&mut Summed {
-            status: &mut status,
-            checksum: &mut checksum,
-        });
-        (status, checksum)
+        let mut status = old.clone();
+        delta.apply(&mut status);
+        (status, delta.checksum(Checksum::of(old), old))
     }
 
     proptest! {

@@ -81,12 +81,13 @@ pub(super) fn write_id(epoch: u64, request: u64) -> WriteId {
 
 /// A store of this document, at the version that the machine is at.
 pub(super) fn store(machine: &Machine, id: WriteId, status: &ClusterStatus) -> Store {
-    let old = machine.status.as_ref().map(|record| record.status.clone());
+    let record = machine.status.clone().unwrap_or_default();
     Store {
         expected: machine.version(),
+        base: record.checksum,
         epoch: id.epoch,
         write_id: id,
-        delta: Delta::between(&old.unwrap_or_default(), status),
+        delta: Delta::between(&record.status, status),
         checksum: Checksum::of(status),
     }
 }

@@ -17,10 +17,14 @@ use tokio::time::{Instant, sleep, timeout};
 use super::node::Node;
 use super::seat::Promise;
 use super::types::{Member, NodeId};
+use crate::clock::boottime;
 
 /// How long a place is kept for one that is to lead: its leader has to finish what it does, and it
 /// has to be elected.
 pub(super) const KEPT_FREE: Duration = Duration::from_secs(10);
+
+/// Whoever is no further behind than this many entries has caught up.
+pub(super) const CLOSE: u64 = 64;
 
 /// When the last vote was cast for another term or leader.
 pub(super) type Terms = watch::Receiver<Instant>;
@@ -47,6 +51,9 @@ impl Node {
     #[must_use]
     pub fn make_way(self: &Arc<Self>, candidate: NodeId) -> Option<Duration> {
         self.leads()?;
+        if !self.can_take_over(candidate) {
+            return None;
+        }
         // Else two that campaign pass it to and fro.
         if *self.campaigns.borrow() > 0 && self.seat.successor() != Some(candidate) {
             return None;
@@ -74,6 +81,34 @@ impl Node {
         });
         // It ends early only with the process.
         handing.await.unwrap_or(false)
+    }
+
+    /// Whether it votes, and has nearly all that this one has: it would stand in vain.
+    fn can_take_over(&self, candidate: NodeId) -> bool {
+        let metrics = self.raft.server_metrics();
+        let votes = metrics
+            .borrow()
+            .membership_config
+            .voter_ids()
+            .any(|it| it == candidate);
+        votes
+            && self
+                .behind(candidate)
+                .is_some_and(|entries| entries <= CLOSE)
+    }
+
+    /// How many entries another node is behind this one, which leads; `None` where it has none yet.
+    pub(super) fn behind(&self, node: NodeId) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let matched = metrics
+            .replication
+            .as_ref()?
+            .get(&node)
+            .copied()
+            .flatten()?;
+        let last = metrics.last_log_index.unwrap_or_default();
+        Some(last.saturating_sub(matched.index))
     }
 
     fn keep_silent(self: &Arc<Self>) {
@@ -112,9 +147,13 @@ impl Node {
             return;
         };
         // A little more, for what the clocks differ in.
-        sleep(delay + delay / 20).await;
-        // A place that somebody else has by now was not given.
-        if self.vote() != led {
+        let delay = delay + delay / 20;
+        let since = boottime();
+        sleep(delay).await;
+        // A place that somebody else has by now was not given, nor one that is kept no longer: this
+        // process may have stood still.
+        let is_late = boottime().since(since) > delay + self.timing.election_max;
+        if self.vote() != led || is_late {
             return;
         }
         // It fails only where the node has stopped.

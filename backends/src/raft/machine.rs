@@ -8,7 +8,6 @@ use stepdown_core::{Epoch, WriteId};
 
 use super::checksum::Checksum;
 use super::command::{Applied, ClusterId, Command, Refusal, Store};
-use super::summed::Summed;
 
 /// The documents, and what is remembered beside them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,8 +69,8 @@ pub struct Configuration {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this node's copy of the status has come to differ from the cluster's: write {write_id} gives \
-     {found} here, where it must give {expected}; take the node out, empty its data directory, and \
-     add it again"
+     {found} here, where it must give {expected}; as long as a majority of the others runs, take the \
+     node out, empty its data directory, and add it again"
 )]
 pub struct Diverged {
     /// The write that did not give what it must.
@@ -83,7 +82,7 @@ pub struct Diverged {
 }
 
 impl Machine {
-    /// Applies one entry. A machine that has diverged is to be thrown away: it has lost its status.
+    /// Applies one entry. A machine that has diverged is to be thrown away.
     pub fn apply(&mut self, command: &Command) -> Result<Applied, Diverged> {
         Ok(match command {
             Command::Adopt { expected, status } => self.adopt(*expected, status),
@@ -116,24 +115,42 @@ impl Machine {
                 written: store.epoch,
             }));
         }
-        let mut record = self.status.take().unwrap_or_default();
-        store.delta.apply(&mut Summed {
-            status: Arc::make_mut(&mut record.status),
-            checksum: &mut record.checksum,
-        });
-        if record.checksum != store.checksum {
-            return Err(Diverged {
-                write_id: store.write_id,
-                expected: store.checksum,
-                found: record.checksum,
-            });
+        let mut record = self.status.clone().unwrap_or_default();
+        let found = store.delta.checksum(record.checksum, &record.status);
+        let is_as_said = found == store.checksum && record.checksum == store.base;
+        if !is_as_said {
+            return self.differs(store, &record, found);
         }
+        // Nobody else has it, mostly: then it is changed in place.
+        self.status = None;
+        store.delta.apply(Arc::make_mut(&mut record.status));
         self.epoch = store.epoch;
         Ok(self.replace(StatusRecord {
             version: record.version.saturating_add(1),
             write_id: Some(store.write_id),
+            checksum: found,
             ..record
         }))
+    }
+
+    /// Whose fault it is that a write does not give what it says. All that are whole say the same.
+    fn differs(
+        &self,
+        store: &Store,
+        record: &StatusRecord,
+        found: Checksum,
+    ) -> Result<Applied, Diverged> {
+        if record.checksum == store.base && record.is_whole() {
+            return Ok(Applied::Refused(Refusal::Checksum {
+                found,
+                said: store.checksum,
+            }));
+        }
+        Err(Diverged {
+            write_id: store.write_id,
+            expected: store.checksum,
+            found,
+        })
     }
 
     fn adopt(&mut self, expected: Option<u64>, status: &Arc<ClusterStatus>) -> Applied {

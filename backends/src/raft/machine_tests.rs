@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use stepdown_core::Epoch;
 
+use super::super::checksum::Checksum;
 use super::super::fixtures::{any_status, elected, status, store, write_id};
 use super::*;
 
@@ -70,6 +71,33 @@ fn a_replica_whose_copy_of_what_changes_is_another_stops_there() {
     machine.status = Some(record);
     let diverged = machine.apply(&Command::Store(next.clone())).unwrap_err();
     assert_eq!(diverged.expected, next.checksum);
+}
+
+/// A bit flips in what a writer remembers of its last store, where the next one changes something.
+#[test]
+fn a_write_out_of_a_damaged_memory_is_refused_and_stops_nobody() {
+    let mut machine = prepared();
+    let damaged = elected(&machine.status.as_ref().unwrap().status, 2);
+    let next = elected(&damaged, 2);
+    let right = store(&machine, write_id(3, 3), &next);
+    let wrong = Store {
+        checksum: right.base.after(&damaged, &next),
+        ..right.clone()
+    };
+    let before = machine.clone();
+    assert!(is_refused(&apply(&mut machine, &wrong)));
+    assert_eq!(machine, before);
+    assert_eq!(apply(&mut machine, &right), Applied::Stored(3));
+}
+
+#[test]
+fn a_replica_of_another_document_at_the_same_version_stops() {
+    let mut machine = prepared();
+    let next = store(&machine, write_id(3, 3), &elected(&status(3), 2));
+    let record = machine.status.as_mut().unwrap();
+    record.status = Arc::new(status(4));
+    record.checksum = Checksum::of(&record.status);
+    assert!(machine.apply(&Command::Store(next)).is_err());
 }
 
 #[test]

@@ -25,7 +25,6 @@ mod seat;
 mod standing;
 pub mod storage;
 mod store;
-mod summed;
 mod timing;
 mod types;
 mod voice;

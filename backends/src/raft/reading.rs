@@ -18,6 +18,10 @@ impl Node {
         if self.voice.is_cut_off() {
             return Err("no majority answers".to_owned());
         }
+        // Else whoever is asked would hear of it.
+        if self.keeps_silent() {
+            return Err("it gives its place to another".to_owned());
+        }
         match timeout(self.timing.patience(), self.raft.get_read_log_id()).await {
             Ok(Ok((index, _))) => Ok(index),
             Ok(Err(error)) => Err(not_read(&error)),

@@ -57,10 +57,7 @@ impl StatusStore for RaftStore {
         match &held.machine.status {
             None => LoadOutcome::Absent { epoch },
             Some(record) if !is_whole(record).await => {
-                let reason = "this node's copy of the status has changed in its memory";
-                // What is on its disk may be whole: the process ends, and is started again.
-                self.writer.node.failure.send_replace(Some(reason.into()));
-                LoadOutcome::Corrupt(reason.to_owned())
+                LoadOutcome::Corrupt(self.writer.is_damaged().to_owned())
             }
             Some(record) => LoadOutcome::Found(LoadedStatus {
                 version: version(record.version),
@@ -118,12 +115,16 @@ impl Writer {
             Err(outcome) => return outcome,
         };
         let expected = base.as_ref().map(|record| record.version);
-        let base = self.as_given(base.unwrap_or_default());
+        let base = match self.as_given(base.unwrap_or_default()).await {
+            Ok(base) => base,
+            Err(reason) => return StoreOutcome::Conflict(reason.to_owned()),
+        };
         let checksum = base.checksum.after(&base.status, &document.status);
         let command = Command::Store(Store {
             expected,
             epoch: document.epoch,
             write_id: document.write_id,
+            base: base.checksum,
             delta: Delta::between(&base.status, &document.status),
             checksum,
         });
@@ -178,14 +179,26 @@ impl Writer {
         })
     }
 
-    /// The same document as it was given to be stored, if this one has stored it.
-    fn as_given(&self, base: StatusRecord) -> StatusRecord {
+    /// The same document as it was given to be stored, if this one has stored it. Else what is to be
+    /// said of the next one is said of this node's copy, which has to be what the others have.
+    async fn as_given(&self, base: StatusRecord) -> Result<StatusRecord, &'static str> {
         let stored = self.last().clone();
         let same = stored.filter(|it| {
             let key = |it: &StatusRecord| (it.version, it.write_id, it.checksum);
             key(it) == key(&base)
         });
-        same.unwrap_or(base)
+        match same {
+            Some(same) => Ok(same),
+            None if is_whole(&base).await => Ok(base),
+            None => Err(self.is_damaged()),
+        }
+    }
+
+    /// What is on the disk may be whole: the process ends, and is started again.
+    fn is_damaged(&self) -> &'static str {
+        let reason = "this node's copy of the status has changed in its memory";
+        self.node.failure.send_replace(Some(reason.into()));
+        reason
     }
 
     fn last(&self) -> MutexGuard<'_, Option<StatusRecord>> {

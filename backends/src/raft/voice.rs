@@ -46,6 +46,12 @@ impl Node {
         self.speak();
     }
 
+    /// Whether nobody may hear of it, so that another can be elected. Of up to three nodes that one has
+    /// its own vote and this one's.
+    pub(super) fn keeps_silent(&self) -> bool {
+        self.voice.makes_way.load(Ordering::Relaxed) && self.voters() > 3
+    }
+
     fn speak(&self) {
         self.raft.runtime_config().heartbeat(self.voice.is_heard());
     }

@@ -92,10 +92,7 @@ impl Administration {
     /// How many entries a member is behind this node, which leads; `None` where it is known to have
     /// none.
     pub(super) fn behind(&self, member: NodeId) -> Option<u64> {
-        let metrics = self.metrics();
-        let matched = metrics.replication?.get(&member).copied().flatten()?;
-        let last = metrics.last_log_index.unwrap_or_default();
-        Some(last.saturating_sub(matched.index))
+        self.node.behind(member)
     }
 
     /// What another node says of itself.

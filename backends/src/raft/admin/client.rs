@@ -172,6 +172,10 @@ impl AdminClient {
                 Err(error) if is_from_a_follower(&error) && Instant::now() < until => {
                     sleep(AGAIN).await;
                 }
+                // Its end may not have been noticed yet; nothing was asked of it.
+                Err(error) if is_unreachable(&error) && Instant::now() < until => {
+                    sleep(AGAIN).await;
+                }
                 Err(error) if is_silence(&error) => {
                     return Err(AdminCallError::LeaderSilent {
                         leader: Box::new(leader),
@@ -255,6 +259,20 @@ fn is_from_a_follower(error: &CallError) -> bool {
             ..
         }
     )
+}
+
+/// Whether there was no connection to ask by.
+fn is_unreachable(error: &CallError) -> bool {
+    match error {
+        CallError::Refused { cause, .. } => cause
+            .as_ref()
+            .is_some_and(|cause| cause.contains("onnection refused")),
+        CallError::Address { .. }
+        | CallError::Malformed(_)
+        | CallError::Stalled(_)
+        | CallError::Stranger(_)
+        | CallError::TimedOut(_) => false,
+    }
 }
 
 /// Whether nothing was heard, rather than a no.

@@ -10,6 +10,7 @@ use crate::file::header::{Header, Seal, seal, unseal};
 use crate::raft::command::{Applied, Command};
 use crate::raft::machine::{Machine, StatusRecord};
 use crate::raft::room::LARGEST_STATUS;
+use crate::raft::storage::Held;
 
 /// The largest configuration, in bytes: some ten thousand data servers. Escaped, it is still far
 /// from the largest message.
@@ -19,7 +20,7 @@ impl Administration {
     /// Both documents, no older than this call.
     pub(super) async fn export(&self) -> Result<wire::ExportResponse, AdminError> {
         let held = self.node.read().await.map_err(AdminError::Raft)?;
-        Ok(exported(&held.machine))
+        Ok(exported(&held))
     }
 
     /// Takes a status in, as the file backend would take a file.
@@ -113,7 +114,8 @@ impl Administration {
 }
 
 /// Both documents that are in there.
-pub(super) fn exported(machine: &Machine) -> wire::ExportResponse {
+pub(super) fn exported(held: &Held) -> wire::ExportResponse {
+    let machine = &held.machine;
     let text = machine.configuration.text.as_deref();
     wire::ExportResponse {
         status: machine.status.as_ref().map(|record| wire::ExportedStatus {
@@ -122,6 +124,11 @@ pub(super) fn exported(machine: &Machine) -> wire::ExportResponse {
         }),
         configuration: Some(configuration_version(machine)),
         configuration_text: text.unwrap_or_default().to_owned(),
+        last: held.last.map(|last| wire::LogPosition {
+            term: last.leader_id.term,
+            node: last.leader_id.node_id,
+            index: last.index,
+        }),
     }
 }
 

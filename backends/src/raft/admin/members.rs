@@ -11,10 +11,9 @@ use tokio::time::timeout;
 
 use super::administration::Administration;
 use super::error::AdminError;
+use crate::raft::handover::CLOSE;
 use crate::raft::types::{Member, NodeId};
 
-/// Whoever is no further behind than this many entries has caught up.
-pub(super) const CLOSE: u64 = 64;
 /// How long a change may take.
 const CHANGE_WITHIN: Duration = Duration::from_secs(10);
 

@@ -52,7 +52,7 @@ pub async fn export_stopped(directory: &Path) -> Result<ExportResponse, StoppedE
         .await
         .map_err(Box::new)?;
     let held = state.watch().borrow().clone();
-    Ok(exported(&held.machine))
+    Ok(exported(&held))
 }
 
 #[cfg(test)]
@@ -106,5 +106,10 @@ mod tests {
         let exported = free.await.unwrap();
         let version = exported.status.unwrap().version.unwrap();
         assert_eq!((version.version, version.shards), (2, 3));
+        let last = exported.last.unwrap();
+        assert!(
+            (last.term, last.node) == (1, 1) && last.index > 2,
+            "{last:?}"
+        );
     }
 }

@@ -6,8 +6,7 @@ use stepdown_wire::raft as wire;
 
 use super::administration::Administration;
 use super::error::AdminError;
-use super::members::CLOSE;
-use crate::raft::handover::KEPT_FREE;
+use crate::raft::handover::{CLOSE, KEPT_FREE};
 use crate::raft::types::{Member, NodeId};
 
 impl Administration {

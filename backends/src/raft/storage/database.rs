@@ -253,7 +253,11 @@ fn rewritten(medium: &dyn Medium, content: File) -> Result<File, OpenError> {
     match copy() {
         Ok(Some(new)) => Ok(new),
         Ok(None) => Err(OpenError::Foreign(file)),
-        Err(error) => Err(OpenError::Unreadable { file, error }),
+        Err(error) => {
+            // What is half of it would keep a full disk full. It was of no use to anybody.
+            let _ = medium.discard();
+            Err(OpenError::Unreadable { file, error })
+        }
     }
 }
 

@@ -68,6 +68,10 @@ impl Medium for Directory {
         backend(options.open(self.path.join(NEW))?)
     }
 
+    fn discard(&self) -> io::Result<()> {
+        fs::remove_file(self.path.join(NEW))
+    }
+
     fn publish(&self) -> io::Result<()> {
         fs::rename(self.path.join(NEW), self.path.join(FILE))?;
         fs::File::open(&self.path)?.sync_all()

@@ -16,6 +16,9 @@ pub trait Medium: Send + Sync {
     /// A new file that is not there yet: [`publish`](Self::publish) makes it so.
     fn create(&self) -> io::Result<File>;
 
+    /// Gives the new file up.
+    fn discard(&self) -> io::Result<()>;
+
     /// Puts the new file where the file belongs, durably.
     fn publish(&self) -> io::Result<()>;
 }

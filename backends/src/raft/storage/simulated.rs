@@ -230,6 +230,10 @@ impl Medium for Simulated {
         Ok(self.file(number))
     }
 
+    fn discard(&self) -> io::Result<()> {
+        self.perform(false, |disk, _| disk.new = None)
+    }
+
     fn publish(&self) -> io::Result<()> {
         self.perform(false, |disk, _| disk.file = disk.new.take())
     }

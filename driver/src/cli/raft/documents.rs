@@ -23,7 +23,8 @@ use super::output::Output;
     after_help = "Without --status and --config, both are printed. The status is written as the \
     file provider writes it, and upstream's coordinator reads it, too.\n\n\
     Running coordinators may store a newer one a moment later. To move a cluster elsewhere, end all \
-    of them, and take what --raft-data-dir finds at the node whose status has the highest version."
+    of them, and take what --raft-data-dir finds at the node with the greatest last entry, which is told \
+    as its term, its leader and its index: neither document tells of the other."
 )]
 pub(super) struct ExportArgs {
     /// Write the status to this file, which must not be there yet
@@ -67,6 +68,10 @@ impl ExportArgs {
             let text = format!("{}: the configuration, version {version}", path.display());
             self.nodes.output.step(tell, &text);
         }
+        if let Some(last) = &exported.last {
+            let text = format!("the last entry is {}", json::entry(last));
+            self.nodes.output.step(tell, &text);
+        }
         if self.nodes.output == Output::Json {
             self.nodes.output.end(tell, "", &versions(&exported));
         }
@@ -103,6 +108,7 @@ fn versions(exported: &ExportResponse) -> Value {
     json!({
         "status": version.map(json::status_version),
         "configuration": exported.configuration.as_ref().map(json::configuration_version),
+        "lastEntry": exported.last.as_ref().map(json::entry),
     })
 }
 

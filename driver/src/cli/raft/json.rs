@@ -1,7 +1,9 @@
 //! JSON for programs. Numbers of nodes are strings: they are larger than what many programs read.
 
 use serde_json::{Value, json};
-use stepdown_wire::raft::{ConfigurationVersion, MemberStatus, StatusResponse, StatusVersion};
+use stepdown_wire::raft::{
+    ConfigurationVersion, LogPosition, MemberStatus, StatusResponse, StatusVersion,
+};
 
 use super::gather::{Seen, View};
 
@@ -25,6 +27,11 @@ pub(super) fn status_version(version: &StatusVersion) -> Value {
 
 pub(super) fn configuration_version(version: &ConfigurationVersion) -> Value {
     json!({ "version": version.version, "bytes": version.bytes })
+}
+
+/// An entry of the log, by its term, its leader and its index.
+pub(super) fn entry(entry: &LogPosition) -> String {
+    format!("{}-{}-{}", entry.term, entry.node, entry.index)
 }
 
 pub(super) fn view(view: &View) -> Value {
