@@ -42,7 +42,8 @@
 //!   that was not open can't be opened any more. A restart, or a leader's stream, ends that.
 //!
 //! In one place it is better than they are, unless it is [trusting](DataServerModel::trusting): a
-//! truncation ends only where the two logs agree.
+//! truncation ends only where the two logs agree. Else an entry of another term may stay at the same
+//! offset, which a coordinator can't always know; where it can, it takes no such follower in.
 
 mod context;
 mod cursor;
