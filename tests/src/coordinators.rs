@@ -6,6 +6,7 @@
     reason = "helpers of tests may fail the test"
 )]
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,12 +25,20 @@ use crate::processes::stepdown;
 const LIMIT: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The name of one.
+#[must_use]
+pub fn name(index: usize) -> String {
+    format!("coordinator-{index}")
+}
+
 /// Coordinators, some of which run.
 #[derive(Debug)]
 pub struct Coordinators {
     dir: TempDir,
     /// Where their nodes are.
     pub addresses: Vec<String>,
+    /// Further flags of each.
+    pub words: Vec<OsString>,
     started: Vec<Option<CoordinatorProcess>>,
 }
 
@@ -42,6 +51,7 @@ impl Coordinators {
         Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
             addresses,
+            words: Vec::new(),
             started: (0..count).map(|_| None).collect(),
         }
     }
@@ -54,7 +64,7 @@ impl Coordinators {
     /// For the first time.
     pub fn start(&mut self, index: usize) {
         let options = CoordinatorProcessOptions {
-            name: format!("coordinator-{index}"),
+            name: name(index),
             program: stepdown(),
             dir: self.dir.path().to_path_buf(),
             metadata: serde_json::json!({
@@ -65,7 +75,7 @@ impl Coordinators {
                     "dataDir": self.data_dir(index),
                 },
             }),
-            words: Vec::new(),
+            words: self.words.clone(),
             environment: Vec::new(),
         };
         let started = CoordinatorProcess::start(options).expect("it can be started");
@@ -111,8 +121,13 @@ impl Coordinators {
 
     /// What one has said.
     pub fn log(&self, index: usize) -> String {
-        let log = self.dir.path().join(format!("coordinator-{index}.log"));
-        fs::read_to_string(log).unwrap_or_default()
+        fs::read_to_string(self.log_file(index)).unwrap_or_default()
+    }
+
+    /// Where one says it.
+    #[must_use]
+    pub fn log_file(&self, index: usize) -> PathBuf {
+        self.dir.path().join(format!("{}.log", name(index)))
     }
 
     /// Waits until this is there; fails if it takes too long, or if one ends unasked.

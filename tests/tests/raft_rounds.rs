@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use stepdown_backends::raft::admin::AdminClient;
-use stepdown_tests::coordinators::Coordinators;
+use stepdown_tests::coordinators::{Coordinators, name};
+use stepdown_tests::fleet::Offices;
 use stepdown_tests::processes::seed;
 use stepdown_wire::raft::ImportConfigurationRequest;
 use tokio::task::AbortHandle;
@@ -94,15 +95,17 @@ fn number(text: &str) -> u64 {
     first.and_then(|it| it.parse().ok()).unwrap_or_default()
 }
 
-async fn carry_out(them: &mut Coordinators, round: Round) {
+async fn carry_out(them: &mut Coordinators, offices: &mut Offices, round: Round) {
     match round {
         Round::Kill(index) => {
             them.kill(index);
+            offices.interrupt(&name(index));
             them.restart(index);
         }
         Round::KillAll => {
             for index in 0..COUNT {
                 them.kill(index);
+                offices.interrupt(&name(index));
             }
             for index in 0..COUNT {
                 them.restart(index);
@@ -113,6 +116,7 @@ async fn carry_out(them: &mut Coordinators, round: Round) {
                 .process_mut()
                 .pause()
                 .expect("it can be paused");
+            offices.interrupt(&name(index));
             sleep(time).await;
             them.process(index)
                 .process_mut()
@@ -133,6 +137,8 @@ async fn coordinators_that_are_killed_and_paused_lose_nothing_that_was_acknowled
     let seed = seed();
     println!("PROC_SEED={seed}");
     let mut them = Coordinators::new(COUNT);
+    them.words = vec!["--log-json".into()];
+    let mut offices = Offices::default();
     for index in 0..COUNT {
         them.start(index);
     }
@@ -144,7 +150,7 @@ async fn coordinators_that_are_killed_and_paused_lose_nothing_that_was_acknowled
         .enumerate()
     {
         println!("round {count}: {round:?}");
-        carry_out(&mut them, round).await;
+        carry_out(&mut them, &mut offices, round).await;
         let since = Instant::now();
         let at = writer.sent.load(Ordering::SeqCst);
         them.until("a new configuration to be acknowledged", async |_| {
@@ -175,4 +181,13 @@ async fn coordinators_that_are_killed_and_paused_lose_nothing_that_was_acknowled
     for index in 0..COUNT {
         them.end(index).await;
     }
+    let logs: Vec<_> = (0..COUNT)
+        .map(|index| (name(index), them.log_file(index)))
+        .collect();
+    let logs = logs
+        .iter()
+        .map(|(name, log)| (name.as_str(), log.as_path()));
+    let count = offices.check(logs).expect("never two in office at once");
+    println!("{count} times in office, never two at once");
+    assert!(count > 1, "their logs tell of them");
 }
