@@ -1,5 +1,6 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
+mod backlog;
 mod call;
 mod call_error;
 mod carried;

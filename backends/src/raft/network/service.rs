@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::backlog::Backlog;
 use super::convert::{self, Malformed};
 use super::greeting::{Greeting, Introduction};
 use super::identity::Stranger;
@@ -20,6 +21,9 @@ use super::strangers::Strangers;
 /// The largest message in bytes, either way: a whole status in one entry fits.
 pub(in crate::raft) const LARGEST_MESSAGE: usize = 64 << 20;
 
+/// Calls with entries, or signs of life, that the node may have to answer at once.
+const APPENDS: usize = 16;
+
 /// Answers other nodes.
 pub(super) struct Service {
     introduction: Introduction,
@@ -28,6 +32,8 @@ pub(super) struct Service {
     part_deadline: Duration,
     /// How many snapshots have begun to come.
     snapshots: watch::Sender<u64>,
+    appends: Backlog,
+    installs: Backlog,
 }
 
 impl Service {
@@ -43,6 +49,8 @@ impl Service {
             strangers,
             part_deadline,
             snapshots: watch::Sender::new(0),
+            appends: Backlog::new(APPENDS),
+            installs: Backlog::new(1),
         })
         .max_decoding_message_size(LARGEST_MESSAGE)
     }
@@ -116,7 +124,9 @@ impl Raft for Service {
     ) -> Result<Response<wire::AppendResponse>, Status> {
         let request = request.into_inner();
         self.check(request.envelope.as_ref())?;
-        let answer = self.replica.append(convert::append(request)?).await?;
+        let (replica, request) = (self.replica.clone(), convert::append(request)?);
+        let appended = async move { replica.append(request).await };
+        let answer = self.appends.hand(appended).await??;
         Ok(Response::new(convert::to_appended(&answer)))
     }
 
@@ -148,7 +158,9 @@ impl Raft for Service {
             _ = newer.changed() => return Err(Status::aborted("a newer snapshot is coming")),
         };
         let (vote, snapshot) = whole(head, data)?;
-        let highest = self.replica.install(vote, snapshot).await?;
+        let replica = self.replica.clone();
+        let installed = async move { replica.install(vote, snapshot).await };
+        let highest = self.installs.hand(installed).await??;
         Ok(Response::new(wire::SnapshotResponse {
             ballot: Some(convert::to_ballot(&highest)),
         }))
