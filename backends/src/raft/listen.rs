@@ -53,18 +53,29 @@ fn failed(address: &str, error: io::Error) -> StartError {
 
 /// Whether it is this host's name, and leads to itself alone, as Debian writes it into `/etc/hosts`.
 async fn is_loopback_of_a_name(address: &str) -> bool {
+    let system = rustix::system::uname();
+    let own = system.nodename().to_str().unwrap_or_default();
     match lookup_host(address).await {
-        Ok(found) => leads_nowhere(address, found.map(|it| it.ip())),
+        Ok(found) => is_own(address, own) && leads_nowhere(found.map(|it| it.ip())),
         Err(_) => false,
     }
 }
 
-fn leads_nowhere(address: &str, found: impl IntoIterator<Item = IpAddr>) -> bool {
+/// Whether this is the host's own name, with its domain or without. Where that is localhost, that is
+/// meant.
+fn is_own(address: &str, own: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let first = |name: &str| {
+        let first = name.split('.').next().unwrap_or_default();
+        first.to_ascii_lowercase()
+    };
     let is_number = host.is_empty() || address.parse::<SocketAddr>().is_ok();
-    let is_localhost = host.trim_end_matches('.').eq_ignore_ascii_case("localhost");
+    !is_number && first(host) == first(own) && first(host) != "localhost"
+}
+
+fn leads_nowhere(found: impl IntoIterator<Item = IpAddr>) -> bool {
     let mut found = found.into_iter().peekable();
-    !is_number && !is_localhost && found.peek().is_some() && found.all(|it| it.is_loopback())
+    found.peek().is_some() && found.all(|it| it.is_loopback())
 }
 
 /// Whether it is a name that can't be resolved, or is another host's address here.
@@ -88,20 +99,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_leads_to_loopback_alone_leads_nowhere_but_localhost_is_meant() {
-        for (address, found, is_nowhere) in [
-            ("node-1:6652", &["127.0.1.1"][..], true),
-            ("node-1:6652", &["127.0.0.1", "::1"], true),
-            ("node-1:6652", &["127.0.1.1", "10.0.0.1"], false),
-            ("node-1:6652", &["10.0.0.1"], false),
-            ("node-1:6652", &[], false),
-            ("LOCALHOST.:6652", &["127.0.0.1"], false),
-            ("127.0.0.1:6652", &["127.0.0.1"], false),
-            ("[::1]:6652", &["::1"], false),
-            (":6652", &["127.0.0.1"], false),
+    fn only_the_hosts_own_name_is_looked_at() {
+        for (address, is_its_own) in [
+            ("node-1:6652", true),
+            ("NODE-1.example.org.:6652", true),
+            ("node-2:6652", false),
+            ("localhost:6652", false),
+            ("127.0.0.1:6652", false),
+            ("[::1]:6652", false),
+            (":6652", false),
         ] {
-            let found = found.iter().map(|it| it.parse().unwrap());
-            assert_eq!(leads_nowhere(address, found), is_nowhere, "{address}");
+            assert_eq!(is_own(address, "node-1"), is_its_own, "{address}");
+        }
+        assert!(!is_own("localhost:6652", "localhost"));
+    }
+
+    #[test]
+    fn a_name_leads_nowhere_if_all_its_addresses_are_loopback() {
+        for (found, is_nowhere) in [
+            (&["127.0.1.1"][..], true),
+            (&["127.0.0.1", "::1"], true),
+            (&["127.0.1.1", "10.0.0.1"], false),
+            (&["10.0.0.1"], false),
+            (&[], false),
+        ] {
+            let addresses = found.iter().map(|it| it.parse().unwrap());
+            assert_eq!(leads_nowhere(addresses), is_nowhere, "{found:?}");
         }
     }
 }

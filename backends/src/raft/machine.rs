@@ -117,9 +117,8 @@ impl Machine {
         }
         let mut record = self.status.clone().unwrap_or_default();
         let found = store.delta.checksum(record.checksum, &record.status);
-        let is_as_said = found == store.checksum && record.checksum == store.base;
-        if !is_as_said {
-            return self.differs(store, &record, found);
+        if found != store.checksum {
+            return differs(store, &record, found);
         }
         // Nobody else has it, mostly: then it is changed in place.
         self.status = None;
@@ -131,26 +130,6 @@ impl Machine {
             checksum: found,
             ..record
         }))
-    }
-
-    /// Whose fault it is that a write does not give what it says. All that are whole say the same.
-    fn differs(
-        &self,
-        store: &Store,
-        record: &StatusRecord,
-        found: Checksum,
-    ) -> Result<Applied, Diverged> {
-        if record.checksum == store.base && record.is_whole() {
-            return Ok(Applied::Refused(Refusal::Checksum {
-                found,
-                said: store.checksum,
-            }));
-        }
-        Err(Diverged {
-            write_id: store.write_id,
-            expected: store.checksum,
-            found,
-        })
     }
 
     fn adopt(&mut self, expected: Option<u64>, status: &Arc<ClusterStatus>) -> Applied {
@@ -200,6 +179,21 @@ impl Machine {
 
 fn refused(expected: Option<u64>, present: Option<u64>) -> Applied {
     Applied::Refused(Refusal::Version { expected, present })
+}
+
+/// Whose fault it is that a write does not give what it says. All that are whole say the same.
+fn differs(store: &Store, record: &StatusRecord, found: Checksum) -> Result<Applied, Diverged> {
+    if record.checksum == store.base && record.is_whole() {
+        return Ok(Applied::Refused(Refusal::Checksum {
+            found,
+            said: store.checksum,
+        }));
+    }
+    Err(Diverged {
+        write_id: store.write_id,
+        expected: store.checksum,
+        found,
+    })
 }
 
 #[cfg(test)]

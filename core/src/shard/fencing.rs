@@ -292,9 +292,10 @@ impl Fencing {
         let Some(shard) = memory.metadata(cx) else {
             return Round::Open;
         };
-        for term in self.votes.iter().filter_map(|vote| vote.position.led_in()) {
-            memory.has_led(term);
-        }
+        let members = self.votes.iter();
+        let members = members.filter(|vote| shard.ensemble.contains(&vote.server));
+        let positions: Vec<_> = members.map(|vote| vote.position).collect();
+        memory.suppose(shard.ensemble.len(), &positions);
         let is_waiting = self.is_open();
         let votes = self.votes.iter();
         let there = votes.filter(|vote| !cx.is_away(&vote.server)).count();
@@ -352,13 +353,24 @@ impl Fencing {
             let without_log = without_log.join(", ");
             format!(": {without_log} has more in its database than in its log")
         };
-        let votes = self.votes.iter();
-        let left = votes.filter(|vote| self.has_left(vote, memory));
-        let left: Vec<_> = left.map(|vote| vote.server.id().to_string()).collect();
+        let (left, others): (Vec<&Vote>, Vec<&Vote>) = self
+            .votes
+            .iter()
+            .partition(|vote| self.has_left(vote, memory));
+        let best = others.iter().max_by_key(|vote| vote.position.head());
+        let apart = others
+            .iter()
+            .filter(|vote| best.is_some_and(|best| !self.can_follow(best, vote, memory)));
+        let left: Vec<_> = left
+            .iter()
+            .chain(apart)
+            .map(|vote| vote.server.id().to_string())
+            .collect();
         let why = if left.is_empty() {
             why
         } else {
-            let (left, term) = (left.join(", "), memory.led_in);
+            let last = memory.led.last().map_or(Term::NEVER, |(term, _)| term);
+            let (left, term) = (left.join(", "), last.max(memory.led_in));
             format!("{why}; {left} has another log than the leader of term {term} had")
         };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();
@@ -387,7 +399,7 @@ impl Fencing {
     /// Whether a voter's log is known to lack what the last leader began with, or has committed.
     /// Nothing is known of that where somebody else has made another one since.
     pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
-        let since = memory.led_in.max(memory.promoted.0);
+        let since = memory.led_in.max(memory.promoted);
         let led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
         let is_latest = led_in.max().is_none_or(|led_in| led_in <= since);
         let is_left = memory.is_left(vote.position.head(), vote.position.offset());

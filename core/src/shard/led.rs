@@ -84,14 +84,21 @@ impl Led {
         if follower.offset < cut.offset {
             return Fit::Refuses;
         }
-        if follower.offset == cut.offset {
-            return Fit::Differs;
-        }
-        match self.last_at_most(follower, cut.term) {
+        match self.has(follower, cut) {
             None => Fit::Unknown,
-            Some(shared) if shared.term == cut.term && shared.offset >= cut.offset => Fit::Fits,
-            Some(_) => Fit::Differs,
+            Some(true) => Fit::Fits,
+            Some(false) => Fit::Differs,
         }
+    }
+
+    /// Whether a log that ends with `head` has this entry, if that is known.
+    pub(super) fn has(&self, head: EntryId, entry: EntryId) -> Option<bool> {
+        // There it has one of its head's term, or nothing.
+        if head.term > entry.term && head.offset <= entry.offset {
+            return Some(entry == EntryId::NONE);
+        }
+        let shared = self.last_at_most(head, entry.term)?;
+        Some(shared.term == entry.term && shared.offset >= entry.offset)
     }
 
     /// The last entry of no later term than this in a log that ends with `head`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::context::ShardContext;
 use super::led::{Fit, Led};
+use super::position::Position;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
@@ -31,16 +32,21 @@ pub(super) struct Memory {
     /// it has to have that much, whatever the voters say: one of them may have lost the end of its
     /// log, or all of it.
     pub(super) committed: i64,
-    /// With what logs leaders were made in this tenure.
+    /// With what logs leaders were made in this tenure; and were told to lead, who may have done it
+    /// though nothing was heard of that.
     pub(super) led: Led,
+    /// With what logs somebody was told to lead since somebody was known to.
+    told: BTreeMap<Term, EntryId>,
+    /// Those who are known to have led.
+    known: Led,
     /// Where the log of the present leader ended when it was looked at last.
     pub(super) ends_at: i64,
     /// Where it ended when that one was made leader, or was first seen to lead.
     pub(super) ended_at_first: i64,
     /// The last term in which somebody was made leader, or seen to lead.
     pub(super) led_in: Term,
-    /// The last term in which this tenure told anybody to lead, and with what log.
-    pub(super) promoted: (Term, EntryId),
+    /// The last term in which this tenure told anybody to lead.
+    pub(super) promoted: Term,
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
@@ -68,10 +74,12 @@ impl Memory {
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
             led: Led::default(),
+            told: BTreeMap::new(),
+            known: Led::default(),
             ends_at: EntryId::NONE.offset,
             ended_at_first: EntryId::NONE.offset,
             led_in: Term::NEVER,
-            promoted: (Term::NEVER, EntryId::NONE),
+            promoted: Term::NEVER,
             undecided: BTreeSet::new(),
             unexplained: 0,
             failed: BTreeMap::new(),
@@ -200,13 +208,37 @@ impl Memory {
         self.ends_at = ends_at;
     }
 
-    /// Somebody is known to have led in this term. If it was told to, and its answer was lost, it led
-    /// all the same.
-    pub(super) fn has_led(&mut self, term: Term) {
-        let (promoted, head) = self.promoted;
-        if term == promoted && term > self.led_in {
-            self.led.record(term, head);
-            self.leads(term, head.offset);
+    /// Whether anybody was made leader in this tenure.
+    pub(super) fn has_made_a_leader(&self) -> bool {
+        self.known.last().is_some()
+    }
+
+    /// Somebody is told to lead, with a log that ends like this.
+    pub(super) fn tells(&mut self, term: Term, head: EntryId) {
+        self.promoted = term;
+        self.told.insert(term, head);
+    }
+
+    /// That one leads.
+    pub(super) fn has_led(&mut self, term: Term, head: EntryId) {
+        self.told.clear();
+        self.known.record(term, head);
+        self.led = self.known.clone();
+        self.leads(term, head.offset);
+    }
+
+    /// Whoever was told to lead, and was not heard of, may have led, committed its log, and had it
+    /// read: unless so many of an ensemble of this size lack the end of it that no majority can have it.
+    pub(super) fn suppose(&mut self, ensemble: usize, votes: &[Position]) {
+        self.led = self.known.clone();
+        for (term, head) in &self.told {
+            let lacks = |vote: &&Position| {
+                vote.offset() < head.offset || self.known.has(vote.head(), *head) == Some(false)
+            };
+            let lacking = votes.iter().filter(lacks).count();
+            if ensemble.saturating_sub(lacking) > ensemble / 2 {
+                self.led.record(*term, *head);
+            }
         }
     }
 
@@ -221,7 +253,8 @@ impl Memory {
     /// Whether a log that ends like this becomes a part of the present leader's, if that takes it in
     /// as it was elected, or is elected again.
     pub(super) fn fit(&self, term: Term, head: EntryId) -> Fit {
-        let Some(began) = self.led.of(term) else {
+        let told = self.told.get(&term).copied();
+        let Some(began) = self.known.of(term).or(told) else {
             return Fit::Unknown;
         };
         let has_written = self.led_in == term && self.ends_at > began.offset;
@@ -231,7 +264,7 @@ impl Memory {
         } else {
             began
         };
-        self.led.fit(leader, head)
+        self.known.fit(leader, head)
     }
 
     /// The chosen one could not lead.

@@ -111,6 +111,9 @@ impl Promotion {
             }
         });
         let followers = Followers::of_elected(followers.collect(), &position);
+        for (vote, _) in &told {
+            memory.left_out.remove(&vote.server.id());
+        }
         drop(told);
         for (request, it) in &fencing.asked {
             if !is_follower(&it.server) {
@@ -127,7 +130,7 @@ impl Promotion {
             features_supported: common_features(shard, cx),
         });
         let request = memory.call(&leader, call, cx);
-        memory.promoted = (fencing.term, position.head());
+        memory.tells(fencing.term, position.head());
         cx.leaders.set(memory.id, Some(leader.id()));
         Self {
             term: fencing.term,
@@ -229,8 +232,7 @@ impl Promotion {
         memory.stuck.clear();
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
-        memory.led.record(*term, self.head);
-        memory.leads(*term, self.head.offset);
+        memory.has_led(*term, self.head);
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,

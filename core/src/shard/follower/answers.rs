@@ -215,7 +215,7 @@ impl Follower {
                     return Meaning::VerifyLeader;
                 }
                 let lacks = head.offset < committed || memory.is_left(head, head.offset);
-                let is_made_here = memory.led.last().is_some();
+                let is_made_here = memory.has_made_a_leader();
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
                 if lacks && waits && memory.ends_at <= memory.ended_at_first {
                     Meaning::VerifyLeader
@@ -230,12 +230,17 @@ impl Follower {
             CallErrorKind::InvalidStatus | CallErrorKind::NotLeader | CallErrorKind::NotMember => {
                 Meaning::VerifyLeader
             }
+            CallErrorKind::Other => {
+                if memory.fit(term, head) == Fit::Refuses {
+                    memory.leave_out(&self.identity.id(), cx);
+                }
+                Meaning::GoOn
+            }
             CallErrorKind::NotInitialized
             | CallErrorKind::Refused
             | CallErrorKind::Unimplemented
             | CallErrorKind::TimedOut
-            | CallErrorKind::Unreachable
-            | CallErrorKind::Other => Meaning::GoOn,
+            | CallErrorKind::Unreachable => Meaning::GoOn,
         }
     }
 
