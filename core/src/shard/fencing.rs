@@ -294,7 +294,9 @@ impl Fencing {
         };
         let members = self.votes.iter();
         let members = members.filter(|vote| shard.ensemble.contains(&vote.server));
-        let positions: Vec<_> = members.map(|vote| vote.position).collect();
+        let positions: Vec<_> = members
+            .map(|vote| (vote.server.id(), vote.position))
+            .collect();
         memory.suppose(shard.ensemble.len(), &positions);
         let is_waiting = self.is_open();
         let votes = self.votes.iter();
@@ -369,8 +371,7 @@ impl Fencing {
         let why = if left.is_empty() {
             why
         } else {
-            let last = memory.led.last().map_or(Term::NEVER, |(term, _)| term);
-            let (left, term) = (left.join(", "), last.max(memory.led_in));
+            let (left, term) = (left.join(", "), memory.last_led());
             format!("{why}; {left} has another log than the leader of term {term} had")
         };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();

@@ -17,9 +17,16 @@ use crate::id::Term;
 /// So many terms are known of. Logs of earlier ones are rare, and then nothing is known of them.
 const MOST: usize = 64;
 
-/// With what logs leaders were made, in one tenure.
+/// With what logs leaders were made, in one tenure. Whoever was told to lead in a term, and nobody else,
+/// may have written in it, on the log that it had then; whether it has led or not.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Led(BTreeMap<Term, EntryId>);
+pub(super) struct Led(BTreeMap<Term, Began>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Began {
+    head: EntryId,
+    is_known_to_have_led: bool,
+}
 
 /// Whether a follower's log is its leader's once it was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,30 +48,54 @@ impl Fit {
 }
 
 impl Led {
-    /// Somebody leads in this term, with a log that ended like this when it began.
-    pub(super) fn record(&mut self, term: Term, head: EntryId) {
-        self.0.insert(term, head);
+    /// Somebody is told to lead in this term, with a log that ends like this.
+    pub(super) fn tell(&mut self, term: Term, head: EntryId) {
+        let began = Began {
+            head,
+            is_known_to_have_led: false,
+        };
+        self.0.insert(term, began);
         if self.0.len() > MOST {
-            self.0.pop_first();
+            // Those who have led matter most.
+            let mut terms = self.0.iter();
+            let idle = terms.find(|(it, began)| **it != term && !began.is_known_to_have_led);
+            let gone = idle.or_else(|| self.0.first_key_value());
+            if let Some(gone) = gone.map(|(term, _)| *term) {
+                self.0.remove(&gone);
+            }
         }
     }
 
-    /// The term and the log of the last one.
+    /// The same, and it leads.
+    pub(super) fn record(&mut self, term: Term, head: EntryId) {
+        self.tell(term, head);
+        if let Some(began) = self.0.get_mut(&term) {
+            began.is_known_to_have_led = true;
+        }
+    }
+
+    /// The term and the log of the last one who is known to have led.
     pub(super) fn last(&self) -> Option<(Term, EntryId)> {
-        let (term, head) = self.0.last_key_value()?;
-        Some((*term, *head))
+        let mut known = self.0.iter().rev();
+        let (term, began) = known.find(|(_, began)| began.is_known_to_have_led)?;
+        Some((*term, began.head))
+    }
+
+    /// Those who were told to lead since, the last one first.
+    pub(super) fn told_since(&self) -> impl Iterator<Item = (Term, EntryId)> + '_ {
+        let told = self.0.iter().rev();
+        told.take_while(|(_, began)| !began.is_known_to_have_led)
+            .map(|(term, began)| (*term, began.head))
     }
 
     /// With what the leader of this term began.
     pub(super) fn of(&self, term: Term) -> Option<EntryId> {
-        self.0.get(&term).copied()
+        self.0.get(&term).map(|began| began.head)
     }
 
-    /// Whether a log that ends like this is known to lack something that the last leader began with.
-    pub(super) fn is_left_by(&self, head: EntryId) -> bool {
-        let Some((term, began)) = self.last() else {
-            return false;
-        };
+    /// Whether a log that ends like this is known to lack something with which the leader of this term
+    /// began.
+    pub(super) fn is_left_by(&self, head: EntryId, (term, began): (Term, EntryId)) -> bool {
         // Logs that end in no later term than this one's are told apart by their heads.
         let is_between = began.term < head.term && head.term < term;
         is_between && !self.fit(began, head).is_possible()
@@ -132,25 +163,48 @@ mod tests {
 
     #[test]
     fn a_log_is_left_if_it_is_known_to_have_another_entry_where_the_last_leader_began() {
-        assert!(!Led::default().is_left_by(at(1, 29)));
         let led = led(&[(1, at(0, 28)), (3, at(0, 29))]);
-        assert_eq!(led.last(), Some((Term(3), at(0, 29))));
-        assert!(led.is_left_by(at(1, 29)) && led.is_left_by(at(1, 40)));
+        let last = led.last().unwrap();
+        assert_eq!(last, (Term(3), at(0, 29)));
+        assert!(led.is_left_by(at(1, 29), last) && led.is_left_by(at(1, 40), last));
         // Whoever wrote it, it has another entry there.
-        assert!(led.is_left_by(at(2, 29)));
+        assert!(led.is_left_by(at(2, 29), last));
         // Nothing is known of the leader of term 2; the others have it, or are no greater.
         for head in [at(2, 30), at(3, 30), at(0, 29), at(0, 50)] {
-            assert!(!led.is_left_by(head), "{head:?}");
+            assert!(!led.is_left_by(head, last), "{head:?}");
         }
     }
 
     #[test]
     fn a_log_that_goes_on_from_as_much_is_not_left() {
         let mut led = led(&[(1, at(0, 29)), (2, at(0, 29))]);
-        assert!(!led.is_left_by(at(1, 30)));
+        assert!(!led.is_left_by(at(1, 30), (Term(2), at(0, 29))));
         led.record(Term(3), at(1, 30));
         led.record(Term(5), at(3, 31));
-        assert!(!led.is_left_by(at(1, 40)));
+        assert!(!led.is_left_by(at(1, 40), (Term(5), at(3, 31))));
+    }
+
+    #[test]
+    fn what_was_written_by_who_was_told_to_lead_is_known_whether_that_one_led_or_not() {
+        let mut led = led(&[(1, at(0, 28))]);
+        led.tell(Term(2), at(0, 29));
+        led.tell(Term(3), at(0, 28));
+        assert_eq!(led.last(), Some((Term(1), at(0, 28))));
+        let told: Vec<_> = led.told_since().collect();
+        assert_eq!(told, [(Term(3), at(0, 28)), (Term(2), at(0, 29))]);
+        led.record(Term(4), at(2, 31));
+        assert_eq!(led.told_since().count(), 0);
+        assert_eq!(led.fit(at(2, 31), at(1, 29)), Fit::Differs);
+    }
+
+    #[test]
+    fn those_who_have_led_are_remembered_longer_than_those_who_were_told() {
+        let mut led = led(&[(1, at(0, 28)), (2, at(0, 29))]);
+        for term in 3..300 {
+            led.tell(Term(term), at(0, 29));
+        }
+        assert_eq!(led.0.len(), MOST);
+        assert_eq!(led.fit(at(0, 29), at(1, 40)), Fit::Differs);
     }
 
     #[test]

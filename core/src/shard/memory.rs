@@ -32,13 +32,13 @@ pub(super) struct Memory {
     /// it has to have that much, whatever the voters say: one of them may have lost the end of its
     /// log, or all of it.
     pub(super) committed: i64,
-    /// With what logs leaders were made in this tenure; and were told to lead, who may have done it
-    /// though nothing was heard of that.
+    /// With what logs leaders were made, and were told to lead, in this tenure.
     pub(super) led: Led,
-    /// With what logs somebody was told to lead since somebody was known to.
-    told: BTreeMap<Term, EntryId>,
-    /// Those who are known to have led.
-    known: Led,
+    /// The last one who has led, or may have.
+    last: Option<(Term, EntryId)>,
+    /// Who is known to have lacked, when it was fenced later, the end of the log of one who was told to
+    /// lead and was not heard of.
+    lacking: BTreeMap<Term, BTreeSet<ServerId>>,
     /// Where the log of the present leader ended when it was looked at last.
     pub(super) ends_at: i64,
     /// Where it ended when that one was made leader, or was first seen to lead.
@@ -74,8 +74,8 @@ impl Memory {
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
             led: Led::default(),
-            told: BTreeMap::new(),
-            known: Led::default(),
+            last: None,
+            lacking: BTreeMap::new(),
             ends_at: EntryId::NONE.offset,
             ended_at_first: EntryId::NONE.offset,
             led_in: Term::NEVER,
@@ -210,36 +210,50 @@ impl Memory {
 
     /// Whether anybody was made leader in this tenure.
     pub(super) fn has_made_a_leader(&self) -> bool {
-        self.known.last().is_some()
+        self.led.last().is_some()
     }
 
     /// Somebody is told to lead, with a log that ends like this.
     pub(super) fn tells(&mut self, term: Term, head: EntryId) {
         self.promoted = term;
-        self.told.insert(term, head);
+        self.led.tell(term, head);
     }
 
     /// That one leads.
     pub(super) fn has_led(&mut self, term: Term, head: EntryId) {
-        self.told.clear();
-        self.known.record(term, head);
-        self.led = self.known.clone();
+        self.led.record(term, head);
+        self.last = Some((term, head));
+        self.lacking.clear();
         self.leads(term, head.offset);
     }
 
     /// Whoever was told to lead, and was not heard of, may have led, committed its log, and had it
     /// read: unless so many of an ensemble of this size lack the end of it that no majority can have it.
-    pub(super) fn suppose(&mut self, ensemble: usize, votes: &[Position]) {
-        self.led = self.known.clone();
-        for (term, head) in &self.told {
-            let lacks = |vote: &&Position| {
-                vote.offset() < head.offset || self.known.has(vote.head(), *head) == Some(false)
+    pub(super) fn suppose(&mut self, ensemble: usize, votes: &[(ServerId, Position)]) {
+        self.last = self.led.last();
+        let told: BTreeMap<_, _> = self.led.told_since().collect();
+        self.lacking.retain(|term, _| told.contains_key(term));
+        for (term, head) in told {
+            let lacks = |position: &Position| {
+                let is_known = position.has_log() || position.has_told_its_commit();
+                let has_it = position.has_committed(head.offset)
+                    || self.led.has(position.head(), head) != Some(false);
+                is_known && !has_it
             };
-            let lacking = votes.iter().filter(lacks).count();
-            if ensemble.saturating_sub(lacking) > ensemble / 2 {
-                self.led.record(*term, *head);
+            let lack = votes.iter().filter(|(_, position)| lacks(position));
+            let lack: Vec<_> = lack.map(|(server, _)| server.clone()).collect();
+            let lacking = self.lacking.entry(term).or_default();
+            lacking.extend(lack);
+            if ensemble.saturating_sub(lacking.len()) > ensemble / 2 {
+                self.last = Some((term, head));
             }
         }
+    }
+
+    /// The term of the last one who has led, or may have.
+    pub(super) fn last_led(&self) -> Term {
+        let supposed = self.last.map_or(Term::NEVER, |(term, _)| term);
+        supposed.max(self.led_in)
     }
 
     /// Whether a log that ends like this, of a replica that has no more than up to `offset`, lacks
@@ -247,14 +261,16 @@ impl Memory {
     /// else that leader would have had it.
     pub(super) fn is_left(&self, head: EntryId, offset: i64) -> bool {
         let lacks = head.term < self.led_in && offset < self.committed;
-        lacks || self.led.is_left_by(head)
+        lacks
+            || self
+                .last
+                .is_some_and(|last| self.led.is_left_by(head, last))
     }
 
     /// Whether a log that ends like this becomes a part of the present leader's, if that takes it in
     /// as it was elected, or is elected again.
     pub(super) fn fit(&self, term: Term, head: EntryId) -> Fit {
-        let told = self.told.get(&term).copied();
-        let Some(began) = self.known.of(term).or(told) else {
+        let Some(began) = self.led.of(term) else {
             return Fit::Unknown;
         };
         let has_written = self.led_in == term && self.ends_at > began.offset;
@@ -264,7 +280,7 @@ impl Memory {
         } else {
             began
         };
-        self.known.fit(leader, head)
+        self.led.fit(leader, head)
     }
 
     /// The chosen one could not lead.

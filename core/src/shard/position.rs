@@ -51,6 +51,16 @@ impl Position {
         self.head != EntryId::NONE
     }
 
+    /// Whether it is known up to where it has what is committed.
+    pub(super) fn has_told_its_commit(&self) -> bool {
+        self.commit >= 0
+    }
+
+    /// Whether it is known to have what is committed up to here.
+    pub(super) fn has_committed(&self, offset: i64) -> bool {
+        self.commit >= offset
+    }
+
     /// Whether it ends with this entry.
     pub(super) fn is_at(&self, head: EntryId) -> bool {
         self.head == head
