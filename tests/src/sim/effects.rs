@@ -107,6 +107,7 @@ impl World<'_> {
                 .after(delay, What::CallAnswered(caller, Err(error)));
             return;
         };
+        let limit = call_limit(&call);
         let packet = Packet {
             token,
             caller,
@@ -123,7 +124,10 @@ impl World<'_> {
                     ..packet.clone()
                 };
                 let later = delay + self.chance.network.millis(0, 3_000);
+                // Its deadline comes with it.
+                let end = What::CancelArrives(place, again.token);
                 self.queue.after(later, What::CallArrives(place, again));
+                self.queue.after(later.max(limit), end);
                 self.sometimes.hit("call_duplicated");
             }
             let calls = &mut self.hosts[host].connections.calls;
