@@ -79,6 +79,23 @@ fn write(world: &mut World, led_by: &str, other: &str, offset: i64) {
     replicas.insert(other.to_owned(), with_log(ReplicaRole::Follower, offset));
 }
 
+/// The leader of term 2 writes its first entry, and the other has it.
+fn write_in_its_term(world: &mut World, led_by: &str, other: &str) {
+    write(world, led_by, other, 30);
+    for server in [led_by, other] {
+        world.heads.insert(server.to_owned(), head(2, 30));
+    }
+}
+
+fn until_somebody_is_told_to_lead(world: &mut World) {
+    for _ in 0..2_000 {
+        if !promotions(world).is_empty() {
+            break;
+        }
+        world.run_for(10);
+    }
+}
+
 /// It is back, fenced in the term in which it was left.
 fn back(left: &mut Left) {
     let Left {
@@ -213,10 +230,7 @@ fn it_is_left_out_until_its_disk_is_emptied_also_once_its_leaders_log_ends_later
         led_by,
         other,
     } = left;
-    write(&mut world, &led_by, &other, 30);
-    for server in [&led_by, &other] {
-        world.heads.insert(server.clone(), head(2, 30));
-    }
+    write_in_its_term(&mut world, &led_by, &other);
     world.run_for(120_000);
     assert_eq!((term(&world), promotions(&world).len()), (Term(2), 0));
     assert_is_apart(&world, &gone);
@@ -263,10 +277,7 @@ fn one_that_goes_on_from_the_same_end_is_brought_back_by_an_election() {
         led_by,
         other,
     } = left;
-    write(&mut world, &led_by, &other, 30);
-    for server in [&led_by, &other] {
-        world.heads.insert(server.clone(), head(2, 30));
-    }
+    write_in_its_term(&mut world, &led_by, &other);
     world.run_for(120_000);
     let (elected, call) = promotions(&world).remove(0);
     assert_ne!(elected, gone);
@@ -395,12 +406,7 @@ fn unheard(end: i64, role: ReplicaRole) -> Left {
     world.silent.insert((led_by.clone(), "BecomeLeader"));
     world.log.clear();
     world.observe(led_by, true);
-    for _ in 0..2_000 {
-        if !promotions(world).is_empty() {
-            break;
-        }
-        world.run_for(10);
-    }
+    until_somebody_is_told_to_lead(world);
     assert_eq!(promotions(world)[0].0, *led_by);
     world.silent.clear();
     world.failing.clear();
@@ -468,12 +474,7 @@ fn a_vote_that_comes_while_its_leader_is_made_is_measured_by_that_ones_log() {
     world.replicas.insert(led_by.clone(), fenced);
     world.observe(&led_by, false);
     world.observe(&led_by, true);
-    for _ in 0..2_000 {
-        if !promotions(&world).is_empty() {
-            break;
-        }
-        world.run_for(10);
-    }
+    until_somebody_is_told_to_lead(&mut world);
     let (elected, call) = promotions(&world).remove(0);
     assert!(!call.follower_maps.contains_key(gone.as_str()));
     speak(&mut world, &gone, "NewTerm");
