@@ -91,6 +91,12 @@ impl EntryId {
         term: Term(-1),
         offset: -1,
     };
+
+    /// Whether a log may end like this that nobody has written to in this term, or later.
+    pub(crate) fn is_of_a_log_before(self, term: Term) -> bool {
+        let is_entry = self.term >= Term(0) && self.offset >= 0;
+        self == Self::NONE || is_entry && self.term < term
+    }
 }
 
 /// A data server's optional ability, by its number on the wire; 0 is never one.

@@ -109,6 +109,15 @@ pub struct LoadedStatus {
     pub bytes: u64,
 }
 
+impl LoadedStatus {
+    /// Whether it is one that was there before, put back: the epoch that made it is not the greatest
+    /// known.
+    #[must_use]
+    pub fn is_older_copy(&self) -> bool {
+        self.intact && self.write_id.is_some_and(|id| id.epoch < self.epoch)
+    }
+}
+
 /// The answer to a `ReadHead`: enough to tell whose the document is, without the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HeadOutcome {

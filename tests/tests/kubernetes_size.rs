@@ -141,6 +141,7 @@ fn status(shards: i64) -> ClusterStatus {
                 max: min + range - 1,
             }),
             split: None,
+            ..ShardMetadata::default()
         };
         (ShardId(id), Arc::new(metadata))
     };

@@ -71,6 +71,7 @@ const REACHED: &[&str] = &[
     "paused",
     "read_timed_out",
     "released_lease_taken_in_time",
+    "replica_left_out",
     "server_added",
     "server_ahead",
     "server_away",
@@ -96,6 +97,7 @@ const REACHED: &[&str] = &[
     "took_office",
     "two_led_at_once",
     "unled_while_it_could_be_led",
+    "wrote_alone",
 ];
 
 /// Enough seeds for every counter of `REACHED` to be hit many times over.
@@ -168,7 +170,7 @@ mistakes! {
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
-    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6";
+    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T12";
     electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "L1";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
     electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
@@ -186,9 +188,10 @@ mistakes! {
     repeating_a_store_otherwise_is_found: Planted::RepeatsOtherwise, "S3";
     leading_on_an_older_copy_in_silence_is_found: Planted::SaysNothingOfAnOldCopy, "S10";
     staying_though_useless_is_found: Planted::StaysThoughUseless, "L13";
-    a_refusal_taken_for_success_is_found: Planted::TakesARefusalForSuccess, "T11" "L2";
+    a_refusal_taken_for_success_is_found: Planted::TakesARefusalForSuccess, "T11" "L2" "L3";
     any_answer_taken_for_leading_is_found: Planted::TakesAnyAnswerForLeading, "L1" "L1 meanwhile" "T11";
     a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "L2" "L11" "T7";
+    taking_in_a_log_that_would_differ_is_found: Planted::TakesInWhoDiffers, "T12";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";

@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use stepdown_core::cluster::{
-    ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
-    SplitMetadata, SplitPhase,
+    Beginnings, ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata,
+    ShardStatus, SplitMetadata, SplitPhase,
 };
 use stepdown_core::{Epoch, ProcessId, RequestId, ShardId, Term, WriteId};
 
@@ -124,21 +124,29 @@ fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
     (
         (state, -1..2i64, option::of(any_server())),
         (servers(), servers(), servers()),
-        (option::of(range), option::of(any_split())),
+        (option::of(range), option::of(any_split()), any_beginnings()),
     )
-        .prop_map(|((status, term, leader), servers, (range, split))| {
-            let (ensemble, removed_nodes, pending_delete_shard_nodes) = servers;
-            Arc::new(ShardMetadata {
-                status,
-                term: Term(term),
-                leader,
-                ensemble,
-                removed_nodes,
-                pending_delete_shard_nodes,
-                int32_hash_range: range,
-                split,
-            })
-        })
+        .prop_map(
+            |((status, term, leader), servers, (range, split, beginnings))| {
+                let (ensemble, removed_nodes, pending_delete_shard_nodes) = servers;
+                Arc::new(ShardMetadata {
+                    status,
+                    term: Term(term),
+                    leader,
+                    ensemble,
+                    removed_nodes,
+                    pending_delete_shard_nodes,
+                    int32_hash_range: range,
+                    split,
+                    beginnings,
+                })
+            },
+        )
+}
+
+fn any_beginnings() -> impl Strategy<Value = Beginnings> {
+    prop_oneof![Just(""), Just("1@0/29"), Just("2-3@1/30 4@3/31")]
+        .prop_map(|text| text.parse().unwrap())
 }
 
 fn any_server() -> impl Strategy<Value = DataServerIdentity> {

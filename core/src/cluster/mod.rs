@@ -16,8 +16,8 @@ pub use duration::{ParseDurationError, parse_duration};
 pub use identity::DataServerIdentity;
 pub(crate) use status::size;
 pub use status::{
-    AcceptLossError, ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
-    SplitMetadata, SplitPhase, StatusProblem,
+    AcceptLossError, Beginning, Beginnings, BeginningsError, ClusterStatus, HashRange,
+    NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata, SplitPhase, StatusProblem,
 };
 pub use yaml::DecodeError;
 

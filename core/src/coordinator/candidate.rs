@@ -203,10 +203,7 @@ fn adopt(loaded: &LoadedStatus, context: &mut Context) -> Result<(), Unfit> {
         let reason = "somebody else wrote it last; it is taken as it is".to_owned();
         context.report(Report::StatusAdopted { reason });
     }
-    if let Some(id) = loaded.write_id
-        && loaded.intact
-        && id.epoch < loaded.epoch
-    {
+    if let Some(id) = loaded.write_id.filter(|_| loaded.is_older_copy()) {
         let reason = format!(
             "it is an older copy, of epoch {}, where epoch {} is remembered beside it; no term is \
              used before the data servers were asked for theirs",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Ledger;
-use crate::cluster::{NamespaceStatus, ShardMetadata, size};
+use crate::cluster::{Beginnings, NamespaceStatus, ShardMetadata, size};
 use crate::id::ShardId;
 
 /// Changes that are stored together.
@@ -74,7 +74,11 @@ impl<W> Ledger<W> {
             .and_then(|namespace| namespace.shards.get_mut(&shard));
         let Some(entry) = entry else { return false };
         let before = size::of_shard(entry);
-        change(Arc::make_mut(entry));
+        let changed = Arc::make_mut(entry);
+        change(changed);
+        if self.is_tight {
+            changed.beginnings = Beginnings::default();
+        }
         self.bytes = self
             .bytes
             .saturating_sub(before)
@@ -136,6 +140,14 @@ impl<W> Ledger<W> {
         self.bytes = self.bytes.saturating_sub(size::of_shard(&removed));
         self.pending.touch(namespace, shard, None);
         true
+    }
+
+    /// Drops from the document what it can do without, from now on. Returns whether there was any.
+    pub(super) fn shed(&mut self) -> bool {
+        self.is_tight = true;
+        let is_shed = self.working.drop_beginnings();
+        self.bytes = size::of_status(&self.working);
+        is_shed
     }
 
     /// Takes back the admissions of a batch that the store turned down, and puts its other

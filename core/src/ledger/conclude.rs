@@ -214,13 +214,19 @@ impl<W> Ledger<W> {
         Conclusion::Accepted(acceptances.collect())
     }
 
-    /// Growth is taken back; what does not grow and still does not fit waits for room.
+    /// Growth is taken back; what does not grow and still does not fit does without what was kept of
+    /// earlier leaders' logs, or waits for room.
     fn too_large(&mut self, reason: String, context: &mut Context) -> Conclusion<W> {
         self.report(StoreResult::TooLarge, &reason, context);
         let Some(flight) = self.flight.take() else {
             return Conclusion::Nothing;
         };
         if flight.batch.admitted.is_empty() {
+            if !flight.doubtful && self.shed() {
+                self.tried_since = Some(flight.first_sent);
+                let _ = self.take_back(flight.batch);
+                return Conclusion::Nothing;
+            }
             self.flight = Some(flight);
             return self.send_at(context.now.after(context.timing.store_retry_most));
         }

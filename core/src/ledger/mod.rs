@@ -37,6 +37,10 @@ pub(crate) struct Ledger<W> {
     working: ClusterStatus,
     /// About how large `working` is when written, in bytes.
     bytes: u64,
+    /// There is no room for what can be done without.
+    is_tight: bool,
+    /// Since when a store has been tried that is to be made anew.
+    tried_since: Option<Timestamp>,
     pending: Batch<W>,
     flight: Option<Flight<W>>,
     last_sent: Option<Timestamp>,
@@ -54,6 +58,8 @@ impl<W> Default for Ledger<W> {
             version: None,
             working: ClusterStatus::default(),
             bytes: 0,
+            is_tight: false,
+            tried_since: None,
             pending: Batch::default(),
             flight: None,
             last_sent: None,
@@ -74,11 +80,16 @@ impl<W> Ledger<W> {
         now: Timestamp,
         timing: &Timing,
     ) -> Self {
+        let is_of_others = |loaded: &LoadedStatus| !loaded.intact || loaded.is_older_copy();
+        let is_of_others = loaded.as_ref().is_some_and(is_of_others);
         let (accepted, version) = match loaded {
             Some(loaded) => (loaded.status, Some(loaded.version)),
             None => (Arc::default(), None),
         };
         let mut working = ClusterStatus::clone(&accepted);
+        if is_of_others {
+            working.doubt_beginnings();
+        }
         working.raise_shard_id_generator();
         if working.instance_id.is_empty() {
             working.instance_id = new_instance_id();
@@ -87,6 +98,8 @@ impl<W> Ledger<W> {
             process,
             epoch,
             bytes: size::of_status(&working),
+            is_tight: false,
+            tried_since: None,
             accepted,
             version,
             working,
@@ -192,8 +205,10 @@ impl<W> Ledger<W> {
         let expected = self.version.clone();
         self.last_sent = Some(context.now);
         self.head_check.document_moves();
-        self.flight = Some(Flight::take_off(
-            request, batch, document, expected, context,
-        ));
+        let mut flight = Flight::take_off(request, batch, document, expected, context);
+        if let Some(since) = self.tried_since.take() {
+            flight.first_sent = since;
+        }
+        self.flight = Some(flight);
     }
 }

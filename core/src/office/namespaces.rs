@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::Office;
 use crate::assign::hash_ranges;
 use crate::balance::{Placement, SelectionError};
-use crate::cluster::{Namespace, NamespaceStatus, ShardMetadata, ShardStatus};
+use crate::cluster::{Beginnings, Namespace, NamespaceStatus, ShardMetadata, ShardStatus};
 use crate::context::Context;
 use crate::id::{ShardId, Term};
 use crate::report::Report;
@@ -152,6 +152,7 @@ impl Office {
                     term: Term(0),
                     ensemble,
                     int32_hash_range: Some(range),
+                    beginnings: Beginnings::of_new(),
                     ..ShardMetadata::default()
                 };
                 (id, Arc::new(shard))

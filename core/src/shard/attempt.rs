@@ -128,6 +128,8 @@ impl Election {
         let removed_nodes = refresh(&shard.removed_nodes);
         forget_failures(memory, cx);
         memory.began = cx.context.now;
+        memory.led.goes_beyond(shard.term, term);
+        let beginnings = memory.led.kept(None);
         let recall = Some(recall);
         self.step = Step::Persisting { term, recall };
         let (namespace, fence) = (&memory.namespace, Intent::Fence(term));
@@ -142,6 +144,7 @@ impl Election {
             shard.leader = None;
             shard.ensemble = ensemble;
             shard.removed_nodes = removed_nodes;
+            shard.beginnings = beginnings;
         });
         Next::Stay
     }
@@ -199,9 +202,27 @@ impl Election {
         let (Step::Fencing(fencing), Some(shard)) = (&mut self.step, memory.metadata(cx)) else {
             return Next::Stay;
         };
+        if !fencing.is_recorded(&winner, memory) {
+            fencing.record(&winner, memory, cx);
+            return Next::Stay;
+        }
         let promotion = Promotion::begin(fencing, &shard, winner, memory, cx);
         self.step = Step::Promoting(promotion);
         Next::Stay
+    }
+
+    /// With what the chosen one begins is stored; others may have been heard of meanwhile.
+    pub(super) fn beginning_persisted(
+        &mut self,
+        term: Term,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let Step::Fencing(fencing) = &mut self.step else {
+            return Next::Stay;
+        };
+        let round = fencing.recorded(term, memory, cx);
+        self.fenced(round, memory, cx)
     }
 
     pub(super) fn leader_persisted(

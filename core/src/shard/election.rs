@@ -169,6 +169,7 @@ impl Perform for Election {
     ) -> Next {
         match *durable.fact() {
             Intent::Fence(term) => self.term_persisted(durable.map(|_| term), memory, cx),
+            Intent::Promote(term) => self.beginning_persisted(term, memory, cx),
             Intent::Announce(term) => self.leader_persisted(durable.map(|_| term), memory, cx),
         }
     }

@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::context::ShardContext;
+use super::intent::Intent;
 use super::memory::Memory;
 use super::position::Position;
 use super::recall::Recall;
-use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
+use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
@@ -24,6 +25,15 @@ pub(super) struct Fencing {
     quorum: usize,
     grace: Option<Timestamp>,
     last_failure: String,
+    beginning: Option<Beginning>,
+    is_reported: bool,
+}
+
+/// With what log the chosen one is to lead, on its way to the store.
+#[derive(Clone, Copy, Debug)]
+struct Beginning {
+    head: EntryId,
+    is_stored: bool,
 }
 
 /// A voter that is being fenced.
@@ -71,6 +81,8 @@ impl Fencing {
             quorum: voters.len() / 2 + 1,
             grace: None,
             last_failure: String::new(),
+            beginning: None,
+            is_reported: false,
         };
         for server in voters {
             fencing.ask(server, memory, cx);
@@ -187,6 +199,14 @@ impl Fencing {
             return self.recalled(request, result, memory, cx);
         };
         match result {
+            Ok(Answer::Fenced(head)) if !head.is_of_a_log_before(self.term) => {
+                self.last_failure = format!(
+                    "{} ends its log with offset {} of term {}, which can't be",
+                    server.id(),
+                    head.offset,
+                    head.term
+                );
+            }
             Ok(Answer::Fenced(head)) => {
                 let fed = memory.fed.get(&server.id()).copied();
                 let position = Position::new(status, head, fed);
@@ -344,6 +364,49 @@ impl Fencing {
         }
     }
 
+    /// Whether with what this one begins is stored, if it has to be before it is told to lead: a
+    /// coordinator that comes after has to know it. Else what was committed by then, and read, would
+    /// look like less than what another one wrote alone before.
+    pub(super) fn is_recorded(&self, winner: &Vote, memory: &Memory) -> bool {
+        let head = winner.position.head();
+        match self.beginning {
+            // The document must not tell of another one.
+            Some(beginning) => beginning.is_stored && beginning.head == head,
+            None => !memory.led.is_to_be_stored(self.term, head),
+        }
+    }
+
+    /// Stores with what this one begins.
+    pub(super) fn record(&mut self, winner: &Vote, memory: &Memory, cx: &mut ShardContext<'_>) {
+        let head = winner.position.head();
+        if self.beginning.is_some_and(|it| it.head == head) {
+            return;
+        }
+        self.beginning = Some(Beginning {
+            head,
+            is_stored: false,
+        });
+        let beginnings = memory.led.kept(Some((self.term, head)));
+        let (namespace, promote) = (&memory.namespace, Intent::Promote(self.term));
+        cx.ledger.change(namespace, memory.id, promote, |shard| {
+            shard.beginnings = beginnings;
+        });
+    }
+
+    /// It is stored: the choice is made again, as things stand now.
+    pub(super) fn recorded(
+        &mut self,
+        term: Term,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Round {
+        match &mut self.beginning {
+            Some(beginning) if self.term == term => beginning.is_stored = true,
+            Some(_) | None => return Round::Open,
+        }
+        self.choose(memory, cx)
+    }
+
     fn no_leader(&self, memory: &Memory) -> String {
         let without_log = self.votes.iter().filter(|vote| !vote.position.may_lead());
         let without_log: Vec<_> = without_log
@@ -400,9 +463,8 @@ impl Fencing {
     /// Whether a voter's log is known to lack what the last leader began with, or has committed.
     /// Nothing is known of that where somebody else has made another one since.
     pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
-        let since = memory.led_in.max(memory.promoted);
-        let led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
-        let is_latest = led_in.max().is_none_or(|led_in| led_in <= since);
+        let mut led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
+        let is_latest = !led_in.any(|led_in| memory.was_led_by_others(led_in));
         let is_left = memory.is_left(vote.position.head(), vote.position.offset());
         is_left && is_latest && !self.recall.is_new()
     }
@@ -433,7 +495,10 @@ impl Fencing {
             && memory.led.fit(leader.head(), told).is_possible()
     }
 
-    fn report_end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {
+    fn report_end(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        if std::mem::replace(&mut self.is_reported, true) {
+            return;
+        }
         cx.context.report(Report::FencingEnded {
             namespace: memory.namespace.clone(),
             shard: memory.id,

@@ -8,4 +8,6 @@ pub(crate) enum Intent {
     Announce(Term),
     /// Fence the ensemble in this term.
     Fence(Term),
+    /// Tell the one chosen in this term to lead.
+    Promote(Term),
 }

@@ -9,23 +9,43 @@
 //! the follower's head is. If the follower has another entry there, that one stays, and nothing ever
 //! compares it: Raft's log matching (section 5.3) is not looked at. So it has to be known beforehand.
 
-use std::collections::BTreeMap;
-
 use crate::call::EntryId;
+use crate::cluster::{Beginning, Beginnings, ShardMetadata};
 use crate::id::Term;
 
-/// So many terms are known of. Logs of earlier ones are rare, and then nothing is known of them.
+/// So many are known of. Logs of earlier terms are rare, and then nothing is known of them.
 const MOST: usize = 64;
 
-/// With what logs leaders were made, in one tenure. Whoever was told to lead in a term, and nobody else,
-/// may have written in it, on the log that it had then; whether it has led or not.
+/// With what logs leaders were made. Whoever was told to lead in a term, and nobody else, may have
+/// written in it, on the log that it had then; whether it has led or not.
+///
+/// Where such a log ends in the term before, that is not stored before somebody is told to lead, but
+/// later ([`Led::is_to_be_stored`]). So it holds of every term between those that are known, unless
+/// somebody else has used it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Led(BTreeMap<Term, Began>);
+pub(super) struct Led {
+    runs: Vec<Run>,
+    /// It is known in which of the later terms somebody was told to lead.
+    known_after: Option<Term>,
+}
 
+/// One term or several in a row, whose leaders began with the same log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Began {
-    head: EntryId,
+struct Run {
+    began: Beginning,
     is_known_to_have_led: bool,
+}
+
+/// With what the leader of a term began, if there was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Began {
+    With(EntryId),
+    /// With a log that ended in the term before; it is not known where. So it is back to the last term
+    /// that is known of.
+    InTheTermBefore {
+        known: Term,
+    },
+    Unknown,
 }
 
 /// Whether a follower's log is its leader's once it was cut off.
@@ -48,57 +68,157 @@ impl Fit {
 }
 
 impl Led {
+    /// What the document tells.
+    pub(super) fn found(shard: &ShardMetadata) -> Self {
+        // Nobody was told to lead in a later term than the stored one.
+        let runs = shard.beginnings.iter();
+        let runs = runs.filter(|began| began.last <= shard.term);
+        let runs = runs.map(|began| Run {
+            began: *began,
+            is_known_to_have_led: false,
+        });
+        let mut led = Self {
+            runs: runs.collect(),
+            known_after: Some(shard.term),
+        };
+        if shard.leader.is_some()
+            && let Some(head) = led.of(shard.term)
+        {
+            led.record(shard.term, head);
+        }
+        led
+    }
+
+    /// What the document is to tell, once somebody was told to lead in `next`, if anybody is to be.
+    pub(super) fn kept(&self, next: Option<(Term, EntryId)>) -> Beginnings {
+        let mut led = self.clone();
+        if let Some((term, head)) = next {
+            led.tell(term, head);
+        }
+        let mut kept: Vec<Beginning> = Vec::new();
+        for run in led.runs.iter().map(|run| run.began) {
+            match kept.last_mut() {
+                Some(last) if last.head == run.head && self.goes_on(last.last, run.first) => {
+                    last.last = run.last;
+                }
+                Some(_) | None => kept.push(run),
+            }
+        }
+        Beginnings::of_last(kept)
+    }
+
+    /// Whether with what the leader of this term begins is to be stored before it is told to lead. If
+    /// its log ends in the term before, nobody can have another one that ends between; and if nobody is
+    /// known to have begun with anything yet, it goes without saying.
+    pub(super) fn is_to_be_stored(&self, term: Term, head: EntryId) -> bool {
+        let is_first = head == EntryId::NONE
+            && self
+                .runs
+                .last()
+                .is_none_or(|run| run.began.head == Some(head));
+        head.term.next() < term && !is_first
+    }
+
+    /// A term is to be stored, after this one, and maybe after others that somebody else has used.
+    pub(super) fn goes_beyond(&mut self, stored: Term, term: Term) {
+        if stored.next() < term {
+            let last = Term(term.0.saturating_sub(1));
+            self.known_after = Some(last);
+            let known = self.last_told().filter(|known| *known >= stored);
+            let first = known.map_or(stored.max(Term(0)), Term::next);
+            let head = None;
+            self.push(Beginning { first, last, head }, false);
+        }
+    }
+
+    /// Whether nobody was told to lead between these terms.
+    fn goes_on(&self, last: Term, next: Term) -> bool {
+        last.next() == next || self.known_after.is_some_and(|known| known <= last)
+    }
+
     /// Somebody is told to lead in this term, with a log that ends like this.
     pub(super) fn tell(&mut self, term: Term, head: EntryId) {
-        let began = Began {
-            head,
-            is_known_to_have_led: false,
-        };
-        self.0.insert(term, began);
-        if self.0.len() > MOST {
-            // Those who have led matter most.
-            let mut terms = self.0.iter();
-            let idle = terms.find(|(it, began)| **it != term && !began.is_known_to_have_led);
-            let gone = idle.or_else(|| self.0.first_key_value());
-            if let Some(gone) = gone.map(|(term, _)| *term) {
-                self.0.remove(&gone);
+        match self
+            .runs
+            .last()
+            .map(|run| (run.began, run.is_known_to_have_led))
+        {
+            Some((began, _)) if began.first <= term && term <= began.last => {}
+            Some((began, false)) if began.head == Some(head) && self.goes_on(began.last, term) => {
+                if let Some(run) = self.runs.last_mut() {
+                    run.began.last = term;
+                }
             }
+            Some(_) | None => self.push(in_term(term, head), false),
         }
     }
 
     /// The same, and it leads.
     pub(super) fn record(&mut self, term: Term, head: EntryId) {
-        self.tell(term, head);
-        if let Some(began) = self.0.get_mut(&term) {
-            began.is_known_to_have_led = true;
+        if let Some(run) = self.runs.last_mut()
+            && run.began.last == term
+        {
+            if run.began.first == term {
+                run.is_known_to_have_led = true;
+                return;
+            }
+            run.began.last = Term(term.0.saturating_sub(1));
         }
+        self.push(in_term(term, head), true);
+    }
+
+    fn push(&mut self, began: Beginning, is_known_to_have_led: bool) {
+        self.runs.push(Run {
+            began,
+            is_known_to_have_led,
+        });
+        let excess = self.runs.len().saturating_sub(MOST);
+        self.runs.drain(..excess);
     }
 
     /// The term and the log of the last one who is known to have led.
     pub(super) fn last(&self) -> Option<(Term, EntryId)> {
-        let mut known = self.0.iter().rev();
-        let (term, began) = known.find(|(_, began)| began.is_known_to_have_led)?;
-        Some((*term, began.head))
+        let mut known = self.runs.iter().rev();
+        let run = known.find(|run| run.is_known_to_have_led)?;
+        Some((run.began.last, run.began.head?))
     }
 
-    /// Those who were told to lead since, the last one first.
+    /// The last term in which anybody is known to have been told to lead.
+    pub(super) fn last_told(&self) -> Option<Term> {
+        self.runs.last().map(|run| run.began.last)
+    }
+
+    /// Those who were told to lead since, the last one first. Of several with the same log one stands
+    /// for all.
     pub(super) fn told_since(&self) -> impl Iterator<Item = (Term, EntryId)> + '_ {
-        let told = self.0.iter().rev();
-        told.take_while(|(_, began)| !began.is_known_to_have_led)
-            .map(|(term, began)| (*term, began.head))
+        let told = self.runs.iter().rev();
+        told.take_while(|run| !run.is_known_to_have_led)
+            .filter_map(|run| Some((run.began.last, run.began.head?)))
     }
 
     /// With what the leader of this term began.
     pub(super) fn of(&self, term: Term) -> Option<EntryId> {
-        self.0.get(&term).map(|began| began.head)
+        match self.began(term) {
+            Began::With(head) => Some(head),
+            Began::InTheTermBefore { .. } | Began::Unknown => None,
+        }
     }
 
-    /// Whether a log that ends like this is known to lack something with which the leader of this term
+    fn began(&self, term: Term) -> Began {
+        let run = self.runs.iter().rev().find(|run| run.began.first <= term);
+        match run.map(|run| run.began) {
+            Some(began) if term <= began.last => began.head.map_or(Began::Unknown, Began::With),
+            Some(began) => Began::InTheTermBefore { known: began.last },
+            None => Began::Unknown,
+        }
+    }
+
+    /// Whether a log that ends like this is not known to have all with which the leader of this term
     /// began.
     pub(super) fn is_left_by(&self, head: EntryId, (term, began): (Term, EntryId)) -> bool {
         // Logs that end in no later term than this one's are told apart by their heads.
         let is_between = began.term < head.term && head.term < term;
-        is_between && !self.fit(began, head).is_possible()
+        is_between && self.fit(began, head) != Fit::Fits
     }
 
     /// Whether the log that ends with `follower` becomes a part of the one that ends with `leader`.
@@ -106,8 +226,11 @@ impl Led {
         if follower == EntryId::NONE {
             return Fit::Fits;
         }
-        let Some(cut) = self.last_at_most(leader, follower.term) else {
-            return Fit::Unknown;
+        let cut = match self.last_at_most(leader, follower.term) {
+            Last::Entry(cut) => cut,
+            // It has nothing of a later term.
+            Last::OfTerm(_) => return Fit::Fits,
+            Last::Unknown => return Fit::Unknown,
         };
         if cut.term == follower.term || cut == EntryId::NONE {
             return Fit::Fits;
@@ -116,29 +239,96 @@ impl Led {
             return Fit::Refuses;
         }
         match self.has(follower, cut) {
-            None => Fit::Unknown,
-            Some(true) => Fit::Fits,
-            Some(false) => Fit::Differs,
+            Has::Unknown => Fit::Unknown,
+            Has::Yes => Fit::Fits,
+            // It is safe to take it for one that differs.
+            Has::Maybe | Has::No => Fit::Differs,
         }
     }
 
-    /// Whether a log that ends with `head` has this entry, if that is known.
-    pub(super) fn has(&self, head: EntryId, entry: EntryId) -> Option<bool> {
+    /// Whether a replica whose log ends like this has not acknowledged the log with which the leader of
+    /// this term began: it is known to lack the end, or not known to have it and ends in a term between,
+    /// where nobody follows that leader.
+    pub(super) fn lacks(&self, head: EntryId, (term, began): (Term, EntryId)) -> bool {
+        let is_between = began.term < head.term && head.term < term;
+        match self.has(head, began) {
+            Has::Yes => false,
+            Has::No => true,
+            Has::Maybe | Has::Unknown => is_between,
+        }
+    }
+
+    /// Whether it is not known with what the leader of this term began, not even in which term.
+    pub(super) fn is_unknown(&self, term: Term) -> bool {
+        self.began(term) == Began::Unknown
+    }
+
+    fn has(&self, head: EntryId, entry: EntryId) -> Has {
         // There it has one of its head's term, or nothing.
         if head.term > entry.term && head.offset <= entry.offset {
-            return Some(entry == EntryId::NONE);
+            return Has::of(entry == EntryId::NONE);
         }
-        let shared = self.last_at_most(head, entry.term)?;
-        Some(shared.term == entry.term && shared.offset >= entry.offset)
+        match self.last_at_most(head, entry.term) {
+            Last::Entry(shared) => {
+                Has::of(shared.term == entry.term && shared.offset >= entry.offset)
+            }
+            Last::OfTerm(term) if term == entry.term => Has::Maybe,
+            Last::OfTerm(_) => Has::No,
+            Last::Unknown => Has::Unknown,
+        }
     }
 
     /// The last entry of no later term than this in a log that ends with `head`.
-    fn last_at_most(&self, head: EntryId, term: Term) -> Option<EntryId> {
-        let mut last = head;
-        while last.term > term {
-            last = self.of(last.term).filter(|from| from.term < last.term)?;
+    fn last_at_most(&self, head: EntryId, term: Term) -> Last {
+        let mut last = Last::Entry(head);
+        loop {
+            let of = match last {
+                Last::Entry(entry) => entry.term,
+                Last::OfTerm(of) => of,
+                Last::Unknown => return last,
+            };
+            if of <= term {
+                return last;
+            }
+            last = match self.began(of) {
+                Began::With(from) if from.term < of => Last::Entry(from),
+                Began::InTheTermBefore { known } => Last::OfTerm(known.max(term)),
+                Began::With(_) | Began::Unknown => Last::Unknown,
+            };
         }
-        Some(last)
+    }
+}
+
+fn in_term(term: Term, head: EntryId) -> Beginning {
+    Beginning {
+        first: term,
+        last: term,
+        head: Some(head),
+    }
+}
+
+/// An entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Entry(EntryId),
+    /// One of this term; which one is not known.
+    OfTerm(Term),
+    Unknown,
+}
+
+/// Whether a log has an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Has {
+    Yes,
+    No,
+    /// One of its term; maybe not that far.
+    Maybe,
+    Unknown,
+}
+
+impl Has {
+    fn of(has: bool) -> Self {
+        if has { Self::Yes } else { Self::No }
     }
 }
 
@@ -169,8 +359,10 @@ mod tests {
         assert!(led.is_left_by(at(1, 29), last) && led.is_left_by(at(1, 40), last));
         // Whoever wrote it, it has another entry there.
         assert!(led.is_left_by(at(2, 29), last));
-        // Nothing is known of the leader of term 2; the others have it, or are no greater.
-        for head in [at(2, 30), at(3, 30), at(0, 29), at(0, 50)] {
+        // It is not known with what the leader of term 2 began, but that it was of term 1.
+        assert!(led.is_left_by(at(2, 30), last));
+        // The others have it, or are no greater.
+        for head in [at(3, 30), at(0, 29), at(0, 50)] {
             assert!(!led.is_left_by(head, last), "{head:?}");
         }
     }
@@ -203,7 +395,7 @@ mod tests {
         for term in 3..300 {
             led.tell(Term(term), at(0, 29));
         }
-        assert_eq!(led.0.len(), MOST);
+        assert_eq!(led.runs.len(), 3);
         assert_eq!(led.fit(at(0, 29), at(1, 40)), Fit::Differs);
     }
 
@@ -257,10 +449,42 @@ mod tests {
     }
 
     #[test]
+    fn who_has_led_has_what_it_began_with_also_where_the_next_one_began_with_the_same() {
+        let mut led = led(&[(1, at(0, 28))]);
+        led.tell(Term(2), at(0, 29));
+        led.tell(Term(3), at(0, 29));
+        let told: Vec<_> = led.told_since().collect();
+        assert_eq!(told, [(Term(3), at(0, 29))]);
+        for (head, lacks) in [
+            (at(2, 40), false),
+            (at(0, 29), false),
+            (at(1, 30), true),
+            (at(0, 28), true),
+        ] {
+            assert_eq!(led.lacks(head, told[0]), lacks, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_of_the_term_before_need_not_be_stored_before() {
+        let none = led(&[(0, EntryId::NONE)]);
+        let some = led(&[(0, EntryId::NONE), (2, at(0, 0))]);
+        for (led, term, head, is) in [
+            (&none, 1, EntryId::NONE, false),
+            (&some, 3, EntryId::NONE, true),
+            (&none, 3, at(2, 7), false),
+            (&none, 3, at(1, 7), true),
+        ] {
+            let is_to_be_stored = led.is_to_be_stored(Term(term), head);
+            assert_eq!(is_to_be_stored, is, "{term} {head:?}");
+        }
+    }
+
+    #[test]
     fn only_the_last_terms_are_known() {
         let heads: Vec<_> = (0..100).map(|it| (it + 1, at(it, it))).collect();
         let led = led(&heads);
-        assert_eq!(led.0.len(), MOST);
+        assert_eq!(led.runs.len(), MOST);
         assert_eq!(led.of(Term(100)), Some(at(99, 99)));
     }
 }

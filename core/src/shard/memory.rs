@@ -32,8 +32,10 @@ pub(super) struct Memory {
     /// it has to have that much, whatever the voters say: one of them may have lost the end of its
     /// log, or all of it.
     pub(super) committed: i64,
-    /// With what logs leaders were made, and were told to lead, in this tenure.
+    /// With what logs leaders were made, and were told to lead.
     pub(super) led: Led,
+    /// Anybody was made leader in this tenure.
+    pub(super) has_made_a_leader: bool,
     /// The last one who has led, or may have.
     last: Option<(Term, EntryId)>,
     /// Who is known to have lacked, when it was fenced later, the end of the log of one who was told to
@@ -74,6 +76,7 @@ impl Memory {
             fed: BTreeMap::new(),
             committed: EntryId::NONE.offset,
             led: Led::default(),
+            has_made_a_leader: false,
             last: None,
             lacking: BTreeMap::new(),
             ends_at: EntryId::NONE.offset,
@@ -208,9 +211,13 @@ impl Memory {
         self.ends_at = ends_at;
     }
 
-    /// Whether anybody was made leader in this tenure.
-    pub(super) fn has_made_a_leader(&self) -> bool {
-        self.led.last().is_some()
+    /// What the document tells of those who have led.
+    pub(super) fn find(&mut self, shard: &ShardMetadata) {
+        self.led = Led::found(shard);
+        self.last = self.led.last();
+        if self.led.last_told().is_some() {
+            self.promoted = shard.term;
+        }
     }
 
     /// Somebody is told to lead, with a log that ends like this.
@@ -222,6 +229,7 @@ impl Memory {
     /// That one leads.
     pub(super) fn has_led(&mut self, term: Term, head: EntryId) {
         self.led.record(term, head);
+        self.has_made_a_leader = true;
         self.last = Some((term, head));
         self.lacking.clear();
         self.leads(term, head.offset);
@@ -237,7 +245,7 @@ impl Memory {
             let lacks = |position: &Position| {
                 let is_known = position.has_log() || position.has_told_its_commit();
                 let has_it = position.has_committed(head.offset)
-                    || self.led.has(position.head(), head) != Some(false);
+                    || !self.led.lacks(position.head(), (term, head));
                 is_known && !has_it
             };
             let lack = votes.iter().filter(|(_, position)| lacks(position));
@@ -254,6 +262,13 @@ impl Memory {
     pub(super) fn last_led(&self) -> Term {
         let supposed = self.last.map_or(Term::NEVER, |(term, _)| term);
         supposed.max(self.led_in)
+    }
+
+    /// Whether somebody may have led in this term with a log of which nothing is known, after the last
+    /// one who is known to have led, or may have.
+    pub(super) fn was_led_by_others(&self, term: Term) -> bool {
+        let is_later = term > self.last_led();
+        is_later && (term > self.led_in.max(self.promoted) || self.led.is_unknown(term))
     }
 
     /// Whether a log that ends like this, of a replica that has no more than up to `offset`, lacks
@@ -333,5 +348,40 @@ impl Memory {
             shard: self.id,
             reason: reason.to_owned(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(term: i64, beginnings: &str) -> Memory {
+        let mut memory = Memory::new("default".into(), ShardId(0));
+        memory.find(&ShardMetadata {
+            term: Term(term),
+            beginnings: beginnings.parse().unwrap(),
+            ..ShardMetadata::default()
+        });
+        memory
+    }
+
+    #[test]
+    fn who_led_in_a_term_of_which_the_document_need_not_tell_was_made_by_a_coordinator_like_this_one()
+     {
+        let memory = found(4, "0@none 2@1/20 3@1/30");
+        for term in 0..=4 {
+            assert!(!memory.was_led_by_others(Term(term)), "{term}");
+        }
+        assert!(memory.was_led_by_others(Term(5)));
+    }
+
+    #[test]
+    fn who_led_in_a_term_that_somebody_else_may_have_used_was_made_by_others() {
+        let memory = found(6, "0@none 2@1/20 3-5@unknown");
+        let others = (0..8).filter(|term| memory.was_led_by_others(Term(*term)));
+        assert_eq!(Vec::from_iter(others), [3, 4, 5, 7]);
+        // Nothing is known of any.
+        let memory = found(6, "");
+        assert!((0..8).all(|term| memory.was_led_by_others(Term(term))));
     }
 }

@@ -152,6 +152,7 @@ impl ShardController {
 
     pub(crate) fn start(&mut self, cx: &mut ShardContext<'_>) {
         if let Some(shard) = self.memory.metadata(cx) {
+            self.memory.find(&shard);
             self.turn(found(&shard), cx);
         }
     }

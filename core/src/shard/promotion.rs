@@ -7,6 +7,7 @@ use super::fencing::{Fencing, Vote};
 use super::follower::Follower;
 use super::followers::Followers;
 use super::intent::Intent;
+use super::led::Fit;
 use super::memory::Memory;
 use crate::call::{
     Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature, ReplicaRole,
@@ -84,7 +85,8 @@ impl Promotion {
         // One that does not fit would be refused, and the leader with it; or keep another entry.
         let told = told.filter(|vote| fencing.can_follow(&winner, vote, memory));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
-        let told = spare(told.collect(), quorum, memory.unexplained);
+        let fits = |head: EntryId| memory.led.fit(position.head(), head) == Fit::Fits;
+        let told = spare(told.collect(), fits, quorum, memory.unexplained);
         let follower_maps = told
             .iter()
             .map(|(vote, head)| (vote.server.internal.clone(), *head))
@@ -238,10 +240,12 @@ impl Promotion {
             shard: memory.id,
             took: cx.context.now.since(self.since),
         });
+        let beginnings = memory.led.kept(None);
         let (namespace, announce) = (&memory.namespace, Intent::Announce(*term));
         cx.ledger.change(namespace, memory.id, announce, |shard| {
             shard.status = ShardStatus::SteadyState;
             shard.leader = Some(leader.clone());
+            shard.beginnings = beginnings;
             for removed in std::mem::take(&mut shard.removed_nodes) {
                 if !shard.pending_delete_shard_nodes.contains(&removed) {
                     shard.pending_delete_shard_nodes.push(removed);
@@ -283,20 +287,32 @@ fn fails(
 
 /// The followers that the chosen one is told of: all, unless it could not lead before for a reason
 /// that it did not tell. A log that can't be truncated to fit its own, or a server that it can't reach,
-/// is such a reason, and may remain one in every term. So one of them is left out, another one each
-/// time, the least head first; and then two of them, where the others are enough.
-fn spare(mut told: Vec<(&Vote, EntryId)>, quorum: usize, failures: usize) -> Vec<(&Vote, EntryId)> {
+/// is such a reason, and may remain one in every term. So those that are not known to fit are left out,
+/// every other time; then one of all, another one each time, the least head first; and then two of them.
+/// Always where the others are enough.
+fn spare(
+    mut told: Vec<(&Vote, EntryId)>,
+    fits: impl Fn(EntryId) -> bool,
+    quorum: usize,
+    failures: usize,
+) -> Vec<(&Vote, EntryId)> {
     let enough = quorum.saturating_sub(1);
     told.sort_by_key(|(_, head)| *head);
     let count = told.len();
+    let doubtful = (0..count).filter(|it| told.get(*it).is_some_and(|(_, head)| !fits(*head)));
+    let doubtful: Vec<usize> = doubtful.collect();
     let one = (0..count).map(|it| vec![it]);
     let two = (0..count).flat_map(|it| (it + 1..count).map(move |other| vec![it, other]));
-    let choices: Vec<_> = one
-        .chain(two)
-        .filter(|spared| count - spared.len() >= enough)
-        .collect();
-    let choice = failures.checked_sub(1).zip(choices.len().checked_sub(1));
-    let choice = choice.and_then(|(failures, last)| choices.get(failures % (last + 1)));
+    let is_enough = |spared: &Vec<usize>| count - spared.len() >= enough;
+    let choices: Vec<_> = one.chain(two).filter(is_enough).collect();
+    let is_doubtful = !doubtful.is_empty() && is_enough(&doubtful);
+    let choice = match failures {
+        0 => None,
+        // Every other time, since who is there may have changed.
+        _ if is_doubtful && failures % 2 == 1 => Some(&doubtful),
+        _ if is_doubtful => choices.iter().cycle().nth(failures / 2 - 1),
+        _ => choices.iter().cycle().nth(failures - 1),
+    };
     let is_told = |it: &usize| choice.is_none_or(|spared| !spared.contains(it));
     let told = told.into_iter().enumerate();
     told.filter(|(it, _)| is_told(it))
@@ -337,8 +353,9 @@ mod tests {
     use crate::call::ReplicaStatus;
     use crate::shard::position::Position;
 
-    /// The followers, by their heads, that are left out after so many failures.
-    fn spared(followers: i64, quorum: usize, failures: usize) -> Vec<i64> {
+    /// The followers, by their heads, that are left out after so many failures, if all are known to fit
+    /// from this one on.
+    fn spared_of(followers: i64, fit: i64, quorum: usize, failures: usize) -> Vec<i64> {
         let address: Arc<str> = Arc::from("s:1");
         let head = |offset| EntryId {
             term: Term(0),
@@ -363,9 +380,25 @@ mod tests {
         };
         let votes: Vec<Vote> = (0..followers).map(vote).collect();
         let told = votes.iter().map(|vote| (vote, vote.position.head()));
-        let told = spare(told.rev().collect(), quorum, failures);
+        let fits = |head: EntryId| head.offset >= fit;
+        let told = spare(told.rev().collect(), fits, quorum, failures);
         let told: BTreeSet<i64> = told.iter().map(|(_, head)| head.offset).collect();
         (0..followers).filter(|it| !told.contains(it)).collect()
+    }
+
+    fn spared(followers: i64, quorum: usize, failures: usize) -> Vec<i64> {
+        spared_of(followers, 0, quorum, failures)
+    }
+
+    #[test]
+    fn those_that_are_not_known_to_fit_are_spared_first() {
+        let of_five = (1..=5).map(|failures| spared_of(4, 2, 3, failures));
+        assert_eq!(
+            Vec::from_iter(of_five),
+            [vec![0, 1], vec![0], vec![0, 1], vec![1], vec![0, 1]]
+        );
+        // The others are not enough.
+        assert_eq!(spared_of(4, 3, 3, 1), [0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod disks;
 mod forgetting;
+mod kept;
 mod late;
 mod left;
 mod needed;

@@ -235,6 +235,7 @@ pub(super) fn full_status() -> ClusterStatus {
                 (ShardId(3), "s3:6649".into()),
             ]),
         }),
+        beginnings: "2@1/29 3-4@2/31".parse().expect("it can be so"),
     };
     let never = ShardMetadata {
         term: Term::NEVER,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::{CallErrorKind, NewTerm};
-use stepdown_core::cluster::{ClusterStatus, KeySorting, ShardStatus};
+use stepdown_core::cluster::{Beginnings, ClusterStatus, KeySorting, ShardStatus};
 use stepdown_core::store::StoreOutcome;
 use stepdown_core::{Event, RequestId, ShardId, Tenure, Term};
 use stepdown_sandbox::replica::Request;
@@ -54,13 +54,28 @@ impl World<'_> {
         self.sometimes.hit("server_ahead");
     }
 
-    pub(super) fn write_by_hand(&mut self, status: Arc<ClusterStatus>) -> Check {
+    pub(super) fn write_by_hand(&mut self, mut status: Arc<ClusterStatus>) -> Check {
+        // Oxia's coordinator drops what it does not know.
+        self.lose_track();
+        let namespaces = Arc::make_mut(&mut status).namespaces.values_mut();
+        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
+            Arc::make_mut(shard).beginnings = Beginnings::default();
+        }
         let lease = self.lease.lease.as_ref();
         let beside = lease.map(|lease| lease.record.epoch).unwrap_or_default();
         self.store.write_by_hand(status, beside);
         self.calm = self.calm.max(self.queue.now());
         self.sometimes.hit("foreign_write");
         self.check_accepted()
+    }
+
+    /// The document does not tell any more with what logs leaders began.
+    pub(super) fn lose_track(&mut self) {
+        let shards = self.store.status().into_iter().flat_map(|it| it.shards());
+        for (_, id, shard) in shards {
+            let untold = self.history.untold.entry(id).or_insert(shard.term);
+            *untold = shard.term.max(*untold);
+        }
     }
 
     /// Another kind of coordinator elects a shard: a higher term, and no leader yet.

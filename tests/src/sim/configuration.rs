@@ -1,6 +1,7 @@
 //! The configuration document and what operators do to it.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use stepdown_core::ConfigurationText;
 
@@ -19,6 +20,12 @@ pub struct Address {
     pub name: String,
     pub public: String,
     pub internal: String,
+}
+
+/// The name of the server with this address, wherever it is.
+pub fn name_at(internal: &str) -> Arc<str> {
+    let name = internal.rsplit_once('-').map(|(name, _)| name);
+    name.unwrap_or(internal).into()
 }
 
 impl Address {

@@ -48,7 +48,11 @@ impl World<'_> {
             let outcome = match how {
                 0 => StoreOutcome::Forbidden("not allowed".to_owned()),
                 1 => StoreOutcome::Invalid("malformed".to_owned()),
-                _ => StoreOutcome::TooLarge("too large".to_owned()),
+                _ => {
+                    self.hosts[caller.host].facts.is_tight = true;
+                    self.lose_track();
+                    StoreOutcome::TooLarge("too large".to_owned())
+                }
             };
             self.calm = self.calm.max(now);
             self.sometimes.hit("store_refused");
@@ -114,6 +118,9 @@ impl World<'_> {
             self.trace.note(now, || {
                 format!("store accepts {version} of {}", document.write_id)
             });
+            if self.hosts[caller.host].facts.is_tight {
+                self.lose_track();
+            }
             self.check_accepted()?;
             StoreOutcome::Stored(version)
         } else if self.is_lease() {

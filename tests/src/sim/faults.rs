@@ -154,6 +154,7 @@ impl World<'_> {
                         .after(Duration::ZERO, What::WatchEnds(caller, error));
                 }
             }
+            FaultKind::WritesAlone { leaders } => self.write_alone(fault.target, leaders, lasts),
             FaultKind::BecomeLeaderHangs => self.servers[server].leading_hangs = until,
             FaultKind::OtherCluster => {
                 self.sever(server, Duration::ZERO);

@@ -12,6 +12,7 @@
     reason = "test code: a wrong index is a mistake in the simulator and ends the run"
 )]
 
+mod alone;
 mod by_hand;
 mod chance;
 mod check;

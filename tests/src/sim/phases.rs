@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stepdown_core::call::EntryId;
 use stepdown_core::cluster::ShardMetadata;
 use stepdown_core::{ShardId, Term};
 use stepdown_sandbox::replica::Log;
@@ -64,6 +65,7 @@ impl World<'_> {
             self.left_down = (servers.into_iter().collect(), coordinators);
         }
         self.network.heal();
+        self.alone.clear();
         self.store.next.clear();
         self.store.refusals.clear();
         self.store.unavailable = now;
@@ -125,7 +127,7 @@ impl World<'_> {
             let remembering = others.iter().filter(|other| remembers(other));
             remembering.count() > shard.ensemble.len() / 2
                 && others.iter().all(|other| self.has_a_log(*other, id))
-                && self.logs_that_fit(&others, id) > shard.ensemble.len() / 2
+                && self.logs_that_fit(&others, id, shard) > shard.ensemble.len() / 2
         });
         if !is_dispensable {
             self.sometimes.hit("indispensable_for_its_memory");
@@ -133,16 +135,43 @@ impl World<'_> {
         is_dispensable
     }
 
-    /// How many can follow the one that has most of what could be read, itself included.
-    fn logs_that_fit(&self, servers: &[usize], id: ShardId) -> usize {
+    /// How many can follow the one that has most of what could be read, itself included; none if it
+    /// can't be known that nothing was committed that it lacks.
+    pub(super) fn logs_that_fit(
+        &self,
+        servers: &[usize],
+        id: ShardId,
+        shard: &ShardMetadata,
+    ) -> usize {
         let logs = servers.iter();
         let logs = logs.filter_map(|server| self.servers[*server].model.log(id));
-        let logs: Vec<&Log> = logs.map(|(log, _)| log).collect();
+        let is_doubtful = |log: &&Log| {
+            let (head, last) = (log.head(), Term(i64::MAX));
+            self.history.is_passed_unawares(id, head, shard, last)
+        };
+        let logs = logs.map(|(log, _)| log).filter(|log| !is_doubtful(log));
+        let logs: Vec<&Log> = logs.collect();
         let readable = self.history.readable.get(&id);
         let is_whole = |log: &Log| readable.is_none_or(|it| log.starts_with(&it.log));
+        // The others may have it.
+        let may_have = |entry: EntryId| {
+            let lack = logs.iter().filter(|log| !log.contains(entry)).count();
+            shard.ensemble.len().saturating_sub(lack) > shard.ensemble.len() / 2
+        };
+        let fitting = |most: &&Log| {
+            let is_possible = self.history.may_be_voted_for(id, most, may_have);
+            let fitting = logs.iter().filter(|log| is_possible && log.fits(most));
+            fitting.count()
+        };
         let most = logs.iter().max_by_key(|log| (is_whole(log), log.head()));
-        let fitting = |most: &&Log| logs.iter().filter(|log| log.fits(most)).count();
-        most.map_or(0, fitting)
+        // Who has the greatest head is chosen where nothing is known.
+        let greatest = logs.iter().max_by_key(|log| log.head());
+        let greatest = greatest.filter(|_| self.history.untold.contains_key(&id));
+        most.into_iter()
+            .chain(greatest)
+            .map(fitting)
+            .min()
+            .unwrap_or(0)
     }
 
     /// Whether a shard has no leader, and can't get one by itself.
@@ -158,7 +187,9 @@ impl World<'_> {
         let remembers = |member: &usize| self.servers[*member].model.term(id) > Term::NEVER;
         let remembering: Vec<usize> = members.filter(remembers).collect();
         let most = shard.ensemble.len() / 2;
-        !shard.was_led() || remembering.len() <= most || self.logs_that_fit(&remembering, id) > most
+        !shard.was_led()
+            || remembering.len() <= most
+            || self.logs_that_fit(&remembering, id, shard) > most
     }
 
     /// L1.

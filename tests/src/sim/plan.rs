@@ -109,6 +109,7 @@ pub enum FaultKind {
     NotServing,
     SlowProbes,
     WatchBroken,
+    WritesAlone { leaders: u32 },
     BecomeLeaderHangs,
     OtherCluster,
     NamespaceAdded,
@@ -143,7 +144,8 @@ impl FaultKind {
             | Self::ServerSilent
             | Self::Slow { .. }
             | Self::SlowProbes
-            | Self::WatchBroken => true,
+            | Self::WatchBroken
+            | Self::WritesAlone { .. } => true,
             Self::AddressChanged
             | Self::CallsQueued { .. }
             | Self::ClockJumps { .. }
@@ -322,6 +324,7 @@ fn kind() -> BoxedStrategy<FaultKind> {
         1 => Just(WatchBroken),
         2 => Just(BecomeLeaderHangs),
         1 => Just(OtherCluster),
+        3 => (1_u32..4).prop_map(|leaders| WritesAlone { leaders }),
     ];
     let disk =
         prop_oneof![3 => Just(DiskEmptied), 3 => Just(DiskRolledBack), 2 => Just(LogTrimmed)];

@@ -72,6 +72,8 @@ impl World<'_> {
         }
         place.sync_planned = false;
         place.model.sync();
+        self.leave_alone(server);
+        let place = &mut self.servers[server];
         let mut replies = std::mem::take(&mut place.handshakes);
         let mut sends = Vec::new();
         let mut leading = BTreeSet::new();

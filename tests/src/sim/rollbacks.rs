@@ -99,7 +99,7 @@ impl World<'_> {
     pub(super) fn put_document_back(&mut self, copy: Accepted) -> Check {
         let lease = self.lease.lease.as_ref();
         let remembers = lease.is_some_and(|lease| lease.record.epoch >= self.store.epoch);
-        let Some(latest) = self.store.latest() else {
+        let Some(latest) = self.store.latest().cloned() else {
             return Ok(());
         };
         // The epoch has to be known elsewhere, or nobody could tell that it is a copy.
@@ -115,6 +115,7 @@ impl World<'_> {
         }
         // A file keeps what it is known by only as long as nobody puts an older one in its place.
         let is_sealed = self.is_lease();
+        self.lose_track();
         self.store.put_back(copy, is_sealed);
         self.calm = self.calm.max(self.queue.now());
         self.sometimes.hit("document_restored");

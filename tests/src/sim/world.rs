@@ -1,5 +1,6 @@
 //! The world: everything there is, and what can happen in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::CallError;
 use stepdown_core::lease::LeaseEvent;
 use stepdown_core::store::{StatusDocument, StoreOutcome};
-use stepdown_core::{Event, Tenure, Version};
+use stepdown_core::{Event, ShardId, Tenure, Version};
 use stepdown_sandbox::replica::{DurableServer, Ghost, Message};
 
+use super::alone::Alone;
 use super::chance::Chance;
 use super::check::{Check, History, Overdue, Violation};
 use super::clock::{At, Clock};
@@ -48,6 +50,8 @@ pub struct World<'a> {
     /// Until when anything may have gone wrong with coordinators, their store or their lease.
     pub calm: At,
     pub overdue: Overdue,
+    /// Shards whose leaders are to write alone.
+    pub alone: BTreeMap<ShardId, Alone>,
     /// Data servers and coordinators that stay down when the rest is healed.
     pub left_down: (Vec<usize>, Vec<usize>),
     tokens: u64,
@@ -108,6 +112,12 @@ pub enum What {
         times: u32,
         apart: Duration,
     },
+    /// A server that was left alone.
+    Dies {
+        server: usize,
+        boot: u32,
+        down: Duration,
+    },
     Fault(usize),
     DiskPutBack(usize, DurableServer),
     DocumentPutBack(Box<Accepted>),
@@ -150,6 +160,7 @@ impl<'a> World<'a> {
             chaos_ends: At(0),
             calm: At(0),
             overdue: Overdue::default(),
+            alone: BTreeMap::new(),
             left_down: (Vec::new(), Vec::new()),
             tokens: 0,
         };
@@ -244,6 +255,7 @@ impl<'a> World<'a> {
                 times,
                 apart,
             } => self.restart_server(server, times, apart),
+            What::Dies { server, boot, down } => self.dies(server, boot, down),
             What::Fault(index) => return self.strike(index),
             What::DiskPutBack(server, disk) => self.put_disk_back(server, &disk),
             What::DocumentPutBack(copy) => return self.put_document_back(*copy),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClusterStatus, ShardStatus};
+use super::{Beginnings, ClusterStatus, ShardStatus};
 use crate::id::ShardId;
 
 /// Why no loss can be accepted.
@@ -61,6 +61,7 @@ impl ClusterStatus {
         let metadata = Arc::make_mut(metadata);
         metadata.status = ShardStatus::Unknown;
         metadata.leader = None;
+        metadata.beginnings = Beginnings::default();
         Ok(())
     }
 }

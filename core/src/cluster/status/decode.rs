@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::beginnings::BeginningsError;
 use super::document::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
     SplitPhase,
@@ -84,6 +85,10 @@ impl ShardMetadata {
                 "leader" => shard.leader = Some(DataServerIdentity::read(at, strings)?),
                 "int32HashRange" | "int32_hash_range" => {
                     shard.int32_hash_range = Some(HashRange::read(at)?);
+                }
+                "beginnings" => {
+                    let read = |error: BeginningsError| at.error(error.to_string());
+                    shard.beginnings = at.text()?.parse().map_err(read)?;
                 }
                 "split" => shard.split = Some(SplitMetadata::read(at, strings)?),
                 _ => {}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::beginnings::Beginnings;
 use crate::cluster::identity::DataServerIdentity;
 use crate::id::{ShardId, Term};
 
@@ -22,6 +23,30 @@ pub struct ClusterStatus {
 }
 
 impl ClusterStatus {
+    /// Forgets with what logs leaders began. Returns whether that was known of any.
+    pub(crate) fn drop_beginnings(&mut self) -> bool {
+        let mut is_known = false;
+        let namespaces = self.namespaces.values_mut();
+        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
+            if !shard.beginnings.is_empty() {
+                is_known = true;
+                Arc::make_mut(shard).beginnings = Beginnings::default();
+            }
+        }
+        is_known
+    }
+
+    /// Somebody else has written it: anybody may have been told to lead in the terms that it tells of.
+    pub(crate) fn doubt_beginnings(&mut self) {
+        let namespaces = self.namespaces.values_mut();
+        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
+            let beginnings = shard.beginnings.with_unknown(shard.term);
+            if beginnings != shard.beginnings {
+                Arc::make_mut(shard).beginnings = beginnings;
+            }
+        }
+    }
+
     /// Every shard of every namespace, by namespace and then by id.
     pub fn shards(&self) -> impl Iterator<Item = (&Arc<str>, ShardId, &Arc<ShardMetadata>)> {
         self.namespaces.iter().flat_map(|(name, namespace)| {
@@ -61,6 +86,9 @@ pub struct ShardMetadata {
     pub int32_hash_range: Option<HashRange>,
     /// The split that it takes part in.
     pub split: Option<SplitMetadata>,
+    /// With what logs its last leaders began.
+    #[serde(default, skip_serializing_if = "Beginnings::is_empty")]
+    pub beginnings: Beginnings,
 }
 
 impl ShardMetadata {
@@ -109,6 +137,7 @@ impl Default for ShardMetadata {
             pending_delete_shard_nodes: Vec::new(),
             int32_hash_range: None,
             split: None,
+            beginnings: Beginnings::default(),
         }
     }
 }

@@ -75,6 +75,9 @@ impl ShardMetadata {
         if let Some(split) = &self.split {
             yaml.map("split", |yaml| split.write(yaml));
         }
+        if !self.beginnings.is_empty() {
+            yaml.text("beginnings", &self.beginnings.to_string());
+        }
     }
 }
 

@@ -12,8 +12,10 @@
 
 use std::sync::Arc;
 
+use super::beginnings::{self, Beginning, Beginnings};
 use super::document::{ClusterStatus, ShardMetadata, ShardStatus};
 use super::size::of_server;
+use crate::call::EntryId;
 use crate::id::Term;
 
 /// As wide as a term gets.
@@ -22,7 +24,7 @@ const TERM: Term = Term(9_999_999_999);
 const SWAPS: usize = 64;
 
 impl ClusterStatus {
-    /// The document at its largest: every shard is led, in a term of ten digits, and some have a
+    /// The document at its largest: every shard is led, in a term of ten digits, after several others, and some have a
     /// server swapped out whose data is still to be deleted. Only its size means anything.
     #[must_use]
     pub fn grown(&self) -> Self {
@@ -31,7 +33,9 @@ impl ClusterStatus {
         let shards = namespaces.flat_map(|namespace| namespace.shards.values_mut());
         let kept = shards.filter(|shard| shard.status != ShardStatus::Deleting);
         for (index, shard) in kept.enumerate() {
-            grow(Arc::make_mut(shard), index < SWAPS);
+            let shard = Arc::make_mut(shard);
+            shard.beginnings = beginnings(index);
+            grow(shard, index < SWAPS);
         }
         grown
     }
@@ -57,10 +61,34 @@ fn grow(shard: &mut ShardMetadata, swapped: bool) {
     shard.leader = Some(largest);
 }
 
+/// As many as are kept, others for every shard: none that a store could compress to little.
+fn beginnings(shard: usize) -> Beginnings {
+    let mut mixed = u64::try_from(shard).unwrap_or(0).wrapping_add(1);
+    let mut next = |most: u64| {
+        // The step of Knuth's MMIX; its high bits are as good as any here.
+        mixed = mixed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from((mixed >> 33) % most).unwrap_or(0)
+    };
+    let mut term: i64 = 1_000;
+    let all = std::iter::repeat_with(|| {
+        let head = Some(EntryId {
+            term: Term(term),
+            offset: next(1_000_000),
+        });
+        let first = term.saturating_add(1).saturating_add(next(9));
+        let last = first.saturating_add(next(9));
+        term = last;
+        let (first, last) = (Term(first), Term(last));
+        Beginning { first, last, head }
+    });
+    Beginnings::of_last(all.take(beginnings::MOST / 10))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
     const DOCUMENT: &str = "
 namespaces:
   some:
@@ -100,6 +128,10 @@ namespaces:
             ((1, 1), (1, 1), (0, 0))
         );
         assert!(grown.encode().len() > status.encode().len());
+        let beginnings = shards[0].beginnings.to_string();
+        assert!(beginnings.len() > beginnings::MOST - 24, "{beginnings}");
+        assert_ne!(beginnings, shards[1].beginnings.to_string());
+        assert!(shards[2].beginnings.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The status document: which shard lives where, in which term, led by whom.
 
 mod accept_loss;
+mod beginnings;
 mod checks;
 mod decode;
 mod document;
@@ -12,6 +13,7 @@ pub(crate) mod size;
 mod tests;
 
 pub use accept_loss::AcceptLossError;
+pub use beginnings::{Beginning, Beginnings, BeginningsError};
 pub use document::{
     ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
     SplitPhase,

@@ -30,7 +30,18 @@ pub(crate) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
         .chain(&shard.ensemble)
         .chain(&shard.removed_nodes)
         .chain(&shard.pending_delete_shard_nodes);
-    180 + servers.map(of_server).sum::<u64>() + shard.split.as_ref().map_or(0, |_| 300)
+    180 + servers.map(of_server).sum::<u64>()
+        + shard.split.as_ref().map_or(0, |_| 300)
+        + of_beginnings(shard)
+}
+
+fn of_beginnings(shard: &ShardMetadata) -> u64 {
+    let text = shard.beginnings.to_string();
+    if text.is_empty() {
+        0
+    } else {
+        25 + length(&text)
+    }
 }
 
 pub(super) fn of_server(server: &DataServerIdentity) -> u64 {

@@ -6,6 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::call::EntryId;
 use crate::cluster::DataServerIdentity;
 use crate::id::{ShardId, Term};
 
@@ -76,6 +77,7 @@ prop_compose! {
         pending_delete_shard_nodes in vec(server(), 0..2),
         int32_hash_range in option::of(any::<(u32, u32)>()),
         split in option::of(split()),
+        beginnings in beginnings(),
     ) -> ShardMetadata {
         ShardMetadata {
             status,
@@ -86,7 +88,20 @@ prop_compose! {
             pending_delete_shard_nodes,
             int32_hash_range: int32_hash_range.map(|(min, max)| HashRange { min, max }),
             split,
+            beginnings,
         }
+    }
+}
+
+prop_compose! {
+    fn beginnings()(runs in vec((1..9_i64, 0..3_i64, 0..999_i64), 0..5)) -> Beginnings {
+        let mut term = 0;
+        Beginnings::of_last(runs.into_iter().map(|(more, terms, offset)| {
+            let head = Some(EntryId { term: Term(term), offset });
+            let first = term + more;
+            term = first + terms;
+            Beginning { first: Term(first), last: Term(term), head }
+        }))
     }
 }
 

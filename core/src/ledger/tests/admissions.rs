@@ -1,6 +1,8 @@
 //! Namespaces that come and go.
 
+use super::super::Conclusion;
 use super::{Desk, namespace, size, stored, too_large, words};
+use crate::Term;
 use crate::id::ShardId;
 
 /// A second later: what is sent, and what is accepted of it.
@@ -210,4 +212,48 @@ fn an_admission_takes_the_place_of_one_of_its_name() {
     assert_eq!(desk.ledger.bytes, measured);
     let (_, concluded) = next_store(&mut desk, "v3");
     assert!(!concluded.contains("third"), "{concluded}");
+}
+
+#[test]
+fn what_does_not_fit_does_without_what_is_kept_of_earlier_leaders_logs_from_then_on() {
+    let mut desk = Desk::quiet();
+    let keep = |desk: &mut Desk, shard: i64| {
+        let name = "n".into();
+        desk.ledger.change(&name, ShardId(shard), "kept", |shard| {
+            shard.term = shard.term.next();
+            shard.beginnings = "0@none 1@0/29".parse().unwrap();
+        });
+        desk.work();
+    };
+    let kept = |desk: &Desk| {
+        let document = &desk.store.as_ref().unwrap().document;
+        let shards = document.status.shards();
+        shards
+            .filter(|(_, _, shard)| !shard.beginnings.is_empty())
+            .count()
+    };
+    keep(&mut desk, 0);
+    let began = desk.context.now;
+    assert_eq!(kept(&desk), 1);
+    let before = desk.store.clone();
+    desk.answer(too_large());
+    desk.pass(1_000);
+    desk.work();
+    assert_ne!(desk.store, before);
+    let store = desk.store.clone().unwrap();
+    assert_eq!(kept(&desk), 0);
+    let first_sent = desk.ledger.flight.as_ref().map(|it| it.first_sent);
+    assert_eq!(first_sent, Some(began), "it is tried for as long already");
+    assert_eq!(store.expected, before.unwrap().expected);
+    let terms = store
+        .document
+        .status
+        .shards()
+        .map(|(_, _, shard)| shard.term);
+    assert_eq!(Vec::from_iter(terms), [Term(1), Term(0), Term(0)]);
+    let answer = desk.answer(stored("v3"));
+    assert!(matches!(answer, Conclusion::Accepted(_)));
+    desk.pass(1_000);
+    keep(&mut desk, 1);
+    assert_eq!(kept(&desk), 0);
 }

@@ -165,7 +165,9 @@ impl Follower {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Option<CallErrorKind> {
-        if let Ok(Answer::Fenced(head)) = result {
+        if let Ok(Answer::Fenced(head)) = result
+            && head.is_of_a_log_before(term.next())
+        {
             // Its leader would take it in, with an entry that it does not have itself.
             if memory.fit(term, head) == Fit::Differs {
                 memory.leave_out(&self.identity.id(), cx);
@@ -215,10 +217,13 @@ impl Follower {
                     return Meaning::VerifyLeader;
                 }
                 let lacks = head.offset < committed || memory.is_left(head, head.offset);
-                let is_made_here = memory.has_made_a_leader();
+                let is_made_here = memory.has_made_a_leader;
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
                 if lacks && waits && memory.ends_at <= memory.ended_at_first {
                     Meaning::VerifyLeader
+                } else if cx.is_away(&self.identity) {
+                    // It would not be asked.
+                    Meaning::GoOn
                 } else {
                     Meaning::Elect
                 }

@@ -5,16 +5,17 @@ use super::forgetting::{blocked, term};
 use super::late::speak;
 use super::{LIFE, SHARD, count, head, leader, others, promotions, replica, start};
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::cluster::Beginnings;
 use crate::scripted::World;
 use crate::{Effect, Report, Term};
 
 /// A leader of term 1 is away, with an entry that nobody else has; the leader of term 2 began with a
 /// log of term 0, of which that one lacks the end.
-struct Left {
-    world: World,
-    gone: String,
-    led_by: String,
-    other: String,
+pub(super) struct Left {
+    pub(super) world: World,
+    pub(super) gone: String,
+    pub(super) led_by: String,
+    pub(super) other: String,
 }
 
 fn left() -> Left {
@@ -25,7 +26,7 @@ fn left() -> Left {
 
 /// The leader of term 1 began at this offset, and is gone with its own entry at that one; the leader
 /// of term 0, whose log ends at 29, is back.
-fn led_twice(began: i64, tail: i64) -> Left {
+pub(super) fn led_twice(began: i64, tail: i64) -> Left {
     let mut left = led_once(began, tail);
     let Left {
         world,
@@ -42,7 +43,7 @@ fn led_twice(began: i64, tail: i64) -> Left {
 }
 
 /// The same before there is a leader of term 2: the other one alone is there.
-fn led_once(began: i64, tail: i64) -> Left {
+pub(super) fn led_once(began: i64, tail: i64) -> Left {
     let mut world = World::steady();
     let led_by = leader(&world);
     let (one, two) = others(&led_by);
@@ -73,21 +74,21 @@ fn with_log(role: ReplicaRole, head_offset: i64) -> ReplicaStatus {
 }
 
 /// The leader's log, and the other's, end here.
-fn write(world: &mut World, led_by: &str, other: &str, offset: i64) {
+pub(super) fn write(world: &mut World, led_by: &str, other: &str, offset: i64) {
     let replicas = &mut world.replicas;
     replicas.insert(led_by.to_owned(), with_log(ReplicaRole::Leader, offset));
     replicas.insert(other.to_owned(), with_log(ReplicaRole::Follower, offset));
 }
 
 /// The leader of term 2 writes its first entry, and the other has it.
-fn write_in_its_term(world: &mut World, led_by: &str, other: &str) {
+pub(super) fn write_in_its_term(world: &mut World, led_by: &str, other: &str) {
     write(world, led_by, other, 30);
     for server in [led_by, other] {
         world.heads.insert(server.to_owned(), head(2, 30));
     }
 }
 
-fn until_somebody_is_told_to_lead(world: &mut World) {
+pub(super) fn until_somebody_is_told_to_lead(world: &mut World) {
     for _ in 0..2_000 {
         if !promotions(world).is_empty() {
             break;
@@ -97,7 +98,7 @@ fn until_somebody_is_told_to_lead(world: &mut World) {
 }
 
 /// It is back, fenced in the term in which it was left.
-fn back(left: &mut Left) {
+pub(super) fn back(left: &mut Left) {
     let Left {
         world,
         gone,
@@ -129,6 +130,8 @@ fn a_follower_whose_log_has_left_its_leaders_is_not_elected_while_nothing_is_wri
 /// A coordinator finds a leader that somebody else made, whose follower lacks what is committed.
 fn found() -> Left {
     let mut left = led_twice(15, 16);
+    left.world
+        .edit(SHARD, |shard| shard.beginnings = Beginnings::default());
     let mut world = left.world.restarted();
     write(&mut world, &left.led_by, &left.other, 29);
     let fenced = replica(1, ReplicaRole::Fenced);
@@ -153,8 +156,8 @@ fn a_follower_that_lacks_what_is_committed_is_tried_once_and_blocks_nobody() {
         world.failing.insert(refused, CallErrorKind::InvalidTerm);
     }
     start(&mut world);
-    for _ in 0..3_000 {
-        world.run_for(10);
+    for _ in 0..30_000 {
+        world.run_for(1);
         if let Some((elected, _)) = promotions(&world).pop() {
             for server in [&led_by, &other] {
                 let leads = *server == elected;
@@ -341,6 +344,7 @@ fn a_deposed_leader_does_not_tell_what_was_led_with_after_it() {
     // that led before was not fenced. Then the leader is gone.
     world.edit(SHARD, |shard| {
         shard.term = Term(3);
+        shard.beginnings = Beginnings::default();
         shard.leader = shard
             .ensemble
             .iter()

@@ -10,6 +10,7 @@ use stepdown_core::{ShardId, Term, Timestamp};
 use super::Facts;
 use super::facts::Reported;
 use crate::sim::clock::At;
+use crate::sim::configuration::name_at;
 
 /// A follower that comes no nearer for so long, by its coordinator's clock, is brought back by an
 /// election.
@@ -95,7 +96,7 @@ impl Facts {
                 }
             }
             (Call::AddFollower(request), Answer::FollowerAdded) => {
-                let follower = (request.shard, request.follower.clone());
+                let follower = (request.shard, name_at(&request.follower));
                 self.unfit.remove(&follower);
                 let key = (request.shard, request.term);
                 let joined = self.joined.entry(key).or_default();
@@ -193,7 +194,7 @@ impl Facts {
             Call::AddFollower(request) => {
                 self.doubted.insert(request.shard);
                 if matches!(kind, CallErrorKind::Other | CallErrorKind::InvalidStatus) {
-                    let follower = (request.shard, request.follower.clone());
+                    let follower = (request.shard, name_at(&request.follower));
                     self.unfit.insert(follower);
                 }
                 let refused = !matches!(kind, CallErrorKind::TimedOut | CallErrorKind::Unreachable);

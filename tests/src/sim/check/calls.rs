@@ -8,6 +8,7 @@ use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::{RequestId, ServerId, ShardId, Term};
 
 use super::{Check, Voting};
+use crate::sim::configuration::name_at;
 use crate::sim::world::World;
 
 impl World<'_> {
@@ -141,14 +142,6 @@ impl World<'_> {
             return Err(self.violation("T2", format!("{about}: the term is not stored")));
         };
         self.check_sole_voter(host, id, &shard)?;
-        if self
-            .history
-            .promoted
-            .insert((id, term), to.clone())
-            .is_some()
-        {
-            return Err(self.violation("T4", format!("{about}: the second one in this term")));
-        }
         let heads = self.hosts[host]
             .facts
             .heads
@@ -156,6 +149,11 @@ impl World<'_> {
             .cloned()
             .unwrap_or_default();
         let voters = voters(&shard);
+        let ended = heads.get(&to).copied().unwrap_or(EntryId::NONE);
+        let promoted = &mut self.history.promoted;
+        if promoted.insert((id, term), (to.clone(), ended)).is_some() {
+            return Err(self.violation("T4", format!("{about}: the second one in this term")));
+        }
         let votes = heads.keys().filter(|voter| voters.contains(voter)).count();
         if votes * 2 <= voters.len() {
             return Err(self.violation("T5", format!("{about}: {votes} of {} votes", voters.len())));
@@ -166,7 +164,10 @@ impl World<'_> {
         // A log that has left the last leader's neither leads nor follows, though it is greater, where
         // that is known.
         let readable = self.history.readable.get(&id);
-        let has_left = |head: &EntryId| readable.is_some_and(|it| it.is_left_by(*head));
+        let has_left = |head: &EntryId| {
+            let is_passed = self.history.is_passed(id, *head, term);
+            is_passed || readable.is_some_and(|it| it.is_left_by(*head))
+        };
         let best = heads.values().filter(|head| !has_left(head)).max();
         let head = heads.get(&to).copied();
         let is_best = head.as_ref() == best || head.as_ref() == heads.values().max();
@@ -186,8 +187,13 @@ impl World<'_> {
         }
         // Some may be left out where the chosen one could not lead before, or if they do not fit.
         let leaders = self.log_of(id, &to.0);
-        let needed = followers.keys().filter(|follower| {
-            let log = self.log_of(id, follower);
+        let needed = followers.iter().filter(|(follower, fenced)| {
+            let history = &self.history;
+            if history.is_passed_unawares(id, **fenced, &shard, term) {
+                return false;
+            }
+            // Wherever its server is by now.
+            let log = self.log_of(id, &name_at(follower));
             log.zip(leaders)
                 .is_none_or(|(log, leaders)| log.fits(leaders))
         });

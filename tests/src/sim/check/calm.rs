@@ -72,17 +72,19 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a majority of a shard's servers is well, remembers, and has been so for a while.
+    /// Whether a majority of a shard's servers is well, remembers, has logs that can be made to fit,
+    /// and has been so for a while.
     fn can_be_led(&self, id: ShardId, shard: &ShardMetadata, now: At) -> bool {
-        let well = shard.ensemble.iter().filter(|member| {
-            let server = self.server_at(&member.internal);
-            server.is_some_and(|server| {
-                let server = &self.servers[server];
-                let votes = server.model.term(id) != Term::NEVER || !shard.was_led();
-                votes && server.up && server.troubled.plus(RECOVERS) <= now
-            })
-        });
-        well.count() > shard.ensemble.len() / 2
+        let members = shard.ensemble.iter();
+        let members = members.filter_map(|member| self.server_at(&member.internal));
+        let is_well = |server: &usize| {
+            let server = &self.servers[*server];
+            let votes = server.model.term(id) != Term::NEVER || !shard.was_led();
+            votes && server.up && server.troubled.plus(RECOVERS) <= now
+        };
+        let well: Vec<usize> = members.filter(is_well).collect();
+        let most = shard.ensemble.len() / 2;
+        well.len() > most && (!shard.was_led() || self.logs_that_fit(&well, id, shard) > most)
     }
 
     fn check_is_led(&mut self, id: ShardId, shard: &ShardMetadata, now: At) -> Check {
@@ -97,7 +99,7 @@ impl World<'_> {
             return Ok(());
         }
         let since = *self.overdue.unled.entry(id).or_insert(now);
-        if now.since(since) > LED && self.can_fit(id, shard) {
+        if now.since(since) > LED {
             return Err(self.violation(
                 "L1 meanwhile",
                 format!("shard {id} could be led since {since}: {shard:?}, {replica:?}"),

@@ -54,6 +54,8 @@ pub struct Facts {
     pub stored_in: Option<(At, At)>,
     /// How often something was stored though no shard had a majority.
     pub in_vain: usize,
+    /// It was told that its document is too large, and so keeps no more of who has led.
+    pub is_tight: bool,
     pub last_write: Option<WriteId>,
     pub mismatched: BTreeSet<Arc<str>>,
     pub doubted: BTreeSet<ShardId>,

@@ -1,5 +1,6 @@
 //! T12: no follower is taken in that would keep another entry than its leader's, where the coordinator
-//! can know it: it has heard with what all the leaders began by whom the two logs were written.
+//! can know it: nobody has made the document forget with what the leaders began by whom the two logs
+//! were written.
 //!
 //! Real data servers compare nothing where they truncate; the model's do, so that what can't be known is
 //! not found again and again.
@@ -11,6 +12,7 @@ use stepdown_core::{ServerId, ShardId, Term};
 use stepdown_sandbox::replica::Log;
 
 use super::Check;
+use crate::sim::configuration::name_at;
 use crate::sim::world::World;
 
 impl World<'_> {
@@ -52,8 +54,10 @@ impl World<'_> {
         let cut = leaders.last_at_most(told.term);
         let between = leaders.terms().filter(|it| *it > told.term && *it < term);
         let mut between = between.chain(log.terms().filter(|it| *it > cut.term));
-        let is_known = told.offset == cut.offset
-            || between.all(|between| facts.led.contains_key(&(id, between)));
+        let is_known = between.all(|between| {
+            let untold = self.history.untold.get(&id);
+            untold.is_none_or(|untold| between > *untold) || facts.led.contains_key(&(id, between))
+        });
         let text = format!(
             "c{host}: shard {id} in {term}: {leader} with {leaders:?} is told of {follower}, which \
              has {log:?}"
@@ -75,8 +79,13 @@ impl World<'_> {
         };
         let log = self.log_of(id, &member.internal);
         let leaders = self.log_of(id, &leader.internal);
+        let is_doubtful = |log: &Log| {
+            let (head, last) = (log.head(), Term(i64::MAX));
+            self.history.is_passed_unawares(id, head, &shard, last)
+        };
         if let Some((log, leaders)) = log.zip(leaders)
             && log.fits(leaders)
+            && !is_doubtful(log)
             && log.head() != EntryId::NONE
         {
             return Err(self.violation(
@@ -87,7 +96,7 @@ impl World<'_> {
             ));
         }
         self.sometimes.hit("replica_left_out");
-        let unfit = (id, member.internal.clone());
+        let unfit = (id, name_at(&member.internal));
         self.hosts[host].facts.unfit.insert(unfit);
         Ok(())
     }

@@ -22,7 +22,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stepdown_core::assign::ShardAssignment;
+use stepdown_core::call::EntryId;
+use stepdown_core::cluster::ShardMetadata;
 use stepdown_core::{Effect, Event, ProcessId, Report, ServerId, ShardId, Tenure, Term};
+
+use stepdown_sandbox::replica::Log;
 
 use super::clock::At;
 use super::world::World;
@@ -51,7 +55,8 @@ pub type Published = BTreeMap<Arc<str>, Vec<ShardAssignment>>;
 #[derive(Debug, Default)]
 pub struct History {
     pub voters: BTreeMap<(ShardId, Term), Voting>,
-    pub promoted: BTreeMap<(ShardId, Term), ServerId>,
+    /// Who was told to lead in each term, and where its log ended.
+    pub promoted: BTreeMap<(ShardId, Term), (ServerId, EntryId)>,
     pub shards: BTreeMap<ShardId, Arc<str>>,
     pub instance_id: Option<Arc<str>>,
     pub epochs: BTreeMap<u64, (ProcessId, Tenure)>,
@@ -59,6 +64,49 @@ pub struct History {
     /// When each tenure's office was closed.
     pub closed: BTreeMap<(usize, u32, Tenure), At>,
     pub readable: BTreeMap<ShardId, Readable>,
+    /// Up to these terms the document may not tell any more with what logs leaders began.
+    pub untold: BTreeMap<ShardId, Term>,
+}
+
+impl History {
+    /// Whether the last one who was told to lead before this term was told later than the leader of
+    /// this head's, and with a log that ends earlier: what is in that one's term was not committed
+    /// then, and can't be any more.
+    pub fn is_passed(&self, id: ShardId, head: EntryId, before: Term) -> bool {
+        let mut told = self.promoted.range((id, Term::NEVER)..(id, before));
+        let last = told.next_back();
+        last.is_some_and(|((_, term), (_, began))| began.term < head.term && head.term < *term)
+    }
+
+    /// Whether anybody was told so, where the document does not tell with what the leader of this head's
+    /// term began: then it is taken to lack something.
+    pub fn is_passed_unawares(
+        &self,
+        id: ShardId,
+        head: EntryId,
+        shard: &ShardMetadata,
+        before: Term,
+    ) -> bool {
+        let is_told = shard
+            .beginnings
+            .iter()
+            .any(|told| told.first <= head.term && head.term <= told.last && told.head.is_some());
+        let mut later = self.promoted.range((id, head.term.next())..(id, before));
+        !is_told && later.any(|(_, (_, began))| began.term < head.term)
+    }
+
+    /// Whether one with this log may have been voted for whatever is known of others who were told to
+    /// lead after its own last leader: so many of the ensemble may have the end of their logs.
+    pub fn may_be_voted_for(
+        &self,
+        id: ShardId,
+        log: &Log,
+        may_have: impl Fn(EntryId) -> bool,
+    ) -> bool {
+        let later = (id, log.head().term.next())..(id, Term(i64::MAX));
+        let mut told = self.promoted.range(later);
+        told.all(|(_, (_, began))| log.contains(*began) || !may_have(*began))
+    }
 }
 
 /// Who collects the votes of a term, and how many it has.

@@ -18,6 +18,12 @@ pub struct Readable {
 }
 
 impl Readable {
+    /// Whether it was let be read by a leader that had written nothing by then, so that who comes
+    /// after can't tell by the logs.
+    fn is_only_read(&self) -> bool {
+        self.log.head().term < self.term
+    }
+
     /// Whether a log that ends like this is of a leader between who wrote the end of what could be
     /// read, and who let it be read, and so lacks it or has more that nobody acknowledged.
     pub(super) fn is_left_by(&self, head: EntryId) -> bool {
@@ -32,12 +38,25 @@ impl World<'_> {
             servers,
             ghost,
             history,
+            sometimes,
             ..
         } = self;
         let model = &servers[server].model;
         let lost = model.leading().find_map(|(shard, term, log, committed)| {
             match ghost.look(shard, term, log, committed) {
-                Ok(()) => note_read(&mut history.readable, shard, term, log, committed).err(),
+                Ok(()) => {
+                    let readable = &mut history.readable;
+                    let untold = history.untold.get(&shard);
+                    let is_lost = |it: &Readable| {
+                        let is_untold = untold.is_some_and(|untold| it.term <= *untold);
+                        is_untold && it.is_only_read() && !log.starts_with(&it.log)
+                    };
+                    if readable.get(&shard).is_some_and(is_lost) {
+                        sometimes.hit("lost_what_was_only_read_unawares");
+                        readable.remove(&shard);
+                    }
+                    note_read(readable, shard, term, log, committed).err()
+                }
                 Err(lost) => Some(("E6", lost.to_string())),
             }
         });

@@ -19,7 +19,7 @@ impl Mistake for MisreadsHeads {
             Event::CallAnswered {
                 result: Ok(Answer::Fenced(head)),
                 ..
-            } => Answer::Fenced((self.0)(*head)),
+            } if *head != EntryId::NONE => Answer::Fenced((self.0)(*head)),
             _ => return Some(event),
         };
         Some(answering(event, Ok(misread)))

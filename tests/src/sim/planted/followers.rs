@@ -1,10 +1,10 @@
 //! Mistakes about followers: who has been taken in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{Answer, Call, CallErrorKind, EntryId, ReplicaRole};
-use stepdown_core::{Effect, Event, ShardId, Term};
+use stepdown_core::call::{AddFollower, Answer, Call, CallErrorKind, EntryId, ReplicaRole};
+use stepdown_core::{Effect, Event, Report, ServerId, ShardId, Term};
 
 use super::mistaken::Mistake;
 use super::seen::{Seen, answering};
@@ -103,5 +103,61 @@ impl Mistake for TakesFencedForJoined {
             return None;
         }
         Some(effect)
+    }
+}
+
+/// A replica that was left out, since it would keep another entry than its leader has, is taken in.
+#[derive(Default)]
+pub struct TakesInWhoDiffers {
+    left_out: BTreeMap<ShardId, ServerId>,
+}
+
+impl Mistake for TakesInWhoDiffers {
+    fn does(&mut self, seen: &mut Seen, mut effect: Effect) -> Option<Effect> {
+        match &mut effect {
+            Effect::Report(Report::ReplicaLeftOut {
+                namespace,
+                shard,
+                server,
+            }) => {
+                self.left_out.insert(*shard, server.clone());
+                if let Some((follower, head)) = self.fenced(seen, *shard)
+                    && let Some(stored) = seen.shard(*shard).cloned()
+                    && let Some(leader) = &stored.leader
+                {
+                    let call = Call::AddFollower(AddFollower {
+                        namespace: namespace.clone(),
+                        shard: *shard,
+                        term: stored.term,
+                        follower,
+                        head,
+                    });
+                    let request = seen.invent();
+                    seen.more.push_back(Effect::Call {
+                        tenure: seen.tenure,
+                        request,
+                        server: leader.clone(),
+                        call,
+                    });
+                }
+            }
+            Effect::Call {
+                call: Call::BecomeLeader(call),
+                ..
+            } => call.follower_maps.extend(self.fenced(seen, call.shard)),
+            _ => {}
+        }
+        Some(effect)
+    }
+}
+
+impl TakesInWhoDiffers {
+    /// Who was left out, and with what log it was fenced.
+    fn fenced(&self, seen: &Seen, id: ShardId) -> Option<(Arc<str>, EntryId)> {
+        let (server, shard) = self.left_out.get(&id).zip(seen.shard(id))?;
+        let member = shard.ensemble.iter().find(|it| it.id() == *server)?;
+        let follower = member.internal.clone();
+        let head = seen.heads.get(&(id, shard.term, follower.clone()))?;
+        Some((follower, *head))
     }
 }

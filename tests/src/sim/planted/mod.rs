@@ -67,6 +67,7 @@ pub enum Planted {
     TakesARefusalForSuccess,
     TakesAnyAnswerForLeading,
     TakesFencedForJoined,
+    TakesInWhoDiffers,
     TellsAForeignServer,
     TellsOfNoFollower,
     TrustsAnOldCopy,
@@ -96,8 +97,8 @@ impl Planted {
                 ..head
             })),
             Self::ElectsTheSmallestHead => Box::new(elections::MisreadsHeads(|head| EntryId {
-                term: Term(-head.term.0),
-                offset: -head.offset,
+                term: Term(0),
+                offset: i64::MAX / 2 - head.term.0 * 1_000_000_000 - head.offset,
             })),
             Self::ElectsWithoutAMajority => Box::new(elections::ElectsWithoutAMajority::default()),
             Self::FencesBeforeStoring => Box::new(elections::FencesBeforeStoring::default()),
@@ -121,6 +122,7 @@ impl Planted {
             Self::TakesARefusalForSuccess => Box::new(followers::TakesARefusalForSuccess),
             Self::TakesAnyAnswerForLeading => Box::new(servers::TakesAnyAnswerForLeading),
             Self::TakesFencedForJoined => Box::new(followers::TakesFencedForJoined::default()),
+            Self::TakesInWhoDiffers => Box::new(followers::TakesInWhoDiffers::default()),
             Self::TellsAForeignServer => Box::new(servers::TellsAForeignServer::default()),
             Self::TellsOfNoFollower => Box::new(elections::CutsTheFollowerMap(0)),
             Self::TrustsAnOldCopy => Box::new(copies::TrustsAnOldCopy),

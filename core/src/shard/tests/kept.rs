@@ -1,0 +1,256 @@
+//! What the document keeps of the logs with which leaders began, and what a coordinator that comes
+//! after makes of it.
+
+use super::forgetting::{blocked, term};
+use super::late::speak;
+use super::left::{Left, back, led_once, led_twice, until_somebody_is_told_to_lead, write};
+use super::{LIFE, SHARD, head, leader, promotions, replica, start};
+use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole};
+use crate::cluster::{Beginnings, ShardStatus};
+use crate::scripted::World;
+use crate::{Effect, Term};
+
+fn beginnings(world: &World) -> String {
+    let (_, document) = world.stored.as_ref().unwrap();
+    let mut shards = document.status.shards();
+    let shard = shards.find(|(_, id, _)| *id == SHARD).unwrap().2;
+    shard.beginnings.to_string()
+}
+
+/// What the document tells each time somebody is told to lead.
+fn told_when_promoted(world: &World) -> Vec<String> {
+    let mut stored = String::new();
+    let mut told = Vec::new();
+    for effect in &world.log {
+        match effect {
+            Effect::Store { document, .. } => {
+                let mut shards = document.status.shards();
+                let shard = shards.find(|(_, id, _)| *id == SHARD).unwrap().2;
+                stored = shard.beginnings.to_string();
+            }
+            Effect::Call {
+                call: Call::BecomeLeader(call),
+                ..
+            } if call.shard == SHARD => {
+                told.push(stored.clone());
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+#[test]
+fn with_what_a_leader_begins_is_stored_before_it_is_told_to_lead_unless_it_is_of_the_term_before() {
+    let Left { world, .. } = led_once(28, 29);
+    let told = told_when_promoted(&world);
+    assert_eq!(told.last().map(String::as_str), Some("0@none"));
+    assert_eq!(beginnings(&world), "0@none 1@0/28");
+    let Left { world, .. } = led_twice(28, 29);
+    let told = told_when_promoted(&world);
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("0@none 1@0/28 2@0/29")
+    );
+}
+
+/// Who leads is gone, the one with the log that it left is back, and another coordinator elects.
+fn elected_by_another(left: Left, tail: i64) -> World {
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    let mut world = world.restarted();
+    write(&mut world, &led_by, &other, 29);
+    let fenced = replica(1, ReplicaRole::Fenced);
+    world.replicas.insert(gone.clone(), fenced);
+    world.heads.insert(gone.clone(), head(1, tail));
+    for server in [&led_by, &other] {
+        world.heads.insert(server.clone(), head(0, 29));
+    }
+    for call in LIFE {
+        let away = (led_by.clone(), call);
+        world.failing.insert(away, CallErrorKind::Unreachable);
+    }
+    start(&mut world);
+    world.lose(&led_by, &LIFE);
+    world.run_for(30_000);
+    world
+}
+
+#[test]
+fn a_coordinator_that_comes_after_leaves_out_who_has_left_the_last_leaders_log() {
+    let world = elected_by_another(led_twice(28, 29), 29);
+    assert_eq!(promotions(&world), []);
+    assert!(blocked(&world)[0].contains("another log than the leader of term 2 had"));
+}
+
+/// It can't know whether that leader has led, but neither that it has not.
+#[test]
+fn a_coordinator_that_comes_after_takes_who_was_told_to_lead_for_one_that_did() {
+    let mut left = led_once(28, 29);
+    let Left {
+        world,
+        gone,
+        led_by,
+        ..
+    } = &mut left;
+    world.failing.retain(|(server, _), _| server == gone);
+    world.silent.insert((led_by.clone(), "BecomeLeader"));
+    world.log.clear();
+    world.observe(led_by, true);
+    until_somebody_is_told_to_lead(world);
+    let world = elected_by_another(left, 31);
+    assert_eq!(promotions(&world), []);
+}
+
+/// A coordinator died before it stored the leader of term 1, and so with what that one began.
+#[test]
+fn a_log_of_a_leader_that_nobody_recorded_is_left_where_it_may_lack_what_the_last_one_began_with() {
+    for known in ["0@none 2@0/29", "1@unknown 2@0/29"] {
+        let mut left = led_twice(28, 29);
+        left.world.edit(SHARD, |shard| {
+            shard.beginnings = known.parse().unwrap();
+        });
+        let world = elected_by_another(left, 31);
+        assert_eq!(promotions(&world), [], "{known}");
+    }
+}
+
+/// Somebody else has made the leader of term 1, and of term 2 nobody was heard. The log of term 1 has
+/// not acknowledged what that one had, so only one replica may have.
+#[test]
+fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_its_log() {
+    let mut left = led_twice(28, 29);
+    left.world.edit(SHARD, |shard| {
+        shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
+        shard.status = ShardStatus::Election;
+        shard.leader = None;
+    });
+    left.world.heads.insert(left.other.clone(), head(0, 28));
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    let mut world = world.restarted();
+    let fenced = replica(2, ReplicaRole::Fenced);
+    world.replicas.insert(other.clone(), fenced);
+    let fenced = replica(1, ReplicaRole::Fenced);
+    world.replicas.insert(gone.clone(), fenced);
+    world.heads.insert(gone.clone(), head(1, 31));
+    world.heads.insert(other.clone(), head(0, 28));
+    for call in LIFE {
+        let away = (led_by.clone(), call);
+        world.failing.insert(away, CallErrorKind::Unreachable);
+    }
+    start(&mut world);
+    world.lose(&led_by, &LIFE);
+    world.run_for(30_000);
+    assert_eq!(promotions(&world)[0].0, gone);
+}
+
+#[test]
+fn another_one_chosen_while_a_beginning_is_stored_is_told_to_lead_once_its_own_is() {
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        ..
+    } = led_once(28, 29);
+    world.failing.clear();
+    world.silent.insert((gone.clone(), "NewTerm"));
+    world.log.clear();
+    world.observe(&led_by, true);
+    world.observe(&gone, true);
+    for _ in 0..2_000 {
+        let is_fenced = |effect: &Effect| match effect {
+            Effect::Call {
+                call: Call::NewTerm(call),
+                ..
+            } => call.shard == SHARD && call.term == Term(2),
+            _ => false,
+        };
+        if world.log.iter().any(is_fenced) {
+            break;
+        }
+        world.run_for(1);
+    }
+    world.hold_stores = true;
+    world.run_for(200);
+    assert_eq!((world.held.len(), promotions(&world).len()), (1, 0));
+    speak(&mut world, &gone, "NewTerm");
+    assert_eq!(promotions(&world).len(), 0);
+    world.run_refusing(1_000, |_| None);
+    assert_eq!(promotions(&world)[0].0, gone);
+    assert_eq!(beginnings(&world), "0@none 1@0/28 2@1/29");
+}
+
+#[test]
+fn a_head_that_can_not_be_is_no_vote_and_costs_nothing() {
+    let impossible = [
+        head(i64::MAX, 3),
+        head(1, 3),
+        head(-1, 3),
+        head(0, -1),
+        head(-5, -5),
+        EntryId {
+            term: Term(i64::MIN),
+            offset: i64::MIN,
+        },
+    ];
+    for head in impossible {
+        let mut world = World::steady();
+        let led_by = leader(&world);
+        let (one, two) = super::others(&led_by);
+        world.heads.insert(one.clone(), head);
+        world.heads.insert(two.clone(), super::head(0, 3));
+        world.heads.insert(led_by.clone(), super::head(0, 3));
+        world.log.clear();
+        world.lose(&led_by, &["CheckHealth"]);
+        world.run_for(30_000);
+        let elected = promotions(&world);
+        assert!(elected.iter().all(|(server, _)| *server != one), "{head:?}");
+        let told = elected.iter().map(|(_, call)| &call.follower_maps);
+        assert!(
+            told.into_iter()
+                .all(|told| !told.contains_key(one.as_str()))
+        );
+    }
+}
+
+#[test]
+fn who_goes_on_from_its_leaders_log_is_elected_with_only_once_it_would_be_asked() {
+    let mut left = led_twice(29, 30);
+    back(&mut left);
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    world.lose(&gone, &["CheckHealth"]);
+    super::left::write_in_its_term(&mut world, &led_by, &other);
+    world.run_for(120_000);
+    assert_eq!((term(&world), promotions(&world).len()), (Term(2), 0));
+    world.failing.remove(&(gone.clone(), "CheckHealth"));
+    world.observe(&gone, true);
+    world.run_for(120_000);
+    let (_, call) = promotions(&world).remove(0);
+    assert!(call.follower_maps.contains_key(gone.as_str()));
+}
+
+#[test]
+fn a_document_that_somebody_else_has_written_is_taken_to_know_nothing_of_its_own_term() {
+    let of = |text: &str| -> Beginnings { text.parse().unwrap() };
+    for (before, term, after) in [
+        ("", 3, ""),
+        ("0@none 2@0/29", 2, "0@none 2@0/29"),
+        ("0@none 2@0/29", 4, "0@none 2@0/29 4@unknown"),
+    ] {
+        assert_eq!(of(before).with_unknown(Term(term)), of(after));
+    }
+}
