@@ -217,8 +217,7 @@ impl Led {
     /// began.
     pub(super) fn is_left_by(&self, head: EntryId, (term, began): (Term, EntryId)) -> bool {
         // Logs that end in no later term than this one's are told apart by their heads.
-        let is_between = began.term < head.term && head.term < term;
-        is_between && self.fit(began, head) != Fit::Fits
+        is_between(head, (term, began)) && self.fit(began, head) != Fit::Fits
     }
 
     /// Whether the log that ends with `follower` becomes a part of the one that ends with `leader`.
@@ -250,11 +249,10 @@ impl Led {
     /// this term began: it is known to lack the end, or not known to have it and ends in a term between,
     /// where nobody follows that leader.
     pub(super) fn lacks(&self, head: EntryId, (term, began): (Term, EntryId)) -> bool {
-        let is_between = began.term < head.term && head.term < term;
         match self.has(head, began) {
             Has::Yes => false,
             Has::No => true,
-            Has::Maybe | Has::Unknown => is_between,
+            Has::Maybe | Has::Unknown => is_between(head, (term, began)),
         }
     }
 
@@ -297,6 +295,12 @@ impl Led {
             };
         }
     }
+}
+
+/// Whether a log ends in a term between the one in which somebody led and the one of the log that it
+/// began with.
+fn is_between(head: EntryId, (term, began): (Term, EntryId)) -> bool {
+    began.term < head.term && head.term < term
 }
 
 fn in_term(term: Term, head: EntryId) -> Beginning {

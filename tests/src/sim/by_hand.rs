@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::{CallErrorKind, NewTerm};
-use stepdown_core::cluster::{Beginnings, ClusterStatus, KeySorting, ShardStatus};
+use stepdown_core::cluster::{ClusterStatus, KeySorting, ShardStatus};
 use stepdown_core::store::StoreOutcome;
 use stepdown_core::{Event, RequestId, ShardId, Tenure, Term};
 use stepdown_sandbox::replica::Request;
@@ -57,10 +57,7 @@ impl World<'_> {
     pub(super) fn write_by_hand(&mut self, mut status: Arc<ClusterStatus>) -> Check {
         // Oxia's coordinator drops what it does not know.
         self.lose_track();
-        let namespaces = Arc::make_mut(&mut status).namespaces.values_mut();
-        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
-            Arc::make_mut(shard).beginnings = Beginnings::default();
-        }
+        Arc::make_mut(&mut status).drop_beginnings();
         let lease = self.lease.lease.as_ref();
         let beside = lease.map(|lease| lease.record.epoch).unwrap_or_default();
         self.store.write_by_hand(status, beside);

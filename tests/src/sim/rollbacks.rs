@@ -99,7 +99,7 @@ impl World<'_> {
     pub(super) fn put_document_back(&mut self, copy: Accepted) -> Check {
         let lease = self.lease.lease.as_ref();
         let remembers = lease.is_some_and(|lease| lease.record.epoch >= self.store.epoch);
-        let Some(latest) = self.store.latest().cloned() else {
+        let Some(latest) = self.store.latest() else {
             return Ok(());
         };
         // The epoch has to be known elsewhere, or nobody could tell that it is a copy.

@@ -190,7 +190,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for text in ["", "0@none", "0-1@none 2@0/29 3-5@2/31", "7-9@6/0 12@9/400"] {
+        for text in [
+            "",
+            "0@none",
+            "0-1@none 2@0/29 3-5@2/31",
+            "7-9@6/0 12@9/400",
+            "3@unknown 4-6@3/7 7-9@unknown",
+        ] {
             let beginnings: Beginnings = text.parse().unwrap();
             assert_eq!(beginnings.to_string(), text);
             assert_eq!(beginnings.is_empty(), text.is_empty());

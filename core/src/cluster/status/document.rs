@@ -23,11 +23,11 @@ pub struct ClusterStatus {
 }
 
 impl ClusterStatus {
-    /// Forgets with what logs leaders began. Returns whether that was known of any.
-    pub(crate) fn drop_beginnings(&mut self) -> bool {
+    /// Forgets with what logs leaders began, as a coordinator does that knows nothing of it. Returns
+    /// whether that was known of any.
+    pub fn drop_beginnings(&mut self) -> bool {
         let mut is_known = false;
-        let namespaces = self.namespaces.values_mut();
-        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
+        for shard in self.shards_mut() {
             if !shard.beginnings.is_empty() {
                 is_known = true;
                 Arc::make_mut(shard).beginnings = Beginnings::default();
@@ -38,13 +38,17 @@ impl ClusterStatus {
 
     /// Somebody else has written it: anybody may have been told to lead in the terms that it tells of.
     pub(crate) fn doubt_beginnings(&mut self) {
-        let namespaces = self.namespaces.values_mut();
-        for shard in namespaces.flat_map(|namespace| namespace.shards.values_mut()) {
+        for shard in self.shards_mut() {
             let beginnings = shard.beginnings.with_unknown(shard.term);
             if beginnings != shard.beginnings {
                 Arc::make_mut(shard).beginnings = beginnings;
             }
         }
+    }
+
+    pub(super) fn shards_mut(&mut self) -> impl Iterator<Item = &mut Arc<ShardMetadata>> {
+        let namespaces = self.namespaces.values_mut();
+        namespaces.flat_map(|namespace| namespace.shards.values_mut())
     }
 
     /// Every shard of every namespace, by namespace and then by id.

@@ -24,13 +24,13 @@ const TERM: Term = Term(9_999_999_999);
 const SWAPS: usize = 64;
 
 impl ClusterStatus {
-    /// The document at its largest: every shard is led, in a term of ten digits, after several others, and some have a
-    /// server swapped out whose data is still to be deleted. Only its size means anything.
+    /// The document at its largest: every shard is led, in a term of ten digits, after several others,
+    /// and some have a server swapped out whose data is still to be deleted. Only its size means
+    /// anything.
     #[must_use]
     pub fn grown(&self) -> Self {
         let mut grown = self.clone();
-        let namespaces = grown.namespaces.values_mut();
-        let shards = namespaces.flat_map(|namespace| namespace.shards.values_mut());
+        let shards = grown.shards_mut();
         let kept = shards.filter(|shard| shard.status != ShardStatus::Deleting);
         for (index, shard) in kept.enumerate() {
             let shard = Arc::make_mut(shard);

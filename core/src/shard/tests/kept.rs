@@ -3,7 +3,7 @@
 
 use super::forgetting::{blocked, term};
 use super::late::speak;
-use super::left::{Left, back, led_once, led_twice, until_somebody_is_told_to_lead, write};
+use super::left::{Left, back, led_once, led_twice, told_and_unheard, write, write_in_its_term};
 use super::{LIFE, SHARD, head, leader, promotions, replica, start};
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole};
 use crate::cluster::{Beginnings, ShardStatus};
@@ -70,14 +70,19 @@ fn elected_by_another(left: Left, tail: i64) -> World {
     for server in [&led_by, &other] {
         world.heads.insert(server.clone(), head(0, 29));
     }
+    elect_without(&mut world, &led_by);
+    world
+}
+
+/// The coordinator starts, and finds this server gone.
+fn elect_without(world: &mut World, gone: &str) {
     for call in LIFE {
-        let away = (led_by.clone(), call);
+        let away = (gone.to_owned(), call);
         world.failing.insert(away, CallErrorKind::Unreachable);
     }
-    start(&mut world);
-    world.lose(&led_by, &LIFE);
+    start(world);
+    world.lose(gone, &LIFE);
     world.run_for(30_000);
-    world
 }
 
 #[test]
@@ -90,19 +95,7 @@ fn a_coordinator_that_comes_after_leaves_out_who_has_left_the_last_leaders_log()
 /// It can't know whether that leader has led, but neither that it has not.
 #[test]
 fn a_coordinator_that_comes_after_takes_who_was_told_to_lead_for_one_that_did() {
-    let mut left = led_once(28, 29);
-    let Left {
-        world,
-        gone,
-        led_by,
-        ..
-    } = &mut left;
-    world.failing.retain(|(server, _), _| server == gone);
-    world.silent.insert((led_by.clone(), "BecomeLeader"));
-    world.log.clear();
-    world.observe(led_by, true);
-    until_somebody_is_told_to_lead(world);
-    let world = elected_by_another(left, 31);
+    let world = elected_by_another(told_and_unheard(), 31);
     assert_eq!(promotions(&world), []);
 }
 
@@ -143,13 +136,7 @@ fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_
     world.replicas.insert(gone.clone(), fenced);
     world.heads.insert(gone.clone(), head(1, 31));
     world.heads.insert(other.clone(), head(0, 28));
-    for call in LIFE {
-        let away = (led_by.clone(), call);
-        world.failing.insert(away, CallErrorKind::Unreachable);
-    }
-    start(&mut world);
-    world.lose(&led_by, &LIFE);
-    world.run_for(30_000);
+    elect_without(&mut world, &led_by);
     assert_eq!(promotions(&world)[0].0, gone);
 }
 
@@ -233,7 +220,7 @@ fn who_goes_on_from_its_leaders_log_is_elected_with_only_once_it_would_be_asked(
         other,
     } = left;
     world.lose(&gone, &["CheckHealth"]);
-    super::left::write_in_its_term(&mut world, &led_by, &other);
+    write_in_its_term(&mut world, &led_by, &other);
     world.run_for(120_000);
     assert_eq!((term(&world), promotions(&world).len()), (Term(2), 0));
     world.failing.remove(&(gone.clone(), "CheckHealth"));

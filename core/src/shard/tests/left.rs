@@ -88,7 +88,7 @@ pub(super) fn write_in_its_term(world: &mut World, led_by: &str, other: &str) {
     }
 }
 
-pub(super) fn until_somebody_is_told_to_lead(world: &mut World) {
+fn until_somebody_is_told_to_lead(world: &mut World) {
     for _ in 0..2_000 {
         if !promotions(world).is_empty() {
             break;
@@ -396,15 +396,14 @@ fn a_log_that_goes_on_from_the_last_leaders_is_not_left() {
     assert!(call.follower_maps.contains_key(third.as_str()));
 }
 
-/// The leader of term 2 was told to lead, was not heard of, and is gone. The other's log ends here now,
-/// and the leader of term 1 is back.
-fn unheard(end: i64, role: ReplicaRole) -> Left {
+/// The leader of term 0 is back and told to lead in term 2; nothing is heard of that.
+pub(super) fn told_and_unheard() -> Left {
     let mut left = led_once(28, 29);
     let Left {
         world,
         gone,
         led_by,
-        other,
+        ..
     } = &mut left;
     world.failing.retain(|(server, _), _| server == gone);
     world.silent.insert((led_by.clone(), "BecomeLeader"));
@@ -412,6 +411,19 @@ fn unheard(end: i64, role: ReplicaRole) -> Left {
     world.observe(led_by, true);
     until_somebody_is_told_to_lead(world);
     assert_eq!(promotions(world)[0].0, *led_by);
+    left
+}
+
+/// The leader of term 2 was told to lead, was not heard of, and is gone. The other's log ends here now,
+/// and the leader of term 1 is back.
+fn unheard(end: i64, role: ReplicaRole) -> Left {
+    let mut left = told_and_unheard();
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = &mut left;
     world.silent.clear();
     world.failing.clear();
     world.log.clear();
