@@ -76,7 +76,10 @@ fn note_read(
 ) -> Result<(), (&'static str, String)> {
     let Some(before) = readable.get_mut(&shard) else {
         let log = log.up_to(committed);
-        readable.insert(shard, Readable { term, log });
+        // Nothing that can be read leaves no log behind.
+        if log.head() != EntryId::NONE {
+            readable.insert(shard, Readable { term, log });
+        }
         return Ok(());
     };
     // A deposed leader shows what it had.
