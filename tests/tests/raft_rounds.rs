@@ -5,16 +5,11 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use stepdown_backends::raft::admin::AdminClient;
-use stepdown_tests::coordinators::{Coordinators, name};
+use stepdown_tests::coordinators::{Coordinators, Writer, name};
 use stepdown_tests::fleet::Offices;
 use stepdown_tests::processes::seed;
-use stepdown_wire::raft::ImportConfigurationRequest;
-use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 const COUNT: usize = 3;
@@ -44,55 +39,6 @@ fn draw(seed: u64, rounds: usize) -> Vec<Round> {
         230.. => Round::EndLeader,
     };
     (0..rounds).map(|_| one()).collect()
-}
-
-/// Writes one configuration after another, each of a greater number.
-struct Writer {
-    sent: Arc<AtomicU64>,
-    acknowledged: Arc<AtomicU64>,
-    task: AbortHandle,
-}
-
-impl Writer {
-    fn start(client: AdminClient) -> Self {
-        let (sent, acknowledged) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-        let numbers = (sent.clone(), acknowledged.clone());
-        let task = tokio::spawn(async move {
-            for number in 1.. {
-                numbers.0.store(number, Ordering::SeqCst);
-                let text = configuration(number);
-                let request = ImportConfigurationRequest { text };
-                match client.import_configuration(request).await {
-                    Ok(_) => numbers.1.store(number, Ordering::SeqCst),
-                    Err(_) => sleep(Duration::from_millis(20)).await,
-                }
-            }
-        });
-        Self {
-            sent,
-            acknowledged,
-            task: task.abort_handle(),
-        }
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn configuration(number: u64) -> String {
-    format!(
-        "# {number}\nnamespaces:\n- name: default\n  initialShardCount: 1\n  replicationFactor: 1\n\
-         servers:\n- public: 127.0.0.1:1\n  internal: 127.0.0.1:2\n"
-    )
-}
-
-/// The number of the configuration that is there.
-fn number(text: &str) -> u64 {
-    let first = text.lines().next().and_then(|it| it.strip_prefix("# "));
-    first.and_then(|it| it.parse().ok()).unwrap_or_default()
 }
 
 async fn carry_out(them: &mut Coordinators, offices: &mut Offices, round: Round) {
@@ -152,27 +98,11 @@ async fn coordinators_that_are_killed_and_paused_lose_nothing_that_was_acknowled
         println!("round {count}: {round:?}");
         carry_out(&mut them, &mut offices, round).await;
         let since = Instant::now();
-        let at = writer.sent.load(Ordering::SeqCst);
-        them.until("a new configuration to be acknowledged", async |_| {
-            (writer.acknowledged.load(Ordering::SeqCst) > at).then_some(())
-        })
-        .await;
+        writer.goes_on(&mut them, 1).await;
         longest = longest.max(since.elapsed());
-        let acknowledged = writer.acknowledged.load(Ordering::SeqCst);
-        let client = them.client();
-        let exported = them
-            .until("an export", async |_| client.export().await.ok())
-            .await;
-        let (found, sent) = (
-            number(&exported.configuration_text),
-            writer.sent.load(Ordering::SeqCst),
-        );
-        assert!(
-            (acknowledged..=sent).contains(&found),
-            "{acknowledged} was acknowledged, {sent} was sent last, and {found} is there"
-        );
+        writer.nothing_is_lost(&mut them).await;
     }
-    let acknowledged = writer.acknowledged.load(Ordering::SeqCst);
+    let acknowledged = writer.acknowledged();
     drop(writer);
     println!(
         "{acknowledged} numbers were written, and the longest that nothing was acknowledged after \

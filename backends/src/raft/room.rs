@@ -2,6 +2,7 @@
 
 use std::io;
 
+use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::StatusDocument;
 
 use super::command::Command;
@@ -19,12 +20,18 @@ pub(super) fn check_status(document: &StatusDocument) -> Result<(), String> {
         return Err(format!("{bytes} bytes are more than {LARGEST_STATUS}"));
     }
     if document.admits {
-        let bytes = document.status.grown().estimated_bytes();
-        if bytes > LARGEST_STATUS {
-            return Err(format!(
-                "once every shard is led, {bytes} bytes are more than {LARGEST_STATUS}"
-            ));
-        }
+        check_grown(&document.status).map_err(|bytes| {
+            format!("once every shard is led, {bytes} bytes are more than {LARGEST_STATUS}")
+        })?;
+    }
+    Ok(())
+}
+
+/// Says how many bytes a status takes once every shard is led, if that is too much.
+pub(super) fn check_grown(status: &ClusterStatus) -> Result<(), u64> {
+    let bytes = status.grown().estimated_bytes();
+    if bytes > LARGEST_STATUS {
+        return Err(bytes);
     }
     Ok(())
 }
@@ -63,7 +70,6 @@ mod tests {
     use std::sync::Arc;
 
     use stepdown_core::Epoch;
-    use stepdown_core::cluster::ClusterStatus;
 
     use super::super::fixtures::{status, write_id};
     use super::*;

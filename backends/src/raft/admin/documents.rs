@@ -9,7 +9,7 @@ use super::report::{configuration_version, status_version};
 use crate::file::header::{Header, Seal, seal, unseal};
 use crate::raft::command::{Applied, Command};
 use crate::raft::machine::{Machine, StatusRecord};
-use crate::raft::room::LARGEST_STATUS;
+use crate::raft::room::{LARGEST_STATUS, check_grown};
 use crate::raft::storage::Held;
 
 /// The largest configuration, in bytes: some ten thousand data servers. Escaped, it is still far
@@ -31,15 +31,11 @@ impl Administration {
     ) -> Result<wire::ImportStatusResponse, AdminError> {
         self.check_leads()?;
         let status = read(text)?;
-        // Once every shard is led.
-        let bytes = status.grown().estimated_bytes();
-        if bytes > LARGEST_STATUS {
-            return Err(AdminError::TooLarge {
-                what: "status",
-                bytes,
-                most: LARGEST_STATUS,
-            });
-        }
+        check_grown(&status).map_err(|bytes| AdminError::TooLarge {
+            what: "status, once every shard is led,",
+            bytes,
+            most: LARGEST_STATUS,
+        })?;
         let (fatal, odd): (Vec<_>, Vec<_>) =
             status.problems().into_iter().partition(|it| it.is_fatal());
         if let Some(problem) = fatal.into_iter().next() {

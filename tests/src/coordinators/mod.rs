@@ -6,15 +6,21 @@
     reason = "helpers of tests may fail the test"
 )]
 
+mod slow;
+mod wires;
+mod writer;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use slow::{SlowDisk, can_be_slow};
+pub use wires::{Wires, is_within};
+pub use writer::Writer;
+
 use stepdown_backends::raft::admin::AdminClient;
-use stepdown_sandbox::cluster::{
-    CoordinatorProcess, CoordinatorProcessOptions, free_addresses, leads,
-};
+use stepdown_sandbox::cluster::{CoordinatorProcess, CoordinatorProcessOptions, free_addresses};
 use stepdown_wire::raft::StatusResponse;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -37,6 +43,8 @@ pub struct Coordinators {
     dir: TempDir,
     /// Where their nodes are.
     pub addresses: Vec<String>,
+    /// The program of each.
+    programs: Vec<PathBuf>,
     /// Further flags of each.
     pub words: Vec<OsString>,
     started: Vec<Option<CoordinatorProcess>>,
@@ -48,11 +56,26 @@ impl Coordinators {
         let addresses = free_addresses(count).expect("free ports");
         let mut addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         addresses.sort();
+        let programs = vec![stepdown(); count];
+        Self::with(directory(), addresses, programs)
+    }
+
+    /// One on each of these hosts.
+    pub fn on(wires: &Wires, count: usize) -> Self {
+        let dir = directory();
+        let addresses = (0..count).map(|index| format!("{}:6651", wires.address(index)));
+        let programs = (0..count).map(|index| wires.program(dir.path(), index));
+        let (addresses, programs) = (addresses.collect(), programs.collect());
+        Self::with(dir, addresses, programs)
+    }
+
+    fn with(dir: TempDir, addresses: Vec<String>, programs: Vec<PathBuf>) -> Self {
         Self {
-            dir: tempfile::tempdir().expect("a temporary directory"),
+            dir,
+            started: programs.iter().map(|_| None).collect(),
             addresses,
+            programs,
             words: Vec::new(),
-            started: (0..count).map(|_| None).collect(),
         }
     }
 
@@ -65,7 +88,7 @@ impl Coordinators {
     pub fn start(&mut self, index: usize) {
         let options = CoordinatorProcessOptions {
             name: name(index),
-            program: stepdown(),
+            program: self.programs[index].clone(),
             dir: self.dir.path().to_path_buf(),
             metadata: serde_json::json!({
                 "providerName": "raft",
@@ -170,13 +193,20 @@ impl Coordinators {
 
     /// The one that leads, once there is just one that says so.
     pub async fn leader(&mut self) -> usize {
+        self.leader_but(None).await
+    }
+
+    /// The same, of those that are not this one.
+    pub async fn leader_but(&mut self, but: Option<usize>) -> usize {
         self.until("one leader", async |it| {
+            let client = it.client();
             let mut leaders = Vec::new();
             for (index, coordinator) in it.started.iter().enumerate() {
                 if let Some(coordinator) = coordinator
+                    && Some(index) != but
                     && coordinator.process().pid().is_some()
-                    && let Ok(samples) = coordinator.scrape().await
-                    && leads(&samples)
+                    && let Ok(status) = client.status_of(&it.addresses[index]).await
+                    && status.serves
                 {
                     leaders.push(index);
                 }
@@ -208,4 +238,8 @@ impl Coordinators {
         })
         .await
     }
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
 }

@@ -1,0 +1,130 @@
+//! Three coordinators that keep their documents among themselves, on networks that lose what is sent
+//! one way, and on disks that take long, while somebody writes.
+#![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+use std::time::Duration;
+
+use stepdown_tests::coordinators::{
+    Coordinators, SlowDisk, Wires, Writer, can_be_slow, is_within, name,
+};
+use stepdown_tests::fleet::Offices;
+use tokio::sync::Mutex;
+
+/// One cluster at a time: all want the same processors.
+static TURN: Mutex<()> = Mutex::const_new(());
+const COUNT: usize = 3;
+/// So much is written while a follower is cut off, or slow.
+const MEANWHILE: u64 = 50;
+
+async fn started(mut them: Coordinators) -> (Coordinators, Writer) {
+    them.words = vec!["--log-json".into()];
+    for index in 0..COUNT {
+        them.start(index);
+    }
+    them.leader().await;
+    let writer = Writer::start(them.client());
+    writer.goes_on(&mut them, 1).await;
+    (them, writer)
+}
+
+/// Nothing is lost, and never were two in office at once.
+async fn ended(mut them: Coordinators, writer: Writer) {
+    writer.nothing_is_lost(&mut them).await;
+    println!("{} numbers were written", writer.acknowledged());
+    drop(writer);
+    for index in 0..COUNT {
+        them.end(index).await;
+    }
+    let logs: Vec<_> = (0..COUNT)
+        .map(|index| (name(index), them.log_file(index)))
+        .collect();
+    let logs = logs
+        .iter()
+        .map(|(name, log)| (name.as_str(), log.as_path()));
+    let count = Offices::default()
+        .check(logs)
+        .expect("never two in office at once");
+    println!("{count} times in office, never two at once");
+}
+
+/// Who does not hear whom.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// Nobody hears this one, who hears the others.
+    Mute,
+    /// This one hears nobody, who hear it.
+    Deaf,
+}
+
+impl Cut {
+    /// From whom to whom nothing arrives, if this one is cut off so.
+    fn ways(self, one: usize) -> impl Iterator<Item = (usize, usize)> {
+        let others = (0..COUNT).filter(move |other| *other != one);
+        others.map(move |other| match self {
+            Self::Mute => (one, other),
+            Self::Deaf => (other, one),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_loses_what_is_sent_one_way_costs_at_most_a_leader() {
+    let _turn = TURN.lock().await;
+    if !is_within("a_network_that_loses_what_is_sent_one_way_costs_at_most_a_leader") {
+        return;
+    }
+    let wires = Wires::new(COUNT);
+    let (mut them, writer) = started(Coordinators::on(&wires, COUNT)).await;
+    for cut in [Cut::Mute, Cut::Deaf] {
+        let leader = them.leader().await;
+        cut.ways(leader).for_each(|(from, to)| wires.cut(from, to));
+        let next = them.leader_but(Some(leader)).await;
+        writer.goes_on(&mut them, MEANWHILE).await;
+        println!("{cut:?}: {next} leads for {leader}");
+        cut.ways(leader).for_each(|(from, to)| wires.mend(from, to));
+        writer.goes_on(&mut them, 1).await;
+        writer.nothing_is_lost(&mut them).await;
+
+        let leader = them.leader().await;
+        let follower = (leader + 1) % COUNT;
+        cut.ways(follower)
+            .for_each(|(from, to)| wires.cut(from, to));
+        writer.goes_on(&mut them, MEANWHILE).await;
+        cut.ways(follower)
+            .for_each(|(from, to)| wires.mend(from, to));
+        let other = (leader + 2) % COUNT;
+        // The follower is needed then.
+        them.kill(other);
+        writer.goes_on(&mut them, 1).await;
+        them.restart(other);
+        writer.nothing_is_lost(&mut them).await;
+    }
+    ended(them, writer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_takes_long_costs_at_most_a_leader() {
+    let _turn = TURN.lock().await;
+    if !can_be_slow() {
+        return;
+    }
+    let (mut them, writer) = started(Coordinators::new(COUNT)).await;
+    for delay in [300, 3_000].map(Duration::from_millis) {
+        let leader = them.leader().await;
+        let follower = (leader + 1) % COUNT;
+        let pid = |them: &mut Coordinators, index| {
+            let pid = them.process(index).process().pid();
+            pid.expect("it runs")
+        };
+        let slow = SlowDisk::of(pid(&mut them, follower), delay);
+        writer.goes_on(&mut them, MEANWHILE).await;
+        drop(slow);
+        let slow = SlowDisk::of(pid(&mut them, leader), delay);
+        writer.goes_on(&mut them, MEANWHILE).await;
+        println!("{delay:?}: {} leads, {leader} led", them.leader().await);
+        drop(slow);
+        writer.nothing_is_lost(&mut them).await;
+    }
+    ended(them, writer).await;
+}
