@@ -116,6 +116,13 @@ impl LoadedStatus {
     pub fn is_older_copy(&self) -> bool {
         self.intact && self.write_id.is_some_and(|id| id.epoch < self.epoch)
     }
+
+    /// Whether somebody else has put it there, from wherever: it is not what a coordinator of this
+    /// kind stored last.
+    #[must_use]
+    pub fn is_of_others(&self) -> bool {
+        !self.intact || self.write_id.is_none() || self.is_older_copy()
+    }
 }
 
 /// The answer to a `ReadHead`: enough to tell whose the document is, without the document.

@@ -80,8 +80,7 @@ impl<W> Ledger<W> {
         now: Timestamp,
         timing: &Timing,
     ) -> Self {
-        let is_of_others = |loaded: &LoadedStatus| !loaded.intact || loaded.is_older_copy();
-        let is_of_others = loaded.as_ref().is_some_and(is_of_others);
+        let is_of_others = loaded.as_ref().is_some_and(LoadedStatus::is_of_others);
         let (accepted, version) = match loaded {
             Some(loaded) => (loaded.status, Some(loaded.version)),
             None => (Arc::default(), None),

@@ -178,7 +178,7 @@ impl Office {
         self.refused.remove(name);
         self.created.push(name.clone());
         for (id, shard) in &status.shards {
-            let controller = ShardController::created(name.clone(), *id, shard.term, context.now);
+            let controller = ShardController::created(name.clone(), *id, shard, context.now);
             self.shards.insert(*id, controller);
         }
         self.ledger

@@ -18,7 +18,7 @@ use crate::cluster::{ClusterStatus, DataServerIdentity};
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::id::{Epoch, ProcessId, RequestId, ServerId, ShardId, Timestamp, Version};
+use crate::id::{Epoch, ProcessId, RequestId, ServerId, ShardId, Timestamp, Version, WriteId};
 use crate::ledger::{Conclusion, Ledger};
 use crate::options::Timing;
 use crate::report::Report;
@@ -47,7 +47,11 @@ impl Opened {
         let loaded = LoadedStatus {
             version: Version::new("v0"),
             epoch: Epoch(1),
-            write_id: None,
+            write_id: Some(WriteId {
+                epoch: Epoch(1),
+                request: RequestId(1),
+                process: ProcessId(3),
+            }),
             intact: true,
             status: Arc::new(status),
             bytes: 100,

@@ -56,6 +56,9 @@ pub(super) enum Fit {
     Refuses,
     /// It keeps an entry that its leader does not have.
     Differs,
+    /// Its leader has nothing of its last term; whether it keeps an entry of that depends on leaders of
+    /// whom nothing is known. Where others are enough, it is left out.
+    Parted,
     /// That depends on leaders of whom nothing is known.
     Unknown,
 }
@@ -63,7 +66,7 @@ pub(super) enum Fit {
 impl Fit {
     /// Whether it may become a part of its leader's log.
     pub(super) fn is_possible(self) -> bool {
-        matches!(self, Self::Fits | Self::Unknown)
+        matches!(self, Self::Fits | Self::Parted | Self::Unknown)
     }
 }
 
@@ -71,16 +74,24 @@ impl Led {
     /// What the document tells.
     pub(super) fn found(shard: &ShardMetadata) -> Self {
         // Nobody was told to lead in a later term than the stored one.
-        let runs = shard.beginnings.iter();
-        let runs = runs.filter(|began| began.last <= shard.term);
-        let runs = runs.map(|began| Run {
-            began: *began,
-            is_known_to_have_led: false,
+        let kept = shard.beginnings.iter();
+        let kept = kept.filter(|began| began.first <= shard.term);
+        let kept = kept.map(|began| Beginning {
+            last: began.last.min(shard.term),
+            ..*began
         });
         let mut led = Self {
-            runs: runs.collect(),
+            runs: Vec::new(),
             known_after: Some(shard.term),
         };
+        for began in kept {
+            led.push(began, false);
+        }
+        if led.runs.is_empty() && shard.term >= Term(0) {
+            // Else terms after it would be between some of which nothing is known.
+            let (first, last, head) = (Term(0), shard.term, None);
+            led.push(Beginning { first, last, head }, false);
+        }
         if shard.leader.is_some()
             && let Some(head) = led.of(shard.term)
         {
@@ -172,8 +183,10 @@ impl Led {
             began,
             is_known_to_have_led,
         });
-        let excess = self.runs.len().saturating_sub(MOST);
-        self.runs.drain(..excess);
+        while self.runs.len() > MOST {
+            let implied = Beginnings::first_implied(self.runs.iter().map(|run| &run.began));
+            self.runs.remove(implied.unwrap_or(0));
+        }
     }
 
     /// The term and the log of the last one who is known to have led.
@@ -238,7 +251,7 @@ impl Led {
             return Fit::Refuses;
         }
         match self.has(follower, cut) {
-            Has::Unknown => Fit::Unknown,
+            Has::Unknown => Fit::Parted,
             Has::Yes => Fit::Fits,
             // It is safe to take it for one that differs.
             Has::Maybe | Has::No => Fit::Differs,
@@ -446,9 +459,56 @@ mod tests {
     #[test]
     fn of_leaders_that_somebody_else_has_made_nothing_is_known() {
         let led = led(&[(4, at(2, 31))]);
-        for (leader, follower) in [(at(4, 40), at(1, 29)), (at(2, 31), at(3, 40))] {
-            let fit = led.fit(leader, follower);
-            assert_eq!(fit, Fit::Unknown, "{leader:?} {follower:?}");
+        assert_eq!(led.fit(at(4, 40), at(1, 29)), Fit::Unknown);
+        assert_eq!(led.fit(at(2, 31), at(3, 40)), Fit::Parted);
+    }
+
+    /// What the document of a shard in this term tells.
+    fn found(term: i64, beginnings: &str) -> Led {
+        Led::found(&ShardMetadata {
+            term: Term(term),
+            beginnings: beginnings.parse().unwrap(),
+            ..ShardMetadata::default()
+        })
+    }
+
+    /// A coordinator died before it had stored with what the leader of term 8 began.
+    #[test]
+    fn where_nothing_is_known_of_earlier_terms_later_ones_are_between_them_and_what_is_known() {
+        let first = found(7, "");
+        assert!(!first.is_to_be_stored(Term(8), at(7, 20)));
+        assert!(first.is_to_be_stored(Term(8), EntryId::NONE));
+        let kept = first.kept(None).to_string();
+        assert_eq!(kept, "0-7@unknown");
+        let mut led = found(8, &kept);
+        led.record(Term(9), at(7, 22));
+        assert_eq!(led.fit(at(9, 40), at(8, 23)), Fit::Differs);
+        assert_eq!(led.fit(at(9, 40), at(7, 30)), Fit::Fits);
+        assert_eq!(led.fit(at(9, 40), at(6, 30)), Fit::Unknown);
+    }
+
+    #[test]
+    fn of_a_new_shard_it_is_known_that_nobody_has_led() {
+        assert_eq!(found(-1, "").kept(None).to_string(), "");
+    }
+
+    #[test]
+    fn a_document_that_tells_of_later_terms_than_its_own_is_taken_up_to_that() {
+        let led = found(5, "2@0/29 3-9@unknown 10@9/4");
+        assert_eq!(led.kept(None).to_string(), "2@0/29 3-5@unknown");
+        assert_eq!(led.fit(at(5, 40), at(4, 30)), Fit::Unknown);
+    }
+
+    #[test]
+    fn after_many_terms_in_a_row_it_is_still_known_of_a_log_that_differs() {
+        let mut led = found(4, "0@none 1@0/9 2@1/20 3@2/28 4@2/31");
+        for term in 5..100 {
+            led.record(Term(term), at(term - 1, 1_000 + term));
+        }
+        assert_eq!(led.runs.len(), MOST);
+        let next = found(99, &led.kept(None).to_string());
+        for led in [led, next] {
+            assert_eq!(led.fit(at(99, 2_000), at(3, 40)), Fit::Differs);
         }
     }
 
@@ -486,9 +546,10 @@ mod tests {
 
     #[test]
     fn only_the_last_terms_are_known() {
-        let heads: Vec<_> = (0..100).map(|it| (it + 1, at(it, it))).collect();
+        let heads: Vec<_> = (1..100).map(|it| (it * 2, at(it * 2 - 2, it))).collect();
         let led = led(&heads);
         assert_eq!(led.runs.len(), MOST);
-        assert_eq!(led.of(Term(100)), Some(at(99, 99)));
+        assert_eq!(led.of(Term(198)), Some(at(196, 99)));
+        assert_eq!(led.of(Term(2)), None);
     }
 }

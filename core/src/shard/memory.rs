@@ -215,7 +215,7 @@ impl Memory {
     pub(super) fn find(&mut self, shard: &ShardMetadata) {
         self.led = Led::found(shard);
         self.last = self.led.last();
-        if self.led.last_told().is_some() {
+        if !shard.beginnings.is_empty() {
             self.promoted = shard.term;
         }
     }

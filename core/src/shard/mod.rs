@@ -42,7 +42,7 @@ use self::parked::Parked;
 use self::verification::Verification;
 use crate::call::{Answer, CallError};
 use crate::cluster::{ShardMetadata, ShardStatus};
-use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
+use crate::id::{RequestId, ServerId, ShardId, Timestamp};
 use crate::ledger::Durable;
 
 /// What a shard is at.
@@ -122,12 +122,18 @@ impl ShardController {
     }
 
     /// The controller of a shard whose creation and first term are on their way to the store.
-    pub(crate) fn created(namespace: Arc<str>, id: ShardId, term: Term, now: Timestamp) -> Self {
+    pub(crate) fn created(
+        namespace: Arc<str>,
+        id: ShardId,
+        shard: &ShardMetadata,
+        now: Timestamp,
+    ) -> Self {
         let mut memory = Memory::new(namespace, id);
         memory.began = now;
+        memory.find(shard);
         Self {
             memory,
-            duty: Duty::Election(Election::created(term)),
+            duty: Duty::Election(Election::created(shard.term)),
         }
     }
 

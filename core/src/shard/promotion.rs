@@ -85,8 +85,9 @@ impl Promotion {
         // One that does not fit would be refused, and the leader with it; or keep another entry.
         let told = told.filter(|vote| fencing.can_follow(&winner, vote, memory));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
+        let told = without_parted(told.collect(), position.head(), quorum, memory);
         let fits = |head: EntryId| memory.led.fit(position.head(), head) == Fit::Fits;
-        let told = spare(told.collect(), fits, quorum, memory.unexplained);
+        let told = spare(told, fits, quorum, memory.unexplained);
         let follower_maps = told
             .iter()
             .map(|(vote, head)| (vote.server.internal.clone(), *head))
@@ -283,6 +284,22 @@ fn fails(
         );
         memory.blocked(&reason, cx);
     }
+}
+
+/// Leaves out those that may keep another entry for all that is known, where the others are enough.
+fn without_parted<'a>(
+    told: Vec<(&'a Vote, EntryId)>,
+    leader: EntryId,
+    quorum: usize,
+    memory: &Memory,
+) -> Vec<(&'a Vote, EntryId)> {
+    let (parted, mut others): (Vec<_>, Vec<_>) = told
+        .into_iter()
+        .partition(|(_, head)| memory.led.fit(leader, *head) == Fit::Parted);
+    if others.len() + 1 < quorum {
+        others.extend(parted);
+    }
+    others
 }
 
 /// The followers that the chosen one is told of: all, unless it could not lead before for a reason

@@ -13,6 +13,9 @@ use crate::id::Term;
 /// So many bytes are taken up in a document, by those of the last terms.
 pub(super) const MOST: usize = 200;
 
+/// So many of the last terms are kept in full.
+const LAST: usize = 4;
+
 /// With what logs the leaders of a shard's last terms began, the last term last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -39,7 +42,7 @@ impl Beginnings {
     }
 
     /// Keeps the last ones of those that can be: of later terms than the one before, with a log of
-    /// earlier ones.
+    /// earlier ones. Before any is dropped, those are that go without saying but for the offset.
     #[must_use]
     pub fn of_last(all: impl IntoIterator<Item = Beginning>) -> Self {
         let mut kept: Vec<Beginning> = Vec::new();
@@ -48,14 +51,28 @@ impl Beginnings {
                 kept.push(it);
             }
         }
-        let mut bytes = 0;
-        let last = kept.iter().rev().take_while(|it| {
-            bytes += it.to_string().len() + 1;
-            bytes <= MOST
-        });
-        let kept_last = last.count();
-        kept.drain(..kept.len().saturating_sub(kept_last));
+        let bytes = |it: &Beginning| it.to_string().len() + 1;
+        let mut all: usize = kept.iter().map(bytes).sum();
+        while all > MOST {
+            let dropped = kept.remove(Self::first_implied(kept.iter()).unwrap_or(0));
+            all -= bytes(&dropped);
+        }
         Self(kept)
+    }
+
+    /// The first of those that may be dropped before what is older: of one term, with a log that ended
+    /// in the term before, as is taken to be so of every term between those that are kept. The last
+    /// ones are worth more: their offsets tell logs apart.
+    pub(crate) fn first_implied<'a>(
+        all: impl ExactSizeIterator<Item = &'a Beginning>,
+    ) -> Option<usize> {
+        let old = all.len().saturating_sub(LAST);
+        let mut old = all.enumerate().take(old).skip(1);
+        let found = old.find(|(_, it)| {
+            let follows = |head: EntryId| head.term.next() == it.first;
+            it.first == it.last && it.head.is_some_and(follows)
+        });
+        found.map(|(index, _)| index)
     }
 
     /// Somebody else has written the document: in its term anybody may have been told to lead. Where
@@ -205,7 +222,7 @@ mod tests {
 
     #[test]
     fn of_many_the_last_ones_are_kept() {
-        let all = (1..40).map(|term| format!("{term}@{}/{}", term - 1, term * 1_000));
+        let all = (1..40).map(|it| format!("{}@{}/{}", it * 2, it * 2 - 2, it * 1_000));
         let text = all.collect::<Vec<_>>().join(" ");
         let beginnings: Beginnings = text.parse().unwrap();
         let kept = beginnings.to_string();
@@ -213,6 +230,19 @@ mod tests {
             text.ends_with(&kept) && kept.len() <= MOST && kept.len() > MOST - 12,
             "{kept}"
         );
+    }
+
+    #[test]
+    fn of_many_those_go_first_that_go_on_from_the_term_before() {
+        let first = "0@none 1@0/9 2@1/20 3-5@2/28 6@2/31 7@unknown";
+        let more = (8..40).map(|it| format!(" {it}@{}/{}", it - 1, it * 1_000));
+        let text = first.to_owned() + &more.collect::<String>();
+        let beginnings: Beginnings = text.parse().unwrap();
+        let kept = beginnings.to_string();
+        assert!(kept.len() <= MOST && kept.len() > MOST - 16, "{kept}");
+        let rest = kept.strip_prefix("0@none 3-5@2/28 6@2/31 7@unknown ");
+        assert!(text.ends_with(rest.unwrap()), "{kept}");
+        assert_eq!(kept.parse(), Ok(beginnings));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Answers that nobody waits for.
 
+use std::sync::Arc;
+
 use super::answers::every_answer;
 use super::heads::every_head;
-use super::{Conclusion, Desk, ambiguous, answers, head, heads};
+use super::{Conclusion, Desk, ambiguous, answers, head, heads, loaded, namespace};
+use crate::cluster::ClusterStatus;
 use crate::event::Event;
-use crate::id::{RequestId, Tenure};
-use crate::store::{HeadOutcome, StoreOutcome};
+use crate::id::{Epoch, ProcessId, RequestId, Tenure, Term, WriteId};
+use crate::store::{HeadOutcome, LoadedStatus, StoreOutcome};
 
 /// What a ledger waits for.
 #[derive(Clone, Copy, PartialEq)]
@@ -115,4 +118,40 @@ fn unchanged(name: &str, desk: &mut Desk, event: &Event, heard: bool) {
     assert_eq!(conclusion, expected, "{name}: {event:?}");
     let after = format!("{:?} {:?}", desk.ledger, desk.context);
     assert_eq!(before, after, "{name}: {event:?}");
+}
+
+#[test]
+fn a_document_that_somebody_has_put_there_is_taken_to_know_nothing_of_its_own_terms() {
+    let id = |epoch| WriteId {
+        epoch: Epoch(epoch),
+        request: RequestId(1),
+        process: ProcessId(3),
+    };
+    let doubted = "0@none 2@0/29 4@unknown";
+    for (write_id, intact, expected) in [
+        (None, true, doubted),
+        (Some(id(4)), false, doubted),
+        (Some(id(3)), true, doubted),
+        (Some(id(4)), true, "0@none 2@0/29"),
+    ] {
+        let mut namespace = namespace(&[0]);
+        for shard in namespace.shards.values_mut() {
+            let shard = Arc::make_mut(shard);
+            shard.term = Term(4);
+            shard.beginnings = "0@none 2@0/29".parse().unwrap();
+        }
+        let mut status = ClusterStatus::default();
+        status.namespaces.insert("n".into(), namespace);
+        let desk = Desk::over(Some(LoadedStatus {
+            write_id,
+            intact,
+            ..loaded(status)
+        }));
+        let (_, _, shard) = desk.ledger.working().shards().next().unwrap();
+        assert_eq!(
+            shard.beginnings.to_string(),
+            expected,
+            "{write_id:?} {intact}"
+        );
+    }
 }

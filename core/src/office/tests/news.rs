@@ -3,7 +3,7 @@
 use super::documents::{configuration, led_by, status};
 use super::{Opened, having, only};
 use crate::call::CallErrorKind;
-use crate::cluster::{ShardMetadata, ShardStatus};
+use crate::cluster::{Beginnings, ShardMetadata, ShardStatus};
 use crate::id::ServerId;
 use crate::scripted::error;
 
@@ -111,6 +111,7 @@ fn a_shard_is_elected_as_soon_as_a_majority_of_its_own_members_runs() {
 fn an_election_is_told_to_the_ensemble_only_when_it_is_stored() {
     let stored = status(vec![ShardMetadata {
         leader: None,
+        beginnings: Beginnings::of_new(),
         ..led_by(&["s1"])
     }]);
     let mut opened = Opened::on(stored, Some(&configuration(&[("n", 1)], &SERVERS)));

@@ -169,8 +169,14 @@ impl Follower {
             && head.is_of_a_log_before(term.next())
         {
             // Its leader would take it in, with an entry that it does not have itself.
-            if memory.fit(term, head) == Fit::Differs {
-                memory.leave_out(&self.identity.id(), cx);
+            let id = self.identity.id();
+            let is_left_out = match memory.fit(term, head) {
+                Fit::Differs => true,
+                Fit::Parted => memory.is_spared(&id, cx),
+                Fit::Fits | Fit::Refuses | Fit::Unknown => false,
+            };
+            if is_left_out {
+                memory.leave_out(&id, cx);
                 self.retry(cx.context);
             } else {
                 self.state = State::Fenced(head);

@@ -4,11 +4,13 @@
 use super::forgetting::{blocked, term};
 use super::late::speak;
 use super::left::{Left, back, led_once, led_twice, told_and_unheard, write, write_in_its_term};
-use super::{LIFE, SHARD, head, leader, promotions, replica, start};
+use super::{
+    ALL, LIFE, SHARD, calls_of_shard, head, leader, new_cluster, promotions, replica, start,
+};
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole};
 use crate::cluster::{Beginnings, ShardStatus};
 use crate::scripted::World;
-use crate::{Effect, Term};
+use crate::{Effect, Report, Term};
 
 fn beginnings(world: &World) -> String {
     let (_, document) = world.stored.as_ref().unwrap();
@@ -138,6 +140,77 @@ fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_
     world.heads.insert(other.clone(), head(0, 28));
     elect_without(&mut world, &led_by);
     assert_eq!(promotions(&world)[0].0, gone);
+}
+
+#[test]
+fn what_is_known_of_a_new_shard_outlives_a_first_attempt_that_fails() {
+    let mut world = new_cluster();
+    for server in ALL {
+        let call = (server.to_owned(), "NewTerm");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world.settle();
+    world.run_for(20_000);
+    assert_eq!((promotions(&world), term(&world) > Term(1)), (vec![], true));
+    assert_eq!(beginnings(&world), "0@none");
+}
+
+/// Somebody else has made the leader of term 1, and a coordinator elects that comes after.
+fn elects_with_a_log_that_nothing_is_known_of(away: bool) -> (World, String) {
+    let mut left = led_twice(28, 29);
+    left.world.edit(SHARD, |shard| {
+        shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
+        shard.status = ShardStatus::Election;
+        shard.leader = None;
+    });
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    let mut world = world.restarted();
+    for server in [&gone, &led_by, &other] {
+        let fenced = replica(2, ReplicaRole::Fenced);
+        world.replicas.insert(server.clone(), fenced);
+        world.heads.insert(server.clone(), head(2, 30));
+    }
+    world.heads.insert(gone.clone(), head(1, 31));
+    if away {
+        elect_without(&mut world, &other);
+    } else {
+        start(&mut world);
+        world.run_for(30_000);
+    }
+    (world, gone)
+}
+
+#[test]
+fn a_log_that_has_parted_who_knows_where_is_left_out_where_others_are_enough() {
+    let (world, gone) = elects_with_a_log_that_nothing_is_known_of(false);
+    let (_, call) = promotions(&world).remove(0);
+    assert_eq!(call.follower_maps.len(), 1);
+    assert!(!call.follower_maps.contains_key(gone.as_str()));
+    let is_left_out = |effect: &Effect| match effect {
+        Effect::Report(Report::ReplicaLeftOut { shard, server, .. }) => {
+            *shard == SHARD && gone.starts_with(&*server.0)
+        }
+        _ => false,
+    };
+    assert!(world.log.iter().any(is_left_out));
+    let is_added = |call: &(&str, String, Call)| call.0 == "AddFollower" && call.1 != gone;
+    assert!(
+        calls_of_shard(&world)
+            .iter()
+            .all(|call| call.0 != "AddFollower" || is_added(call))
+    );
+}
+
+#[test]
+fn a_log_that_has_parted_who_knows_where_is_taken_in_where_it_is_needed() {
+    let (world, gone) = elects_with_a_log_that_nothing_is_known_of(true);
+    let (_, call) = promotions(&world).remove(0);
+    assert!(call.follower_maps.contains_key(gone.as_str()));
 }
 
 #[test]
