@@ -185,7 +185,8 @@ impl Led {
         });
         while self.runs.len() > MOST {
             let implied = Beginnings::first_implied(self.runs.iter().map(|run| &run.began));
-            self.runs.remove(implied.unwrap_or(0));
+            let dropped = self.runs.remove(implied.unwrap_or(0));
+            self.known_after = self.known_after.max(Some(dropped.began.last));
         }
     }
 
@@ -510,6 +511,20 @@ mod tests {
         for led in [led, next] {
             assert_eq!(led.fit(at(99, 2_000), at(3, 40)), Fit::Differs);
         }
+    }
+
+    #[test]
+    fn a_term_that_is_not_known_of_any_more_is_no_term_in_which_nobody_was_told_to_lead() {
+        let mut led = found(4, "0@none 4@2/31");
+        for (term, head) in [(5, at(2, 31)), (6, at(5, 40)), (7, at(2, 31))] {
+            led.record(Term(term), head);
+        }
+        for term in 8..70 {
+            led.record(Term(term), at(term - 1, 1_000 + term));
+        }
+        assert_eq!(led.of(Term(6)), None);
+        let kept = led.kept(None).to_string();
+        assert!(kept.starts_with("0@none 4-5@2/31 7@2/31 "), "{kept}");
     }
 
     #[test]
