@@ -122,8 +122,8 @@ pub enum Report {
         /// Why.
         reason: String,
     },
-    /// A replica has another log than its leader has or had, and can't become like it. It is left out
-    /// until its disk is emptied.
+    /// A replica has another log than its leader has or had, and is not known to become like it. It is
+    /// left out until its disk is emptied; or, where that is only not known, while others are enough.
     ReplicaLeftOut {
         /// The shard's namespace.
         namespace: Arc<str>,

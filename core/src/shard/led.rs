@@ -109,7 +109,7 @@ impl Led {
         let mut kept: Vec<Beginning> = Vec::new();
         for run in led.runs.iter().map(|run| run.began) {
             match kept.last_mut() {
-                Some(last) if last.head == run.head && self.goes_on(last.last, run.first) => {
+                Some(last) if last.head == run.head && led.goes_on(last.last, run.first) => {
                     last.last = run.last;
                 }
                 Some(_) | None => kept.push(run),
@@ -122,11 +122,9 @@ impl Led {
     /// its log ends in the term before, nobody can have another one that ends between; and if nobody is
     /// known to have begun with anything yet, it goes without saying.
     pub(super) fn is_to_be_stored(&self, term: Term, head: EntryId) -> bool {
-        let is_first = head == EntryId::NONE
-            && self
-                .runs
-                .last()
-                .is_none_or(|run| run.began.head == Some(head));
+        let is_none = |head: EntryId| head == EntryId::NONE;
+        let last = self.runs.last().and_then(|run| run.began.head);
+        let is_first = is_none(head) && last.is_none_or(is_none);
         head.term.next() < term && !is_first
     }
 
@@ -169,13 +167,23 @@ impl Led {
         if let Some(run) = self.runs.last_mut()
             && run.began.last == term
         {
-            if run.began.first == term {
+            if run.began.first < term {
+                run.began.last = Term(term.0.saturating_sub(1));
+            } else if run.began.head == Some(head) {
                 run.is_known_to_have_led = true;
                 return;
+            } else {
+                self.runs.pop();
             }
-            run.began.last = Term(term.0.saturating_sub(1));
         }
         self.push(in_term(term, head), true);
+    }
+
+    /// It is learned, of a leader that somebody else has made, with what it began.
+    pub(super) fn learn(&mut self, term: Term, head: EntryId) {
+        if self.is_unknown(term) && self.last_told().is_none_or(|last| last <= term) {
+            self.record(term, head);
+        }
     }
 
     fn push(&mut self, began: Beginning, is_known_to_have_led: bool) {
@@ -184,9 +192,10 @@ impl Led {
             is_known_to_have_led,
         });
         while self.runs.len() > MOST {
-            let implied = Beginnings::first_implied(self.runs.iter().map(|run| &run.began));
-            let dropped = self.runs.remove(implied.unwrap_or(0));
-            self.known_after = self.known_after.max(Some(dropped.began.last));
+            let began: Vec<_> = self.runs.iter().map(|run| run.began).collect();
+            let last = self.runs.iter().rposition(|run| run.is_known_to_have_led);
+            let implied = Beginnings::implied(&began).find(|it| Some(*it) != last);
+            self.runs.remove(implied.unwrap_or(0));
         }
     }
 
@@ -478,7 +487,8 @@ mod tests {
     fn where_nothing_is_known_of_earlier_terms_later_ones_are_between_them_and_what_is_known() {
         let first = found(7, "");
         assert!(!first.is_to_be_stored(Term(8), at(7, 20)));
-        assert!(first.is_to_be_stored(Term(8), EntryId::NONE));
+        assert!(first.is_to_be_stored(Term(8), at(6, 20)));
+        assert!(!first.is_to_be_stored(Term(8), EntryId::NONE));
         let kept = first.kept(None).to_string();
         assert_eq!(kept, "0-7@unknown");
         let mut led = found(8, &kept);
@@ -514,17 +524,18 @@ mod tests {
     }
 
     #[test]
-    fn a_term_that_is_not_known_of_any_more_is_no_term_in_which_nobody_was_told_to_lead() {
-        let mut led = found(4, "0@none 4@2/31");
-        for (term, head) in [(5, at(2, 31)), (6, at(5, 40)), (7, at(2, 31))] {
+    fn a_log_that_fits_does_so_after_many_terms_too() {
+        let mut led = found(4, "0@none 2@0/9 4@2/31");
+        for (term, head) in [(5, at(4, 40)), (6, at(4, 40))] {
             led.record(Term(term), head);
         }
-        for term in 8..70 {
+        for term in 7..100 {
             led.record(Term(term), at(term - 1, 1_000 + term));
         }
-        assert_eq!(led.of(Term(6)), None);
-        let kept = led.kept(None).to_string();
-        assert!(kept.starts_with("0@none 4-5@2/31 7@2/31 "), "{kept}");
+        let next = found(99, &led.kept(None).to_string());
+        for led in [led, next] {
+            assert_eq!(led.fit(at(99, 2_000), at(5, 41)), Fit::Fits);
+        }
     }
 
     #[test]

@@ -104,13 +104,15 @@ impl Memory {
         leader.is_some_and(|leader| leader.id() == *server)
     }
 
-    /// Whether a majority of the ensemble runs without this server.
+    /// Whether a majority of the ensemble runs without this server, and those that are left out.
     pub(super) fn is_spared(&self, server: &ServerId, cx: &ShardContext<'_>) -> bool {
         let Some(shard) = self.metadata(cx) else {
             return false;
         };
-        let others = shard.ensemble.iter();
-        let others = others.filter(|member| member.id() != *server);
+        let others = shard.ensemble.iter().filter(|member| {
+            let id = member.id();
+            id != *server && !self.left_out.contains(&id)
+        });
         let running = others.filter(|member| cx.reach(member) == Reach::Running);
         running.count() > shard.ensemble.len() / 2
     }
@@ -238,6 +240,9 @@ impl Memory {
     /// Whoever was told to lead, and was not heard of, may have led, committed its log, and had it
     /// read: unless so many of an ensemble of this size lack the end of it that no majority can have it.
     pub(super) fn suppose(&mut self, ensemble: usize, votes: &[(ServerId, Position)]) {
+        for (term, head) in votes.iter().filter_map(|(_, position)| position.began()) {
+            self.led.learn(term, head);
+        }
         self.last = self.led.last();
         let told: BTreeMap<_, _> = self.led.told_since().collect();
         self.lacking.retain(|term, _| told.contains_key(term));

@@ -19,6 +19,8 @@ pub(super) struct Position {
     term: Term,
     /// Whether `commit` is known: it is of a replica that told its head, too.
     is_told: bool,
+    /// Whether it has all that it had then.
+    is_whole: bool,
     /// What it was in that term.
     role: ReplicaRole,
 }
@@ -31,8 +33,18 @@ impl Position {
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term: status.term,
             is_told: status.head_offset >= head.offset,
+            is_whole: status.head_offset <= head.offset,
             role: status.role,
         }
+    }
+
+    /// The term in which it led, and with what it began, if it has written nothing since.
+    pub(super) fn began(&self) -> Option<(Term, EntryId)> {
+        let is_as_it_was = self.is_whole && self.head.term < self.term;
+        // One that was fed by a snapshot had more than its log.
+        let is_all = self.has_log() || !self.has_told_its_commit();
+        let led = self.role == ReplicaRole::Leader && is_as_it_was && is_all;
+        led.then_some((self.term, self.head))
     }
 
     /// The last term in which it led or followed, if that was before it was fenced: somebody led

@@ -85,7 +85,11 @@ impl Promotion {
         // One that does not fit would be refused, and the leader with it; or keep another entry.
         let told = told.filter(|vote| fencing.can_follow(&winner, vote, memory));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
-        let told = without_parted(told.collect(), position.head(), quorum, memory);
+        let told = if memory.unexplained == 0 {
+            without_parted(told.collect(), position.head(), quorum, memory, cx)
+        } else {
+            told.collect()
+        };
         let fits = |head: EntryId| memory.led.fit(position.head(), head) == Fit::Fits;
         let told = spare(told, fits, quorum, memory.unexplained);
         let follower_maps = told
@@ -292,11 +296,13 @@ fn without_parted<'a>(
     leader: EntryId,
     quorum: usize,
     memory: &Memory,
+    cx: &ShardContext<'_>,
 ) -> Vec<(&'a Vote, EntryId)> {
     let (parted, mut others): (Vec<_>, Vec<_>) = told
         .into_iter()
         .partition(|(_, head)| memory.led.fit(leader, *head) == Fit::Parted);
-    if others.len() + 1 < quorum {
+    let there = others.iter().filter(|(vote, _)| !cx.is_away(&vote.server));
+    if there.count() + 1 < quorum {
         others.extend(parted);
     }
     others

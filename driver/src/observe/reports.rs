@@ -125,8 +125,9 @@ pub fn log_report(report: &Report) {
             namespace = &**namespace,
             shard = shard.0,
             data_server = &*server.0,
-            "A replica has another log than its leader, and can't be made to fit: what it has more \
-             was never acknowledged, and it is left out until its disk is emptied"
+            "A replica has another log than its leader, and is not known to fit: what it has more \
+             was never acknowledged, and it is left out while others are enough, or until its disk \
+             is emptied"
         ),
         Report::RoleChanged {
             tenure,

@@ -51,28 +51,30 @@ impl Beginnings {
                 kept.push(it);
             }
         }
+        // More would never fit.
+        kept.drain(..kept.len().saturating_sub(MOST));
         let bytes = |it: &Beginning| it.to_string().len() + 1;
         let mut all: usize = kept.iter().map(bytes).sum();
         while all > MOST {
-            let dropped = kept.remove(Self::first_implied(kept.iter()).unwrap_or(0));
+            let implied = Self::implied(&kept).next();
+            let dropped = kept.remove(implied.unwrap_or(0));
             all -= bytes(&dropped);
         }
         Self(kept)
     }
 
-    /// The first of those that may be dropped before what is older: of one term, with a log that ended
-    /// in the term before, as is taken to be so of every term between those that are kept. The last
-    /// ones are worth more: their offsets tell logs apart.
-    pub(crate) fn first_implied<'a>(
-        all: impl ExactSizeIterator<Item = &'a Beginning>,
-    ) -> Option<usize> {
+    /// Those that may be dropped before what is older: of one term, with a log that ended in the term
+    /// before, as is taken to be so of every term between those that are kept. Where the next one began
+    /// with an older log, the offset tells the two apart, and is worth more; so it is of the last ones.
+    pub(crate) fn implied(all: &[Beginning]) -> impl Iterator<Item = usize> + '_ {
         let old = all.len().saturating_sub(LAST);
-        let mut old = all.enumerate().take(old).skip(1);
-        let found = old.find(|(_, it)| {
-            let follows = |head: EntryId| head.term.next() == it.first;
-            it.first == it.last && it.head.is_some_and(follows)
-        });
-        found.map(|(index, _)| index)
+        let pairs = all.iter().zip(all.iter().skip(1));
+        let pairs = pairs.enumerate().take(old).skip(1);
+        pairs.filter_map(|(index, (it, next))| {
+            let goes_on = it.head.is_some_and(|head| head.term.next() == it.first);
+            let is_gone_on_from = next.head.is_some_and(|head| head.term >= it.first);
+            (it.first == it.last && goes_on && is_gone_on_from).then_some(index)
+        })
     }
 
     /// Somebody else has written the document: in its term anybody may have been told to lead. Where

@@ -214,6 +214,77 @@ fn a_log_that_has_parted_who_knows_where_is_taken_in_where_it_is_needed() {
 }
 
 #[test]
+fn a_log_that_has_parted_who_knows_where_is_taken_in_once_another_one_dies() {
+    let (mut world, gone) = elects_with_a_log_that_nothing_is_known_of(false);
+    let (led_by, call) = promotions(&world).remove(0);
+    let other = call.follower_maps.keys().next().unwrap().to_string();
+    world
+        .replicas
+        .insert(led_by, replica(3, ReplicaRole::Leader));
+    world.lose(&other, &LIFE);
+    world.run_for(60_000);
+    let added = calls_of_shard(&world)
+        .into_iter()
+        .filter_map(|(_, _, call)| match call {
+            Call::AddFollower(call) => Some(call.follower),
+            _ => None,
+        });
+    assert!(added.into_iter().any(|it| *it == *gone));
+}
+
+#[test]
+fn a_log_that_has_parted_who_knows_where_is_taken_in_where_the_others_can_not_follow() {
+    let (mut world, gone) = elects_with_a_log_that_nothing_is_known_of(false);
+    let (led_by, _) = promotions(&world).remove(0);
+    for server in ALL {
+        let call = (server.to_owned(), "BecomeLeader");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world.log.clear();
+    world.lose(&led_by, &["CheckHealth"]);
+    world.run_for(60_000);
+    let told = promotions(&world);
+    assert!(
+        told.iter()
+            .any(|(_, call)| call.follower_maps.contains_key(gone.as_str()))
+    );
+}
+
+/// The present leader has written nothing, so its log shows with what it began.
+#[test]
+fn of_a_leader_that_somebody_else_has_made_its_log_tells_with_what_it_began() {
+    let mut left = led_twice(28, 29);
+    left.world
+        .edit(SHARD, |shard| shard.beginnings = Beginnings::default());
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    let mut world = world.restarted();
+    write(&mut world, &led_by, &other, 29);
+    let fenced = replica(1, ReplicaRole::Fenced);
+    world.replicas.insert(gone.clone(), fenced);
+    world.heads.insert(gone, head(1, 31));
+    for server in [&led_by, &other] {
+        world.heads.insert(server.clone(), head(0, 29));
+    }
+    let refused = (led_by.clone(), "AddFollower");
+    world.failing.insert(refused, CallErrorKind::InvalidTerm);
+    start(&mut world);
+    world.run_for(30_000);
+    let elected = promotions(&world);
+    assert!(!elected.is_empty());
+    assert!(
+        elected.iter().all(|(server, _)| *server == led_by),
+        "{elected:?}"
+    );
+    let known = beginnings(&world);
+    assert!(known.starts_with("0-1@unknown 2-"), "{known}");
+}
+
+#[test]
 fn another_one_chosen_while_a_beginning_is_stored_is_told_to_lead_once_its_own_is() {
     let Left {
         mut world,

@@ -254,7 +254,9 @@ fn it_is_left_out_until_its_disk_is_emptied_also_once_its_leaders_log_ends_later
 fn assert_is_apart(world: &World, server: &str) {
     let name = server.split(':').next().unwrap();
     let left_out = world.log.iter().filter(|effect| match effect {
-        Effect::Report(Report::ReplicaLeftOut { server, .. }) => &*server.0 == name,
+        Effect::Report(Report::ReplicaLeftOut { shard, server, .. }) => {
+            *shard == SHARD && &*server.0 == name
+        }
         _ => false,
     });
     assert_eq!(left_out.count(), 1);
