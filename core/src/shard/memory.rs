@@ -104,15 +104,22 @@ impl Memory {
         leader.is_some_and(|leader| leader.id() == *server)
     }
 
-    /// Whether a majority of the ensemble runs without this server, and those that are left out.
+    /// Whether a majority of the ensemble runs without this server.
     pub(super) fn is_spared(&self, server: &ServerId, cx: &ShardContext<'_>) -> bool {
+        self.runs_without(cx, |id| id == server)
+    }
+
+    /// The same, where those that are left out don't count either.
+    pub(super) fn is_spared_beside(&self, server: &ServerId, cx: &ShardContext<'_>) -> bool {
+        self.runs_without(cx, |id| id == server || self.left_out.contains(id))
+    }
+
+    fn runs_without(&self, cx: &ShardContext<'_>, is_out: impl Fn(&ServerId) -> bool) -> bool {
         let Some(shard) = self.metadata(cx) else {
             return false;
         };
-        let others = shard.ensemble.iter().filter(|member| {
-            let id = member.id();
-            id != *server && !self.left_out.contains(&id)
-        });
+        let others = shard.ensemble.iter();
+        let others = others.filter(|member| !is_out(&member.id()));
         let running = others.filter(|member| cx.reach(member) == Reach::Running);
         running.count() > shard.ensemble.len() / 2
     }

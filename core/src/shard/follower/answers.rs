@@ -172,7 +172,7 @@ impl Follower {
             let id = self.identity.id();
             let is_left_out = match memory.fit(term, head) {
                 Fit::Differs => true,
-                Fit::Parted => memory.is_spared(&id, cx),
+                Fit::Parted => memory.is_spared_beside(&id, cx),
                 Fit::Fits | Fit::Refuses | Fit::Unknown => false,
             };
             if is_left_out {
