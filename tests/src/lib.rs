@@ -8,3 +8,4 @@ pub mod kubernetes;
 pub mod oxia;
 pub mod processes;
 pub mod sim;
+mod skipped;

@@ -1,13 +1,10 @@
 //! Three coordinators that keep their documents among themselves, on networks that lose what is sent
 //! one way, and on disks that take long, while somebody writes.
 #![cfg(target_os = "linux")]
-#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 use std::time::Duration;
 
-use stepdown_tests::coordinators::{
-    Coordinators, SlowDisk, Wires, Writer, can_be_slow, is_within, name,
-};
+use stepdown_tests::coordinators::{Coordinators, SlowDisk, Wires, Writer, can_be_slow, is_within};
 use stepdown_tests::fleet::Offices;
 use tokio::sync::Mutex;
 
@@ -33,19 +30,7 @@ async fn ended(mut them: Coordinators, writer: Writer) {
     writer.nothing_is_lost(&mut them).await;
     println!("{} numbers were written", writer.acknowledged());
     drop(writer);
-    for index in 0..COUNT {
-        them.end(index).await;
-    }
-    let logs: Vec<_> = (0..COUNT)
-        .map(|index| (name(index), them.log_file(index)))
-        .collect();
-    let logs = logs
-        .iter()
-        .map(|(name, log)| (name.as_str(), log.as_path()));
-    let count = Offices::default()
-        .check(logs)
-        .expect("never two in office at once");
-    println!("{count} times in office, never two at once");
+    them.end_all(&Offices::default()).await;
 }
 
 /// Who does not hear whom.

@@ -25,6 +25,7 @@ use stepdown_wire::raft::StatusResponse;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::fleet::Offices;
 use crate::processes::stepdown;
 
 /// How long anything may take before it counts as hung. Nothing waits for it otherwise.
@@ -134,6 +135,21 @@ impl Coordinators {
             sleep(LOOK).await;
         };
         assert!(status.success(), "{status}:\n{}", self.log(index));
+    }
+
+    /// Ends all in order, and says how often one was in office. Fails if two were at once.
+    pub async fn end_all(mut self, offices: &Offices) -> usize {
+        for index in 0..self.started.len() {
+            self.end(index).await;
+        }
+        let logs = (0..self.started.len()).map(|index| (name(index), self.log_file(index)));
+        let logs: Vec<_> = logs.collect();
+        let logs = logs
+            .iter()
+            .map(|(name, log)| (name.as_str(), log.as_path()));
+        let count = offices.check(logs).expect("never two in office at once");
+        println!("{count} times in office, never two at once");
+        count
     }
 
     /// Starts one again that was killed, or has ended.

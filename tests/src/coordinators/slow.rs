@@ -1,8 +1,10 @@
 //! Disks whose every sync takes longer, by `strace`, which holds each of them up.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use crate::skipped::say_skipped;
 
 const SYNCS: &str = "fsync,fdatasync";
 
@@ -25,13 +27,10 @@ pub fn can_be_slow() -> bool {
     let _ = probe.kill();
     let _ = probe.wait();
     if !can {
-        let line = "*".repeat(72);
-        let text = format!(
-            "{line}\n  Coordinators on slow disks are SKIPPED, NOT TESTED: it needs strace, and\n  \
-             somebody who may trace others' processes\n{line}\n"
+        say_skipped(
+            "Coordinators on slow disks are SKIPPED, NOT TESTED: it needs strace, and\n  somebody \
+             who may trace others' processes",
         );
-        // Nobody reads standard error then.
-        let _ = io::stderr().write_all(text.as_bytes());
     }
     can
 }

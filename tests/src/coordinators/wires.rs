@@ -6,12 +6,13 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::processes::stepdown;
+use crate::skipped::say_skipped;
 
 /// Set in a test that was run again.
 const WITHIN: &str = "STEPDOWN_WITHIN_NAMESPACE";
@@ -35,13 +36,10 @@ pub fn is_within(test: &str) -> bool {
         return true;
     }
     let Some(unshare) = unshare() else {
-        let line = "*".repeat(72);
-        let text = format!(
-            "{line}\n  Coordinators whose network is cut one way are SKIPPED, NOT TESTED:\n  it needs \
-             root (or unprivileged namespaces), unshare, nsenter and ip (iproute2)\n{line}\n"
+        say_skipped(
+            "Coordinators whose network is cut one way are SKIPPED, NOT TESTED:\n  it needs root (or \
+             unprivileged namespaces), unshare, nsenter and ip (iproute2)",
         );
-        // Nobody reads standard error then.
-        let _ = io::stderr().write_all(text.as_bytes());
         return false;
     };
     let own = env::current_exe().expect("a test knows its own file");
@@ -217,8 +215,7 @@ fn ip(pid: u32, commands: &str) {
         .stdin(Stdio::piped())
         .spawn()
         .expect("it can be run: is_within has looked");
-    let stdin = child.stdin.take().expect("it is piped");
-    let mut stdin = stdin;
+    let mut stdin = child.stdin.take().expect("it is piped");
     stdin.write_all(commands.as_bytes()).expect("it reads all");
     drop(stdin);
     let status = child.wait().expect("it was started");

@@ -2,8 +2,9 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::PathBuf;
+
+use crate::skipped::say_skipped;
 
 /// `etcd` and `kube-apiserver`.
 #[derive(Clone, Debug)]
@@ -30,11 +31,9 @@ impl Programs {
         if env::var_os("STEPDOWN_KUBE").is_some_and(|it| it == "required") {
             panic!("STEPDOWN_KUBE=required, but {missing}");
         }
-        let line = "*".repeat(72);
-        let text =
-            format!("{line}\n  A Kubernetes test is SKIPPED, NOT TESTED: {missing}\n{line}\n");
-        // Nobody reads standard error then.
-        let _ = io::stderr().write_all(text.as_bytes());
+        say_skipped(&format!(
+            "A Kubernetes test is SKIPPED, NOT TESTED: {missing}"
+        ));
         None
     }
 }

@@ -17,7 +17,6 @@ mod switch;
 mod trouble;
 
 use std::env;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 pub use coordinator::OxiaCoordinator;
@@ -30,17 +29,14 @@ pub use probe::Probe;
 pub use server::OxiaServer;
 pub use switch::Cost;
 
+use crate::skipped::say_skipped;
+
 /// Upstream's program (`OXIA_BIN`). Without one this says so, past the test harness that keeps what
 /// a good test prints.
 pub fn oxia() -> Option<PathBuf> {
     let path = env::var_os("OXIA_BIN").map(PathBuf::from);
     if path.is_none() {
-        let line = "*".repeat(72);
-        let text = format!(
-            "{line}\n  A test with upstream's program is SKIPPED, NOT TESTED: set OXIA_BIN\n{line}\n"
-        );
-        // Nobody reads standard error then.
-        let _ = io::stderr().write_all(text.as_bytes());
+        say_skipped("A test with upstream's program is SKIPPED, NOT TESTED: set OXIA_BIN");
     }
     path
 }

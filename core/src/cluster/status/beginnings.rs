@@ -106,11 +106,9 @@ impl Beginnings {
 impl Beginning {
     fn can_follow(&self, before: Option<&Self>) -> bool {
         let is_later = before.is_none_or(|before| before.last < self.first);
-        let is_head = self.head.is_none_or(|head| {
-            let EntryId { term, offset } = head;
-            let is_entry = term >= Term(0) && offset >= 0 && term < self.first;
-            is_entry || head == EntryId::NONE
-        });
+        let is_head = self
+            .head
+            .is_none_or(|head| head.is_of_a_log_before(self.first));
         is_later && Term(0) <= self.first && self.first <= self.last && is_head
     }
 }

@@ -3,14 +3,15 @@
 
 use super::forgetting::{blocked, term};
 use super::late::speak;
-use super::left::{Left, back, led_once, led_twice, told_and_unheard, write, write_in_its_term};
-use super::{
-    ALL, LIFE, SHARD, calls_of_shard, head, leader, new_cluster, promotions, replica, start,
+use super::left::{
+    Left, assert_is_apart, back, is_added, led_once, led_twice, told_and_unheard, write,
+    write_in_its_term,
 };
+use super::{ALL, LIFE, SHARD, head, leader, new_cluster, promotions, replica, start};
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole};
 use crate::cluster::{Beginnings, ShardStatus};
 use crate::scripted::World;
-use crate::{Effect, Report, Term};
+use crate::{Effect, Term};
 
 fn beginnings(world: &World) -> String {
     let (_, document) = world.stored.as_ref().unwrap();
@@ -56,8 +57,8 @@ fn with_what_a_leader_begins_is_stored_before_it_is_told_to_lead_unless_it_is_of
     );
 }
 
-/// Who leads is gone, the one with the log that it left is back, and another coordinator elects.
-fn elected_by_another(left: Left, tail: i64) -> World {
+/// Another coordinator is to start; the one with the log that was left is back, with this end.
+fn handed_over(left: Left, tail: i64) -> Left {
     let Left {
         world,
         gone,
@@ -72,6 +73,19 @@ fn elected_by_another(left: Left, tail: i64) -> World {
     for server in [&led_by, &other] {
         world.heads.insert(server.clone(), head(0, 29));
     }
+    Left {
+        world,
+        gone,
+        led_by,
+        other,
+    }
+}
+
+/// Who leads is gone, and another coordinator elects.
+fn elected_by_another(left: Left, tail: i64) -> World {
+    let Left {
+        mut world, led_by, ..
+    } = handed_over(left, tail);
     elect_without(&mut world, &led_by);
     world
 }
@@ -155,67 +169,59 @@ fn what_is_known_of_a_new_shard_outlives_a_first_attempt_that_fails() {
     assert_eq!(beginnings(&world), "0@none");
 }
 
-/// Somebody else has made the leader of term 1, and a coordinator elects that comes after.
-fn elects_with_a_log_that_nothing_is_known_of(away: bool) -> (World, String) {
+/// Somebody else has made the leader of term 1, and a coordinator is to elect that comes after.
+fn parted() -> Left {
     let mut left = led_twice(28, 29);
     left.world.edit(SHARD, |shard| {
         shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
         shard.status = ShardStatus::Election;
         shard.leader = None;
     });
-    let Left {
-        world,
-        gone,
-        led_by,
-        other,
-    } = left;
-    let mut world = world.restarted();
-    for server in [&gone, &led_by, &other] {
+    left.world = left.world.restarted();
+    for server in [&left.gone, &left.led_by, &left.other] {
         let fenced = replica(2, ReplicaRole::Fenced);
-        world.replicas.insert(server.clone(), fenced);
-        world.heads.insert(server.clone(), head(2, 30));
+        left.world.replicas.insert(server.clone(), fenced);
+        left.world.heads.insert(server.clone(), head(2, 30));
     }
-    world.heads.insert(gone.clone(), head(1, 31));
-    if away {
-        elect_without(&mut world, &other);
-    } else {
-        start(&mut world);
-        world.run_for(30_000);
-    }
+    left.world.heads.insert(left.gone.clone(), head(1, 31));
+    left
+}
+
+fn elected_with_parted() -> (World, String) {
+    let Left {
+        mut world, gone, ..
+    } = parted();
+    start(&mut world);
+    world.run_for(10_000);
     (world, gone)
 }
 
 #[test]
 fn a_log_that_has_parted_who_knows_where_is_left_out_where_others_are_enough() {
-    let (world, gone) = elects_with_a_log_that_nothing_is_known_of(false);
+    let (world, gone) = elected_with_parted();
     let (_, call) = promotions(&world).remove(0);
     assert_eq!(call.follower_maps.len(), 1);
     assert!(!call.follower_maps.contains_key(gone.as_str()));
-    let is_left_out = |effect: &Effect| match effect {
-        Effect::Report(Report::ReplicaLeftOut { shard, server, .. }) => {
-            *shard == SHARD && gone.starts_with(&*server.0)
-        }
-        _ => false,
-    };
-    assert!(world.log.iter().any(is_left_out));
-    let is_added = |call: &(&str, String, Call)| call.0 == "AddFollower" && call.1 != gone;
-    assert!(
-        calls_of_shard(&world)
-            .iter()
-            .all(|call| call.0 != "AddFollower" || is_added(call))
-    );
+    assert_is_apart(&world, &gone);
+    assert!(!is_added(&world, &gone));
 }
 
 #[test]
 fn a_log_that_has_parted_who_knows_where_is_taken_in_where_it_is_needed() {
-    let (world, gone) = elects_with_a_log_that_nothing_is_known_of(true);
+    let Left {
+        mut world,
+        gone,
+        other,
+        ..
+    } = parted();
+    elect_without(&mut world, &other);
     let (_, call) = promotions(&world).remove(0);
     assert!(call.follower_maps.contains_key(gone.as_str()));
 }
 
 #[test]
 fn a_log_that_has_parted_who_knows_where_is_taken_in_once_another_one_dies() {
-    let (mut world, gone) = elects_with_a_log_that_nothing_is_known_of(false);
+    let (mut world, gone) = elected_with_parted();
     let (led_by, call) = promotions(&world).remove(0);
     let other = call.follower_maps.keys().next().unwrap().to_string();
     world
@@ -223,25 +229,19 @@ fn a_log_that_has_parted_who_knows_where_is_taken_in_once_another_one_dies() {
         .insert(led_by, replica(3, ReplicaRole::Leader));
     world.lose(&other, &LIFE);
     world.run_for(60_000);
-    let added = calls_of_shard(&world)
-        .into_iter()
-        .filter_map(|(_, _, call)| match call {
-            Call::AddFollower(call) => Some(call.follower),
-            _ => None,
-        });
-    assert!(added.into_iter().any(|it| *it == *gone));
+    assert!(is_added(&world, &gone));
 }
 
 #[test]
 fn a_log_that_has_parted_who_knows_where_is_taken_in_where_the_others_can_not_follow() {
-    let (mut world, gone) = elects_with_a_log_that_nothing_is_known_of(false);
-    let (led_by, _) = promotions(&world).remove(0);
+    let Left {
+        mut world, gone, ..
+    } = parted();
     for server in ALL {
         let call = (server.to_owned(), "BecomeLeader");
         world.failing.insert(call, CallErrorKind::TimedOut);
     }
-    world.log.clear();
-    world.lose(&led_by, &["CheckHealth"]);
+    start(&mut world);
     world.run_for(60_000);
     let told = promotions(&world);
     assert!(
@@ -257,19 +257,8 @@ fn of_a_leader_that_somebody_else_has_made_its_log_tells_with_what_it_began() {
     left.world
         .edit(SHARD, |shard| shard.beginnings = Beginnings::default());
     let Left {
-        world,
-        gone,
-        led_by,
-        other,
-    } = left;
-    let mut world = world.restarted();
-    write(&mut world, &led_by, &other, 29);
-    let fenced = replica(1, ReplicaRole::Fenced);
-    world.replicas.insert(gone.clone(), fenced);
-    world.heads.insert(gone, head(1, 31));
-    for server in [&led_by, &other] {
-        world.heads.insert(server.clone(), head(0, 29));
-    }
+        mut world, led_by, ..
+    } = handed_over(left, 31);
     let refused = (led_by.clone(), "AddFollower");
     world.failing.insert(refused, CallErrorKind::InvalidTerm);
     start(&mut world);

@@ -251,7 +251,7 @@ fn it_is_left_out_until_its_disk_is_emptied_also_once_its_leaders_log_ends_later
     assert!(is_added(&world, &gone));
 }
 
-fn assert_is_apart(world: &World, server: &str) {
+pub(super) fn assert_is_apart(world: &World, server: &str) {
     let name = server.split(':').next().unwrap();
     let left_out = world.log.iter().filter(|effect| match effect {
         Effect::Report(Report::ReplicaLeftOut { shard, server, .. }) => {
@@ -262,7 +262,7 @@ fn assert_is_apart(world: &World, server: &str) {
     assert_eq!(left_out.count(), 1);
 }
 
-fn is_added(world: &World, server: &str) -> bool {
+pub(super) fn is_added(world: &World, server: &str) -> bool {
     world.log.iter().any(|effect| match effect {
         Effect::Call {
             call: Call::AddFollower(call),
