@@ -465,7 +465,7 @@ impl Fencing {
     pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
         let mut led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
         let is_latest = !led_in.any(|led_in| memory.was_led_by_others(led_in));
-        let is_left = memory.is_left(vote.position.head(), vote.position.offset());
+        let is_left = memory.is_left(vote.position.head(), vote.position.commit());
         is_left && is_latest && !self.recall.is_new()
     }
 

@@ -283,15 +283,14 @@ impl Memory {
         is_later && (term > self.led_in.max(self.promoted) || self.led.is_unknown(term))
     }
 
-    /// Whether a log that ends like this, of a replica that has no more than up to `offset`, lacks
-    /// what the last leader has committed, or began with. What it has more was never acknowledged:
-    /// else that leader would have had it.
-    pub(super) fn is_left(&self, head: EntryId, offset: i64) -> bool {
-        let lacks = head.term < self.led_in && offset < self.committed;
-        lacks
-            || self
-                .last
-                .is_some_and(|last| self.led.is_left_by(head, last))
+    /// Whether a log that ends like this, of a replica that is known to have what is committed up to
+    /// `commit`, lacks what the last leader has committed, or began with. What it has more was never
+    /// acknowledged: else that leader would have had it.
+    pub(super) fn is_left(&self, head: EntryId, commit: i64) -> bool {
+        let lacks = head.term < self.led_in && head.offset.max(commit) < self.committed;
+        // If that leader led, then all that it began with is committed.
+        let last = self.last.filter(|(_, began)| commit < began.offset);
+        lacks || last.is_some_and(|last| self.led.is_left_by(head, last))
     }
 
     /// Whether a log that ends like this becomes a part of the present leader's, if that takes it in

@@ -68,6 +68,11 @@ impl Position {
         self.commit >= 0
     }
 
+    /// Up to where it is known to have what is committed, or -1.
+    pub(super) fn commit(&self) -> i64 {
+        self.commit
+    }
+
     /// Whether it is known to have what is committed up to here.
     pub(super) fn has_committed(&self, offset: i64) -> bool {
         self.commit >= offset

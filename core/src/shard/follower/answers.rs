@@ -222,7 +222,7 @@ impl Follower {
                     memory.leave_out(&self.identity.id(), cx);
                     return Meaning::VerifyLeader;
                 }
-                let lacks = head.offset < committed || memory.is_left(head, head.offset);
+                let lacks = head.offset < committed || memory.is_left(head, -1);
                 let is_made_here = memory.has_made_a_leader;
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
                 if lacks && waits && memory.ends_at <= memory.ended_at_first {

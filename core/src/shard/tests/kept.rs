@@ -7,8 +7,9 @@ use super::left::{
     Left, assert_is_apart, back, is_added, led_once, led_twice, told_and_unheard, write,
     write_in_its_term,
 };
+use super::turns::FIVE;
 use super::{ALL, LIFE, SHARD, head, leader, new_cluster, promotions, replica, start};
-use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole};
+use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::{Beginnings, ShardStatus};
 use crate::scripted::World;
 use crate::{Effect, Term};
@@ -156,6 +157,42 @@ fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_
     assert_eq!(promotions(&world)[0].0, gone);
 }
 
+/// One was told to lead in term 3, and nobody has followed; the leader of term 2 has committed all that
+/// that one began with.
+#[test]
+fn a_log_in_which_all_is_committed_that_another_one_began_with_has_not_left_its_log() {
+    let mut left = led_twice(28, 29);
+    left.world.edit(SHARD, |shard| {
+        shard.beginnings = "0-2@unknown 3@1/30".parse().unwrap();
+        shard.status = ShardStatus::Election;
+        shard.term = Term(3);
+        shard.leader = None;
+    });
+    let Left {
+        world,
+        gone,
+        led_by,
+        other,
+    } = left;
+    let mut world = world.restarted();
+    for (server, ended, commit) in [
+        (&led_by, head(2, 31), 30),
+        (&gone, head(1, 30), 30),
+        (&other, head(0, 28), 28),
+    ] {
+        let fenced = ReplicaStatus {
+            head_offset: ended.offset,
+            commit_offset: commit,
+            ..replica(3, ReplicaRole::Fenced)
+        };
+        world.replicas.insert(server.clone(), fenced);
+        world.heads.insert(server.clone(), ended);
+    }
+    start(&mut world);
+    world.run_for(10_000);
+    assert_eq!(promotions(&world)[0].0, led_by);
+}
+
 #[test]
 fn what_is_known_of_a_new_shard_outlives_a_first_attempt_that_fails() {
     let mut world = new_cluster();
@@ -230,6 +267,71 @@ fn a_log_that_has_parted_who_knows_where_is_taken_in_once_another_one_dies() {
     world.lose(&other, &LIFE);
     world.run_for(60_000);
     assert!(is_added(&world, &gone));
+}
+
+#[test]
+fn a_log_that_has_parted_who_knows_where_is_needed_where_another_voter_has_gone_away() {
+    let Left {
+        mut world,
+        gone,
+        led_by,
+        other,
+    } = parted();
+    world.edit(SHARD, |shard| shard.term = Term(3));
+    world.heads.insert(other.clone(), head(2, 29));
+    world.silent.insert((gone.clone(), "NewTerm"));
+    start(&mut world);
+    world.run_for(20);
+    // The other one goes while it is stored with what the chosen one begins.
+    world.hold_stores = true;
+    speak(&mut world, &gone, "NewTerm");
+    assert_eq!((world.held.len(), promotions(&world).len()), (1, 0));
+    for call in LIFE {
+        let away = (other.clone(), call);
+        world.failing.insert(away, CallErrorKind::Unreachable);
+    }
+    world.break_watch(&other);
+    world.run_for(5_000);
+    world.release();
+    let (chosen, call) = promotions(&world).remove(0);
+    assert_eq!(chosen, led_by);
+    assert!(call.follower_maps.contains_key(gone.as_str()));
+}
+
+#[test]
+fn two_logs_that_have_parted_do_not_excuse_each_other_once_another_one_dies() {
+    let mut world = World::new();
+    world.configure(Some(FIVE));
+    world.settle();
+    world.run_for(3_000);
+    world.edit(SHARD, |shard| {
+        shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
+        shard.status = ShardStatus::Election;
+        shard.term = Term(2);
+        shard.leader = None;
+    });
+    let mut world = world.restarted();
+    let (parted, whole) = (["s1:6649", "s2:6649"], ["s3:6649", "s4:6649", "s5:6649"]);
+    let heads = parted.map(|it| (it, head(1, 31))).into_iter();
+    for (server, head) in heads.chain(whole.map(|it| (it, head(2, 30)))) {
+        let fenced = replica(2, ReplicaRole::Fenced);
+        world.replicas.insert(server.to_owned(), fenced);
+        world.heads.insert(server.to_owned(), head);
+    }
+    start(&mut world);
+    world.run_for(10_000);
+    let (led_by, call) = promotions(&world).remove(0);
+    assert_eq!(call.follower_maps.len(), 2);
+    for server in parted {
+        assert!(!is_added(&world, server));
+    }
+    let other = call.follower_maps.keys().next().unwrap().to_string();
+    world
+        .replicas
+        .insert(led_by, replica(3, ReplicaRole::Leader));
+    world.lose(&other, &LIFE);
+    world.run_for(60_000);
+    assert!(parted.iter().any(|server| is_added(&world, server)));
 }
 
 #[test]

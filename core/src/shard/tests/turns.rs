@@ -113,7 +113,7 @@ fn a_follower_that_goes_away_while_it_is_taken_in_is_not_in_sync() {
     assert_eq!(in_sync(&world).last(), Some(&(2, 3)));
 }
 
-const FIVE: &str = "
+pub(super) const FIVE: &str = "
 namespaces:
   - name: default
     initialShardCount: 1
