@@ -209,7 +209,8 @@ impl Fencing {
             }
             Ok(Answer::Fenced(head)) => {
                 let fed = memory.fed.get(&server.id()).copied();
-                let position = Position::new(status, head, fed);
+                let began = memory.led.at_least(status.term);
+                let position = Position::new(status, head, fed, began);
                 if position.has_log() {
                     memory.fed.remove(&server.id());
                 }

@@ -227,6 +227,15 @@ impl Led {
         }
     }
 
+    /// The same, or with what one before began, from whose log every one since went on.
+    pub(super) fn at_least(&self, term: Term) -> Option<EntryId> {
+        match self.began(term) {
+            Began::With(head) => Some(head),
+            Began::InTheTermBefore { known } => self.of(known),
+            Began::Unknown => None,
+        }
+    }
+
     fn began(&self, term: Term) -> Began {
         let run = self.runs.iter().rev().find(|run| run.began.first <= term);
         match run.map(|run| run.began) {

@@ -23,11 +23,20 @@ pub(super) struct Position {
     is_whole: bool,
     /// What it was in that term.
     role: ReplicaRole,
+    /// With what the leader of its term began, if that is known, or one before from whose log every
+    /// one since went on.
+    began: Option<EntryId>,
 }
 
 impl Position {
-    /// Of a voter that is known, from elsewhere, to have what is committed up to `fed`.
-    pub(super) fn new(status: ReplicaStatus, head: EntryId, fed: Option<i64>) -> Self {
+    /// Of a voter that is known, from elsewhere, to have what is committed up to `fed`, and with what
+    /// the leader of its term began.
+    pub(super) fn new(
+        status: ReplicaStatus,
+        head: EntryId,
+        fed: Option<i64>,
+        began: Option<EntryId>,
+    ) -> Self {
         Self {
             head,
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
@@ -35,6 +44,7 @@ impl Position {
             is_told: status.head_offset >= head.offset,
             is_whole: status.head_offset <= head.offset,
             role: status.role,
+            began,
         }
     }
 
@@ -99,9 +109,14 @@ impl Position {
     }
 
     /// Whether its log was written by a leader that had everything that the other, which has no
-    /// log, has: a leader of the other's term, or of a later one.
+    /// log, has: a leader of the other's term, or of a later one. Or it has no less of the log with
+    /// which the other's leader began than the other has.
     fn continues(&self, other: &Self) -> bool {
-        self.head.offset >= other.commit && self.head.term >= other.term
+        let is_later = self.head.term >= other.term;
+        let is_begun = other
+            .began
+            .is_some_and(|began| began.term == self.head.term && began.offset >= other.commit);
+        self.head.offset >= other.commit && (is_later || is_begun)
     }
 
     /// Whether it may lead. A server whose database goes further than its log, which is empty since
@@ -146,7 +161,19 @@ mod tests {
             term: Term(head.0),
             offset: head.1,
         };
-        Position::new(status, head, None)
+        Position::new(status, head, None, None)
+    }
+
+    /// The same, fed by a leader that began with this log.
+    fn fed(commit: i64, term: i64, began: (i64, i64)) -> Position {
+        let began = EntryId {
+            term: Term(began.0),
+            offset: began.1,
+        };
+        Position {
+            began: Some(began),
+            ..at(NO_LOG, commit, term)
+        }
     }
 
     const NO_LOG: (i64, i64) = (-1, -1);
@@ -194,6 +221,36 @@ mod tests {
                 false,
             ),
             ("shorter log", at((2, 29), 29, 2), at(NO_LOG, 30, 2), false),
+            (
+                "log with which the leader began",
+                at((1, 40), -1, 2),
+                fed(40, 2, (1, 40)),
+                true,
+            ),
+            (
+                "part of the log with which the leader began",
+                at((1, 30), -1, 2),
+                fed(30, 2, (1, 40)),
+                true,
+            ),
+            (
+                "less of it than that",
+                at((1, 29), -1, 2),
+                fed(30, 2, (1, 40)),
+                false,
+            ),
+            (
+                "longer log than the one with which the leader began",
+                at((1, 50), -1, 2),
+                fed(41, 2, (1, 40)),
+                false,
+            ),
+            (
+                "log of another term than the one with which the leader began",
+                at((1, 50), -1, 3),
+                fed(40, 3, (0, 40)),
+                false,
+            ),
             (
                 "log over nothing known",
                 at((0, 0), -1, 0),

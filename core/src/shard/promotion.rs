@@ -399,6 +399,7 @@ mod tests {
                 },
                 head(offset),
                 None,
+                None,
             ),
         };
         let votes: Vec<Vote> = (0..followers).map(vote).collect();

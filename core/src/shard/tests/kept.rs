@@ -193,6 +193,45 @@ fn a_log_in_which_all_is_committed_that_another_one_began_with_has_not_left_its_
     assert_eq!(promotions(&world)[0].0, led_by);
 }
 
+/// Nothing is written, the disks of both followers were replaced, one after the other, and their leader
+/// fed them by snapshots. It is restarted, and does not know what is committed.
+#[test]
+fn a_leader_that_fed_all_others_by_snapshots_is_elected_again_with_what_it_began() {
+    for status in [ShardStatus::SteadyState, ShardStatus::Election] {
+        let Left {
+            mut world,
+            gone,
+            led_by,
+            other,
+        } = led_twice(28, 29);
+        world.edit(SHARD, |shard| {
+            if status == ShardStatus::Election {
+                // Nobody could be elected before.
+                (shard.status, shard.term, shard.leader) = (status, Term(3), None);
+            }
+        });
+        let mut world = world.restarted();
+        let fenced = replica(2, ReplicaRole::Fenced);
+        world.replicas.insert(led_by.clone(), fenced);
+        world.heads.insert(led_by.clone(), head(0, 29));
+        for server in [&gone, &other] {
+            let fed = ReplicaStatus {
+                head_offset: 29,
+                commit_offset: 29,
+                ..replica(2, ReplicaRole::Follower)
+            };
+            world.replicas.insert(server.clone(), fed);
+            world.heads.insert(server.clone(), EntryId::NONE);
+        }
+        start(&mut world);
+        world.run_for(10_000);
+        let (chosen, call) = promotions(&world).remove(0);
+        assert_eq!(chosen, led_by);
+        let told: Vec<_> = call.follower_maps.into_values().collect();
+        assert_eq!(told, [head(0, 29), head(0, 29)]);
+    }
+}
+
 #[test]
 fn what_is_known_of_a_new_shard_outlives_a_first_attempt_that_fails() {
     let mut world = new_cluster();
