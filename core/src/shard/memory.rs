@@ -54,6 +54,8 @@ pub(super) struct Memory {
     pub(super) undecided: BTreeSet<ServerId>,
     /// How often in a row the chosen one could not lead, for a reason that it did not tell.
     pub(super) unexplained: usize,
+    /// Of whom the first of those was told.
+    pub(super) told_first: BTreeSet<ServerId>,
     /// How often each was chosen, and could not lead, since somebody led.
     pub(super) failed: BTreeMap<ServerId, usize>,
     /// The followers of which was told that only an election without them could bring them back.
@@ -85,6 +87,7 @@ impl Memory {
             promoted: Term::NEVER,
             undecided: BTreeSet::new(),
             unexplained: 0,
+            told_first: BTreeSet::new(),
             failed: BTreeMap::new(),
             stuck: BTreeSet::new(),
             left_out: BTreeSet::new(),

@@ -91,7 +91,12 @@ impl Promotion {
             told.collect()
         };
         let fits = |head: EntryId| memory.led.fit(position.head(), head) == Fit::Fits;
-        let told = spare(told, fits, quorum, memory.unexplained);
+        let is_suspect = |server: &ServerId| memory.told_first.contains(server);
+        let told = spare(told, fits, is_suspect, quorum, memory.unexplained);
+        if memory.unexplained == 0 {
+            let told = told.iter().map(|(vote, _)| vote.server.id());
+            memory.told_first = told.collect();
+        }
         let follower_maps = told
             .iter()
             .map(|(vote, head)| (vote.server.internal.clone(), *head))
@@ -311,16 +316,18 @@ fn without_parted<'a>(
 /// The followers that the chosen one is told of: all, unless it could not lead before for a reason
 /// that it did not tell. A log that can't be truncated to fit its own, or a server that it can't reach,
 /// is such a reason, and may remain one in every term. So those that are not known to fit are left out,
-/// every other time; then one of all, another one each time, the least head first; and then two of them.
-/// Always where the others are enough.
+/// every other time; then one of all, another one each time, first those of which the first one that
+/// could not lead was told, the least head first; and then two of them. Always where the others are
+/// enough.
 fn spare(
     mut told: Vec<(&Vote, EntryId)>,
     fits: impl Fn(EntryId) -> bool,
+    is_suspect: impl Fn(&ServerId) -> bool,
     quorum: usize,
     failures: usize,
 ) -> Vec<(&Vote, EntryId)> {
     let enough = quorum.saturating_sub(1);
-    told.sort_by_key(|(_, head)| *head);
+    told.sort_by_key(|(vote, head)| (!is_suspect(&vote.server.id()), *head));
     let count = told.len();
     let doubtful = (0..count).filter(|it| told.get(*it).is_some_and(|(_, head)| !fits(*head)));
     let doubtful: Vec<usize> = doubtful.collect();
@@ -379,7 +386,16 @@ mod tests {
     /// The followers, by their heads, that are left out after so many failures, if all are known to fit
     /// from this one on.
     fn spared_of(followers: i64, fit: i64, quorum: usize, failures: usize) -> Vec<i64> {
-        let address: Arc<str> = Arc::from("s:1");
+        spared_with(followers, fit, &|_| true, quorum, failures)
+    }
+
+    fn spared_with(
+        followers: i64,
+        fit: i64,
+        is_suspect: &dyn Fn(&ServerId) -> bool,
+        quorum: usize,
+        failures: usize,
+    ) -> Vec<i64> {
         let head = |offset| EntryId {
             term: Term(0),
             offset,
@@ -387,8 +403,8 @@ mod tests {
         let vote = |offset| Vote {
             server: DataServerIdentity {
                 name: None,
-                public: address.clone(),
-                internal: address.clone(),
+                public: Arc::from("s:1"),
+                internal: Arc::from(format!("s{offset}:1")),
             },
             position: Position::new(
                 ReplicaStatus {
@@ -405,7 +421,7 @@ mod tests {
         let votes: Vec<Vote> = (0..followers).map(vote).collect();
         let told = votes.iter().map(|vote| (vote, vote.position.head()));
         let fits = |head: EntryId| head.offset >= fit;
-        let told = spare(told.rev().collect(), fits, quorum, failures);
+        let told = spare(told.rev().collect(), fits, is_suspect, quorum, failures);
         let told: BTreeSet<i64> = told.iter().map(|(_, head)| head.offset).collect();
         (0..followers).filter(|it| !told.contains(it)).collect()
     }
@@ -423,6 +439,20 @@ mod tests {
         );
         // The others are not enough.
         assert_eq!(spared_of(4, 3, 3, 1), [0]);
+    }
+
+    #[test]
+    fn those_of_which_the_first_one_was_told_are_spared_before_others() {
+        let is_suspect = |server: &ServerId| {
+            [2, 3]
+                .map(|it| format!("s{it}:1"))
+                .contains(&server.to_string())
+        };
+        let each = (1..=5).map(|failures| spared_with(4, 0, &is_suspect, 3, failures));
+        assert_eq!(
+            Vec::from_iter(each),
+            [vec![2], vec![3], vec![0], vec![1], vec![2, 3]]
+        );
     }
 
     #[test]

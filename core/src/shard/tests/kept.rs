@@ -391,6 +391,39 @@ fn a_log_that_has_parted_who_knows_where_is_taken_in_where_the_others_can_not_fo
     );
 }
 
+/// Nothing is known of the logs, and one member does not vote in time the first time.
+#[test]
+fn of_who_did_not_vote_when_nobody_could_lead_the_next_one_is_told_first() {
+    let Left {
+        mut world,
+        gone,
+        other,
+        ..
+    } = parted();
+    world.edit(SHARD, |shard| {
+        shard.beginnings = "0-2@unknown".parse().unwrap();
+    });
+    world.heads.insert(gone.clone(), head(0, 28));
+    world.heads.insert(other.clone(), head(1, 29));
+    world.silent.insert((gone.clone(), "NewTerm"));
+    for server in ALL {
+        let call = (server.to_owned(), "BecomeLeader");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    start(&mut world);
+    while promotions(&world).is_empty() {
+        world.run_for(10);
+    }
+    world.silent.clear();
+    while promotions(&world).len() < 2 {
+        world.run_for(10);
+    }
+    let told = promotions(&world);
+    let told = told.iter().map(|(_, call)| call.follower_maps.keys());
+    let told: Vec<Vec<&str>> = told.map(|it| it.map(|it| &**it).collect()).collect();
+    assert_eq!(told, [[other.as_str()], [gone.as_str()]]);
+}
+
 /// The present leader has written nothing, so its log shows with what it began.
 #[test]
 fn of_a_leader_that_somebody_else_has_made_its_log_tells_with_what_it_began() {

@@ -19,7 +19,7 @@ const SETTLES: Duration = Duration::from_secs(40);
 const RECOVERS: Duration = Duration::from_secs(20);
 const LED: Duration = Duration::from_secs(60);
 /// A leader tries a follower again after up to a minute, and one that does not come nearer is
-/// brought back by an election after a minute and a half.
+/// brought back by an election after a minute and a half, by its coordinator's clock.
 const COMMITTED: Duration = Duration::from_secs(200);
 
 /// Since when what ought not to last has lasted.
@@ -143,7 +143,9 @@ impl World<'_> {
                 }
             })
             .or_insert((head, now));
-        if now.since(since) > COMMITTED {
+        let clocks = self.hosts.iter().map(|host| host.clock);
+        let longest = clocks.map(|clock| clock.stretch(COMMITTED)).max();
+        if longest.is_some_and(|longest| now.since(since) > longest) {
             return Err(self.violation(
                 "L11",
                 format!(

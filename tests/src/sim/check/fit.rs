@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use stepdown_core::call::EntryId;
+use stepdown_core::cluster::DataServerIdentity;
 use stepdown_core::{ServerId, ShardId, Term};
 use stepdown_sandbox::replica::Log;
 
@@ -74,11 +75,15 @@ impl World<'_> {
         });
         let Some(shard) = shard else { return Ok(()) };
         let member = shard.ensemble.iter().find(|it| it.id() == *server);
-        let Some((member, leader)) = member.zip(shard.leader.as_ref()) else {
+        // Who leads may not be stored yet.
+        let promoted = self.history.promoted.get(&(id, shard.term));
+        let leader = promoted.map(|(leader, _)| leader.clone());
+        let leader = leader.or(shard.leader.as_ref().map(DataServerIdentity::id));
+        let Some((member, leader)) = member.zip(leader) else {
             return Ok(());
         };
         let log = self.log_of(id, &member.internal);
-        let leaders = self.log_of(id, &leader.internal);
+        let leaders = self.log_of(id, &leader.0);
         let is_doubtful = |log: &Log| {
             let (head, last) = (log.head(), Term(i64::MAX));
             self.history.is_passed_unawares(id, head, &shard, last)

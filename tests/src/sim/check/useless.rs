@@ -12,8 +12,9 @@ use super::stores::SPACED;
 use crate::sim::clock::At;
 use crate::sim::world::World;
 
-/// A server that is down for so long is known to be.
-const KNOWN: Duration = Duration::from_secs(15);
+/// A server that is down for so long is known to be: three probes in a row, each after two seconds, were
+/// not answered within five, by its coordinator's clock.
+const KNOWN: Duration = Duration::from_secs(22);
 /// So many stores may be under way, or about to be, when a majority goes.
 const SPARE: usize = 4;
 /// A leader that can store nothing leaves after half a minute, and by its own clock.
@@ -42,9 +43,10 @@ impl World<'_> {
         let stored = self.hosts[host].facts.stored_in;
         let stored = stored.filter(|(_, until)| now.since(*until) <= spaced);
         let chosen = stored.map_or(now, |(since, _)| since);
+        let known = self.hosts[host].clock.stretch(KNOWN);
         let mut all = true;
         for (_, id, shard) in before.shards() {
-            if !self.has_no_majority(shard, chosen) {
+            if !self.has_no_majority(shard, chosen, known) {
                 all = false;
                 continue;
             }
@@ -70,14 +72,14 @@ impl World<'_> {
         Ok(())
     }
 
-    fn has_no_majority(&self, shard: &ShardMetadata, at: At) -> bool {
+    fn has_no_majority(&self, shard: &ShardMetadata, at: At, known: Duration) -> bool {
         let gone: BTreeSet<usize> = shard
             .ensemble
             .iter()
             .filter_map(|member| self.server_at(&member.internal))
             .filter(|server| {
                 let down = self.servers[*server].down_since;
-                down.is_some_and(|since| at.since(since) >= KNOWN)
+                down.is_some_and(|since| at.since(since) >= known)
             })
             .collect();
         shard.ensemble.len() - gone.len() <= shard.ensemble.len() / 2
