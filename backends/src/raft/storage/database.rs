@@ -63,6 +63,7 @@ impl Database {
                 let content = medium.create().map_err(unreadable)?;
                 let redb = fresh(content).map_err(|fault| refuse(&file, fault))?;
                 medium.publish().map_err(unreadable)?;
+                medium.settle().map_err(unreadable)?;
                 redb
             }
         };
@@ -247,6 +248,7 @@ fn rewritten(medium: &dyn Medium, content: File) -> Result<File, OpenError> {
         }
         new.sync_data()?;
         medium.publish()?;
+        medium.settle()?;
         Ok(Some(new))
     };
     let file = medium.name();

@@ -33,7 +33,7 @@ impl Directory {
             path: path.to_path_buf(),
             error,
         };
-        fs::create_dir_all(path).map_err(failed)?;
+        make(path).map_err(failed)?;
         let mut options = OpenOptions::new();
         let lock = options.create(true).truncate(false).write(true);
         let lock = lock.open(path.join(LOCK)).map_err(failed)?;
@@ -73,9 +73,29 @@ impl Medium for Directory {
     }
 
     fn publish(&self) -> io::Result<()> {
-        fs::rename(self.path.join(NEW), self.path.join(FILE))?;
-        fs::File::open(&self.path)?.sync_all()
+        fs::rename(self.path.join(NEW), self.path.join(FILE))
     }
+
+    fn settle(&self) -> io::Result<()> {
+        sync(&self.path)
+    }
+}
+
+/// Makes a directory, and those that it is in, durably.
+fn make(path: &Path) -> io::Result<()> {
+    let missing = path.ancestors().take_while(|it| !it.exists()).count();
+    fs::create_dir_all(path)?;
+    let holders = path.ancestors().skip(1).take(missing);
+    for holder in holders {
+        // The one that holds a relative path's first word.
+        let is_here = holder.as_os_str().is_empty();
+        sync(if is_here { Path::new(".") } else { holder })?;
+    }
+    Ok(())
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }
 
 fn backend(file: fs::File) -> io::Result<File> {

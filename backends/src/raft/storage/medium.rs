@@ -19,8 +19,11 @@ pub trait Medium: Send + Sync {
     /// Gives the new file up.
     fn discard(&self) -> io::Result<()>;
 
-    /// Puts the new file where the file belongs, durably.
+    /// Puts the new file where the file belongs, durably once [`settle`](Self::settle) was called.
     fn publish(&self) -> io::Result<()>;
+
+    /// Makes durable which file was published.
+    fn settle(&self) -> io::Result<()>;
 }
 
 /// The bytes of a file.

@@ -1,13 +1,17 @@
 //! Cuts the power, or fails, at every single operation of the disk, and looks at what is left.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::{blank_ent, log_id};
-use openraft::{LogId, RaftLogReader, RaftSnapshotBuilder, StorageError, Vote};
+use openraft::{
+    AnyError, LogId, RaftLogReader, RaftSnapshotBuilder, StorageError, StorageIOError, Vote,
+};
 
 use super::super::types::{NodeId, TypeConfig};
 use super::simulated::{Fault, SURVIVES, Simulated, Survives};
+use super::state::Held;
 use super::{Database, Identity, LogStore, OpenError, StateStore};
 
 const NODE: NodeId = 7;
@@ -28,14 +32,18 @@ enum Step {
     Apply(u64, u64),
     Commit(u64, u64),
     Identify,
+    /// A leader's snapshot, up to here.
+    Install(u64, u64),
     Purge(u64, u64),
+    /// The node is ended, and started again.
+    Reopen,
     Snapshot,
     Truncate(u64, u64),
     Vote(u64),
 }
 
 /// Terms and indexes, as a node may see them.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 18] = [
     Step::Identify,
     Step::Vote(1),
     Step::Append(1, 1),
@@ -46,10 +54,14 @@ const STEPS: [Step; 14] = [
     Step::Apply(1, 2),
     Step::Snapshot,
     Step::Purge(1, 1),
+    Step::Reopen,
     Step::Vote(2),
     Step::Truncate(1, 3),
     Step::Append(2, 3),
     Step::Append(2, 4),
+    Step::Install(2, 9),
+    Step::Append(2, 10),
+    Step::Reopen,
 ];
 
 struct Node {
@@ -72,7 +84,7 @@ impl Node {
         })
     }
 
-    async fn take(&mut self, step: Step) -> Result<(), StorageError<NodeId>> {
+    async fn take(&mut self, disk: &Simulated, step: Step) -> Result<(), StorageError<NodeId>> {
         match step {
             Step::Append(term, index) => {
                 let entry = blank_ent::<TypeConfig>(term, NODE, index);
@@ -96,7 +108,22 @@ impl Node {
                     fault.at(openraft::ErrorSubject::Store, openraft::ErrorVerb::Write)
                 })
             }
+            Step::Install(term, index) => {
+                let held = Held {
+                    last: Some(log_id(term, NODE, index)),
+                    ..Held::default()
+                };
+                let snapshot = Box::new(Cursor::new(held.encode().unwrap()));
+                self.state.install_snapshot(&held.meta(), snapshot).await
+            }
             Step::Purge(term, index) => self.log.purge(log_id(term, NODE, index)).await,
+            Step::Reopen => {
+                let reopened = Self::open(disk).map_err(|error| {
+                    StorageError::from(StorageIOError::read(AnyError::error(error)))
+                })?;
+                *self = reopened;
+                Ok(())
+            }
             Step::Snapshot => {
                 let mut builder = self.state.get_snapshot_builder().await;
                 builder.build_snapshot().await.map(drop)
@@ -133,12 +160,17 @@ impl Kept {
     fn after(mut self, step: Step) -> Self {
         match step {
             Step::Append(term, index) => self.log.push(log_id(term, NODE, index)),
-            Step::Apply(..) | Step::Commit(..) => {}
+            Step::Apply(..) | Step::Commit(..) | Step::Reopen => {}
             Step::Identify => {
                 self.identity = Some(Identity {
                     node: NODE,
                     cluster: None,
                 })
+            }
+            Step::Install(term, index) => {
+                let last = Some(log_id(term, NODE, index));
+                (self.purged, self.snapshot) = (last, last);
+                self.log.retain(|id| id.index > index);
             }
             Step::Purge(term, index) => {
                 self.purged = Some(log_id(term, NODE, index));
@@ -168,7 +200,7 @@ async fn run(disk: &Simulated) -> Run {
     };
     for step in STEPS {
         run.tried = run.sure.clone().after(step);
-        if node.take(step).await.is_err() {
+        if node.take(disk, step).await.is_err() {
             return run;
         }
         run.sure = run.tried.clone();
@@ -193,7 +225,7 @@ async fn check(disk: &Simulated, run: &Run, told: &str) -> Kept {
         .or(expected.purged.as_ref())
         .map_or(1, |id| id.index + 1);
     for step in [Step::Identify, Step::Vote(9), Step::Append(9, next)] {
-        node.take(step)
+        node.take(disk, step)
             .await
             .unwrap_or_else(|error| panic!("{told}: {error}"));
         expected = expected.after(step);

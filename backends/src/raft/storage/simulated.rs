@@ -48,6 +48,8 @@ struct Disk {
     /// The numbers of the file that is there, and of the one that is to be.
     file: Option<usize>,
     new: Option<usize>,
+    /// The one that was there before, for as long as that is not settled.
+    before: Option<Option<usize>>,
     operations: usize,
     fault: Option<(usize, Fault)>,
     is_off: bool,
@@ -131,7 +133,9 @@ impl Simulated {
     pub(super) fn rebooted(&self, survives: Survives) -> Self {
         let disk = self.disk();
         let mut after = Disk::default();
-        if let Some(number) = disk.file {
+        let is_kept = matches!(survives, Survives::All | Survives::Even);
+        let before = disk.before.filter(|_| !is_kept);
+        if let Some(number) = before.unwrap_or(disk.file) {
             let bytes = disk.files[number].rebooted(survives);
             after.files.push(Content {
                 durable: bytes.clone(),
@@ -235,7 +239,19 @@ impl Medium for Simulated {
     }
 
     fn publish(&self) -> io::Result<()> {
-        self.perform(false, |disk, _| disk.file = disk.new.take())
+        self.perform(false, |disk, _| {
+            let before = disk.file;
+            disk.before.get_or_insert(before);
+            disk.file = disk.new.take();
+        })
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        self.perform(false, |disk, is_half| {
+            if !is_half {
+                disk.before = None;
+            }
+        })
     }
 }
 
