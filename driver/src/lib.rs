@@ -19,5 +19,6 @@ pub mod data_servers;
 mod event_loop;
 mod gate;
 pub mod observe;
+pub mod open_files;
 pub mod options;
 pub mod ports;

@@ -11,6 +11,7 @@ use stepdown::cli::{
     StatusFileArgs, StatusFileError, TooFewDataServers, TransferArgs, Unhealthy,
 };
 use stepdown::coordinator::{self, CoordinatorError};
+use stepdown::open_files;
 use stepdown_backends::configmap::TransferError;
 use stepdown_sandbox::cluster::{self, SandboxError};
 use stepdown_sandbox::server::{self, ServeError};
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return not_run(&error),
     };
+    open_files::allow_all();
     let result = match cli.command {
         Command::AcceptLoss(args) => accept_loss(args),
         Command::Bench(args) => bench(args),

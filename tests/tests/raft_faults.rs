@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use stepdown_tests::coordinators::{Coordinators, SlowDisk, Wires, Writer, can_be_slow, is_within};
+use stepdown_tests::coordinators::{
+    Coordinators, SlowDisk, Wires, Writer, can_be_slow, is_within, name,
+};
 use stepdown_tests::fleet::Offices;
 use tokio::sync::Mutex;
 
@@ -26,11 +28,11 @@ async fn started(mut them: Coordinators) -> (Coordinators, Writer) {
 }
 
 /// Nothing is lost, and never were two in office at once.
-async fn ended(mut them: Coordinators, writer: Writer) {
+async fn ended(mut them: Coordinators, writer: Writer, offices: &Offices) {
     writer.nothing_is_lost(&mut them).await;
     println!("{} numbers were written", writer.acknowledged());
     drop(writer);
-    them.end_all(&Offices::default()).await;
+    them.end_all(offices).await;
 }
 
 /// Who does not hear whom.
@@ -61,6 +63,7 @@ async fn a_network_that_loses_what_is_sent_one_way_costs_at_most_a_leader() {
     }
     let wires = Wires::new(COUNT);
     let (mut them, writer) = started(Coordinators::on(&wires, COUNT)).await;
+    let mut offices = Offices::default();
     for cut in [Cut::Mute, Cut::Deaf] {
         let leader = them.leader().await;
         cut.ways(leader).for_each(|(from, to)| wires.cut(from, to));
@@ -81,11 +84,12 @@ async fn a_network_that_loses_what_is_sent_one_way_costs_at_most_a_leader() {
         let other = (leader + 2) % COUNT;
         // The follower is needed then.
         them.kill(other);
+        offices.interrupt(&name(other));
         writer.goes_on(&mut them, 1).await;
         them.restart(other);
         writer.nothing_is_lost(&mut them).await;
     }
-    ended(them, writer).await;
+    ended(them, writer, &offices).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,5 +115,5 @@ async fn a_disk_that_takes_long_costs_at_most_a_leader() {
         drop(slow);
         writer.nothing_is_lost(&mut them).await;
     }
-    ended(them, writer).await;
+    ended(them, writer, &Offices::default()).await;
 }

@@ -64,6 +64,7 @@ async fn carry_out(them: &mut Coordinators, offices: &mut Offices, round: Round)
                 .expect("it can be paused");
             offices.interrupt(&name(index));
             sleep(time).await;
+            offices.go_on(&name(index));
             them.process(index)
                 .process_mut()
                 .resume()

@@ -124,14 +124,15 @@ async fn opened(options: &RaftOptions) -> Result<(Arc<Database>, storage::Identi
     let drawn = number().map_err(StartError::Chance)?;
     let opened = spawn_blocking(move || {
         let database = Database::open(Arc::new(Directory::lock(&path)?))?;
-        let kept = match database.identity()? {
+        let refuse = |fault| database.refuse(fault);
+        let kept = match database.identity().map_err(refuse)? {
             Some(kept) => kept,
             None => {
                 let new = storage::Identity {
                     node: drawn,
                     cluster: None,
                 };
-                database.identify(&new)?;
+                database.identify(&new).map_err(refuse)?;
                 new
             }
         };

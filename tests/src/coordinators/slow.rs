@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::skipped::say_skipped;
+use crate::skipped::say_fault_skipped;
 
 const SYNCS: &str = "fsync,fdatasync";
 
@@ -27,7 +27,7 @@ pub fn can_be_slow() -> bool {
     let _ = probe.kill();
     let _ = probe.wait();
     if !can {
-        say_skipped(
+        say_fault_skipped(
             "Coordinators on slow disks are SKIPPED, NOT TESTED: it needs strace, and\n  somebody \
              who may trace others' processes",
         );

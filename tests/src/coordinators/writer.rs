@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Writer {
     sent: Arc<AtomicU64>,
     acknowledged: Arc<AtomicU64>,
+    /// The greatest version of the status that was there.
+    status: AtomicU64,
     task: AbortHandle,
 }
 
@@ -41,6 +43,7 @@ impl Writer {
         Self {
             sent,
             acknowledged,
+            status: AtomicU64::new(0),
             task: task.abort_handle(),
         }
     }
@@ -60,7 +63,8 @@ impl Writer {
         .await;
     }
 
-    /// Fails unless the configuration that is there is the last one acknowledged, or sent since.
+    /// Fails unless the configuration that is there is the last one acknowledged, or sent since, and
+    /// the status no older than it was.
     pub async fn nothing_is_lost(&self, them: &mut Coordinators) {
         let acknowledged = self.acknowledged();
         let client = them.client();
@@ -73,6 +77,10 @@ impl Writer {
             (acknowledged..=sent).contains(&found),
             "{acknowledged} was acknowledged, {sent} was sent last, and {found} is there"
         );
+        let status = exported.status.and_then(|status| status.version);
+        let status = status.map_or(0, |it| it.version);
+        let before = self.status.fetch_max(status, Ordering::SeqCst);
+        assert!(before <= status, "the status was {before}, and is {status}");
     }
 }
 

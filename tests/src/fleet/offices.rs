@@ -4,14 +4,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// The times in office of all coordinators, on this machine's wall clock.
 #[derive(Clone, Debug, Default)]
 pub struct Offices {
-    interrupted: BTreeMap<String, Vec<Timestamp>>,
+    interrupted: BTreeMap<String, Vec<Interruption>>,
 }
+
+/// From when on a coordinator did nothing, and until when; a killed one does nothing more.
+#[derive(Clone, Copy, Debug)]
+struct Interruption {
+    from: Timestamp,
+    to: Option<Timestamp>,
+}
+
+/// One that is let go on notices within this time that its authority has ended, before it does
+/// anything.
+const NOTICES: SignedDuration = SignedDuration::from_secs(1);
 
 /// One time in office.
 #[derive(Clone, Debug)]
@@ -23,11 +34,19 @@ struct Office {
 
 impl Offices {
     /// A coordinator was just killed or paused: from now on it does nothing, whatever its log says
-    /// last. One that is let go on notices that its authority has ended before it does anything.
+    /// last.
     pub fn interrupt(&mut self, coordinator: &str) {
-        let now = Timestamp::try_from(SystemTime::now()).expect("it is a time");
         let times = self.interrupted.entry(coordinator.to_owned()).or_default();
-        times.push(now);
+        let from = now();
+        times.push(Interruption { from, to: None });
+    }
+
+    /// One that was paused is about to be let go on.
+    pub fn go_on(&mut self, coordinator: &str) {
+        let times = self.interrupted.get_mut(coordinator);
+        if let Some(last) = times.and_then(|times| times.last_mut()) {
+            last.to = Some(now());
+        }
     }
 
     /// Reads the logs (in JSON); the error names two that were in office at once.
@@ -88,17 +107,33 @@ impl Offices {
             .collect();
         for (index, office) in offices.iter_mut().enumerate() {
             let next = ends.get(index).copied().flatten();
-            let cut = interrupted
+            let since = office.from;
+            let during = interrupted
                 .iter()
-                .copied()
-                .find(|at| *at >= office.from && next.is_none_or(|next| *at <= next));
-            office.to = match (office.to, cut) {
-                (Some(to), Some(cut)) => Some(to.min(cut)),
-                (to, cut) => to.or(cut),
-            };
+                .filter(|it| it.from >= since && next.is_none_or(|next| it.from <= next));
+            for it in during {
+                office.interrupted(*it);
+            }
         }
         offices
     }
+}
+
+impl Office {
+    /// It ended with this, unless it went on afterwards.
+    fn interrupted(&mut self, it: Interruption) {
+        let went_on = it.to.is_some_and(|resumed| {
+            let noticed = resumed.saturating_add(NOTICES).unwrap_or(Timestamp::MAX);
+            self.to.is_none_or(|to| to > noticed)
+        });
+        if !went_on {
+            self.to = Some(self.to.map_or(it.from, |to| to.min(it.from)));
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).expect("it is a time")
 }
 
 #[cfg(test)]
@@ -112,11 +147,44 @@ mod tests {
     }
 
     fn check(a: &str, b: &str) -> Result<usize, String> {
+        check_with(&Offices::default(), a, b)
+    }
+
+    fn check_with(offices: &Offices, a: &str, b: &str) -> Result<usize, String> {
         let dir = tempfile::tempdir().unwrap();
         let (x, y) = (dir.path().join("a"), dir.path().join("b"));
         std::fs::write(&x, a).unwrap();
         std::fs::write(&y, b).unwrap();
-        Offices::default().check([("a", x.as_path()), ("b", y.as_path())])
+        offices.check([("a", x.as_path()), ("b", y.as_path())])
+    }
+
+    fn interrupted(from: u32, to: Option<u32>) -> Offices {
+        let at = |second| format!("2026-01-01T00:00:{second:02}Z").parse().unwrap();
+        let it = Interruption {
+            from: at(from),
+            to: to.map(at),
+        };
+        Offices {
+            interrupted: BTreeMap::from([("a".to_owned(), vec![it])]),
+        }
+    }
+
+    #[test]
+    fn who_was_killed_or_notices_after_a_pause_was_in_office_until_then() {
+        let b = line(4, "candidate", "leader");
+        let a = line(1, "candidate", "leader");
+        assert_eq!(check_with(&interrupted(3, None), &a, &b), Ok(2));
+        let a = a + &line(8, "leader", "stepping_down");
+        assert_eq!(check_with(&interrupted(3, Some(8)), &a, &b), Ok(2));
+    }
+
+    #[test]
+    fn who_goes_on_after_a_pause_is_in_office_for_as_long_as_it_says() {
+        let b = line(20, "candidate", "leader");
+        let a = line(1, "candidate", "leader");
+        assert!(check_with(&interrupted(3, Some(4)), &a, &b).is_err());
+        let a = a + &line(25, "leader", "stepping_down");
+        assert!(check_with(&interrupted(3, Some(4)), &a, &b).is_err());
     }
 
     #[test]

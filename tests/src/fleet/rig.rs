@@ -355,6 +355,8 @@ impl Fleet {
 
     /// Lets a paused coordinator go on (SIGCONT).
     pub fn wake(&mut self, index: usize) {
+        let name = self.log_name(index);
+        self.offices.go_on(&name);
         let woken = self.process(index).resume();
         self.done(woken);
     }

@@ -1,5 +1,6 @@
 //! Connections as they come in, with TLS or without.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -24,6 +26,9 @@ use super::listener::Listener;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The length of what every HTTP/2 connection begins with (RFC 9113, 3.4), in bytes.
 const PREFACE: usize = 24;
+/// So many may be yet to say something. Whoever was silent for longest makes room for others: nobody who
+/// means well takes long.
+const SILENT: usize = 256;
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -51,6 +56,7 @@ impl Connections {
 
 async fn accept_all(listener: Listener, connections: mpsc::Sender<Connection>) {
     let acceptor = listener.tls.map(TlsAcceptor::from);
+    let mut silent = VecDeque::new();
     while !connections.is_closed() {
         let stream = match listener.socket.accept().await {
             Ok((stream, _)) => stream,
@@ -65,13 +71,24 @@ async fn accept_all(listener: Listener, connections: mpsc::Sender<Connection>) {
         };
         // It only costs latency when it fails.
         let _ = stream.set_nodelay(true);
-        match &acceptor {
+        let heard = match &acceptor {
             Some(acceptor) => {
-                tokio::spawn(shake_hands(acceptor.clone(), stream, connections.clone()));
+                tokio::spawn(shake_hands(acceptor.clone(), stream, connections.clone()))
             }
-            None => {
-                tokio::spawn(hear(Either::Left(stream), connections.clone()));
-            }
+            None => tokio::spawn(hear(Either::Left(stream), connections.clone())),
+        };
+        make_room(&mut silent, SILENT.saturating_sub(1));
+        silent.push_back(heard.abort_handle());
+    }
+}
+
+fn make_room(silent: &mut VecDeque<AbortHandle>, most: usize) {
+    if silent.len() > most {
+        silent.retain(|it| !it.is_finished());
+    }
+    while silent.len() > most {
+        if let Some(longest) = silent.pop_front() {
+            longest.abort();
         }
     }
 }
@@ -239,6 +256,23 @@ mod tests {
         }
         let none = timeout(HANDSHAKE, accepted.next()).await;
         assert!(none.is_err());
+    }
+
+    #[tokio::test]
+    async fn of_many_that_say_nothing_the_first_are_let_go_and_whoever_speaks_comes_in() {
+        let (mut accepted, address) = port(None).await;
+        let mut silent = Vec::new();
+        for _ in 0..SILENT {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(BEGINNING).await.unwrap();
+        comes_in(&mut client, accepted.next().await.unwrap()).await;
+        let let_go = timeout(HANDSHAKE / 2, is_let_go(&mut silent[0])).await;
+        assert_eq!(let_go, Ok(true));
+        let mut last = silent.pop().unwrap();
+        last.write_all(BEGINNING).await.unwrap();
+        comes_in(&mut last, accepted.next().await.unwrap()).await;
     }
 
     #[tokio::test]

@@ -76,6 +76,11 @@ impl Database {
         })
     }
 
+    /// What is in the file can't be used: it is named, and what to do.
+    pub fn refuse(&self, fault: Fault) -> OpenError {
+        refuse(&self.medium.name(), fault)
+    }
+
     /// Who the file belongs to, once that is settled.
     pub fn identity(&self) -> Result<Option<Identity>, Fault> {
         self.read(IDENTITY)

@@ -1,6 +1,6 @@
 //! What can be wrong with a node's disk.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use openraft::{AnyError, ErrorSubject, ErrorVerb, StorageError, StorageIOError};
@@ -20,7 +20,7 @@ pub enum OpenError {
         fault: Box<Fault>,
     },
     /// The directory can't be made or locked.
-    #[error("{}: {error}", .path.display())]
+    #[error("{}: {error}; a node needs a directory of its own that it may write to", .path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum OpenError {
     #[error("{0} was written by a newer release: use that")]
     Newer(String),
     /// The disk does not let us.
-    #[error("{file}: {error}")]
+    #[error("{file}: {error}{}", room(error))]
     Unreadable {
         /// The file.
         file: String,
@@ -48,9 +48,22 @@ pub enum OpenError {
 
 fn advice(file: &str) -> String {
     format!(
-        "take the node out of the cluster, move {file} away, and add the node again: the others \
-         have all that it had"
+        "where others vote beside it, take the node out of the cluster, move {file} away, and add the \
+         node again: they have all that it had; one that is alone has the only copy: keep the file, \
+         and import what was exported last into a new cluster"
     )
+}
+
+fn room(error: &io::Error) -> &'static str {
+    let is_full = matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    );
+    if is_full {
+        "; a node that starts needs room for this file once more"
+    } else {
+        ""
+    }
 }
 
 /// Why a disk did not do as it was told.

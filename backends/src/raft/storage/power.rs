@@ -73,10 +73,7 @@ struct Node {
 impl Node {
     fn open(disk: &Simulated) -> Result<Self, OpenError> {
         let database = Arc::new(Database::open(Arc::new(disk.clone()))?);
-        let state = StateStore::new(database.clone()).map_err(|fault| OpenError::Damaged {
-            file: String::new(),
-            fault: Box::new(fault),
-        })?;
+        let state = StateStore::new(database.clone())?;
         Ok(Self {
             log: LogStore::new(database.clone()),
             database,

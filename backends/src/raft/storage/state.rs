@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::super::command;
 use super::super::types::{Member, NodeId, TypeConfig};
 use super::database::{Database, before, blocking, put_bytes};
-use super::error::Fault;
+use super::error::{Fault, OpenError};
 pub use super::image::Applied as Held;
 use super::log::drop_log;
 
@@ -27,11 +27,11 @@ pub struct StateStore {
 
 impl StateStore {
     /// The machine as of the last snapshot in this file.
-    pub fn new(database: Arc<Database>) -> Result<Self, Fault> {
-        let held = match database.read_bytes(SNAPSHOT)? {
-            Some(bytes) => Held::decode(&bytes)?,
-            None => Held::default(),
-        };
+    pub fn new(database: Arc<Database>) -> Result<Self, OpenError> {
+        let snapshot = database.read_bytes(SNAPSHOT);
+        let held =
+            snapshot.and_then(|bytes| bytes.map_or(Ok(Held::default()), |it| Held::decode(&it)));
+        let held = held.map_err(|fault| database.refuse(fault))?;
         database.applied(held.last);
         database.has_snapshot(held.last);
         Ok(Self {
