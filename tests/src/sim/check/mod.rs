@@ -229,6 +229,13 @@ impl World<'_> {
                 let left_out = self.check_left_out(host, *shard, server);
                 self.heed(left_out)
             }
+            Effect::Report(Report::ServerEmptied { server, .. }) => {
+                // How it voted before does not count.
+                for heads in self.hosts[host].facts.heads.values_mut() {
+                    heads.remove(server);
+                }
+                Ok(())
+            }
             Effect::Report(Report::StatusAdopted { .. }) => {
                 self.hosts[host].facts.untold = false;
                 Ok(())
