@@ -164,11 +164,12 @@ impl World<'_> {
         // A log that has left the last leader's neither leads nor follows, though it is greater, where
         // that is known.
         let readable = self.history.readable.get(&id);
-        let has_left = |head: &EntryId| {
-            let is_passed = self.history.is_passed(id, *head, term);
-            is_passed || readable.is_some_and(|it| it.is_left_by(*head))
-        };
+        let is_passed = |head: &EntryId| self.history.is_passed(id, *head, term);
+        let has_left =
+            |head: &EntryId| is_passed(head) || readable.is_some_and(|it| it.is_left_by(*head));
         let best = heads.values().filter(|head| !has_left(head)).max();
+        // Where the document was made to forget, all may have left what could be read once.
+        let best = best.or_else(|| heads.values().filter(|head| !is_passed(head)).max());
         let head = heads.get(&to).copied();
         let is_best = head.as_ref() == best || head.as_ref() == heads.values().max();
         if !is_best || !shard.ensemble.iter().any(|member| member.id() == to) {
