@@ -22,7 +22,7 @@ struct Interruption {
 
 /// One that is let go on notices within this time that its authority has ended, before it does
 /// anything.
-const NOTICES: SignedDuration = SignedDuration::from_secs(1);
+const NOTICES: SignedDuration = SignedDuration::from_secs(3);
 
 /// One time in office.
 #[derive(Clone, Debug)]
