@@ -25,6 +25,11 @@ impl World<'_> {
         if let Report::LeaderConfirmed { shard, .. } = report {
             facts.unexplained.remove(shard);
         }
+        if let Report::ServerForgotten { server, .. } = report {
+            // Whoever is added again begins anew.
+            facts.running.remove(server);
+            facts.failures.remove(server);
+        }
         let Report::ServerChanged {
             server,
             state,
