@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 
-/// Says so, unless faults of networks and disks are required.
+/// Says so of some tests, and what is missing.
 ///
 /// # Panics
 ///
-/// If they are (`STEPDOWN_FAULTS=required`).
-pub fn say_fault_skipped(what: &str) {
-    let is_required = std::env::var("STEPDOWN_FAULTS").is_ok_and(|it| it == "required");
-    assert!(!is_required, "STEPDOWN_FAULTS=required, and {what}");
-    say_skipped(what);
+/// If they may not be skipped, as this variable says: it is `required`.
+pub fn skip(variable: &str, tests: &str, missing: &str) {
+    let is_required = std::env::var_os(variable).is_some_and(|it| it == "required");
+    assert!(!is_required, "{variable}=required, but {missing}");
+    say_skipped(&format!("{tests} SKIPPED, NOT TESTED: {missing}"));
 }
 
 /// Says so loudly, past the test harness that keeps what a good test prints.

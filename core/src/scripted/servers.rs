@@ -29,11 +29,16 @@ impl World {
 
     /// A server says that it does not serve, and fails these calls from now on.
     pub(crate) fn lose(&mut self, server: &str, failing: &[&'static str]) {
+        self.cut_off(server, failing);
+        self.observe(server, false);
+    }
+
+    /// These calls do not reach a server from now on.
+    pub(crate) fn cut_off(&mut self, server: &str, failing: &[&'static str]) {
         for call in failing {
             self.failing
                 .insert((server.to_owned(), call), CallErrorKind::Unreachable);
         }
-        self.observe(server, false);
     }
 
     /// A server's health watch says whether it serves.

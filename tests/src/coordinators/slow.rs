@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::skipped::say_fault_skipped;
+use crate::skipped::skip;
 
 const SYNCS: &str = "fsync,fdatasync";
 
@@ -27,9 +27,10 @@ pub fn can_be_slow() -> bool {
     let _ = probe.kill();
     let _ = probe.wait();
     if !can {
-        say_fault_skipped(
-            "Coordinators on slow disks are SKIPPED, NOT TESTED: it needs strace, and\n  somebody \
-             who may trace others' processes",
+        skip(
+            "STEPDOWN_FAULTS",
+            "Coordinators on slow disks are",
+            "it needs strace, and\n  somebody who may trace others' processes",
         );
     }
     can

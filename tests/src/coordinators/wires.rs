@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::processes::stepdown;
-use crate::skipped::say_fault_skipped;
+use crate::skipped::skip;
 
 /// Set in a test that was run again.
 const WITHIN: &str = "STEPDOWN_WITHIN_NAMESPACE";
@@ -36,9 +36,10 @@ pub fn is_within(test: &str) -> bool {
         return true;
     }
     let Some(unshare) = unshare() else {
-        say_fault_skipped(
-            "Coordinators whose network is cut one way are SKIPPED, NOT TESTED:\n  it needs root (or \
-             unprivileged namespaces), unshare, nsenter and ip (iproute2)",
+        skip(
+            "STEPDOWN_FAULTS",
+            "Coordinators whose network is cut one way are",
+            "it needs\n  root (or unprivileged namespaces), unshare, nsenter and ip (iproute2)",
         );
         return false;
     };

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::skipped::say_skipped;
+use crate::skipped::skip;
 
 /// `etcd` and `kube-apiserver`.
 #[derive(Clone, Debug)]
@@ -28,12 +28,7 @@ impl Programs {
             Ok(programs) => return Some(programs),
             Err(missing) => missing,
         };
-        if env::var_os("STEPDOWN_KUBE").is_some_and(|it| it == "required") {
-            panic!("STEPDOWN_KUBE=required, but {missing}");
-        }
-        say_skipped(&format!(
-            "A Kubernetes test is SKIPPED, NOT TESTED: {missing}"
-        ));
+        skip("STEPDOWN_KUBE", "A Kubernetes test is", &missing);
         None
     }
 }

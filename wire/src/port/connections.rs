@@ -77,16 +77,16 @@ async fn accept_all(listener: Listener, connections: mpsc::Sender<Connection>) {
             }
             None => tokio::spawn(hear(Either::Left(stream), connections.clone())),
         };
-        make_room(&mut silent, SILENT.saturating_sub(1));
         silent.push_back(heard.abort_handle());
+        make_room(&mut silent);
     }
 }
 
-fn make_room(silent: &mut VecDeque<AbortHandle>, most: usize) {
-    if silent.len() > most {
+fn make_room(silent: &mut VecDeque<AbortHandle>) {
+    if silent.len() > SILENT {
         silent.retain(|it| !it.is_finished());
     }
-    while silent.len() > most {
+    while silent.len() > SILENT {
         if let Some(longest) = silent.pop_front() {
             longest.abort();
         }

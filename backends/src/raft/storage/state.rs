@@ -28,10 +28,7 @@ pub struct StateStore {
 impl StateStore {
     /// The machine as of the last snapshot in this file.
     pub fn new(database: Arc<Database>) -> Result<Self, OpenError> {
-        let snapshot = database.read_bytes(SNAPSHOT);
-        let held =
-            snapshot.and_then(|bytes| bytes.map_or(Ok(Held::default()), |it| Held::decode(&it)));
-        let held = held.map_err(|fault| database.refuse(fault))?;
+        let held = last_held(&database).map_err(|fault| database.refuse(fault))?;
         database.applied(held.last);
         database.has_snapshot(held.last);
         Ok(Self {
@@ -189,6 +186,13 @@ fn keep(
     })?;
     database.compacted();
     Ok(())
+}
+
+fn last_held(database: &Database) -> Result<Held, Fault> {
+    match database.read_bytes(SNAPSHOT)? {
+        Some(bytes) => Held::decode(&bytes),
+        None => Ok(Held::default()),
+    }
 }
 
 fn snapshot(meta: SnapshotMeta<NodeId, Member>, bytes: Vec<u8>) -> Snapshot<TypeConfig> {

@@ -7,7 +7,7 @@ use super::left::{
     Left, assert_is_apart, back, is_added, led_once, led_twice, told_and_unheard, write,
     write_in_its_term,
 };
-use super::turns::FIVE;
+use super::turns::five;
 use super::{ALL, LIFE, SHARD, head, leader, new_cluster, promotions, replica, start};
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::{Beginnings, ShardStatus};
@@ -58,6 +58,23 @@ fn with_what_a_leader_begins_is_stored_before_it_is_told_to_lead_unless_it_is_of
     );
 }
 
+/// The shard is stored as one that nobody leads, in this term, with what is known of its leaders.
+fn unled(world: &mut World, term: i64, beginnings: &str) {
+    world.edit(SHARD, |shard| {
+        shard.beginnings = beginnings.parse().unwrap();
+        shard.status = ShardStatus::Election;
+        shard.term = Term(term);
+        shard.leader = None;
+    });
+}
+
+/// A server was fenced in this term, with a log that ends like this.
+fn fence(world: &mut World, server: &str, term: i64, head: EntryId) {
+    let fenced = replica(term, ReplicaRole::Fenced);
+    world.replicas.insert(server.to_owned(), fenced);
+    world.heads.insert(server.to_owned(), head);
+}
+
 /// Another coordinator is to start; the one with the log that was left is back, with this end.
 fn handed_over(left: Left, tail: i64) -> Left {
     let Left {
@@ -68,9 +85,7 @@ fn handed_over(left: Left, tail: i64) -> Left {
     } = left;
     let mut world = world.restarted();
     write(&mut world, &led_by, &other, 29);
-    let fenced = replica(1, ReplicaRole::Fenced);
-    world.replicas.insert(gone.clone(), fenced);
-    world.heads.insert(gone.clone(), head(1, tail));
+    fence(&mut world, &gone, 1, head(1, tail));
     for server in [&led_by, &other] {
         world.heads.insert(server.clone(), head(0, 29));
     }
@@ -93,10 +108,7 @@ fn elected_by_another(left: Left, tail: i64) -> World {
 
 /// The coordinator starts, and finds this server gone.
 fn elect_without(world: &mut World, gone: &str) {
-    for call in LIFE {
-        let away = (gone.to_owned(), call);
-        world.failing.insert(away, CallErrorKind::Unreachable);
-    }
+    world.cut_off(gone, &LIFE);
     start(world);
     world.lose(gone, &LIFE);
     world.run_for(30_000);
@@ -134,12 +146,7 @@ fn a_log_of_a_leader_that_nobody_recorded_is_left_where_it_may_lack_what_the_las
 #[test]
 fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_its_log() {
     let mut left = led_twice(28, 29);
-    left.world.edit(SHARD, |shard| {
-        shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
-        shard.status = ShardStatus::Election;
-        shard.leader = None;
-    });
-    left.world.heads.insert(left.other.clone(), head(0, 28));
+    unled(&mut left.world, 2, "1@unknown 2@0/29");
     let Left {
         world,
         gone,
@@ -147,12 +154,8 @@ fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_
         other,
     } = left;
     let mut world = world.restarted();
-    let fenced = replica(2, ReplicaRole::Fenced);
-    world.replicas.insert(other.clone(), fenced);
-    let fenced = replica(1, ReplicaRole::Fenced);
-    world.replicas.insert(gone.clone(), fenced);
-    world.heads.insert(gone.clone(), head(1, 31));
-    world.heads.insert(other.clone(), head(0, 28));
+    fence(&mut world, &other, 2, head(0, 28));
+    fence(&mut world, &gone, 1, head(1, 31));
     elect_without(&mut world, &led_by);
     assert_eq!(promotions(&world)[0].0, gone);
 }
@@ -162,12 +165,7 @@ fn who_can_not_have_followed_the_last_one_told_to_lead_does_not_count_as_having_
 #[test]
 fn a_log_in_which_all_is_committed_that_another_one_began_with_has_not_left_its_log() {
     let mut left = led_twice(28, 29);
-    left.world.edit(SHARD, |shard| {
-        shard.beginnings = "0-2@unknown 3@1/30".parse().unwrap();
-        shard.status = ShardStatus::Election;
-        shard.term = Term(3);
-        shard.leader = None;
-    });
+    unled(&mut left.world, 3, "0-2@unknown 3@1/30");
     let Left {
         world,
         gone,
@@ -211,9 +209,7 @@ fn a_leader_that_fed_all_others_by_snapshots_is_elected_again_with_what_it_began
             }
         });
         let mut world = world.restarted();
-        let fenced = replica(2, ReplicaRole::Fenced);
-        world.replicas.insert(led_by.clone(), fenced);
-        world.heads.insert(led_by.clone(), head(0, 29));
+        fence(&mut world, &led_by, 2, head(0, 29));
         for server in [&gone, &other] {
             let fed = ReplicaStatus {
                 head_offset: 29,
@@ -248,16 +244,10 @@ fn what_is_known_of_a_new_shard_outlives_a_first_attempt_that_fails() {
 /// Somebody else has made the leader of term 1, and a coordinator is to elect that comes after.
 fn parted() -> Left {
     let mut left = led_twice(28, 29);
-    left.world.edit(SHARD, |shard| {
-        shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
-        shard.status = ShardStatus::Election;
-        shard.leader = None;
-    });
+    unled(&mut left.world, 2, "1@unknown 2@0/29");
     left.world = left.world.restarted();
     for server in [&left.gone, &left.led_by, &left.other] {
-        let fenced = replica(2, ReplicaRole::Fenced);
-        left.world.replicas.insert(server.clone(), fenced);
-        left.world.heads.insert(server.clone(), head(2, 30));
+        fence(&mut left.world, server, 2, head(2, 30));
     }
     left.world.heads.insert(left.gone.clone(), head(1, 31));
     left
@@ -325,10 +315,7 @@ fn a_log_that_has_parted_who_knows_where_is_needed_where_another_voter_has_gone_
     world.hold_stores = true;
     speak(&mut world, &gone, "NewTerm");
     assert_eq!((world.held.len(), promotions(&world).len()), (1, 0));
-    for call in LIFE {
-        let away = (other.clone(), call);
-        world.failing.insert(away, CallErrorKind::Unreachable);
-    }
+    world.cut_off(&other, &LIFE);
     world.break_watch(&other);
     world.run_for(5_000);
     world.release();
@@ -339,23 +326,13 @@ fn a_log_that_has_parted_who_knows_where_is_needed_where_another_voter_has_gone_
 
 #[test]
 fn two_logs_that_have_parted_do_not_excuse_each_other_once_another_one_dies() {
-    let mut world = World::new();
-    world.configure(Some(FIVE));
-    world.settle();
-    world.run_for(3_000);
-    world.edit(SHARD, |shard| {
-        shard.beginnings = "1@unknown 2@0/29".parse().unwrap();
-        shard.status = ShardStatus::Election;
-        shard.term = Term(2);
-        shard.leader = None;
-    });
+    let mut world = five();
+    unled(&mut world, 2, "1@unknown 2@0/29");
     let mut world = world.restarted();
     let (parted, whole) = (["s1:6649", "s2:6649"], ["s3:6649", "s4:6649", "s5:6649"]);
     let heads = parted.map(|it| (it, head(1, 31))).into_iter();
     for (server, head) in heads.chain(whole.map(|it| (it, head(2, 30)))) {
-        let fenced = replica(2, ReplicaRole::Fenced);
-        world.replicas.insert(server.to_owned(), fenced);
-        world.heads.insert(server.to_owned(), head);
+        fence(&mut world, server, 2, head);
     }
     start(&mut world);
     world.run_for(10_000);

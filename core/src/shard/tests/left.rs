@@ -201,10 +201,7 @@ fn a_follower_that_lacks_what_is_committed_is_no_cause_for_an_election_without_t
     world.heads.insert(led_by.clone(), head(0, 29));
     let refused = (led_by.clone(), "AddFollower");
     world.failing.insert(refused, CallErrorKind::InvalidTerm);
-    for call in LIFE {
-        let away = (other.clone(), call);
-        world.failing.insert(away, CallErrorKind::Unreachable);
-    }
+    world.cut_off(&other, &LIFE);
     start(&mut world);
     world.run_for(200_000);
     assert_eq!((term(&world), promotions(&world).len()), (Term(2), 0));

@@ -107,11 +107,7 @@ fn a_short_break_at_a_take_over_is_no_cause_for_an_election() {
     for server in ALL {
         world.bound.insert(server.to_owned());
     }
-    for call in LIFE {
-        world
-            .failing
-            .insert((led_by.clone(), call), CallErrorKind::Unreachable);
-    }
+    world.cut_off(&led_by, &LIFE);
     world.hang = Some(
         |effect| matches!(effect, Effect::WatchHealth { server, .. } if &*server.internal == "s1:6649" || &*server.internal == "s3:6649"),
     );

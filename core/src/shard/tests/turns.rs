@@ -113,7 +113,7 @@ fn a_follower_that_goes_away_while_it_is_taken_in_is_not_in_sync() {
     assert_eq!(in_sync(&world).last(), Some(&(2, 3)));
 }
 
-pub(super) const FIVE: &str = "
+const FIVE: &str = "
 namespaces:
   - name: default
     initialShardCount: 1
@@ -126,12 +126,18 @@ servers:
   - {name: s5, public: 's5:6648', internal: 's5:6649'}
 ";
 
-#[test]
-fn two_followers_that_lost_their_disks_are_told_of_once() {
+/// A world of five servers whose shard is led.
+pub(super) fn five() -> World {
     let mut world = World::new();
     world.configure(Some(FIVE));
     world.settle();
     world.run_for(3_000);
+    world
+}
+
+#[test]
+fn two_followers_that_lost_their_disks_are_told_of_once() {
+    let mut world = five();
     world.log.clear();
     let led_by = leader(&world);
     let all = ["s1:6649", "s2:6649", "s3:6649", "s4:6649", "s5:6649"];
@@ -169,11 +175,7 @@ fn voter_gone() -> (World, String, String) {
 fn a_promotion_does_not_wait_for_a_voter_that_went_away_before() {
     let (mut world, b, c) = voter_gone();
     world.silent.insert((b.clone(), "BecomeLeader"));
-    for kind in LIFE {
-        world
-            .failing
-            .insert((c.clone(), kind), CallErrorKind::Unreachable);
-    }
+    world.cut_off(&c, &LIFE);
     world.break_watch(&c);
     world.run_for(60_000);
     let failed = world.log.iter().filter(|it| {
@@ -186,11 +188,7 @@ fn a_promotion_does_not_wait_for_a_voter_that_went_away_before() {
 #[test]
 fn a_voter_that_went_away_before_the_promotion_is_not_in_sync() {
     let (mut world, _, c) = voter_gone();
-    for kind in LIFE {
-        world
-            .failing
-            .insert((c.clone(), kind), CallErrorKind::Unreachable);
-    }
+    world.cut_off(&c, &LIFE);
     world.break_watch(&c);
     world.run_for(60_000);
     assert!(!in_sync(&world).contains(&(2, 3)));

@@ -146,10 +146,8 @@ fn a_majority_that_is_back_is_not_kept_waiting_by_a_member_known_to_be_away() {
     // The leader's machine is gone without a word; another member is being restarted.
     for call in LIFE {
         world.silent.insert((led_by.clone(), call));
-        world
-            .failing
-            .insert((down.to_owned(), call), CallErrorKind::Unreachable);
     }
+    world.cut_off(down, &LIFE);
     world.observe(down, false);
     world.observe(&led_by, false);
     world.run_for(6_000);
