@@ -438,6 +438,14 @@ impl Fencing {
             let (left, term) = (left.join(", "), memory.last_led());
             format!("{why}; {left} has another log than the leader of term {term} had")
         };
+        let untold = self.votes.iter().filter(|vote| vote.position.is_untold());
+        let untold: Vec<_> = untold.map(|vote| vote.server.id().to_string()).collect();
+        let why = if untold.is_empty() {
+            why
+        } else {
+            let untold = untold.join(", ");
+            format!("{why}; {untold} may have more in its database than any log")
+        };
         let most = self.votes.iter().map(|vote| vote.position.offset()).max();
         let lost = if most.is_some_and(|most| most < memory.committed) {
             let committed = memory.committed;
@@ -475,8 +483,12 @@ impl Fencing {
     /// while its log ends later.
     fn covered_by(&self, vote: &Vote, memory: &Memory) -> Option<usize> {
         let votes = self.votes.iter();
-        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) =
-            votes.partition(|other| vote.position.covers(&other.position));
+        // Where all vote, one of them has fed it; where it was never led, nobody has.
+        let is_fed_by_a_voter = self.recall.is_new() || self.votes.len() == self.recall.len();
+        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes.partition(|other| {
+            vote.position.covers(&other.position)
+                || is_fed_by_a_voter && vote.position.has_log() && other.position.is_untold()
+        });
         let (left, beyond): (Vec<&Vote>, Vec<&Vote>) = beyond
             .into_iter()
             .partition(|other| self.has_left(other, memory));
@@ -492,7 +504,7 @@ impl Fencing {
     pub(super) fn can_follow(&self, leader: &Vote, vote: &Vote, memory: &Memory) -> bool {
         let (leader, follower) = (&leader.position, &vote.position);
         let told = leader.told_of(follower);
-        (leader.covers(follower) || !self.has_left(vote, memory))
+        (leader.covers(follower) || follower.is_untold() || !self.has_left(vote, memory))
             && memory.led.fit(leader.head(), told).is_possible()
     }
 

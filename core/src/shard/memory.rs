@@ -226,9 +226,18 @@ impl Memory {
     /// What the document tells of those who have led.
     pub(super) fn find(&mut self, shard: &ShardMetadata) {
         self.led = Led::found(shard);
-        self.last = self.led.last();
+        self.knows_the_last();
         if !shard.beginnings.is_empty() {
             self.promoted = shard.term;
+        }
+    }
+
+    /// The last one who is known to have led has committed all that it began with, as it had to before
+    /// it led.
+    fn knows_the_last(&mut self) {
+        self.last = self.led.last();
+        if let Some((_, began)) = self.last {
+            self.committed = self.committed.max(began.offset);
         }
     }
 
@@ -253,7 +262,7 @@ impl Memory {
         for (term, head) in votes.iter().filter_map(|(_, position)| position.began()) {
             self.led.learn(term, head);
         }
-        self.last = self.led.last();
+        self.knows_the_last();
         let told: BTreeMap<_, _> = self.led.told_since().collect();
         self.lacking.retain(|term, _| told.contains_key(term));
         for (term, head) in told {
@@ -387,6 +396,24 @@ mod tests {
             assert!(!memory.was_led_by_others(Term(term)), "{term}");
         }
         assert!(memory.was_led_by_others(Term(5)));
+    }
+
+    #[test]
+    fn what_the_stored_leader_began_with_is_committed() {
+        let mut memory = Memory::new("default".into(), ShardId(0));
+        memory.find(&ShardMetadata {
+            term: Term(3),
+            leader: Some(DataServerIdentity {
+                name: None,
+                public: "s1:6648".into(),
+                internal: "s1:6649".into(),
+            }),
+            beginnings: "0@none 3@0/20".parse().unwrap(),
+            ..ShardMetadata::default()
+        });
+        assert_eq!(memory.committed, 20);
+        // Nobody is known to have led with what was told.
+        assert_eq!(found(3, "0@none 3@0/20").committed, -1);
     }
 
     #[test]

@@ -12,8 +12,7 @@ use crate::id::Term;
 pub(super) struct Position {
     head: EntryId,
     /// Up to where it has what is committed; -1 also where that is not known, as a server does not
-    /// say it of a replica that it has just opened. Such a one is taken to have nothing but its log:
-    /// a leader that has less is not acknowledged by it.
+    /// say it of a replica that it has just opened.
     commit: i64,
     /// Its term before.
     term: Term,
@@ -73,6 +72,12 @@ impl Position {
         self.head != EntryId::NONE
     }
 
+    /// Whether nothing is known of what it has: it has no log, as one that was fed by a snapshot, and
+    /// its server has opened it only now.
+    pub(super) fn is_untold(&self) -> bool {
+        !self.has_log() && !self.has_told_its_commit()
+    }
+
     /// Whether it is known up to where it has what is committed.
     pub(super) fn has_told_its_commit(&self) -> bool {
         self.commit >= 0
@@ -103,9 +108,17 @@ impl Position {
         match (self.has_log(), other.has_log()) {
             (true, true) => self.head >= other.head,
             (false, true) => self.commit >= other.head.offset,
+            (true, false) if self.has_led_since(other) => true,
+            // Whatever a leader of its term had committed.
+            (true, false) if other.is_untold() => self.head.term > other.term,
             (true, false) => self.commit >= other.commit || self.continues(other),
             (false, false) => self.commit >= other.commit,
         }
+    }
+
+    /// Whether it led in the other's term, or later: it had all that the other had committed by then.
+    fn has_led_since(&self, other: &Self) -> bool {
+        self.role == ReplicaRole::Leader && self.term >= other.term
     }
 
     /// Whether its log was written by a leader that had everything that the other, which has no
@@ -162,6 +175,14 @@ mod tests {
             offset: head.1,
         };
         Position::new(status, head, None, None)
+    }
+
+    fn leading(head: (i64, i64), commit: i64, term: i64) -> Position {
+        let role = ReplicaRole::Leader;
+        Position {
+            role,
+            ..at(head, commit, term)
+        }
     }
 
     /// The same, fed by a leader that began with this log.
@@ -253,9 +274,27 @@ mod tests {
             ),
             (
                 "log over nothing known",
-                at((0, 0), -1, 0),
+                at((0, 9), -1, 7),
+                at(NO_LOG, -1, 0),
+                false,
+            ),
+            (
+                "log of a later leader over nothing known",
+                at((1, 9), -1, 7),
+                at(NO_LOG, -1, 0),
+                true,
+            ),
+            (
+                "its leader's log over nothing known",
+                leading((0, 9), 9, 7),
                 at(NO_LOG, -1, 7),
                 true,
+            ),
+            (
+                "an earlier leader's log over nothing known",
+                leading((0, 9), 9, 7),
+                at(NO_LOG, -1, 8),
+                false,
             ),
             (
                 "greater snapshot",

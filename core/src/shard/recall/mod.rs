@@ -102,6 +102,11 @@ impl Recall {
         self.is_new
     }
 
+    /// How many vote.
+    pub(super) fn len(&self) -> usize {
+        self.voters.len()
+    }
+
     /// What is known of a voter, as far as it may vote.
     pub(super) fn vote_of(&self, server: &ServerId) -> Option<ReplicaStatus> {
         match self.voters.get(server)? {

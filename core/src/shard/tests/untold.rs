@@ -1,0 +1,108 @@
+//! A replica that was fed by a snapshot and then restarted: what it has, nobody can say.
+
+use super::forgetting::{blocked, status};
+use super::{LIFE, SHARD, head, leader, others, promotions, replica, start};
+use crate::Term;
+use crate::call::{ReplicaRole, ReplicaStatus};
+use crate::scripted::World;
+
+/// The leader has ten entries, and another server lags behind with six. The third one was fed by a
+/// snapshot of all ten, and restarted.
+struct Fed {
+    world: World,
+    led_by: String,
+    lags: String,
+    fed: String,
+}
+
+fn fed() -> Fed {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (lags, fed) = others(&led_by);
+    world.heads.insert(led_by.clone(), head(0, 9));
+    world.heads.insert(lags.clone(), head(0, 5));
+    world.replicas.insert(lags.clone(), status(0, 5));
+    world.replicas.insert(fed.clone(), opened(0));
+    Fed {
+        world,
+        led_by,
+        lags,
+        fed,
+    }
+}
+
+/// Of one that was opened only now.
+fn opened(term: i64) -> ReplicaStatus {
+    replica(term, ReplicaRole::Fenced)
+}
+
+#[test]
+fn a_log_that_lags_behind_does_not_lead_with_one_of_which_nobody_knows_what_it_has() {
+    let Fed {
+        mut world,
+        led_by,
+        fed,
+        ..
+    } = self::fed();
+    world.lose(&led_by, &LIFE);
+    world.run_for(20_000);
+    assert!(promotions(&world).is_empty(), "{:?}", promotions(&world));
+    let said = blocked(&world);
+    let name = |server: &str| server.split(':').next().unwrap().to_owned();
+    let names = |reason: &String| reason.contains(&name(&led_by)) && reason.contains(&name(&fed));
+    assert!(said.iter().any(names), "{said:?}");
+
+    world.failing.clear();
+    world.replicas.insert(led_by.clone(), opened(0));
+    world.observe(&led_by, true);
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
+}
+
+#[test]
+fn a_log_of_a_later_leader_leads_with_one_of_which_nobody_knows_what_it_has() {
+    let Fed {
+        mut world,
+        led_by,
+        lags,
+        fed,
+    } = self::fed();
+    world.edit(SHARD, |shard| {
+        shard.term = Term(1);
+        shard.leader = None;
+    });
+    let mut world = world.restarted();
+    world.heads.insert(lags.clone(), head(1, 5));
+    world.replicas.insert(fed, opened(0));
+    world.cut_off(&led_by, &LIFE);
+    start(&mut world);
+    world.run_for(20_000);
+    assert_eq!(
+        promotions(&world).first().map(|it| &it.0),
+        Some(&lags),
+        "{:?}",
+        blocked(&world)
+    );
+}
+
+/// As after a power failure: where a quorum of logs can't be had, as it has two such replicas.
+#[test]
+fn where_all_vote_one_of_them_has_fed_the_one_of_which_nobody_knows_what_it_has() {
+    let Fed {
+        mut world,
+        led_by,
+        lags,
+        fed,
+    } = self::fed();
+    world.heads.remove(&lags);
+    for server in [&led_by, &lags, &fed] {
+        world.replicas.insert(server.clone(), opened(0));
+    }
+    world.edit(SHARD, |shard| shard.leader = None);
+    let (heads, replicas) = (world.heads.clone(), world.replicas.clone());
+    let mut world = world.restarted();
+    (world.heads, world.replicas) = (heads, replicas);
+    start(&mut world);
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
+}
