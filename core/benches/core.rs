@@ -90,6 +90,7 @@ fn answer(effect: Effect, version: &mut u64) -> Option<Event> {
                     features: [].into(),
                 },
                 Call::NewTerm(_) => Answer::Fenced(EntryId::NONE),
+                Call::Truncate(call) => Answer::Truncated(call.head),
             }),
         }),
         Effect::Cancel { .. }

@@ -27,6 +27,8 @@ pub enum Call {
     Handshake,
     /// Fence a replica in a term and learn the head of its log.
     NewTerm(NewTerm),
+    /// Make a fenced replica drop what its log has after this entry, as a leader would.
+    Truncate(Truncate),
 }
 
 /// Fence a replica in a term.
@@ -42,6 +44,19 @@ pub struct NewTerm {
     pub enable_notifications: bool,
     /// How keys are sorted; it matters only when the database is made.
     pub key_sorting: KeySorting,
+}
+
+/// Make a fenced replica drop the end of its log. It is no longer fenced then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Truncate {
+    /// The shard's namespace.
+    pub namespace: Arc<str>,
+    /// The shard.
+    pub shard: ShardId,
+    /// The term in which the replica was fenced.
+    pub term: Term,
+    /// What is to be its last entry.
+    pub head: EntryId,
 }
 
 /// Make a fenced server the leader.
@@ -109,7 +124,7 @@ pub struct Feature(pub i32);
 pub enum Answer {
     /// To `BecomeLeader`: the whole log is committed by a quorum.
     BecameLeader,
-    /// To `NewTerm`: the replica is fenced, and this is the head of its log.
+    /// To `NewTerm`: the replica is fenced, and this is the head of its log, as far as that is synced.
     Fenced(EntryId),
     /// To `AddFollower`.
     FollowerAdded,
@@ -127,6 +142,8 @@ pub enum Answer {
     },
     /// To `GetStatus`.
     Status(ReplicaStatus),
+    /// To `Truncate`: the head of its log.
+    Truncated(EntryId),
 }
 
 /// Whether a data server is bound to this cluster.
@@ -147,7 +164,7 @@ pub struct ReplicaStatus {
     pub term: Term,
     /// Its role.
     pub role: ReplicaRole,
-    /// The last offset of its log.
+    /// The last offset of its log; of a follower also what is not synced.
     pub head_offset: i64,
     /// The last offset that it knows to be committed.
     pub commit_offset: i64,

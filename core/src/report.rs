@@ -131,6 +131,8 @@ pub enum Report {
         shard: ShardId,
         /// The replica's server.
         server: ServerId,
+        /// Whether it has what was given up when a loss was accepted.
+        given_up: bool,
     },
     /// The role changed.
     RoleChanged {

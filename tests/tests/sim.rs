@@ -36,6 +36,7 @@ const REACHED: &[&str] = &[
     "crashed",
     "crashed_with_store_in_flight",
     "cut_both_ways",
+    "cut_off_what_was_not_told",
     "cut_one_way",
     "disk_emptied",
     "disk_rolled_back",
@@ -80,6 +81,7 @@ const REACHED: &[&str] = &[
     "server_restarted",
     "server_silent",
     "slower_than_the_deadline",
+    "slow_syncs",
     "stepped_aside_for_a_namesake",
     "stepped_down",
     "stepped_down_with_store_in_flight",
@@ -97,6 +99,7 @@ const REACHED: &[&str] = &[
     "took_office",
     "two_led_at_once",
     "unled_while_it_could_be_led",
+    "unsynced_when_fenced",
     "wrote_alone",
 ];
 
@@ -170,8 +173,8 @@ mistakes! {
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
-    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T12";
-    electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "L1";
+    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T12" "T14";
+    electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "T14" "L1";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
     electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
     giving_up_after_one_check_is_found: Planted::GivesUpAfterOneCheck, "H1";
@@ -190,10 +193,11 @@ mistakes! {
     staying_though_useless_is_found: Planted::StaysThoughUseless, "L13";
     a_refusal_taken_for_success_is_found: Planted::TakesARefusalForSuccess, "T11" "L2" "L3";
     any_answer_taken_for_leading_is_found: Planted::TakesAnyAnswerForLeading, "L1" "L1 meanwhile" "T11";
-    a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "L2" "L11" "T7";
+    a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "L1" "L2" "L11" "T7";
     taking_in_a_log_that_would_differ_is_found: Planted::TakesInWhoDiffers, "T12";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
+    taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T6" "E6" "T12" "L1" "L2" "L11";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3" "L1";
@@ -252,7 +256,7 @@ fn fail(seed: u64) {
 #[test]
 fn a_vote_of_a_replica_that_has_lost_its_disk_is_found() {
     let mistake = Overlooked(Planted::LetsTheForgetfulVote);
-    found(mistake, &["E6", "L2", "L11"]);
+    found(mistake, &["E6", "L1", "L2", "L11"]);
 }
 
 fn found(mistake: impl Factory + std::fmt::Debug, properties: &[&str]) {

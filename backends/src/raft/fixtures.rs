@@ -124,10 +124,10 @@ fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
     (
         (state, -1..2i64, option::of(any_server())),
         (servers(), servers(), servers()),
-        (option::of(range), option::of(any_split()), any_beginnings()),
+        (option::of(range), option::of(any_split()), any_history()),
     )
         .prop_map(
-            |((status, term, leader), servers, (range, split, beginnings))| {
+            |((status, term, leader), servers, (range, split, (beginnings, loss_accepted)))| {
                 let (ensemble, removed_nodes, pending_delete_shard_nodes) = servers;
                 Arc::new(ShardMetadata {
                     status,
@@ -139,9 +139,15 @@ fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
                     int32_hash_range: range,
                     split,
                     beginnings,
+                    loss_accepted,
                 })
             },
         )
+}
+
+fn any_history() -> impl Strategy<Value = (Beginnings, Option<Term>)> {
+    let loss_accepted = option::of((0..2i64).prop_map(Term));
+    (any_beginnings(), loss_accepted)
 }
 
 fn any_beginnings() -> impl Strategy<Value = Beginnings> {

@@ -7,6 +7,7 @@ mod publishing;
 mod servers;
 mod sweeps;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ struct Opened {
     /// The store that was not answered yet.
     sent: Option<RequestId>,
     version: u32,
+    /// Whom somebody was told to lead.
+    led: RefCell<BTreeSet<ShardId>>,
 }
 
 impl Opened {
@@ -67,6 +70,7 @@ impl Opened {
             watches: BTreeMap::new(),
             sent: None,
             version: 0,
+            led: RefCell::default(),
         };
         opened.answer_store(StoreOutcome::Stored).unwrap();
         opened.drain();
@@ -190,7 +194,10 @@ impl Opened {
     fn answer(&self, server: &DataServerIdentity, call: &Call) -> Answer {
         match call {
             Call::AddFollower(_) => Answer::FollowerAdded,
-            Call::BecomeLeader(_) => Answer::BecameLeader,
+            Call::BecomeLeader(call) => {
+                self.led.borrow_mut().insert(call.shard);
+                Answer::BecameLeader
+            }
             Call::CheckHealth => Answer::Health { serving: true },
             Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)),
             Call::Handshake => Answer::Handshaken {
@@ -198,16 +205,18 @@ impl Opened {
                 features: BTreeSet::new(),
             },
             Call::NewTerm(_) => Answer::Fenced(EntryId::NONE),
+            Call::Truncate(call) => Answer::Truncated(call.head),
         }
     }
 
-    /// A replica that is what the document says; where that knows of no leader, whoever is asked is
-    /// the one that was chosen.
+    /// A replica that is what the document says; where that knows of no leader, but one was told
+    /// to lead, whoever is asked is that one.
     fn replica(&self, server: &DataServerIdentity, id: ShardId) -> ReplicaStatus {
         let mut shards = self.office.ledger.accepted().shards();
         let (_, _, shard) = shards.find(|(_, found, _)| *found == id).unwrap();
         let leader = shard.leader.as_ref().map(DataServerIdentity::id);
-        let leads = leader.is_none_or(|leader| leader == server.id());
+        let was_told = self.led.borrow().contains(&id);
+        let leads = leader.map_or(was_told, |leader| leader == server.id());
         ReplicaStatus {
             term: shard.term,
             role: if leads {

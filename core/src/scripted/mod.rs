@@ -56,6 +56,8 @@ pub(crate) struct World {
     pub(crate) forgetful: BTreeSet<String>,
     /// Replicas that are not open until they are sent a term.
     pub(crate) closed: BTreeSet<(String, ShardId)>,
+    /// In which terms replicas were fenced, and what of their logs was cut off since.
+    fenced: BTreeMap<(String, ShardId), (Term, i64)>,
     /// Everything that was asked for, in order.
     pub(crate) log: Vec<Effect>,
     /// Whether stores are held.
@@ -91,6 +93,7 @@ impl World {
             led: BTreeSet::new(),
             forgetful: BTreeSet::new(),
             closed: BTreeSet::new(),
+            fenced: BTreeMap::new(),
             log: Vec::new(),
             hold_stores: false,
             held: Vec::new(),

@@ -97,12 +97,33 @@ impl World {
                     CallErrorKind::InvalidTerm
                 }));
             }
-            Call::NewTerm(_) => {
+            Call::NewTerm(call) => {
                 self.forgetful.remove(&*server.internal);
+                let replica = (server.internal.to_string(), call.shard);
+                let fenced = self.fenced.entry(replica).or_insert((call.term, i64::MAX));
+                fenced.0 = call.term;
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))
             }
+            Call::Truncate(call) => {
+                let replica = (server.internal.to_string(), call.shard);
+                self.fenced.insert(replica, (call.term, call.head.offset));
+                Answer::Truncated(call.head)
+            }
         })
+    }
+
+    /// What a test says of a replica, unless it was fenced, or cut off, since.
+    fn since_fenced(&self, replica: &(String, ShardId), status: ReplicaStatus) -> ReplicaStatus {
+        match self.fenced.get(replica) {
+            Some((term, end)) if *term > status.term && !status.has_forgotten() => ReplicaStatus {
+                term: *term,
+                role: ReplicaRole::Fenced,
+                head_offset: status.head_offset.min(*end),
+                ..status
+            },
+            Some(_) | None => status,
+        }
     }
 
     /// A replica that is what the document says; followers are idle.
@@ -127,7 +148,7 @@ impl World {
         if let Some(status) = self.replicas.get(&*server.internal)
             && !was_made_to_lead
         {
-            return Ok(*status);
+            return Ok(self.since_fenced(&replica, *status));
         }
         let is_stored = shard
             .leader
@@ -163,5 +184,6 @@ pub(crate) fn name(call: &Call) -> &'static str {
         Call::GetStatus { .. } => "GetStatus",
         Call::Handshake => "Handshake",
         Call::NewTerm(_) => "NewTerm",
+        Call::Truncate(_) => "Truncate",
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::context::ShardContext;
+use super::fence::{Fence, Outcome, Was};
 use super::intent::Intent;
 use super::memory::Memory;
 use super::position::Position;
@@ -41,6 +42,7 @@ struct Beginning {
 pub(super) struct Asked {
     pub(super) server: DataServerIdentity,
     status: ReplicaStatus,
+    pub(super) fence: Fence,
 }
 
 /// A voter that is fenced.
@@ -101,9 +103,15 @@ impl Fencing {
         } else if cx.is_away(server) {
             self.last_failure = format!("{} is unavailable", server.id());
         } else {
-            let request = memory.send_new_term(self.term, server, cx);
+            let was = Was::of(&status);
+            let (request, fence) = Fence::begin(self.term, was, server, memory, cx);
             let server = server.clone();
-            self.asked.insert(request, Asked { server, status });
+            let asked = Asked {
+                server,
+                status,
+                fence,
+            };
+            self.asked.insert(request, asked);
         }
     }
 
@@ -195,11 +203,18 @@ impl Fencing {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Round {
-        let Some(Asked { server, status }) = self.asked.remove(&request) else {
+        let Some(mut asked) = self.asked.remove(&request) else {
             return self.recalled(request, result, memory, cx);
         };
-        match result {
-            Ok(Answer::Fenced(head)) if !head.is_of_a_log_before(self.term) => {
+        let outcome = asked.fence.answered(result, &asked.server, memory, cx);
+        if let Outcome::Asks(request) = outcome {
+            self.asked.insert(request, asked);
+            return Round::Open;
+        }
+        let Asked { server, status, .. } = asked;
+        match outcome {
+            Outcome::Asks(_) => {}
+            Outcome::Fenced(head) if !head.is_of_a_log_before(self.term) => {
                 self.last_failure = format!(
                     "{} ends its log with offset {} of term {}, which can't be",
                     server.id(),
@@ -207,17 +222,14 @@ impl Fencing {
                     head.term
                 );
             }
-            Ok(Answer::Fenced(head)) => {
-                let fed = memory.fed.get(&server.id()).copied();
-                let began = memory.led.at_least(status.term);
-                let position = Position::new(status, head, fed, began);
+            Outcome::Fenced(head) => {
+                let position = memory.position(&server.id(), status, head);
                 if position.has_log() {
                     memory.fed.remove(&server.id());
                 }
                 self.votes.push(Vote { server, position });
             }
-            Ok(_) => self.last_failure = format!("{} gave another answer", server.id()),
-            Err(error) => {
+            Outcome::Failed(error) => {
                 self.last_failure = format!("{}: {error}", server.id());
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(&server, cx);

@@ -27,6 +27,8 @@ pub(super) struct Led {
     runs: Vec<Run>,
     /// It is known in which of the later terms somebody was told to lead.
     known_after: Option<Term>,
+    /// Up to this term what was committed may have been given up.
+    loss_accepted: Option<Term>,
 }
 
 /// One term or several in a row, whose leaders began with the same log.
@@ -56,6 +58,9 @@ pub(super) enum Fit {
     Refuses,
     /// It keeps an entry that its leader does not have.
     Differs,
+    /// What would be cut off was given up, but may be in its database, from which nothing is cut off:
+    /// what is acknowledged at the same places would never get there.
+    GivenUp,
     /// Its leader has nothing of its last term; whether it keeps an entry of that depends on leaders of
     /// whom nothing is known. Where others are enough, it is left out.
     Parted,
@@ -83,6 +88,7 @@ impl Led {
         let mut led = Self {
             runs: Vec::new(),
             known_after: Some(shard.term),
+            loss_accepted: shard.loss_accepted,
         };
         for began in kept {
             led.push(began, false);
@@ -211,6 +217,17 @@ impl Led {
         self.runs.last().map(|run| run.began.last)
     }
 
+    /// The last term, this one or an earlier one, in which anybody may have been told to lead.
+    pub(super) fn last_told_by(&self, term: Term) -> Term {
+        let runs = self.runs.iter().rev().map(|run| run.began);
+        let told = runs.filter(|began| began.first <= term).map(|it| it.last);
+        let told = told.chain(self.known_after).max();
+        match self.known_after {
+            Some(_) => told.map_or(term, |told| told.min(term)),
+            None => term,
+        }
+    }
+
     /// Those who were told to lead since, the last one first. Of several with the same log one stands
     /// for all.
     pub(super) fn told_since(&self) -> impl Iterator<Item = (Term, EntryId)> + '_ {
@@ -263,6 +280,10 @@ impl Led {
             Last::OfTerm(_) => return Fit::Fits,
             Last::Unknown => return Fit::Unknown,
         };
+        let is_cut = cut.offset < follower.offset;
+        if is_cut && self.loss_accepted.is_some_and(|term| follower.term <= term) {
+            return Fit::GivenUp;
+        }
         if cut.term == follower.term || cut == EntryId::NONE {
             return Fit::Fits;
         }
@@ -562,6 +583,28 @@ mod tests {
         ] {
             assert_eq!(led.lacks(head, told[0]), lacks, "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_log_does_not_fit_of_which_is_cut_off_what_an_operator_has_given_up() {
+        let shard = ShardMetadata {
+            term: Term(3),
+            loss_accepted: Some(Term(3)),
+            ..ShardMetadata::default()
+        };
+        let mut led = Led::found(&shard);
+        led.record(Term(4), at(2, 30));
+        for (head, fit) in [
+            (at(2, 30), Fit::Fits),
+            (at(2, 31), Fit::GivenUp),
+            (at(3, 31), Fit::GivenUp),
+            (at(2, 29), Fit::Fits),
+            (EntryId::NONE, Fit::Fits),
+        ] {
+            assert_eq!(led.fit(at(4, 40), head), fit, "{head:?}");
+        }
+        led.record(Term(5), at(4, 40));
+        assert_eq!(led.fit(at(5, 50), at(4, 41)), Fit::Fits);
     }
 
     #[test]

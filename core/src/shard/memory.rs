@@ -7,7 +7,7 @@ use super::context::ShardContext;
 use super::led::{Fit, Led};
 use super::position::Position;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, EntryId, NewTerm};
+use crate::call::{Answer, Call, CallError, EntryId, NewTerm, ReplicaStatus, Truncate};
 use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
@@ -36,6 +36,8 @@ pub(super) struct Memory {
     pub(super) led: Led,
     /// Anybody was made leader in this tenure.
     pub(super) has_made_a_leader: bool,
+    /// Who is known to have led last, and in which term.
+    leader: Option<(Term, ServerId)>,
     /// The last one who has led, or may have.
     last: Option<(Term, EntryId)>,
     /// Who is known to have lacked, when it was fenced later, the end of the log of one who was told to
@@ -79,6 +81,7 @@ impl Memory {
             committed: EntryId::NONE.offset,
             led: Led::default(),
             has_made_a_leader: false,
+            leader: None,
             last: None,
             lacking: BTreeMap::new(),
             ends_at: EntryId::NONE.offset,
@@ -174,6 +177,21 @@ impl Memory {
         self.call(server, call, cx)
     }
 
+    pub(super) fn send_truncate(
+        &self,
+        (term, head): (Term, EntryId),
+        server: &DataServerIdentity,
+        cx: &mut ShardContext<'_>,
+    ) -> RequestId {
+        let call = Call::Truncate(Truncate {
+            namespace: self.namespace.clone(),
+            shard: self.id,
+            term,
+            head,
+        });
+        self.call(server, call, cx)
+    }
+
     /// Asks a replica that is in a higher term for that term.
     pub(super) fn learn(&mut self, server: &DataServerIdentity, cx: &mut ShardContext<'_>) {
         let request = self.ask_status(server, cx);
@@ -227,6 +245,8 @@ impl Memory {
     pub(super) fn find(&mut self, shard: &ShardMetadata) {
         self.led = Led::found(shard);
         self.knows_the_last();
+        let leader = shard.leader.as_ref().map(DataServerIdentity::id);
+        self.leader = leader.map(|leader| (shard.term, leader));
         if !shard.beginnings.is_empty() {
             self.promoted = shard.term;
         }
@@ -248,12 +268,35 @@ impl Memory {
     }
 
     /// That one leads.
-    pub(super) fn has_led(&mut self, term: Term, head: EntryId) {
+    pub(super) fn has_led(&mut self, term: Term, leader: ServerId, head: EntryId) {
+        self.left_out.remove(&leader);
+        self.leader = Some((term, leader));
         self.led.record(term, head);
         self.has_made_a_leader = true;
         self.last = Some((term, head));
         self.lacking.clear();
         self.leads(term, head.offset);
+    }
+
+    /// What a voter has, by its status before it was fenced with this head.
+    pub(super) fn position(
+        &self,
+        server: &ServerId,
+        status: ReplicaStatus,
+        head: EntryId,
+    ) -> Position {
+        let fed = self.fed.get(server).copied();
+        let led = self.leader.as_ref().filter(|(_, leader)| leader == server);
+        let led = led
+            .map(|(term, _)| *term)
+            .filter(|term| *term <= status.term);
+        Position::new(status, head, fed, led, &self.led)
+    }
+
+    /// A server has lost its data.
+    pub(super) fn server_emptied(&mut self, server: &ServerId) {
+        self.fed.remove(server);
+        self.leader.take_if(|(_, leader)| leader == server);
     }
 
     /// Whoever was told to lead, and was not heard of, may have led, committed its log, and had it
@@ -321,6 +364,14 @@ impl Memory {
         self.led.fit(leader, head)
     }
 
+    /// Whether a log that ends like this is part of the present leader's as it is: nothing is cut off.
+    pub(super) fn is_part(&self, term: Term, head: EntryId) -> bool {
+        let began = self.led.of(term);
+        let is_of_beginning =
+            began.is_some_and(|it| head.term == it.term && head.offset <= it.offset);
+        head.term == term || is_of_beginning
+    }
+
     /// The chosen one could not lead.
     pub(super) fn could_not_lead(&mut self, server: &ServerId) {
         *self.failed.entry(server.clone()).or_default() += 1;
@@ -354,12 +405,13 @@ impl Memory {
     }
 
     /// A replica's log can't become a part of its leader's. It is told of once.
-    pub(super) fn leave_out(&mut self, follower: &ServerId, cx: &mut ShardContext<'_>) {
+    pub(super) fn leave_out(&mut self, follower: &ServerId, fit: Fit, cx: &mut ShardContext<'_>) {
         if self.left_out.insert(follower.clone()) {
             cx.context.report(Report::ReplicaLeftOut {
                 namespace: self.namespace.clone(),
                 shard: self.id,
                 server: follower.clone(),
+                given_up: fit == Fit::GivenUp,
             });
         }
     }

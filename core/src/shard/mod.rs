@@ -12,6 +12,7 @@ mod attempt;
 mod context;
 mod duty;
 mod election;
+mod fence;
 mod fencing;
 mod follower;
 mod followers;
@@ -202,7 +203,7 @@ impl ShardController {
 
     /// A server was bound to the cluster only now, though it ought to have had a replica.
     pub(crate) fn server_emptied(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
-        self.memory.fed.remove(server);
+        self.memory.server_emptied(server);
         match &mut self.duty {
             Duty::Leadership(leadership) => leadership.server_emptied(server, cx.context.now),
             Duty::Election(election) => election.server_emptied(server, cx),

@@ -4,6 +4,7 @@
 //! leader's next one, and answers `NewTerm` with no head, though it has everything up to the offset
 //! that it knows to be committed.
 
+use super::led::Led;
 use crate::call::{EntryId, ReplicaRole, ReplicaStatus};
 use crate::id::Term;
 
@@ -14,7 +15,7 @@ pub(super) struct Position {
     /// Up to where it has what is committed; -1 also where that is not known, as a server does not
     /// say it of a replica that it has just opened.
     commit: i64,
-    /// Its term before.
+    /// Its term before, or the last one before that in which anybody led.
     term: Term,
     /// Whether `commit` is known: it is of a replica that told its head, too.
     is_told: bool,
@@ -22,28 +23,39 @@ pub(super) struct Position {
     is_whole: bool,
     /// What it was in that term.
     role: ReplicaRole,
+    /// The last term in which it is known to have led.
+    last_led_in: Option<Term>,
     /// With what the leader of its term began, if that is known, or one before from whose log every
     /// one since went on.
     began: Option<EntryId>,
 }
 
 impl Position {
-    /// Of a voter that is known, from elsewhere, to have what is committed up to `fed`, and with what
-    /// the leader of its term began.
+    /// Of a voter that is known, from elsewhere, to have what is committed up to `fed`, or to have led.
     pub(super) fn new(
         status: ReplicaStatus,
         head: EntryId,
         fed: Option<i64>,
-        began: Option<EntryId>,
+        last_led_in: Option<Term>,
+        led: &Led,
     ) -> Self {
+        // Nobody has fed it in a term in which nobody led.
+        let term = match status.role {
+            ReplicaRole::Leader | ReplicaRole::Follower => status.term,
+            ReplicaRole::Fenced | ReplicaRole::NotMember => led.last_told_by(status.term),
+        };
         Self {
             head,
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
-            term: status.term,
+            term,
             is_told: status.head_offset >= head.offset,
             is_whole: status.head_offset <= head.offset,
             role: status.role,
-            began,
+            last_led_in: match status.role {
+                ReplicaRole::Leader => Some(status.term),
+                ReplicaRole::Follower | ReplicaRole::Fenced | ReplicaRole::NotMember => last_led_in,
+            },
+            began: led.at_least(term),
         }
     }
 
@@ -118,7 +130,7 @@ impl Position {
 
     /// Whether it led in the other's term, or later: it had all that the other had committed by then.
     fn has_led_since(&self, other: &Self) -> bool {
-        self.role == ReplicaRole::Leader && self.term >= other.term
+        self.last_led_in.is_some_and(|term| term >= other.term)
     }
 
     /// Whether its log was written by a leader that had everything that the other, which has no
@@ -174,13 +186,12 @@ mod tests {
             term: Term(head.0),
             offset: head.1,
         };
-        Position::new(status, head, None, None)
+        Position::new(status, head, None, None, &Led::default())
     }
 
     fn leading(head: (i64, i64), commit: i64, term: i64) -> Position {
-        let role = ReplicaRole::Leader;
         Position {
-            role,
+            last_led_in: Some(Term(term)),
             ..at(head, commit, term)
         }
     }

@@ -113,7 +113,7 @@ impl Promotion {
                     let is_there = reachable.contains(&member.id());
                     Follower::mapped(member.clone(), is_there && position.is_at(*head))
                 }
-                Some((request, _)) => Follower::fencing(member.clone(), *request),
+                Some((request, it)) => Follower::fencing(member.clone(), *request, it.fence),
                 None if fencing.spares(&member.id()) => {
                     // Those without which shards can't be led are opened first.
                     let later = cx.context.now.after(cx.context.timing.follower_first);
@@ -244,7 +244,7 @@ impl Promotion {
         memory.stuck.clear();
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();
-        memory.has_led(*term, self.head);
+        memory.has_led(*term, leader.id(), self.head);
         cx.context.report(Report::LeaderConfirmed {
             namespace: memory.namespace.clone(),
             shard: memory.id,
@@ -416,6 +416,7 @@ mod tests {
                 head(offset),
                 None,
                 None,
+                &crate::shard::led::Led::default(),
             ),
         };
         let votes: Vec<Vote> = (0..followers).map(vote).collect();

@@ -1,6 +1,7 @@
 //! A shard's life, seen from outside: which calls it makes, and when.
 
 mod disks;
+mod fence;
 mod forgetting;
 mod kept;
 mod late;
@@ -55,6 +56,7 @@ fn of_shard(call: &Call) -> bool {
         Call::BecomeLeader(call) => call.shard == SHARD,
         Call::GetStatus { shard } => *shard == SHARD,
         Call::NewTerm(call) => call.shard == SHARD,
+        Call::Truncate(call) => call.shard == SHARD,
         Call::CheckHealth | Call::Handshake => false,
     }
 }

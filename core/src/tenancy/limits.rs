@@ -22,6 +22,7 @@ pub fn call_limit(call: &Call) -> Duration {
         | Call::BecomeLeader(_)
         | Call::GetStatus { .. }
         | Call::Handshake
-        | Call::NewTerm(_) => CALL_LIMIT,
+        | Call::NewTerm(_)
+        | Call::Truncate(_) => CALL_LIMIT,
     }
 }

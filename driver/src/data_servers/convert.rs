@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use stepdown_core::assign::{ShardAssignment, ShardAssignments};
 use stepdown_core::call::{
     AddFollower, Answer, BecomeLeader, Binding, CallError, EntryId, Feature, NewTerm, ReplicaRole,
-    ReplicaStatus,
+    ReplicaStatus, Truncate,
 };
 use stepdown_core::cluster::KeySorting;
 use stepdown_core::{ShardId, Term};
@@ -36,6 +36,25 @@ pub(super) fn fenced(response: wire::NewTermResponse) -> Result<Answer, CallErro
         .head_entry_id
         .ok_or_else(|| incomprehensible("NewTerm: the answer names no head of the log"))?;
     Ok(Answer::Fenced(EntryId {
+        term: Term(head.term),
+        offset: head.offset,
+    }))
+}
+
+pub(super) fn truncate(call: &Truncate) -> wire::TruncateRequest {
+    wire::TruncateRequest {
+        namespace: call.namespace.to_string(),
+        shard: call.shard.0,
+        term: call.term.0,
+        head_entry_id: Some(entry_id(call.head)),
+    }
+}
+
+pub(super) fn truncated(response: wire::TruncateResponse) -> Result<Answer, CallError> {
+    let head = response
+        .head_entry_id
+        .ok_or_else(|| incomprehensible("Truncate: the answer names no head of the log"))?;
+    Ok(Answer::Truncated(EntryId {
         term: Term(head.term),
         offset: head.offset,
     }))

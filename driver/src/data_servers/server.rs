@@ -7,6 +7,7 @@ use http::Uri;
 use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::{Answer, Call, CallError};
 use stepdown_wire::replication::oxia_coordination_client::OxiaCoordinationClient;
+use stepdown_wire::replication::oxia_log_replication_client::OxiaLogReplicationClient;
 use stepdown_wire::replication::{GetInfoRequest, HandshakeRequest};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -36,6 +37,7 @@ type Transport = Either<RpcCounter<Link>, Link>;
 /// One data server.
 pub(super) struct Server {
     coordination: OxiaCoordinationClient<Transport>,
+    replication: OxiaLogReplicationClient<Transport>,
     health: HealthClient<Transport>,
     limits: Limits,
     deadline: Duration,
@@ -51,6 +53,7 @@ impl Server {
         Self {
             coordination: OxiaCoordinationClient::with_origin(transport.clone(), origin.clone())
                 .max_decoding_message_size(LARGEST_ANSWER),
+            replication: OxiaLogReplicationClient::with_origin(transport.clone(), origin.clone()),
             health: HealthClient::with_origin(transport, origin),
             limits: Limits::new(options.ordinary_calls, options.lasting_calls),
             deadline: options.deadline,
@@ -108,6 +111,18 @@ impl Server {
                     .await
                     .map_err(Failure::into_error)?;
                 convert::fenced(response)
+            }
+            Call::Truncate(call) => {
+                let turn = (Class::Ordinary, "Truncate");
+                let request = convert::truncate(&call);
+                let mut client = self.replication.clone();
+                let response = self
+                    .ask(turn, request, gate, |_, request| async move {
+                        client.truncate(request).await
+                    })
+                    .await
+                    .map_err(Failure::into_error)?;
+                convert::truncated(response)
             }
         }
     }

@@ -120,14 +120,21 @@ pub fn log_report(report: &Report) {
             namespace,
             shard,
             server,
+            given_up,
         } => error!(
             component = "shard-controller",
             namespace = &**namespace,
             shard = shard.0,
             data_server = &*server.0,
-            "A replica has another log than its leader, and is not known to fit: what it has more \
-             was never acknowledged, and it is left out while others are enough, or until its disk \
-             is emptied"
+            given_up,
+            "{}",
+            if *given_up {
+                "A replica has what was given up when a loss was accepted: it is left out until its \
+                 disk is emptied"
+            } else {
+                "A replica has another log than its leader, and is not known to fit; it is left out \
+                 while others are enough, or until its disk is emptied"
+            }
         ),
         Report::RoleChanged {
             tenure,

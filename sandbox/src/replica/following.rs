@@ -8,7 +8,7 @@ use stepdown_core::{ShardId, Term};
 use super::context::{At, Context};
 use super::log::{Log, Run};
 use super::message::{Body, Message};
-use super::request::Refusal;
+use super::request::{Refusal, Reply};
 use super::shard::{After, FollowerObject, Object, Replica, Stream};
 
 impl Replica {
@@ -65,6 +65,7 @@ impl Replica {
             return Err(Refusal::ResourceConflict);
         }
         let result = work(self, context);
+        self.lags &= result.is_ok();
         if let Object::Follower(follower) = &mut self.object {
             follower.stream = result.is_ok().then(|| Stream {
                 peer: from.clone(),
@@ -85,15 +86,34 @@ impl Replica {
         }
     }
 
+    /// A coordinator's truncation.
+    pub(super) fn cut_off(
+        &mut self,
+        context: &mut Context<'_>,
+        term: Term,
+        to: EntryId,
+    ) -> Result<Reply, Refusal> {
+        self.open_as_follower(context, term)?;
+        let nobody = Arc::from("");
+        match self.truncate(context, &nobody, term, to)? {
+            Some(Body::Truncated { head }) => Ok(Reply::Truncated(head)),
+            Some(_) | None => Err(Refusal::ResourceUnavailable),
+        }
+    }
+
     fn open_as_follower(&mut self, context: &mut Context<'_>, term: Term) -> Result<(), Refusal> {
         match &mut self.object {
             Object::Follower(_) => return Ok(()),
             Object::Leader(_) if term != self.durable.term => return Err(Refusal::InvalidTerm),
-            Object::Leader(leader) => leader.close(&mut At {
-                id: self.id,
-                durable: &mut self.durable,
-                context,
-            }),
+            Object::Leader(leader) => {
+                leader.close(&mut At {
+                    id: self.id,
+                    durable: &mut self.durable,
+                    context,
+                });
+                self.lags = false;
+                self.settle(context);
+            }
             Object::Closed if self.locked => return Err(Refusal::ResourceUnavailable),
             Object::Closed => {}
         }
@@ -117,6 +137,7 @@ impl Replica {
         if matches!(self.object, Object::Follower(_)) {
             self.durable.flushed = self.durable.commit_offset;
             self.hang_up(context);
+            self.settle(context);
         }
     }
 
@@ -125,6 +146,7 @@ impl Replica {
         let Object::Follower(follower) = &mut self.object else {
             return;
         };
+        self.lags = false;
         if let Some(stream) = follower.stream.take() {
             let ended = Message {
                 from: context.address.clone(),
@@ -149,6 +171,10 @@ impl Replica {
         entries: &[Run],
         commit_offset: i64,
     ) -> Result<Option<Body>, Refusal> {
+        if !self.lags {
+            // Whatever comes has everything before synced.
+            self.settle(context);
+        }
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);
         };
@@ -182,6 +208,11 @@ impl Replica {
                 if offset != follower.last.saturating_add(1) {
                     return Err(Refusal::LogMismatch);
                 }
+                if self.lags {
+                    push(&mut self.tail, run.term);
+                    follower.last = offset;
+                    continue;
+                }
                 context.touch(self.id, durable);
                 if durable.log.head().offset >= offset {
                     // The database is further than the log that was cleared.
@@ -192,6 +223,9 @@ impl Replica {
                 follower.last = offset;
                 known = true;
             }
+        }
+        if self.lags {
+            return Ok(None);
         }
         let head = durable.head().offset;
         durable.commit_offset = durable.commit_offset.max(commit_offset.min(head));
@@ -219,6 +253,8 @@ impl Replica {
         if follower.fed != feeds || !self.durable.log.starts_with(&log) {
             follower.fed = feeds;
             context.touch(self.id, &self.durable);
+            self.tail.clear();
+            self.lags = false;
             self.durable.term = term;
             self.durable.log = log;
             self.durable.first = offset.saturating_add(1);
@@ -235,7 +271,7 @@ impl Replica {
     }
 
     /// Once in a term: whoever follows already refuses.
-    fn truncate(
+    pub(super) fn truncate(
         &mut self,
         context: &mut Context<'_>,
         from: &Arc<str>,
@@ -255,6 +291,11 @@ impl Replica {
             return Err(Refusal::InvalidTerm);
         }
         follower.role = ReplicaRole::Follower;
+        self.lags = false;
+        self.settle(context);
+        let Object::Follower(follower) = &mut self.object else {
+            return Err(Refusal::InvalidStatus);
+        };
         let durable = &mut self.durable;
         let head = durable.head().offset;
         context.touch(self.id, durable);
@@ -270,5 +311,13 @@ impl Replica {
         Ok(Some(Body::Truncated {
             head: durable.head(),
         }))
+    }
+}
+
+/// One entry more.
+pub(super) fn push(tail: &mut Vec<Run>, term: Term) {
+    match tail.last_mut() {
+        Some(run) if run.term == term => run.count = run.count.saturating_add(1),
+        Some(_) | None => tail.push(Run { term, count: 1 }),
     }
 }

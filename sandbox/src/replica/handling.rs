@@ -45,6 +45,9 @@ impl Replica {
                 .map(|status| Some(Reply::Status(status)))
                 .ok_or(Refusal::NotMember),
             Request::NewTerm(request) => self.new_term(context, &request).map(Some),
+            Request::Truncate(request) => {
+                self.cut_off(context, request.term, request.head).map(Some)
+            }
             Request::RemoveObserver {
                 term,
                 follower,
@@ -95,7 +98,13 @@ impl Replica {
             durable.term = request.term;
             durable.flushed = durable.commit_offset;
         }
-        Ok(Reply::Fenced(self.durable.head()))
+        let synced = self.durable.head();
+        self.lags = false;
+        if matches!(self.object, Object::Leader(_)) {
+            // What it is about to sync is synced right then.
+            self.settle(context);
+        }
+        Ok(Reply::Fenced(synced))
     }
 
     fn delete(&mut self, context: &mut Context<'_>, term: Term) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ use stepdown_core::{ShardId, Term};
 
 use super::context::{At, Context};
 use super::cursor::{CursorKey, CursorState};
+use super::following::push;
 use super::lead::Lead;
 use super::leader::{Busy, LeaderObject};
 use super::message::{Body, Message};
@@ -172,6 +173,7 @@ impl Replica {
         context: &mut Context<'_>,
         token: Token,
     ) -> Result<Option<Reply>, Refusal> {
+        let lags = self.lags;
         let (leader, mut at) = self.as_leader(context).ok_or(Refusal::NotLeader)?;
         if leader.frozen {
             return Err(Refusal::NotLeader);
@@ -182,6 +184,22 @@ impl Replica {
             // It goes by its log alone: offsets begin anew, below what is committed.
             at.durable.log.truncate(-1);
             at.durable.first = 0;
+        }
+        if lags {
+            push(&mut self.tail, self.durable.term);
+            let offset = self
+                .durable
+                .log
+                .head()
+                .offset
+                .saturating_add(self.unsynced());
+            let term = self.durable.term;
+            if let Object::Leader(leader) = &mut self.object
+                && let Some(lead) = &mut leader.lead
+            {
+                lead.appends.push_back((token, EntryId { term, offset }));
+            }
+            return Ok(None);
         }
         at.durable.log.append(at.durable.term, 1);
         lead.has_written = true;

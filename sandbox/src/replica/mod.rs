@@ -36,6 +36,9 @@
 //! * The database of one that is to lead follows only once it leads. Nothing is applied where
 //!   `BecomeLeader` was given up, whatever a quorum has.
 //! * Only what was flushed of the database, at the latest `NewTerm`, outlives a crash.
+//! * `NewTerm` tells the last entry that is *synced*. What was appended beyond stays in the file, and
+//!   counts again once the shard is opened anew, or once a stream's first message has it synced: then an
+//!   entry of another leader at the same offset is taken for one that it has.
 //! * A leader with an empty log writes from offset 0 again, whatever its database holds, and takes
 //!   for committed what is not above its commit offset.
 //! * A `DeleteShard` of a lower term is refused, and all the same closes a leader for good; a shard
@@ -60,6 +63,7 @@ mod model;
 mod output;
 mod request;
 mod shard;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod unknown;

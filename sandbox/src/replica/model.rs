@@ -191,6 +191,25 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
+    /// A sync of the shard's log takes its time: what is appended to it from now on is not synced, and
+    /// of a replica that is fenced meanwhile it stays so.
+    pub fn lag(&mut self, shard: ShardId) {
+        self.with_shard(shard, |replica, _| replica.lag());
+        self.unsynced.settle();
+    }
+
+    /// It is over.
+    pub fn sync_log(&mut self, shard: ShardId) {
+        self.with_shard(shard, Replica::sync_log);
+        self.unsynced.settle();
+    }
+
+    /// Whether anything was appended to the shard's log that is not synced.
+    pub fn has_unsynced(&self, shard: ShardId) -> bool {
+        let replica = self.shards.get(&shard);
+        replica.is_some_and(|replica| replica.unsynced() > 0)
+    }
+
     /// Of two `BecomeLeader`s in one term, the streams that the earlier one has not opened yet may
     /// come after those of the later one: lets them.
     pub fn outrun(&mut self, shard: ShardId) {
@@ -273,6 +292,9 @@ impl DataServerModel {
 
     /// Ends the process and starts it again: what is not durable is forgotten.
     pub fn restart(&mut self, tail: Tail) {
+        if tail == Tail::Kept {
+            self.shards.values_mut().for_each(Replica::keep_tail);
+        }
         let mut disk = self.durable();
         if tail == Tail::Lost {
             if self.unsynced.is_newly_bound() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stepdown_core::call::{
     AddFollower, Answer, BecomeLeader, CallError, CallErrorKind, EntryId, Feature, NewTerm,
-    ReplicaStatus,
+    ReplicaStatus, Truncate,
 };
 use stepdown_core::{ShardId, Term};
 
@@ -58,6 +58,8 @@ pub enum Request {
     },
     /// Fence a replica in a term.
     NewTerm(NewTerm),
+    /// Make a fenced replica drop the end of its log.
+    Truncate(Truncate),
     /// Feed an observer no longer.
     RemoveObserver {
         /// The shard.
@@ -79,6 +81,7 @@ impl Request {
             Self::AddObserver { follower, .. } => Some(follower.shard),
             Self::BecomeLeader(request) => Some(request.shard),
             Self::NewTerm(request) => Some(request.shard),
+            Self::Truncate(request) => Some(request.shard),
             Self::Append { shard }
             | Self::DeleteShard { shard, .. }
             | Self::FreezeShard { shard, .. }
@@ -113,6 +116,8 @@ pub enum Reply {
     ObserverRemoved,
     /// To `GetStatus`.
     Status(ReplicaStatus),
+    /// To `Truncate`: the head of the log.
+    Truncated(EntryId),
 }
 
 impl Reply {
@@ -123,6 +128,7 @@ impl Reply {
             Self::Fenced(head) => Some(Answer::Fenced(*head)),
             Self::FollowerAdded => Some(Answer::FollowerAdded),
             Self::Status(status) => Some(Answer::Status(*status)),
+            Self::Truncated(head) => Some(Answer::Truncated(*head)),
             Self::Appended(_)
             | Self::Deleted
             | Self::Frozen { .. }

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::cursor::{Cursor, CursorKey, CursorState};
 use super::durable::DurableShard;
 use super::leader::LeaderObject;
-use super::log::Log;
+use super::log::{Log, Run};
 use super::request::{Request, Token};
 
 /// What becomes of the shard once a request is handled.
@@ -28,6 +28,12 @@ pub(super) struct Replica {
     /// A deletion was refused while it was closed: nobody can open it until the process ends.
     pub(super) locked: bool,
     pub(super) waiting: VecDeque<(Token, Request)>,
+    /// What was appended and is not synced, in the terms of its entries. A follower has it last; a
+    /// leader feeds nobody with it.
+    pub(super) tail: Vec<Run>,
+    /// A sync of the log is on the way, and takes its time: whatever is appended meanwhile is not in
+    /// it, and is neither told of nor acknowledged.
+    pub(super) lags: bool,
 }
 
 /// As what a shard is open.
@@ -69,6 +75,8 @@ impl Replica {
             object: Object::Closed,
             locked: false,
             waiting: VecDeque::new(),
+            tail: Vec::new(),
+            lags: false,
         }
     }
 
@@ -162,8 +170,9 @@ impl Replica {
         }
     }
 
-    /// The stream that is open here has ended.
+    /// The stream that is open here has ended. What is not synced stays so.
     pub(super) fn end_stream(&mut self) -> After {
+        self.lags = false;
         if let Object::Follower(follower) = &mut self.object {
             follower.stream = None;
         }

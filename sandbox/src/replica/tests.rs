@@ -6,3 +6,4 @@ mod elections;
 mod replication;
 mod restart;
 mod rules;
+mod unsynced;

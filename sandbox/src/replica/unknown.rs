@@ -9,6 +9,7 @@ pub(super) fn opens(request: &Request) -> Option<Arc<str>> {
     match request {
         Request::BecomeLeader(request) => Some(request.namespace.clone()),
         Request::NewTerm(request) => Some(request.namespace.clone()),
+        Request::Truncate(request) => Some(request.namespace.clone()),
         Request::AddFollower(_)
         | Request::AddObserver { .. }
         | Request::Append { .. }
@@ -31,6 +32,7 @@ pub(super) fn answer_without_shard(request: &Request) -> Result<Reply, Refusal> 
         | Request::FreezeShard { .. }
         | Request::GetInfo
         | Request::NewTerm(_)
+        | Request::Truncate(_)
         | Request::RemoveObserver { .. } => Err(Refusal::NotLeader),
     }
 }

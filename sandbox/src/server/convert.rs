@@ -72,6 +72,15 @@ pub(super) fn add_follower(request: wire::AddFollowerRequest) -> Request {
     }
 }
 
+pub(super) fn truncate(request: wire::TruncateRequest) -> Request {
+    Request::Truncate(call::Truncate {
+        namespace: request.namespace.into(),
+        shard: ShardId(request.shard),
+        term: Term(request.term),
+        head: entry(request.head_entry_id),
+    })
+}
+
 fn entry(entry: Option<wire::EntryId>) -> EntryId {
     entry.map_or(EntryId::NONE, |entry| EntryId {
         term: Term(entry.term),

@@ -6,6 +6,7 @@ use stepdown_core::ShardId;
 use stepdown_core::call::{Binding, Feature, ReplicaStatus};
 use stepdown_wire::replication as wire;
 use stepdown_wire::replication::oxia_coordination_server::OxiaCoordination;
+use stepdown_wire::replication::oxia_log_replication_server::OxiaLogReplication;
 use stepdown_wire::v1::ShardAssignments;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -13,7 +14,8 @@ use super::convert;
 use super::node::{FEATURES, Node};
 use crate::replica::{Refusal, Reply, Request as Ask};
 
-/// The service, on the internal port.
+/// The services, on the internal port.
+#[derive(Clone)]
 pub(super) struct Coordination(pub(super) Arc<Node>);
 
 impl Coordination {
@@ -182,6 +184,25 @@ fn status_to_wire(status: ReplicaStatus) -> wire::GetStatusResponse {
         head_offset: status.head_offset,
         commit_offset: status.commit_offset,
         shard_stats: leads.then_some(stats),
+    }
+}
+
+#[tonic::async_trait]
+impl OxiaLogReplication for Coordination {
+    async fn truncate(
+        &self,
+        request: Request<wire::TruncateRequest>,
+    ) -> Result<Response<wire::TruncateResponse>, Status> {
+        let term = request.get_ref().term;
+        let Reply::Truncated(head) = self.ask("Truncate", request, convert::truncate).await? else {
+            return Err(unexpected());
+        };
+        // As real ones tell it.
+        let head_entry_id = Some(wire::EntryId {
+            term,
+            offset: head.offset,
+        });
+        Ok(Response::new(wire::TruncateResponse { head_entry_id }))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use stepdown_core::cluster::DataServerIdentity;
 use stepdown_wire::replication::oxia_coordination_server::OxiaCoordinationServer;
+use stepdown_wire::replication::oxia_log_replication_server::OxiaLogReplicationServer;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -168,8 +169,10 @@ async fn listen(runtime: &Handle, address: SocketAddr) -> Result<TcpListener, St
 /// On the internal port.
 async fn internal(node: Arc<Node>, listener: TcpListener) -> Result<(), tonic::transport::Error> {
     let connections = accept(listener, &node.faults);
+    let coordination = Coordination(node.clone());
     http2()
-        .add_service(OxiaCoordinationServer::new(Coordination(node.clone())))
+        .add_service(OxiaCoordinationServer::new(coordination.clone()))
+        .add_service(OxiaLogReplicationServer::new(coordination))
         .add_service(HealthServer::new(HealthService(node.clone())))
         .add_service(ReplicationServer::new(ReplicationService(node.clone())))
         .add_service(FaultsServer::new(FaultService(node.clone())))

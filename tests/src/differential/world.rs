@@ -327,7 +327,9 @@ fn said(reply: &Reply) -> Said {
         Reply::Fenced(head) => Said::Fenced(*head),
         Reply::FollowerAdded => Said::Added,
         Reply::Frozen { head_offset } => Said::Frozen(*head_offset),
-        Reply::Info(_) | Reply::ObserverRemoved | Reply::Status(_) => Said::Nothing,
+        Reply::Info(_) | Reply::ObserverRemoved | Reply::Status(_) | Reply::Truncated(_) => {
+            Said::Nothing
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub struct Chance {
     pub clocks: Stream,
     pub faults: Stream,
     pub workload: Stream,
+    pub syncs: Stream,
 }
 
 impl Chance {
@@ -27,6 +28,7 @@ impl Chance {
             clocks: stream(4),
             faults: stream(5),
             workload: stream(6),
+            syncs: stream(7),
         }
     }
 }

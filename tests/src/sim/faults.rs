@@ -146,6 +146,7 @@ impl World<'_> {
                 self.sometimes.hit("not_serving");
             }
             FaultKind::SlowProbes => self.servers[server].slow_probes = until,
+            FaultKind::SlowSyncs => self.servers[server].slow_syncs = until,
             FaultKind::WatchBroken => {
                 let callers: Vec<_> = self.servers[server].watchers.values().copied().collect();
                 for caller in callers {

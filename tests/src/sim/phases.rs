@@ -80,6 +80,7 @@ impl World<'_> {
             place.not_serving = now;
             place.slow_probes = now;
             place.leading_hangs = now;
+            place.slow_syncs = now;
             place.other_cluster = now;
             self.queue
                 .after(Duration::from_millis(1), What::ServingChanged(server));
@@ -125,7 +126,14 @@ impl World<'_> {
             let others = members.into_iter().filter(|other| *other != server);
             let others: Vec<usize> = others.collect();
             let remembering = others.iter().filter(|other| remembers(other));
+            // What one without a log has is not known, where others have one.
+            let is_empty = |other: &usize| {
+                let log = self.servers[*other].model.log(id);
+                log.is_none_or(|(log, _)| log.head() == EntryId::NONE)
+            };
+            let are_alike = others.iter().all(is_empty) || !others.iter().any(is_empty);
             remembering.count() > shard.ensemble.len() / 2
+                && are_alike
                 && others.iter().all(|other| self.has_a_log(*other, id))
                 && self.logs_that_fit(&others, id, shard) > shard.ensemble.len() / 2
         });

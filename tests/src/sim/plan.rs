@@ -108,6 +108,7 @@ pub enum FaultKind {
     LogTrimmed,
     NotServing,
     SlowProbes,
+    SlowSyncs,
     WatchBroken,
     WritesAlone { leaders: u32 },
     BecomeLeaderHangs,
@@ -144,6 +145,7 @@ impl FaultKind {
             | Self::ServerSilent
             | Self::Slow { .. }
             | Self::SlowProbes
+            | Self::SlowSyncs
             | Self::WatchBroken
             | Self::WritesAlone { .. } => true,
             Self::AddressChanged
@@ -321,6 +323,7 @@ fn kind() -> BoxedStrategy<FaultKind> {
         1 => Just(MajorityAway),
         1 => Just(NotServing),
         1 => Just(SlowProbes),
+        3 => Just(SlowSyncs),
         1 => Just(WatchBroken),
         2 => Just(BecomeLeaderHangs),
         1 => Just(OtherCluster),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stepdown_core::ShardId;
 use stepdown_core::call::Answer;
-use stepdown_sandbox::replica::{Message, Output, Request};
+use stepdown_sandbox::replica::{Body, Message, Output, Request};
 
 use super::check::Check;
 use super::world::{What, World};
@@ -24,9 +24,32 @@ impl World<'_> {
         if !place.up || place.boot != boot {
             return Ok(());
         }
-        place.model.handle_message(message);
+        if matches!(&message.body, Body::Append { entries, .. } if !entries.is_empty()) {
+            self.may_lag(server, message.target);
+        }
+        self.servers[server].model.handle_message(message);
         self.plan_sync(server);
         Ok(())
+    }
+
+    /// Where a server syncs its logs slowly, what is appended now may have to wait.
+    fn may_lag(&mut self, server: usize, shard: ShardId) {
+        let place = &mut self.servers[server];
+        if self.queue.now() < place.slow_syncs && self.chance.syncs.percent(30) {
+            place.model.lag(shard);
+            let over = What::LogSynced(server, place.boot, shard);
+            let delay = self.chance.syncs.millis(1, 3_000);
+            self.queue.after(delay, over);
+            self.sometimes.hit("slow_syncs");
+        }
+    }
+
+    pub(super) fn log_synced(&mut self, server: usize, boot: u32, shard: ShardId) {
+        let place = &mut self.servers[server];
+        if place.up && place.boot == boot {
+            place.model.sync_log(shard);
+            self.plan_sync(server);
+        }
     }
 
     /// A client writes to whoever leads the shard.
@@ -49,6 +72,7 @@ impl World<'_> {
 
     pub(super) fn append_to(&mut self, server: usize, shard: ShardId) {
         let token = self.token();
+        self.may_lag(server, shard);
         let model = &mut self.servers[server].model;
         model.handle_request(token, Request::Append { shard });
         self.plan_sync(server);

@@ -81,7 +81,13 @@ impl World<'_> {
                 Request::BecomeLeader(request)
             }
             Call::GetStatus { shard } => Request::GetStatus { shard },
-            Call::NewTerm(request) => Request::NewTerm(request),
+            Call::NewTerm(request) => {
+                if place.model.has_unsynced(request.shard) {
+                    self.sometimes.hit("unsynced_when_fenced");
+                }
+                Request::NewTerm(request)
+            }
+            Call::Truncate(request) => Request::Truncate(request),
         };
         let admitted = if now < place.other_cluster {
             Err(Refusal::UnexpectedInstanceId(instance_id))

@@ -25,6 +25,8 @@ pub struct Server {
     pub not_serving: At,
     pub slow_probes: At,
     pub leading_hangs: At,
+    /// Until when its logs are synced slowly.
+    pub slow_syncs: At,
     pub other_cluster: At,
     /// Until when anything may have gone wrong with it.
     pub troubled: At,
@@ -79,6 +81,7 @@ impl Server {
             not_serving: At(0),
             slow_probes: At(0),
             leading_hangs: At(0),
+            slow_syncs: At(0),
             other_cluster: At(0),
             troubled: At(0),
             down_since: None,

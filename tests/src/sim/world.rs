@@ -96,6 +96,7 @@ pub enum What {
     LinkLost(usize, usize),
     MessageArrives(usize, u32, Message),
     Sync(usize, u32),
+    LogSynced(usize, u32, ShardId),
     Resend(usize, u32, Arc<str>),
     Reconnects {
         server: usize,
@@ -240,6 +241,7 @@ impl<'a> World<'a> {
                 return self.message_arrived(server, boot, message);
             }
             What::Sync(server, boot) => return self.synced(server, boot),
+            What::LogSynced(server, boot, shard) => self.log_synced(server, boot, shard),
             What::Resend(server, boot, peer) => self.resend(server, boot, peer),
             What::Reconnects {
                 server,

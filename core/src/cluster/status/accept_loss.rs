@@ -37,7 +37,7 @@ pub enum AcceptLossError {
 impl ClusterStatus {
     /// Makes of a shard one that was never led: the next election counts every member's vote, also
     /// of those that have lost their disks, and whoever has most of it leads. What only lost
-    /// replicas had is gone then.
+    /// replicas had is gone then. A replica that comes back with some of it has to be emptied.
     pub fn accept_loss(&mut self, namespace: &str, shard: ShardId) -> Result<(), AcceptLossError> {
         let Some(found) = self.namespaces.get_mut(namespace) else {
             return Err(AcceptLossError::NoNamespace {
@@ -62,6 +62,8 @@ impl ClusterStatus {
         metadata.status = ShardStatus::Unknown;
         metadata.leader = None;
         metadata.beginnings = Beginnings::default();
+        // What comes back from before may not follow as if nothing had been given up.
+        metadata.loss_accepted = Some(metadata.term);
         Ok(())
     }
 }
@@ -100,6 +102,7 @@ mod tests {
         assert_eq!(status.accept_loss("default", ShardId(4)), Ok(()));
         let (_, _, shard) = status.shards().next().unwrap();
         assert_eq!((shard.was_led(), shard.term), (false, Term(7)));
+        assert_eq!(shard.loss_accepted, Some(Term(7)));
         let again = status.accept_loss("default", ShardId(4));
         assert_eq!(again, Err(AcceptLossError::NeverLed(ShardId(4))));
     }

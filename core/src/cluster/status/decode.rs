@@ -90,6 +90,7 @@ impl ShardMetadata {
                     let read = |error: BeginningsError| at.error(error.to_string());
                     shard.beginnings = at.text()?.parse().map_err(read)?;
                 }
+                "lossAccepted" => shard.loss_accepted = Some(Term(at.int64()?)),
                 "split" => shard.split = Some(SplitMetadata::read(at, strings)?),
                 _ => {}
             }

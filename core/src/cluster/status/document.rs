@@ -93,6 +93,9 @@ pub struct ShardMetadata {
     /// With what logs its last leaders began.
     #[serde(default, skip_serializing_if = "Beginnings::is_empty")]
     pub beginnings: Beginnings,
+    /// The term in which an operator last accepted that what lost replicas had is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_accepted: Option<Term>,
 }
 
 impl ShardMetadata {
@@ -142,6 +145,7 @@ impl Default for ShardMetadata {
             int32_hash_range: None,
             split: None,
             beginnings: Beginnings::default(),
+            loss_accepted: None,
         }
     }
 }

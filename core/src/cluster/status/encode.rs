@@ -78,6 +78,9 @@ impl ShardMetadata {
         if !self.beginnings.is_empty() {
             yaml.text("beginnings", &self.beginnings.to_string());
         }
+        if let Some(term) = self.loss_accepted {
+            yaml.number("lossAccepted", term.0);
+        }
     }
 }
 

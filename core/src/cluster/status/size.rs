@@ -33,6 +33,7 @@ pub(crate) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
     180 + servers.map(of_server).sum::<u64>()
         + shard.split.as_ref().map_or(0, |_| 300)
         + of_beginnings(shard)
+        + shard.loss_accepted.map_or(0, |_| 40)
 }
 
 fn of_beginnings(shard: &ShardMetadata) -> u64 {

@@ -89,6 +89,7 @@ prop_compose! {
             int32_hash_range: int32_hash_range.map(|(min, max)| HashRange { min, max }),
             split,
             beginnings,
+            loss_accepted: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::cluster::ShardMetadata;
 use crate::context::Context;
 use crate::id::{Term, Timestamp};
 use crate::shard::context::ShardContext;
+use crate::shard::fence::{Fence, Outcome, Was};
 use crate::shard::led::Fit;
 use crate::shard::memory::Memory;
 use crate::shard::recall::was_fenced;
@@ -23,7 +24,7 @@ impl Follower {
         match self.state {
             State::Asked(_) => self.asked(result, shard, committed, memory, cx),
             State::Probed(_) => self.probed(result, cx.context),
-            State::Fencing(_) => match self.fenced(result, shard.term, memory, cx) {
+            State::Fencing(_, fence) => match self.fenced(result, shard.term, fence, memory, cx) {
                 Some(CallErrorKind::InvalidTerm) => {
                     memory.learn(&self.identity, cx);
                     Meaning::GoOn
@@ -35,7 +36,7 @@ impl Follower {
             State::Joining(_, head) => {
                 self.added(result, (shard.term, head), committed, memory, cx)
             }
-            State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => Meaning::GoOn,
+            State::InSync | State::Due(_) | State::Unfenced(_) | State::Fenced(_) => Meaning::GoOn,
         }
     }
 
@@ -76,7 +77,7 @@ impl Follower {
             if self.cursor == Cursor::Kept {
                 return self.behind(EntryId::NONE.offset, context);
             }
-            self.state = State::Unfenced;
+            self.state = State::Unfenced(Was::of(&status));
             return Meaning::GoOn;
         }
         let may_be_fed = match self.cursor {
@@ -87,7 +88,7 @@ impl Follower {
         };
         if !may_be_fed {
             // Fenced again it can be taken in, again.
-            self.state = State::Unfenced;
+            self.state = State::Unfenced(Was::of(&status));
             return Meaning::GoOn;
         }
         self.judge(status.head_offset, committed, context)
@@ -98,7 +99,7 @@ impl Follower {
     /// it is asked whether it was ever fenced, which opens it as if it were to lead.
     fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Meaning {
         self.state = match self.cursor {
-            Cursor::None => State::Unfenced,
+            Cursor::None => State::Unfenced(Was::Other),
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
                 if !std::mem::replace(&mut self.is_closed, true) {
                     self.retry(cx.context);
@@ -127,7 +128,7 @@ impl Follower {
     /// tries in vain to feed it; a new leader, which has no cursor for it, can.
     fn forgotten(&mut self, context: &mut Context) -> Meaning {
         if self.cursor == Cursor::None {
-            self.state = State::Unfenced;
+            self.state = State::Unfenced(Was::New);
             return Meaning::GoOn;
         }
         self.retry(context);
@@ -162,21 +163,28 @@ impl Follower {
         &mut self,
         result: Result<Answer, CallError>,
         term: Term,
+        mut fence: Fence,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Option<CallErrorKind> {
-        if let Ok(Answer::Fenced(head)) = result
+        let outcome = fence.answered(result, &self.identity, memory, cx);
+        if let Outcome::Asks(request) = outcome {
+            self.state = State::Fencing(request, fence);
+            return None;
+        }
+        if let Outcome::Fenced(head) = outcome
             && head.is_of_a_log_before(term.next())
         {
             // Its leader would take it in, with an entry that it does not have itself.
             let id = self.identity.id();
-            let is_left_out = match memory.fit(term, head) {
-                Fit::Differs => true,
+            let fit = memory.fit(term, head);
+            let is_left_out = match fit {
+                Fit::Differs | Fit::GivenUp => true,
                 Fit::Parted => memory.is_spared_beside(&id, cx),
                 Fit::Fits | Fit::Refuses | Fit::Unknown => false,
             };
             if is_left_out {
-                memory.leave_out(&id, cx);
+                memory.leave_out(&id, fit, cx);
                 self.retry(cx.context);
             } else {
                 self.state = State::Fenced(head);
@@ -184,7 +192,10 @@ impl Follower {
             return None;
         }
         self.retry(cx.context);
-        result.err().map(|error| error.kind)
+        match outcome {
+            Outcome::Failed(error) => Some(error.kind),
+            Outcome::Asks(_) | Outcome::Fenced(_) => None,
+        }
     }
 
     fn added(
@@ -202,6 +213,10 @@ impl Follower {
                 self.refusals = 0;
                 self.cursor = Cursor::Kept;
                 memory.left_out.remove(&self.identity.id());
+                if !memory.is_part(term, head) {
+                    // How much of it was cut off is seen later.
+                    return self.behind(EntryId::NONE.offset, cx.context);
+                }
                 return self.judge(head.offset, committed, cx.context);
             }
             Ok(_) => {
@@ -218,8 +233,9 @@ impl Follower {
             // follow while the leader's log ends no later: that was tried when the leader was made,
             // or is of no use where nobody else could follow.
             CallErrorKind::InvalidTerm if self.refusals > 0 => {
-                if !memory.fit(term, head).is_possible() {
-                    memory.leave_out(&self.identity.id(), cx);
+                let fit = memory.fit(term, head);
+                if !fit.is_possible() {
+                    memory.leave_out(&self.identity.id(), fit, cx);
                     return Meaning::VerifyLeader;
                 }
                 let lacks = head.offset < committed || memory.is_left(head, -1);
@@ -243,7 +259,7 @@ impl Follower {
             }
             CallErrorKind::Other => {
                 if memory.fit(term, head) == Fit::Refuses {
-                    memory.leave_out(&self.identity.id(), cx);
+                    memory.leave_out(&self.identity.id(), Fit::Refuses, cx);
                 }
                 Meaning::GoOn
             }

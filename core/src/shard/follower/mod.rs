@@ -12,6 +12,7 @@
 mod answers;
 
 use super::context::ShardContext;
+use super::fence::{Fence, Was};
 use super::memory::Memory;
 use crate::backoff::Backoff;
 use crate::call::{AddFollower, Call, EntryId};
@@ -46,9 +47,9 @@ enum State {
     /// It is not open, and being asked whether it was ever fenced.
     Probed(RequestId),
     /// It has to be fenced in the leader's term.
-    Unfenced,
+    Unfenced(Was),
     /// It is being fenced.
-    Fencing(RequestId),
+    Fencing(RequestId, Fence),
     /// It is fenced, and this is its head: the leader may take it in.
     Fenced(EntryId),
     /// The leader is taking it in, from this head on.
@@ -101,8 +102,8 @@ impl Follower {
     }
 
     /// One whose `NewTerm` was still on its way when its leader was elected.
-    pub(super) fn fencing(identity: DataServerIdentity, request: RequestId) -> Self {
-        Self::with(identity, State::Fencing(request), Cursor::None)
+    pub(super) fn fencing(identity: DataServerIdentity, request: RequestId, fence: Fence) -> Self {
+        Self::with(identity, State::Fencing(request, fence), Cursor::None)
     }
 
     /// One that was not there when its leader was elected, or was not needed. It is asked at this
@@ -145,12 +146,12 @@ impl Follower {
             return false;
         }
         match self.state {
-            State::Asked(request) | State::Probed(request) | State::Fencing(request) => {
+            State::Asked(request) | State::Probed(request) | State::Fencing(request, _) => {
                 context.cancel(request);
             }
             // In sync by what it said before it was away, or by what was committed then.
             State::Due(_) | State::InSync => {}
-            State::Unfenced | State::Fenced(_) | State::Joining(..) => {
+            State::Unfenced(_) | State::Fenced(_) | State::Joining(..) => {
                 self.doubtful = true;
                 return false;
             }
@@ -172,10 +173,10 @@ impl Follower {
     fn distrust(&mut self, at: Timestamp) {
         match self.state {
             State::InSync => self.state = State::Due(at),
-            State::Due(_) | State::Unfenced => {}
+            State::Due(_) | State::Unfenced(_) => {}
             State::Asked(_)
             | State::Probed(_)
-            | State::Fencing(_)
+            | State::Fencing(..)
             | State::Fenced(_)
             | State::Joining(..) => self.doubtful = true,
         }
@@ -188,8 +189,8 @@ impl Follower {
             State::InSync
             | State::Asked(_)
             | State::Probed(_)
-            | State::Unfenced
-            | State::Fencing(_)
+            | State::Unfenced(_)
+            | State::Fencing(..)
             | State::Fenced(_)
             | State::Joining(..) => None,
         }
@@ -200,9 +201,9 @@ impl Follower {
         match self.state {
             State::Asked(request)
             | State::Probed(request)
-            | State::Fencing(request)
+            | State::Fencing(request, _)
             | State::Joining(request, _) => Some(request),
-            State::InSync | State::Due(_) | State::Unfenced | State::Fenced(_) => None,
+            State::InSync | State::Due(_) | State::Unfenced(_) | State::Fenced(_) => None,
         }
     }
 
@@ -217,11 +218,11 @@ impl Follower {
         let server = &self.identity;
         let is_due = match self.state {
             State::Due(at) => at <= cx.context.now,
-            State::Unfenced => true,
+            State::Unfenced(_) => true,
             State::InSync
             | State::Asked(_)
             | State::Probed(_)
-            | State::Fencing(_)
+            | State::Fencing(..)
             | State::Fenced(_)
             | State::Joining(..) => false,
         };
@@ -234,7 +235,10 @@ impl Follower {
                 self.doubtful = false;
                 State::Asked(memory.ask_status(server, cx))
             }
-            State::Unfenced => State::Fencing(memory.send_new_term(term, server, cx)),
+            State::Unfenced(was) => {
+                let (request, fence) = Fence::begin(term, was, server, memory, cx);
+                State::Fencing(request, fence)
+            }
             State::Fenced(head) => {
                 let call = Call::AddFollower(AddFollower {
                     namespace: memory.namespace.clone(),
@@ -252,7 +256,7 @@ impl Follower {
             | State::Due(_)
             | State::Asked(_)
             | State::Probed(_)
-            | State::Fencing(_)
+            | State::Fencing(..)
             | State::Joining(..)) => other,
         };
     }

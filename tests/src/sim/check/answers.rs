@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
-use stepdown_core::{ShardId, Term, Timestamp};
+use stepdown_core::{ServerId, ShardId, Term, Timestamp};
 
 use super::Facts;
 use super::facts::Reported;
@@ -88,6 +88,9 @@ impl Facts {
                     if status.term != stored.term || leads != (status.role == ReplicaRole::Leader) {
                         self.doubted.insert(*shard);
                     }
+                    if status.term != stored.term {
+                        self.not_fenced(&server, *shard);
+                    }
                     if status.term > stored.term {
                         self.reported(*shard, status.term, now);
                     } else if status.term == stored.term {
@@ -162,6 +165,24 @@ impl Facts {
         }
     }
 
+    /// Whether it has told its head, and is yet looked at, or cut off.
+    pub(super) fn is_being_fenced(&self, server: &ServerId, id: ShardId) -> bool {
+        let mut calls = self.calls.values();
+        calls.any(|(to, call, _)| fences(call) == Some(id) && to.id() == *server)
+    }
+
+    /// Its vote does not count, though it has told its head.
+    pub(super) fn not_fenced(&mut self, server: &ServerId, id: ShardId) {
+        let Some(term) = self.stored(id).map(|shard| shard.term) else {
+            return;
+        };
+        if !self.led.contains_key(&(id, term))
+            && let Some(heads) = self.heads.get_mut(&(id, term))
+        {
+            heads.remove(server);
+        }
+    }
+
     fn stored(&self, shard: ShardId) -> Option<Arc<ShardMetadata>> {
         let (_, accepted) = self.accepted.as_ref()?;
         let mut shards = accepted.shards();
@@ -209,6 +230,7 @@ impl Facts {
             }
             Call::GetStatus { shard } => {
                 self.doubted.insert(*shard);
+                self.not_fenced(&identity.id(), *shard);
                 if kind == CallErrorKind::NotMember {
                     self.not_open(*shard, identity, shown);
                 }
@@ -216,6 +238,20 @@ impl Facts {
             Call::NewTerm(request) => {
                 self.doubted.insert(request.shard);
             }
+            Call::Truncate(request) => {
+                self.doubted.insert(request.shard);
+                self.not_fenced(&identity.id(), request.shard);
+            }
         }
+    }
+}
+
+/// Of which shard a replica may be fenced by this call.
+pub(super) fn fences(call: &Call) -> Option<ShardId> {
+    match call {
+        Call::GetStatus { shard } => Some(*shard),
+        Call::Truncate(call) => Some(call.shard),
+        Call::NewTerm(call) => Some(call.shard),
+        Call::AddFollower(_) | Call::BecomeLeader(_) | Call::CheckHealth | Call::Handshake => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{AddFollower, BecomeLeader, Call, EntryId, NewTerm};
+use stepdown_core::call::{AddFollower, BecomeLeader, Call, EntryId, NewTerm, Truncate};
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::{RequestId, ServerId, ShardId, Term};
 
@@ -26,6 +26,7 @@ impl World<'_> {
         let checked = match call {
             Call::CheckHealth | Call::Handshake | Call::GetStatus { .. } => Ok(()),
             Call::NewTerm(call) => self.check_new_term(host, &id, call),
+            Call::Truncate(call) => self.check_truncate(host, &id, call),
             Call::BecomeLeader(call) => self.check_become_leader(host, server, call),
             Call::AddFollower(call) => self.check_add_follower(host, &id, call),
         };
@@ -96,6 +97,21 @@ impl World<'_> {
         ))
     }
 
+    /// T14: nothing is cut off a replica but what it did not tell of when it was fenced.
+    fn check_truncate(&mut self, host: usize, to: &ServerId, call: &Truncate) -> Check {
+        let fenced = self.hosts[host].facts.heads.get(&(call.shard, call.term));
+        let told = fenced.and_then(|heads| heads.get(to));
+        self.sometimes.hit("cut_off_what_was_not_told");
+        if told == Some(&call.head) {
+            return Ok(());
+        }
+        let (id, term, head) = (call.shard, call.term, call.head);
+        Err(self.violation(
+            "T14",
+            format!("c{host}: shard {id} in {term}: {to} is cut off after {head:?}, having told {told:?}"),
+        ))
+    }
+
     /// T3: one tenure collects the votes of a term. Where an older document was put back, a term
     /// may be used again in which no majority has voted: nobody needs to know of it.
     fn check_sole_voter(&mut self, host: usize, id: ShardId, shard: &ShardMetadata) -> Check {
@@ -142,12 +158,9 @@ impl World<'_> {
             return Err(self.violation("T2", format!("{about}: the term is not stored")));
         };
         self.check_sole_voter(host, id, &shard)?;
-        let heads = self.hosts[host]
-            .facts
-            .heads
-            .get(&(id, term))
-            .cloned()
-            .unwrap_or_default();
+        let facts = &self.hosts[host].facts;
+        let mut heads = facts.heads.get(&(id, term)).cloned().unwrap_or_default();
+        heads.retain(|server, _| !facts.is_being_fenced(server, id));
         let voters = voters(&shard);
         let ended = heads.get(&to).copied().unwrap_or(EntryId::NONE);
         let promoted = &mut self.history.promoted;

@@ -37,10 +37,15 @@ impl World<'_> {
             result: Ok(Answer::Fenced(_)),
             ..
         } = event
-            && let Some((_, Call::NewTerm(vote), _)) = self.hosts[host].facts.calls.get(request)
+            && let facts = &self.hosts[host].facts
+            && let Some((server, Call::NewTerm(vote), _)) = facts.calls.get(request)
         {
             let (shard, term) = (vote.shard, vote.term);
-            self.note_vote(host, shard, term);
+            let heads = facts.heads.get(&(shard, term));
+            // It may be fenced again in the same round.
+            if heads.is_none_or(|heads| !heads.contains_key(&server.id())) {
+                self.note_vote(host, shard, term);
+            }
         }
         let now = self.queue.now();
         let shown = self.hosts[host].clock.read(now);

@@ -21,6 +21,7 @@ mod useless;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::answers::fences;
 use stepdown_core::assign::ShardAssignment;
 use stepdown_core::call::EntryId;
 use stepdown_core::cluster::ShardMetadata;
@@ -217,7 +218,12 @@ impl World<'_> {
             Effect::Release { tenure } => self.check_release(host, *tenure),
             Effect::Exit => self.check_exit(host),
             Effect::Cancel { request, .. } => {
-                self.hosts[host].facts.calls.remove(request);
+                let facts = &mut self.hosts[host].facts;
+                if let Some((server, call, _)) = facts.calls.remove(request)
+                    && let Some(shard) = fences(&call)
+                {
+                    facts.not_fenced(&server.id(), shard);
+                }
                 self.hosts[host].facts.watches.remove(request);
                 Ok(())
             }

@@ -142,6 +142,7 @@ impl Mistake for UsesATermAgain {
                 Call::AddFollower(call) => call.term = self.written(call.shard, call.term),
                 Call::BecomeLeader(call) => call.term = self.written(call.shard, call.term),
                 Call::NewTerm(call) => call.term = self.written(call.shard, call.term),
+                Call::Truncate(call) => call.term = self.written(call.shard, call.term),
                 Call::CheckHealth | Call::GetStatus { .. } | Call::Handshake => {}
             },
             Effect::Store { document, .. } if !self.half_done.is_empty() => {

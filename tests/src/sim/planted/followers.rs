@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{AddFollower, Answer, Call, CallErrorKind, EntryId, ReplicaRole};
+use stepdown_core::call::{
+    AddFollower, Answer, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
+};
 use stepdown_core::{Effect, Event, Report, ServerId, ShardId, Term};
 
 use super::mistaken::Mistake;
@@ -96,7 +98,8 @@ impl Mistake for TakesFencedForJoined {
             Call::BecomeLeader(_)
             | Call::CheckHealth
             | Call::GetStatus { .. }
-            | Call::Handshake => return Some(effect),
+            | Call::Handshake
+            | Call::Truncate(_) => return Some(effect),
         };
         if self.fenced.contains(&key) {
             seen.tell(*request, answer);
@@ -119,6 +122,7 @@ impl Mistake for TakesInWhoDiffers {
                 namespace,
                 shard,
                 server,
+                ..
             }) => {
                 self.left_out.insert(*shard, server.clone());
                 if let Some((follower, head)) = self.fenced(seen, *shard)
@@ -159,5 +163,45 @@ impl TakesInWhoDiffers {
         let follower = member.internal.clone();
         let head = seen.heads.get(&(id, shard.term, follower.clone()))?;
         Some((follower, *head))
+    }
+}
+
+/// What a fenced replica has told is taken for all that it has.
+#[derive(Default)]
+pub struct TrustsWhatIsTold;
+
+impl Mistake for TrustsWhatIsTold {
+    fn hears(&mut self, seen: &mut Seen, event: Event) -> Option<Event> {
+        if let Event::CallAnswered {
+            result: Ok(Answer::Status(status)),
+            ..
+        } = &event
+            && let Some((server, Call::GetStatus { shard })) = &seen.asked
+            && let Some(head) = seen
+                .heads
+                .get(&(*shard, status.term, server.internal.clone()))
+            && status.role == ReplicaRole::Fenced
+        {
+            let known = ReplicaStatus {
+                head_offset: status.head_offset.min(head.offset),
+                ..*status
+            };
+            return Some(answering(event, Ok(Answer::Status(known))));
+        }
+        Some(event)
+    }
+
+    fn does(&mut self, seen: &mut Seen, effect: Effect) -> Option<Effect> {
+        match &effect {
+            Effect::Call {
+                request,
+                call: Call::Truncate(call),
+                ..
+            } => {
+                seen.tell(*request, Answer::Truncated(call.head));
+                None
+            }
+            _ => Some(effect),
+        }
     }
 }

@@ -1,0 +1,220 @@
+//! Fencing one replica so that it has no more than it says.
+//!
+//! A data server answers `NewTerm` with the last entry that is *synced*. What it has appended beyond that
+//! stays, for good where the stream that brought it has ended, and no leader has it cut off, as leaders
+//! go by the head that was told. An entry of the next leader at such a place is then taken for one that
+//! is there already: it is acknowledged, and never kept. So whoever follows is looked at once more, and
+//! what is beyond is cut off, of which nobody was ever told; of one that led, of which nothing is seen, in
+//! any case.
+
+use super::context::ShardContext;
+use super::memory::Memory;
+use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::cluster::DataServerIdentity;
+use crate::id::{RequestId, Term};
+
+/// So often it is cut off, or found to be opened anew meanwhile.
+const TRIES: u32 = 3;
+
+/// One replica on its way to be fenced in a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fence {
+    term: Term,
+    /// What it was before.
+    was: Was,
+    step: Step,
+    tries: u32,
+}
+
+/// What a replica was before it is fenced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Was {
+    /// It was in no term, or is not known to have been: it has nothing, or only what is synced.
+    New,
+    /// It led, or may have.
+    Leader,
+    Other,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It is being fenced.
+    Fencing,
+    /// It is fenced with this head, and being asked whether it has more.
+    Looking(EntryId),
+    /// What it has more is being cut off.
+    Cutting,
+}
+
+/// What has become of it.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum Outcome {
+    /// It goes on with this request.
+    Asks(RequestId),
+    /// It is fenced, and this is all of its log.
+    Fenced(EntryId),
+    Failed(CallError),
+}
+
+impl Was {
+    pub(super) fn of(status: &ReplicaStatus) -> Self {
+        if status.has_forgotten() {
+            Self::New
+        } else if status.role == ReplicaRole::Leader {
+            Self::Leader
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Fence {
+    pub(super) fn begin(
+        term: Term,
+        was: Was,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> (RequestId, Self) {
+        let fence = Self {
+            term,
+            was,
+            step: Step::Fencing,
+            tries: 0,
+        };
+        (memory.send_new_term(term, server, cx), fence)
+    }
+
+    /// Takes in the answer that it waits for.
+    pub(super) fn answered(
+        &mut self,
+        result: Result<Answer, CallError>,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        match (self.step, result) {
+            (Step::Fencing, Ok(Answer::Fenced(head))) => self.fenced(head, server, memory, cx),
+            (Step::Looking(head), Ok(Answer::Status(status))) => {
+                self.looked_at(status, head, server, memory, cx)
+            }
+            (Step::Cutting, Ok(Answer::Truncated(_))) => {
+                self.was = Was::Other;
+                self.again(server, memory, cx)
+            }
+            // It was opened anew: what its file has counts as synced.
+            (Step::Looking(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
+                self.retry(error, server, memory, cx)
+            }
+            // Who led before may have opened a stream again.
+            (Step::Cutting, Err(error)) if error.kind == CallErrorKind::Other => {
+                self.retry(error, server, memory, cx)
+            }
+            (Step::Cutting, Err(error)) => Outcome::Failed(CallError {
+                // It does not lead in this term, whatever it was when it was to be cut off.
+                kind: if error.kind == CallErrorKind::InvalidStatus {
+                    CallErrorKind::Other
+                } else {
+                    error.kind
+                },
+                ..error
+            }),
+            (_, Err(error)) => Outcome::Failed(error),
+            (_, Ok(_)) => Outcome::Failed(other("it gave another answer".to_owned())),
+        }
+    }
+
+    fn fenced(
+        &mut self,
+        head: EntryId,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        // Whoever asks refuses a head that can't be.
+        if self.was == Was::New || !head.is_of_a_log_before(self.term.next()) {
+            return Outcome::Fenced(head);
+        }
+        if self.was == Was::Leader {
+            return self.cut(head, server, memory, cx);
+        }
+        self.step = Step::Looking(head);
+        Outcome::Asks(memory.ask_status(server, cx))
+    }
+
+    fn looked_at(
+        &mut self,
+        status: ReplicaStatus,
+        head: EntryId,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        let error = |kind| {
+            let message = format!("it is {:?} in term {}", status.role, status.term);
+            Outcome::Failed(CallError { kind, message })
+        };
+        if status.term != self.term {
+            return error(CallErrorKind::InvalidTerm);
+        }
+        // After a snapshot there is more in the database than in the log.
+        let is_fed = head == EntryId::NONE && status.head_offset <= status.commit_offset;
+        match status.role {
+            ReplicaRole::Fenced if status.head_offset > head.offset && !is_fed => {
+                self.cut(head, server, memory, cx)
+            }
+            ReplicaRole::Fenced | ReplicaRole::Follower => Outcome::Fenced(head),
+            ReplicaRole::Leader => error(CallErrorKind::InvalidStatus),
+            ReplicaRole::NotMember => error(CallErrorKind::NotMember),
+        }
+    }
+
+    fn cut(
+        &mut self,
+        head: EntryId,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        if self.tries >= TRIES {
+            let more = format!("it keeps more than its log up to offset {}", head.offset);
+            return Outcome::Failed(other(more));
+        }
+        self.tries += 1;
+        self.step = Step::Cutting;
+        Outcome::Asks(memory.send_truncate((self.term, head), server, cx))
+    }
+
+    fn retry(
+        &mut self,
+        error: CallError,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        if self.tries >= TRIES {
+            return Outcome::Failed(error);
+        }
+        self.tries += 1;
+        self.again(server, memory, cx)
+    }
+
+    /// It is fenced once more: one that was cut off is not, and its head may be another.
+    fn again(
+        &mut self,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        self.step = Step::Fencing;
+        Outcome::Asks(memory.send_new_term(self.term, server, cx))
+    }
+}
+
+fn other(message: String) -> CallError {
+    CallError {
+        kind: CallErrorKind::Other,
+        message,
+    }
+}

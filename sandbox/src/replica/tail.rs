@@ -1,0 +1,89 @@
+//! What is appended to a shard's log and not synced yet.
+//!
+//! `NewTerm` tells of what is synced alone. Of a follower the rest stays unsynced once its stream has
+//! ended, until another one's first message, or until it is opened anew: then all that is in the file
+//! counts. Of a leader it is synced soon after.
+
+use stepdown_core::call::EntryId;
+
+use super::context::{At, Context};
+use super::durable::DurableShard;
+use super::log::Run;
+use super::message::{Body, Message};
+use super::shard::{After, Object, Replica};
+
+impl Replica {
+    /// A sync of the log begins that takes its time, unless the log has nothing since a snapshot.
+    pub(super) fn lag(&mut self) -> After {
+        let has_log = self.durable.head() != EntryId::NONE || self.durable.first <= 0;
+        let is_fed = match &self.object {
+            Object::Follower(follower) => follower.stream.is_some(),
+            Object::Leader(leader) => leader.lead.is_some() && leader.busy.is_none(),
+            Object::Closed => false,
+        };
+        self.lags |= has_log && is_fed;
+        After::Keep
+    }
+
+    /// That one and the next are over: what was appended is synced, told of, and acknowledged.
+    pub(super) fn sync_log(&mut self, context: &mut Context<'_>) -> After {
+        if !std::mem::take(&mut self.lags) {
+            return After::Keep;
+        }
+        let has_more = !self.tail.is_empty();
+        self.settle(context);
+        let mut at = At {
+            id: self.id,
+            durable: &mut self.durable,
+            context,
+        };
+        match &mut self.object {
+            Object::Follower(follower) => {
+                if let Some(stream) = &follower.stream {
+                    let acknowledged = Message {
+                        from: at.context.address.clone(),
+                        namespace: at.durable.namespace.clone(),
+                        source: stream.source,
+                        target: at.id,
+                        term: stream.term,
+                        body: Body::Appended {
+                            offset: at.durable.head().offset,
+                        },
+                    };
+                    at.context.send(stream.peer.clone(), acknowledged);
+                }
+            }
+            Object::Leader(leader) => {
+                if let Some(lead) = &mut leader.lead {
+                    lead.has_written |= has_more;
+                }
+                leader.advance(&mut at);
+            }
+            Object::Closed => {}
+        }
+        After::Keep
+    }
+
+    /// All that is in the file counts.
+    pub(super) fn settle(&mut self, context: &mut Context<'_>) {
+        if !self.tail.is_empty() {
+            context.touch(self.id, &self.durable);
+            self.keep_tail();
+        }
+    }
+
+    pub(super) fn keep_tail(&mut self) {
+        add(&mut self.durable, std::mem::take(&mut self.tail));
+    }
+
+    /// How many entries are not synced.
+    pub(super) fn unsynced(&self) -> i64 {
+        self.tail.iter().map(|run| i64::from(run.count)).sum()
+    }
+}
+
+fn add(durable: &mut DurableShard, tail: Vec<Run>) {
+    for run in tail {
+        durable.log.append(run.term, run.count);
+    }
+}
