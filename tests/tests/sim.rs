@@ -183,7 +183,7 @@ mistakes! {
     an_epoch_that_is_not_raised_is_found: Planted::KeepsTheEpoch, "epoch";
     calls_that_leave_after_the_close_are_found: LooksOnce, "D1" "D5";
     followers_that_are_never_brought_back_are_found: Planted::NeverBringsBack, "L2" "L11" "T11";
-    terms_that_climb_where_they_should_jump_are_found: Planted::NeverJumps, "T13" "L3";
+    terms_that_climb_where_they_should_jump_are_found: Planted::NeverJumps, "T3" "T13" "L3";
     a_deadline_that_does_not_move_is_found: Planted::NeverPauses, "D10";
     assignments_that_are_never_told_again_are_found: Planted::NeverTellsAgain, "A4" "L4";
     publishing_what_is_not_stored_is_found: Planted::PublishesWhatIsNotStored, "A1";
@@ -197,7 +197,8 @@ mistakes! {
     taking_in_a_log_that_would_differ_is_found: Planted::TakesInWhoDiffers, "T12";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
-    taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T6" "E6" "T12" "L1" "L2" "L11";
+    taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T14";
+    taking_what_is_told_for_all_that_there_is_is_found_by_what_it_loses: Overlooked(Planted::TrustsWhatIsTold), "E6" "L1" "L2" "L11";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3" "L1";

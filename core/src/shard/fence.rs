@@ -86,6 +86,12 @@ impl Fence {
         (memory.send_new_term(term, server, cx), fence)
     }
 
+    /// Whether something is being cut off it. If that is not heard of it may happen later, in this term,
+    /// and it would end a leader.
+    pub(super) fn is_cutting(&self) -> bool {
+        self.step == Step::Cutting
+    }
+
     /// Takes in the answer that it waits for.
     pub(super) fn answered(
         &mut self,

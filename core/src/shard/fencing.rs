@@ -1,7 +1,7 @@
 //! A round of `NewTerm` to the ensemble and the removed nodes: votes, and the choice.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::ShardContext;
 use super::fence::{Fence, Outcome, Was};
@@ -22,6 +22,8 @@ pub(super) struct Fencing {
     since: Timestamp,
     pub(super) asked: BTreeMap<RequestId, Asked>,
     pub(super) votes: Vec<Vote>,
+    /// Those of which something may yet be cut off: they don't vote any more in this term.
+    uncut: BTreeSet<ServerId>,
     recall: Recall,
     quorum: usize,
     grace: Option<Timestamp>,
@@ -79,6 +81,7 @@ impl Fencing {
             since: cx.context.now,
             asked: BTreeMap::new(),
             votes: Vec::new(),
+            uncut: BTreeSet::new(),
             recall,
             quorum: voters.len() / 2 + 1,
             grace: None,
@@ -131,6 +134,7 @@ impl Fencing {
         if let Some(voter) = voter
             && !is_heard
             && !is_asked
+            && !self.uncut.contains(server)
         {
             self.recall.forget(server, "it is asked again", cx);
             self.recall.ask_too(voter, memory, cx);
@@ -149,7 +153,13 @@ impl Fencing {
         let asked = asked.filter(|(_, it)| it.server.id() == *server);
         let requests: Vec<_> = asked.map(|(request, _)| *request).collect();
         for request in requests {
-            self.asked.remove(&request);
+            if self
+                .asked
+                .remove(&request)
+                .is_some_and(|it| it.fence.is_cutting())
+            {
+                self.uncut.insert(server.clone());
+            }
             cx.context.cancel(request);
         }
     }
@@ -206,6 +216,7 @@ impl Fencing {
         let Some(mut asked) = self.asked.remove(&request) else {
             return self.recalled(request, result, memory, cx);
         };
+        let was_cutting = asked.fence.is_cutting();
         let outcome = asked.fence.answered(result, &asked.server, memory, cx);
         if let Outcome::Asks(request) = outcome {
             self.asked.insert(request, asked);
@@ -230,6 +241,9 @@ impl Fencing {
                 self.votes.push(Vote { server, position });
             }
             Outcome::Failed(error) => {
+                if was_cutting {
+                    self.uncut.insert(server.id());
+                }
                 self.last_failure = format!("{}: {error}", server.id());
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(&server, cx);

@@ -204,10 +204,10 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
-    /// Whether anything was appended to the shard's log that is not synced.
-    pub fn has_unsynced(&self, shard: ShardId) -> bool {
+    /// Whether anything was appended to the shard's log in an earlier term that is not synced.
+    pub fn has_unsynced(&self, shard: ShardId, before: Term) -> bool {
         let replica = self.shards.get(&shard);
-        replica.is_some_and(|replica| replica.unsynced() > 0)
+        replica.is_some_and(|replica| replica.tail.iter().any(|run| run.term < before))
     }
 
     /// Of two `BecomeLeader`s in one term, the streams that the earlier one has not opened yet may

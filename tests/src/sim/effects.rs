@@ -118,7 +118,10 @@ impl World<'_> {
         let link = *self.network.link(host, place);
         let now = self.queue.now();
         if let Some(delay) = link.request_delay(now, &mut self.chance.network) {
-            if link.duplicates(now, &mut self.chance.network) {
+            // Calls travel by connections that deliver nothing twice. That data servers stand it if they
+            // did is of no truncation true: it ends who leads.
+            let is_repeatable = !matches!(packet.call, Call::Truncate(_));
+            if link.duplicates(now, &mut self.chance.network) && is_repeatable {
                 let again = Packet {
                     token: self.token(),
                     ..packet.clone()

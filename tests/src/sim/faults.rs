@@ -146,6 +146,16 @@ impl World<'_> {
                 self.sometimes.hit("not_serving");
             }
             FaultKind::SlowProbes => self.servers[server].slow_probes = until,
+            FaultKind::DiesUnsynced { after_ms } => {
+                self.write_unsynced(server);
+                let boot = self.servers[server].boot;
+                let dies = What::Dies {
+                    server,
+                    boot,
+                    down: Duration::from_millis(u64::from(fault.lasts)),
+                };
+                self.queue.after(millis(after_ms), dies);
+            }
             FaultKind::SlowSyncs => self.servers[server].slow_syncs = until,
             FaultKind::WatchBroken => {
                 let callers: Vec<_> = self.servers[server].watchers.values().copied().collect();

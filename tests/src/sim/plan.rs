@@ -102,6 +102,7 @@ pub enum FaultKind {
     ServerRestartsUnwatched { down_ms: u32 },
     ServerSilent,
     ServerAhead { by: u32 },
+    DiesUnsynced { after_ms: u32 },
     MajorityAway,
     DiskEmptied,
     DiskRolledBack,
@@ -129,6 +130,7 @@ impl FaultKind {
             | Self::CutAnswers { .. }
             | Self::CutPeers { .. }
             | Self::CutRequests { .. }
+            | Self::DiesUnsynced { .. }
             | Self::DiskEmptied
             | Self::DiskRolledBack
             | Self::Duplicate { .. }
@@ -323,7 +325,8 @@ fn kind() -> BoxedStrategy<FaultKind> {
         1 => Just(MajorityAway),
         1 => Just(NotServing),
         1 => Just(SlowProbes),
-        3 => Just(SlowSyncs),
+        1 => Just(SlowSyncs),
+        2 => (1_u32..60).prop_map(|after_ms| DiesUnsynced { after_ms }),
         1 => Just(WatchBroken),
         2 => Just(BecomeLeaderHangs),
         1 => Just(OtherCluster),

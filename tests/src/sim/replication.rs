@@ -32,15 +32,36 @@ impl World<'_> {
         Ok(())
     }
 
+    /// What is written to a leader now takes its time to be synced by some of those that follow.
+    pub(super) fn write_unsynced(&mut self, leader: usize) {
+        let leading = self.servers[leader].model.leading();
+        let shards: Vec<ShardId> = leading.map(|(shard, ..)| shard).collect();
+        for shard in shards {
+            for server in 0..self.servers.len() {
+                if server != leader && self.chance.syncs.percent(60) {
+                    self.lag(server, shard);
+                }
+            }
+            for _ in 0..=self.chance.syncs.below(3) {
+                self.append_to(leader, shard);
+            }
+        }
+    }
+
+    fn lag(&mut self, server: usize, shard: ShardId) {
+        let place = &mut self.servers[server];
+        place.model.lag(shard);
+        let over = What::LogSynced(server, place.boot, shard);
+        let delay = self.chance.syncs.millis(1, 3_000);
+        self.queue.after(delay, over);
+        self.sometimes.hit("slow_syncs");
+    }
+
     /// Where a server syncs its logs slowly, what is appended now may have to wait.
     fn may_lag(&mut self, server: usize, shard: ShardId) {
-        let place = &mut self.servers[server];
-        if self.queue.now() < place.slow_syncs && self.chance.syncs.percent(30) {
-            place.model.lag(shard);
-            let over = What::LogSynced(server, place.boot, shard);
-            let delay = self.chance.syncs.millis(1, 3_000);
-            self.queue.after(delay, over);
-            self.sometimes.hit("slow_syncs");
+        let is_slow = self.queue.now() < self.servers[server].slow_syncs;
+        if is_slow && self.chance.syncs.percent(30) {
+            self.lag(server, shard);
         }
     }
 

@@ -82,7 +82,7 @@ impl World<'_> {
             }
             Call::GetStatus { shard } => Request::GetStatus { shard },
             Call::NewTerm(request) => {
-                if place.model.has_unsynced(request.shard) {
+                if place.model.has_unsynced(request.shard, request.term) {
                     self.sometimes.hit("unsynced_when_fenced");
                 }
                 Request::NewTerm(request)

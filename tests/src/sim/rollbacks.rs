@@ -30,7 +30,8 @@ impl World<'_> {
         }
         self.crash_server(server, false, true);
         self.servers[server].put_back(server, disk.clone());
-        let down = self.chance.faults.millis(1, 5_000);
+        // No disk is put back in less.
+        let down = self.chance.faults.millis(1_000, 5_000);
         self.queue.after(down, What::ServerStarts(server));
         self.sometimes.hit("disk_rolled_back");
     }

@@ -1,6 +1,6 @@
 //! Replicas that have more than they tell when they are fenced.
 
-use super::forgetting::{blocked, status};
+use super::forgetting::{blocked, fenced, status};
 use super::{LIFE, SHARD, calls_of_shard, head, leader, others, promotions, replica, start};
 use crate::Term;
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
@@ -60,6 +60,27 @@ fn one_that_can_not_be_cut_off_does_not_vote() {
     world.failing.remove(&key);
     world.run_for(60_000);
     assert!(!promotions(&world).is_empty(), "{:?}", blocked(&world));
+}
+
+/// It might be cut off once it leads.
+#[test]
+fn one_that_was_not_heard_of_since_it_was_to_be_cut_off_does_not_vote_in_that_term() {
+    let (mut world, led_by, more, other) = with_more();
+    world.edit(SHARD, |shard| shard.leader = None);
+    let (heads, replicas) = (world.heads.clone(), world.replicas.clone());
+    let mut world = world.restarted();
+    (world.heads, world.replicas) = (heads, replicas);
+    world.silent.insert((more.clone(), "Truncate"));
+    for server in [&led_by, &other] {
+        world.silent.insert((server.clone(), "NewTerm"));
+    }
+    start(&mut world);
+    world.run_for(1_000);
+    assert_eq!(cut(&world).len(), 1);
+    world.observe(&more, false);
+    world.observe(&more, true);
+    world.run_for(1_000);
+    assert_eq!(fenced(&world, &more), [Term(1)]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! can know it: nobody has made the document forget with what the leaders began by whom the two logs
 //! were written.
 //!
+//! T14: nor one that has more than it told, nor does such a one lead.
+//!
 //! Real data servers compare nothing where they truncate; the model's do, so that what can't be known is
 //! not found again and again.
 
@@ -14,6 +16,7 @@ use stepdown_sandbox::replica::Log;
 
 use super::Check;
 use crate::sim::configuration::name_at;
+use crate::sim::server::Server;
 use crate::sim::world::World;
 
 impl World<'_> {
@@ -25,6 +28,14 @@ impl World<'_> {
         leader: &ServerId,
         follower: (&Arc<str>, EntryId),
     ) -> Check {
+        let (id, term) = of;
+        for server in [&leader.0, follower.0] {
+            let place = self.server_by(server);
+            if place.is_some_and(|it| it.model.has_unsynced(id, term)) {
+                let text = format!("c{host}: shard {id} in {term}: {server} has more than it told");
+                return Err(self.violation("T14", text));
+            }
+        }
         match self.would_differ(host, of, leader, follower) {
             Some((true, text)) => Err(self.violation("T12", text)),
             Some((false, _)) => {
@@ -108,10 +119,13 @@ impl World<'_> {
 
     /// The log of a server that goes by this name or address.
     pub(super) fn log_of(&self, id: ShardId, server: &str) -> Option<&Log> {
-        let server = self.servers.iter().find(|it| {
+        Some(self.server_by(server)?.model.log(id)?.0)
+    }
+
+    fn server_by(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|it| {
             let address = &it.address;
-            address.name == server || address.internal == server
-        })?;
-        Some(server.model.log(id)?.0)
+            address.name == name || address.internal == name
+        })
     }
 }
