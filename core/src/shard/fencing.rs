@@ -24,6 +24,8 @@ pub(super) struct Fencing {
     pub(super) votes: Vec<Vote>,
     /// Those of which something may yet be cut off: they don't vote any more in this term.
     uncut: BTreeSet<ServerId>,
+    /// Those that could not lead, and are left out as others are enough.
+    passed_over: BTreeSet<ServerId>,
     recall: Recall,
     quorum: usize,
     grace: Option<Timestamp>,
@@ -31,6 +33,9 @@ pub(super) struct Fencing {
     beginning: Option<Beginning>,
     is_reported: bool,
 }
+
+/// So often the best one may fail to lead before the others are looked at without it.
+const FAILURES: usize = 2;
 
 /// With what log the chosen one is to lead, on its way to the store.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +87,7 @@ impl Fencing {
             asked: BTreeMap::new(),
             votes: Vec::new(),
             uncut: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
             recall,
             quorum: voters.len() / 2 + 1,
             grace: None,
@@ -356,25 +362,7 @@ impl Fencing {
             self.report_end(memory, cx);
             return Round::Failed("of those that were fenced no majority is there now".to_owned());
         }
-        let winner = self
-            .votes
-            .iter()
-            .filter(|vote| shard.ensemble.contains(&vote.server))
-            .filter(|vote| {
-                let has_committed =
-                    vote.position.offset() >= memory.committed && !self.has_left(vote, memory);
-                self.recall.is_new() || has_committed && vote.position.may_lead()
-            })
-            .filter_map(|vote| Some((vote, self.covered_by(vote, memory)?)))
-            .filter(|(_, covered)| *covered == self.votes.len() || !is_waiting)
-            .min_by_key(|(vote, covered)| {
-                let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
-                let leads = cx.leaders.count(&vote.server.id());
-                let has_log = vote.position.has_log();
-                let failures = memory.failed.get(&vote.server.id()).copied().unwrap_or(0);
-                (Reverse(*covered), !has_log, is_unavailable, failures, leads)
-            })
-            .map(|(winner, _)| winner.clone());
+        let winner = self.best_of_all(&shard, memory, cx);
         match winner {
             Some(winner) => {
                 self.report_end(memory, cx);
@@ -389,6 +377,61 @@ impl Fencing {
                 Round::Failed(reason)
             }
         }
+    }
+
+    /// The best one. Where that has failed again and again, maybe since it alone can't reach the others,
+    /// and they are a majority, the best of them: what it has more was never acknowledged.
+    fn best_of_all(
+        &mut self,
+        shard: &ShardMetadata,
+        memory: &Memory,
+        cx: &ShardContext<'_>,
+    ) -> Option<Vote> {
+        self.passed_over.clear();
+        let has_failed = |vote: &Vote| memory.failures(&vote.server.id()) >= FAILURES;
+        let all: Vec<&Vote> = self.votes.iter().collect();
+        let best = self.best(&all, shard, memory, cx)?;
+        if !has_failed(best) || self.recall.is_new() {
+            return Some(best.clone());
+        }
+        let (failed, others): (Vec<&Vote>, Vec<&Vote>) = all.iter().partition(|it| has_failed(it));
+        let there = others.iter().filter(|vote| !cx.is_away(&vote.server));
+        let is_majority = there.count() >= self.quorum;
+        let other = self
+            .best(&others, shard, memory, cx)
+            .filter(|_| is_majority);
+        let Some(other) = other.cloned() else {
+            return Some(best.clone());
+        };
+        self.passed_over = failed.iter().map(|vote| vote.server.id()).collect();
+        Some(other)
+    }
+
+    fn best<'a>(
+        &self,
+        votes: &[&'a Vote],
+        shard: &ShardMetadata,
+        memory: &Memory,
+        cx: &ShardContext<'_>,
+    ) -> Option<&'a Vote> {
+        let members = votes.iter().copied();
+        let members = members.filter(|vote| shard.ensemble.contains(&vote.server));
+        members
+            .filter(|vote| {
+                let has_committed =
+                    vote.position.offset() >= memory.committed && !self.has_left(vote, memory);
+                self.recall.is_new() || has_committed && vote.position.may_lead()
+            })
+            .filter_map(|vote| Some((vote, self.covered_by(vote, votes, memory)?)))
+            .filter(|(_, covered)| *covered == votes.len() || !self.is_open())
+            .min_by_key(|(vote, covered)| {
+                let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
+                let leads = cx.leaders.count(&vote.server.id());
+                let has_log = vote.position.has_log();
+                let failures = memory.failures(&vote.server.id());
+                (Reverse(*covered), !has_log, is_unavailable, failures, leads)
+            })
+            .map(|(winner, _)| winner)
     }
 
     /// Whether with what this one begins is stored, if it has to be before it is told to lead: a
@@ -507,11 +550,10 @@ impl Fencing {
     /// How many votes this one covers, if these are a majority and all that have a log, and a majority
     /// can follow. One that has left the last leader's log has nothing more that counts, and can't follow
     /// while its log ends later.
-    fn covered_by(&self, vote: &Vote, memory: &Memory) -> Option<usize> {
-        let votes = self.votes.iter();
+    fn covered_by(&self, vote: &Vote, votes: &[&Vote], memory: &Memory) -> Option<usize> {
         // Where all vote, one of them has fed it; where it was never led, nobody has.
-        let is_fed_by_a_voter = self.recall.is_new() || self.votes.len() == self.recall.len();
-        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes.partition(|other| {
+        let is_fed_by_a_voter = self.recall.is_new() || votes.len() == self.recall.len();
+        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes.iter().partition(|other| {
             vote.position.covers(&other.position)
                 || is_fed_by_a_voter && vote.position.has_log() && other.position.is_untold()
         });
@@ -528,9 +570,11 @@ impl Fencing {
 
     /// Whether this one's log may become a part of the leader's.
     pub(super) fn can_follow(&self, leader: &Vote, vote: &Vote, memory: &Memory) -> bool {
+        let is_out = self.passed_over.contains(&vote.server.id());
         let (leader, follower) = (&leader.position, &vote.position);
         let told = leader.told_of(follower);
         (leader.covers(follower) || follower.is_untold() || !self.has_left(vote, memory))
+            && !is_out
             && memory.led.fit(leader.head(), told).is_possible()
     }
 

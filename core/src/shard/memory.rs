@@ -372,6 +372,11 @@ impl Memory {
         head.term == term || is_of_beginning
     }
 
+    /// How often this one was chosen, and could not lead, since somebody led.
+    pub(super) fn failures(&self, server: &ServerId) -> usize {
+        self.failed.get(server).copied().unwrap_or(0)
+    }
+
     /// The chosen one could not lead.
     pub(super) fn could_not_lead(&mut self, server: &ServerId) {
         *self.failed.entry(server.clone()).or_default() += 1;

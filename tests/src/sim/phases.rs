@@ -126,14 +126,7 @@ impl World<'_> {
             let others = members.into_iter().filter(|other| *other != server);
             let others: Vec<usize> = others.collect();
             let remembering = others.iter().filter(|other| remembers(other));
-            // What one without a log has is not known, where others have one.
-            let is_empty = |other: &usize| {
-                let log = self.servers[*other].model.log(id);
-                log.is_none_or(|(log, _)| log.head() == EntryId::NONE)
-            };
-            let are_alike = others.iter().all(is_empty) || !others.iter().any(is_empty);
             remembering.count() > shard.ensemble.len() / 2
-                && are_alike
                 && others.iter().all(|other| self.has_a_log(*other, id))
                 && self.logs_that_fit(&others, id, shard) > shard.ensemble.len() / 2
         });
@@ -151,8 +144,15 @@ impl World<'_> {
         id: ShardId,
         shard: &ShardMetadata,
     ) -> usize {
-        let logs = servers.iter();
-        let logs = logs.filter_map(|server| self.servers[*server].model.log(id));
+        // What one without a log has is not known, unless all are there, or alike.
+        let model = |server: &usize| &self.servers[*server].model;
+        let has_entries = |server: &usize| {
+            let log = model(server).log(id);
+            log.is_some_and(|(log, _)| log.head() != EntryId::NONE) && self.has_a_log(*server, id)
+        };
+        let are_alike = servers.len() == shard.ensemble.len() || !servers.iter().any(has_entries);
+        let logs = servers.iter().filter(|it| are_alike || has_entries(it));
+        let logs = logs.filter_map(|server| model(server).log(id));
         let is_doubtful = |log: &&Log| {
             let (head, last) = (log.head(), Term(i64::MAX));
             self.history.is_passed_unawares(id, head, shard, last)

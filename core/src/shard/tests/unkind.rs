@@ -1,7 +1,7 @@
 //! Faults of data servers, one after the other: emptied disks, lost answers, nonsense, silence.
 
 use super::forgetting::blocked;
-use super::{ALL, LIFE, SHARD, leader, of_shard, others, promotions, replica, stored};
+use super::{ALL, LIFE, SHARD, head, leader, of_shard, others, promotions, replica, stored};
 use crate::call::{Call, CallErrorKind, ReplicaRole};
 use crate::scripted::{CONFIGURATION, World, name};
 use crate::{Effect, Report, Term};
@@ -302,4 +302,30 @@ fn among_equals_another_one_is_chosen_than_could_not_lead() {
     let chosen: Vec<_> = promotions(&world).into_iter().map(|(to, _)| to).collect();
     assert!(chosen.len() > 2, "{chosen:?}");
     assert!(chosen.windows(2).all(|two| two[0] != two[1]), "{chosen:?}");
+}
+
+/// Cut off from the others, it has written more than they have.
+#[test]
+fn one_that_can_not_lead_is_passed_over_where_the_others_are_a_majority() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (one, other) = others(&led_by);
+    world.heads.insert(led_by.clone(), head(0, 9));
+    for server in [&one, &other] {
+        world.heads.insert(server.clone(), head(0, 5));
+    }
+    let fails = (led_by.clone(), "BecomeLeader");
+    world.failing.insert(fails, CallErrorKind::TimedOut);
+    world
+        .replicas
+        .insert(led_by.clone(), replica(0, ReplicaRole::Fenced));
+    world.break_watch(&led_by);
+    world.run_for(30_000);
+    let told = promotions(&world);
+    let told_to: Vec<_> = told.iter().map(|(server, _)| server.clone()).collect();
+    assert_eq!(told_to.len(), 3, "{told_to:?}");
+    assert_eq!(told_to[..2], [led_by.clone(), led_by.clone()]);
+    assert_ne!(told_to[2], led_by);
+    assert!(!told[2].1.follower_maps.contains_key(led_by.as_str()));
+    assert_eq!(leader(&world), told_to[2]);
 }

@@ -237,6 +237,9 @@ impl Facts {
             }
             Call::NewTerm(request) => {
                 self.doubted.insert(request.shard);
+                if request.term != Term::NEVER {
+                    self.not_fenced(&identity.id(), request.shard);
+                }
             }
             Call::Truncate(request) => {
                 self.doubted.insert(request.shard);

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use self::answers::fences;
 use stepdown_core::assign::ShardAssignment;
-use stepdown_core::call::EntryId;
+use stepdown_core::call::{Call, EntryId};
 use stepdown_core::cluster::ShardMetadata;
 use stepdown_core::{Effect, Event, ProcessId, Report, ServerId, ShardId, Tenure, Term};
 
@@ -219,10 +219,13 @@ impl World<'_> {
             Effect::Exit => self.check_exit(host),
             Effect::Cancel { request, .. } => {
                 let facts = &mut self.hosts[host].facts;
-                if let Some((server, call, _)) = facts.calls.remove(request)
-                    && let Some(shard) = fences(&call)
-                {
-                    facts.not_fenced(&server.id(), shard);
+                if let Some((server, call, _)) = facts.calls.remove(request) {
+                    if let Some(shard) = fences(&call) {
+                        facts.not_fenced(&server.id(), shard);
+                    }
+                    if let Call::BecomeLeader(call) = call {
+                        facts.unexplained.insert(call.shard);
+                    }
                 }
                 self.hosts[host].facts.watches.remove(request);
                 Ok(())
