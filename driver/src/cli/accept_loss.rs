@@ -15,7 +15,8 @@ use crate::options::DEFAULT_STATUS_NAME;
 ///
 /// A shard most of whose replicas have lost their disks is not elected: what was acknowledged may
 /// be on a replica that does not answer. Where that one will never come back, its loss is accepted
-/// by this: then every member votes, and whoever has most of the shard leads.
+/// by this: then every member votes, and whoever has most of the shard leads. Should a disk come back
+/// all the same, empty it first: what it holds has been given up.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "A coordinator says which shards are blocked, and whom each waits for: in \
@@ -76,7 +77,7 @@ pub async fn accept(args: AcceptLossArgs) -> Result<String, NotAccepted> {
     }
     Ok(format!(
         "shard {shard} of {} counts as one that was never led: whoever of its members has most of \
-         it leads next\n",
+         it leads next; empty the disk of every other one that may come back\n",
         args.namespace
     ))
 }
