@@ -6,7 +6,7 @@ use std::time::Duration;
 use stepdown_core::call::ReplicaRole;
 use stepdown_core::cluster::ShardStatus;
 use stepdown_core::{Role, ShardId, Term};
-use stepdown_sandbox::replica::{Ghost, Log};
+use stepdown_sandbox::replica::{Ghost, Log, PATIENCE};
 
 use super::check::Check;
 use super::configuration::name_at;
@@ -121,7 +121,9 @@ impl World<'_> {
             return Ok(());
         }
         let mut short = None;
-        for _ in 0..20 {
+        // A leader that tries to take in a log that does not fit answers nothing else meanwhile.
+        let looks = (PATIENCE + Duration::from_secs(5)).as_millis() / 250;
+        for _ in 0..looks {
             short = self.known_to_be_short();
             if short.is_none() {
                 return Ok(());

@@ -1,20 +1,20 @@
 //! A round of `NewTerm` to the ensemble and the removed nodes: votes, and the choice.
 
-use std::cmp::Reverse;
+mod choice;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::context::ShardContext;
-use super::fence::{Fence, Outcome, Was};
-use super::intent::Intent;
-use super::memory::Memory;
-use super::position::Position;
-use super::recall::Recall;
 use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
-use crate::server::Reach;
+use crate::shard::context::ShardContext;
+use crate::shard::fence::{Fence, Outcome, Was};
+use crate::shard::intent::Intent;
+use crate::shard::memory::Memory;
+use crate::shard::position::Position;
+use crate::shard::recall::Recall;
 
 #[derive(Clone, Debug)]
 pub(super) struct Fencing {
@@ -33,9 +33,6 @@ pub(super) struct Fencing {
     beginning: Option<Beginning>,
     is_reported: bool,
 }
-
-/// So often the best one may fail to lead before the others are looked at without it.
-const FAILURES: usize = 2;
 
 /// With what log the chosen one is to lead, on its way to the store.
 #[derive(Clone, Copy, Debug)]
@@ -336,104 +333,6 @@ impl Fencing {
         Round::Open
     }
 
-    /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
-    /// those of removed nodes included; best, one that has all that everybody has. Among equals one
-    /// with a log, then one that serves, then one that failed to lead less often, and then who leads the
-    /// fewest shards.
-    pub(super) fn choose(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
-        self.grace = None;
-        let Some(shard) = memory.metadata(cx) else {
-            return Round::Open;
-        };
-        let members = self.votes.iter();
-        let members = members.filter(|vote| shard.ensemble.contains(&vote.server));
-        let positions: Vec<_> = members
-            .map(|vote| (vote.server.id(), vote.position))
-            .collect();
-        memory.suppose(shard.ensemble.len(), &positions);
-        let is_waiting = self.is_open();
-        let votes = self.votes.iter();
-        let there = votes.filter(|vote| !cx.is_away(&vote.server)).count();
-        if there < self.quorum {
-            if self.turn_to_spared(memory, cx) {
-                return Round::Open;
-            }
-            // Whoever leads would wait for them.
-            self.report_end(memory, cx);
-            return Round::Failed("of those that were fenced no majority is there now".to_owned());
-        }
-        let winner = self.best_of_all(&shard, memory, cx);
-        match winner {
-            Some(winner) => {
-                self.report_end(memory, cx);
-                Round::Won(winner)
-            }
-            None if is_waiting || self.turn_to_spared(memory, cx) => Round::Open,
-            None => {
-                let reason = self.no_leader(memory);
-                memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
-                self.report_end(memory, cx);
-                memory.blocked(&reason, cx);
-                Round::Failed(reason)
-            }
-        }
-    }
-
-    /// The best one. Where that has failed again and again, maybe since it alone can't reach the others,
-    /// and they are a majority, the best of them: what it has more was never acknowledged.
-    fn best_of_all(
-        &mut self,
-        shard: &ShardMetadata,
-        memory: &Memory,
-        cx: &ShardContext<'_>,
-    ) -> Option<Vote> {
-        self.passed_over.clear();
-        let has_failed = |vote: &Vote| memory.failures(&vote.server.id()) >= FAILURES;
-        let all: Vec<&Vote> = self.votes.iter().collect();
-        let best = self.best(&all, shard, memory, cx)?;
-        if !has_failed(best) || self.recall.is_new() {
-            return Some(best.clone());
-        }
-        let (failed, others): (Vec<&Vote>, Vec<&Vote>) = all.iter().partition(|it| has_failed(it));
-        let there = others.iter().filter(|vote| !cx.is_away(&vote.server));
-        let is_majority = there.count() >= self.quorum;
-        let other = self
-            .best(&others, shard, memory, cx)
-            .filter(|_| is_majority);
-        let Some(other) = other.cloned() else {
-            return Some(best.clone());
-        };
-        self.passed_over = failed.iter().map(|vote| vote.server.id()).collect();
-        Some(other)
-    }
-
-    fn best<'a>(
-        &self,
-        votes: &[&'a Vote],
-        shard: &ShardMetadata,
-        memory: &Memory,
-        cx: &ShardContext<'_>,
-    ) -> Option<&'a Vote> {
-        let members = votes.iter().copied();
-        let members = members.filter(|vote| shard.ensemble.contains(&vote.server));
-        members
-            .filter(|vote| {
-                let has_committed =
-                    vote.position.offset() >= memory.committed && !self.has_left(vote, memory);
-                self.recall.is_new() || has_committed && vote.position.may_lead()
-            })
-            .filter_map(|vote| Some((vote, self.covered_by(vote, votes, memory)?)))
-            .filter(|(_, covered)| *covered == votes.len() || !self.is_open())
-            .min_by_key(|(vote, covered)| {
-                let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
-                let leads = cx.leaders.count(&vote.server.id());
-                let has_log = vote.position.has_log();
-                let failures = memory.failures(&vote.server.id());
-                (Reverse(*covered), !has_log, is_unavailable, failures, leads)
-            })
-            .map(|(winner, _)| winner)
-    }
-
     /// Whether with what this one begins is stored, if it has to be before it is told to lead: a
     /// coordinator that comes after has to know it. Else what was committed by then, and read, would
     /// look like less than what another one wrote alone before.
@@ -475,107 +374,6 @@ impl Fencing {
             Some(_) | None => return Round::Open,
         }
         self.choose(memory, cx)
-    }
-
-    fn no_leader(&self, memory: &Memory) -> String {
-        let without_log = self.votes.iter().filter(|vote| !vote.position.may_lead());
-        let without_log: Vec<_> = without_log
-            .map(|vote| vote.server.id().to_string())
-            .collect();
-        let why = if without_log.is_empty() {
-            String::new()
-        } else {
-            let without_log = without_log.join(", ");
-            format!(": {without_log} has more in its database than in its log")
-        };
-        let (left, others): (Vec<&Vote>, Vec<&Vote>) = self
-            .votes
-            .iter()
-            .partition(|vote| self.has_left(vote, memory));
-        let best = others.iter().max_by_key(|vote| vote.position.head());
-        let apart = others
-            .iter()
-            .filter(|vote| best.is_some_and(|best| !self.can_follow(best, vote, memory)));
-        let left: Vec<_> = left
-            .iter()
-            .chain(apart)
-            .map(|vote| vote.server.id().to_string())
-            .collect();
-        let why = if left.is_empty() {
-            why
-        } else {
-            let (left, term) = (left.join(", "), memory.last_led());
-            format!("{why}; {left} has another log than the leader of term {term} had")
-        };
-        let untold = self.votes.iter().filter(|vote| vote.position.is_untold());
-        let untold: Vec<_> = untold.map(|vote| vote.server.id().to_string()).collect();
-        let why = if untold.is_empty() {
-            why
-        } else {
-            let untold = untold.join(", ");
-            format!("{why}; {untold} may have more in its database than any log")
-        };
-        let most = self.votes.iter().map(|vote| vote.position.offset()).max();
-        let lost = if most.is_some_and(|most| most < memory.committed) {
-            let committed = memory.committed;
-            format!("; what is committed up to {committed} was lost by whoever answers")
-        } else {
-            String::new()
-        };
-        let missing = if self.recall.is_short() {
-            format!("; {}", self.recall.shortage())
-        } else {
-            String::new()
-        };
-        format!(
-            "no member that may lead is known to have all that a majority of its replicas has{why}\
-             {lost}{missing}"
-        )
-    }
-
-    /// Whether the chosen one has to show that it has nothing beyond its log.
-    pub(super) fn is_unproved(&self, winner: &Vote) -> bool {
-        !winner.position.is_proved() && !self.recall.is_new()
-    }
-
-    /// Whether a voter's log is known to lack what the last leader began with, or has committed.
-    /// Nothing is known of that where somebody else has made another one since.
-    pub(super) fn has_left(&self, vote: &Vote, memory: &Memory) -> bool {
-        let mut led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
-        let is_latest = !led_in.any(|led_in| memory.was_led_by_others(led_in));
-        let is_left = memory.is_left(vote.position.head(), vote.position.commit());
-        is_left && is_latest && !self.recall.is_new()
-    }
-
-    /// How many votes this one covers, if these are a majority and all that have a log, and a majority
-    /// can follow. One that has left the last leader's log has nothing more that counts, and can't follow
-    /// while its log ends later.
-    fn covered_by(&self, vote: &Vote, votes: &[&Vote], memory: &Memory) -> Option<usize> {
-        // Where all vote, one of them has fed it; where it was never led, nobody has.
-        let is_fed_by_a_voter = self.recall.is_new() || votes.len() == self.recall.len();
-        let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes.iter().partition(|other| {
-            vote.position.covers(&other.position)
-                || is_fed_by_a_voter && vote.position.has_log() && other.position.is_untold()
-        });
-        let (left, beyond): (Vec<&Vote>, Vec<&Vote>) = beyond
-            .into_iter()
-            .partition(|other| self.has_left(other, memory));
-        let is_least = beyond.iter().any(|other| other.position.has_log());
-        let follows = covered
-            .iter()
-            .filter(|it| self.can_follow(vote, it, memory));
-        let can_lead = !is_least && follows.count() >= self.quorum;
-        can_lead.then_some(covered.len() + left.len())
-    }
-
-    /// Whether this one's log may become a part of the leader's.
-    pub(super) fn can_follow(&self, leader: &Vote, vote: &Vote, memory: &Memory) -> bool {
-        let is_out = self.passed_over.contains(&vote.server.id());
-        let (leader, follower) = (&leader.position, &vote.position);
-        let told = leader.told_of(follower);
-        (leader.covers(follower) || follower.is_untold() || !self.has_left(vote, memory))
-            && !is_out
-            && memory.led.fit(leader.head(), told).is_possible()
     }
 
     fn report_end(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
