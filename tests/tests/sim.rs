@@ -173,8 +173,8 @@ mistakes! {
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
-    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T12" "T14";
-    electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "T14" "L1";
+    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T12" "T15";
+    electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "T15" "L1";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
     electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
     giving_up_after_one_check_is_found: Planted::GivesUpAfterOneCheck, "H1";
@@ -197,7 +197,7 @@ mistakes! {
     taking_in_a_log_that_would_differ_is_found: Planted::TakesInWhoDiffers, "T12";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
-    taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T14";
+    taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T15";
     taking_what_is_told_for_all_that_there_is_is_found_by_what_it_loses: Overlooked(Planted::TrustsWhatIsTold), "E6" "L1" "L2" "L11";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";

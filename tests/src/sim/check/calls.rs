@@ -97,7 +97,7 @@ impl World<'_> {
         ))
     }
 
-    /// T14: nothing is cut off a replica but what it did not tell of when it was fenced.
+    /// T15: nothing is cut off a replica but what it did not tell of when it was fenced.
     fn check_truncate(&mut self, host: usize, to: &ServerId, call: &Truncate) -> Check {
         let fenced = self.hosts[host].facts.heads.get(&(call.shard, call.term));
         let told = fenced.and_then(|heads| heads.get(to));
@@ -107,7 +107,7 @@ impl World<'_> {
         }
         let (id, term, head) = (call.shard, call.term, call.head);
         Err(self.violation(
-            "T14",
+            "T15",
             format!("c{host}: shard {id} in {term}: {to} is cut off after {head:?}, having told {told:?}"),
         ))
     }

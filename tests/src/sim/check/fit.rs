@@ -2,7 +2,7 @@
 //! can know it: nobody has made the document forget with what the leaders began by whom the two logs
 //! were written.
 //!
-//! T14: nor one that has more than it told, nor does such a one lead.
+//! T15: nor one that has more than it told, nor does such a one lead.
 //!
 //! Real data servers compare nothing where they truncate; the model's do, so that what can't be known is
 //! not found again and again.
@@ -33,7 +33,7 @@ impl World<'_> {
             let place = self.server_by(server);
             if place.is_some_and(|it| it.model.has_unsynced(id, term)) {
                 let text = format!("c{host}: shard {id} in {term}: {server} has more than it told");
-                return Err(self.violation("T14", text));
+                return Err(self.violation("T15", text));
             }
         }
         match self.would_differ(host, of, leader, follower) {
