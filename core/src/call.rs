@@ -171,10 +171,11 @@ pub struct ReplicaStatus {
 }
 
 impl ReplicaStatus {
-    /// Whether it was never fenced: it has no data, or none any more.
+    /// Whether it was never fenced: it has no data, or none any more. No member in a term is one that is
+    /// being closed.
     #[must_use]
     pub fn has_forgotten(&self) -> bool {
-        self.role == ReplicaRole::NotMember || self.term == Term::NEVER
+        self.term == Term::NEVER
     }
 }
 

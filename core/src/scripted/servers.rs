@@ -101,7 +101,9 @@ impl World {
                 self.forgetful.remove(&*server.internal);
                 let replica = (server.internal.to_string(), call.shard);
                 let fenced = self.fenced.entry(replica).or_insert((call.term, i64::MAX));
-                fenced.0 = call.term;
+                if fenced.0 != call.term {
+                    *fenced = (call.term, i64::MAX);
+                }
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))
             }
@@ -115,13 +117,26 @@ impl World {
 
     /// What a test says of a replica, unless it was fenced, or cut off, since.
     fn since_fenced(&self, replica: &(String, ShardId), status: ReplicaStatus) -> ReplicaStatus {
-        match self.fenced.get(replica) {
-            Some((term, end)) if *term > status.term && !status.has_forgotten() => ReplicaStatus {
+        let status = match self.fenced.get(replica) {
+            Some((term, _)) if *term > status.term && !status.has_forgotten() => ReplicaStatus {
                 term: *term,
                 role: ReplicaRole::Fenced,
-                head_offset: status.head_offset.min(*end),
                 ..status
             },
+            Some(_) | None => status,
+        };
+        match self.fenced.get(replica) {
+            // It is open as one that follows by then.
+            Some((term, end))
+                if *term == status.term
+                    && *end < i64::MAX
+                    && status.role == ReplicaRole::Fenced =>
+            {
+                ReplicaStatus {
+                    head_offset: *end,
+                    ..status
+                }
+            }
             Some(_) | None => status,
         }
     }
@@ -160,12 +175,13 @@ impl World {
         } else {
             ReplicaRole::Fenced
         };
-        Ok(ReplicaStatus {
+        let status = ReplicaStatus {
             term: shard.term,
             role,
             head_offset: -1,
             commit_offset: -1,
-        })
+        };
+        Ok(self.since_fenced(&replica, status))
     }
 }
 

@@ -4,8 +4,8 @@
 //! stays, for good where the stream that brought it has ended, and no leader has it cut off, as leaders
 //! go by the head that was told. An entry of the next leader at such a place is then taken for one that
 //! is there already: it is acknowledged, and never kept. So whoever follows is looked at once more, and
-//! what is beyond is cut off, of which nobody was ever told; of one that led, of which nothing is seen, in
-//! any case.
+//! what is beyond is cut off, of which nobody was ever told. Of one that led, or may have, nothing is seen:
+//! it is cut off in any case.
 
 use super::context::ShardContext;
 use super::memory::Memory;
@@ -31,8 +31,10 @@ pub(super) struct Fence {
 pub(super) enum Was {
     /// It was in no term, or is not known to have been: it has nothing, or only what is synced.
     New,
-    /// It led, or may have.
+    /// It led, and may have written.
     Leader,
+    /// It was not open, and was opened to be asked: all that is in its file is synced.
+    Opened,
     Other,
 }
 
@@ -61,7 +63,7 @@ impl Was {
     pub(super) fn of(status: &ReplicaStatus) -> Self {
         if status.has_forgotten() {
             Self::New
-        } else if status.role == ReplicaRole::Leader {
+        } else if status.role == ReplicaRole::Leader && status.commit_offset <= status.head_offset {
             Self::Leader
         } else {
             Self::Other
@@ -166,8 +168,10 @@ impl Fence {
         }
         // After a snapshot there is more in the database than in the log.
         let is_fed = head == EntryId::NONE && status.head_offset <= status.commit_offset;
+        // Of one that is open to lead nothing is seen, and it may have led since it was asked.
+        let is_hidden = self.was != Was::Opened && status.head_offset < head.offset;
         match status.role {
-            ReplicaRole::Fenced if status.head_offset > head.offset && !is_fed => {
+            ReplicaRole::Fenced if (status.head_offset > head.offset || is_hidden) && !is_fed => {
                 self.cut(head, server, memory, cx)
             }
             ReplicaRole::Fenced | ReplicaRole::Follower => Outcome::Fenced(head),

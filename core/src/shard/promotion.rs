@@ -35,6 +35,8 @@ pub(super) struct Promotion {
     reachable: BTreeSet<ServerId>,
     /// It is to show, once it leads, that it has nothing beyond its log.
     unproved: bool,
+    /// Those that were passed over for it.
+    passed_over: BTreeSet<ServerId>,
     /// It has said that it leads.
     leads: bool,
     /// Where its log ends.
@@ -153,6 +155,7 @@ impl Promotion {
             quorum,
             reachable,
             unproved,
+            passed_over: fencing.passed_over.clone(),
             leads: false,
             head: position.head(),
         }
@@ -184,7 +187,8 @@ impl Promotion {
     ) -> Result<Option<Recording>, NotLeading> {
         let became = self.became(result, memory, cx);
         match &became {
-            Ok(Some(_)) => memory.failed.clear(),
+            // Who was passed over is not tried again before it is taken in.
+            Ok(Some(_)) => memory.failed.retain(|it, _| self.passed_over.contains(it)),
             Ok(None) => {}
             Err(_) => memory.could_not_lead(&self.leader.id()),
         }

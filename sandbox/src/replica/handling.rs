@@ -98,13 +98,9 @@ impl Replica {
             durable.term = request.term;
             durable.flushed = durable.commit_offset;
         }
-        let synced = self.durable.head();
-        self.lags = false;
-        if matches!(self.object, Object::Leader(_)) {
-            // What it is about to sync is synced right then.
-            self.settle(context);
-        }
-        Ok(Reply::Fenced(synced))
+        // What a leader is about to sync is synced soon; what follows waits for another stream.
+        self.lags &= matches!(self.object, Object::Leader(_));
+        Ok(Reply::Fenced(self.durable.head()))
     }
 
     fn delete(&mut self, context: &mut Context<'_>, term: Term) -> Result<(), Refusal> {

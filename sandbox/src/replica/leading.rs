@@ -29,6 +29,7 @@ impl Replica {
             self.close_follower(context);
             self.object = Object::Leader(LeaderObject::new(self.role_when_opened()));
         }
+        self.settle(context);
         let Some((leader, mut at)) = self.as_leader(context) else {
             return Err(Refusal::InvalidStatus);
         };

@@ -9,7 +9,7 @@ use crate::shard::context::ShardContext;
 use crate::shard::memory::Memory;
 
 /// So often the best one may fail to lead before the others are looked at without it.
-const FAILURES: usize = 2;
+pub(in crate::shard) const FAILURES: usize = 2;
 
 impl Fencing {
     /// Chooses a member that has all that a majority has, and all that is in any log that was seen,

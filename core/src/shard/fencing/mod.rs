@@ -2,6 +2,8 @@
 
 mod choice;
 
+pub(super) use self::choice::FAILURES;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaStatus};
@@ -10,7 +12,7 @@ use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
 use crate::shard::context::ShardContext;
-use crate::shard::fence::{Fence, Outcome, Was};
+use crate::shard::fence::{Fence, Outcome};
 use crate::shard::intent::Intent;
 use crate::shard::memory::Memory;
 use crate::shard::position::Position;
@@ -25,7 +27,7 @@ pub(super) struct Fencing {
     /// Those of which something may yet be cut off: they don't vote any more in this term.
     uncut: BTreeSet<ServerId>,
     /// Those that could not lead, and are left out as others are enough.
-    passed_over: BTreeSet<ServerId>,
+    pub(super) passed_over: BTreeSet<ServerId>,
     recall: Recall,
     quorum: usize,
     grace: Option<Timestamp>,
@@ -101,7 +103,7 @@ impl Fencing {
 
     /// Asks a voter, if it is known to remember.
     fn ask(&mut self, server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) {
-        let Some(status) = self.recall.vote_of(&server.id()) else {
+        let Some((status, was)) = self.recall.vote_of(&server.id()) else {
             return;
         };
         if cx.is_foreign(server) {
@@ -109,7 +111,6 @@ impl Fencing {
         } else if cx.is_away(server) {
             self.last_failure = format!("{} is unavailable", server.id());
         } else {
-            let was = Was::of(&status);
             let (request, fence) = Fence::begin(self.term, was, server, memory, cx);
             let server = server.clone();
             let asked = Asked {

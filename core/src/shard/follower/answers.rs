@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::id::{Term, Timestamp};
 use crate::shard::context::ShardContext;
 use crate::shard::fence::{Fence, Outcome, Was};
+use crate::shard::fencing::FAILURES;
 use crate::shard::led::Fit;
 use crate::shard::memory::Memory;
 use crate::shard::recall::was_fenced;
@@ -72,6 +73,9 @@ impl Follower {
             return self.forgotten(context);
         }
         self.is_closed = false;
+        if self.uncut {
+            return self.behind(EntryId::NONE.offset, context);
+        }
         if status.term < shard.term {
             // It has not been fenced in this term, or does not know of it any more.
             if self.cursor == Cursor::Kept {
@@ -99,7 +103,10 @@ impl Follower {
     /// it is asked whether it was ever fenced, which opens it as if it were to lead.
     fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Meaning {
         self.state = match self.cursor {
-            Cursor::None => State::Unfenced(Was::Other),
+            Cursor::None if self.uncut => {
+                return self.behind(EntryId::NONE.offset, cx.context);
+            }
+            Cursor::None => State::Unfenced(Was::Opened),
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
                 if !std::mem::replace(&mut self.is_closed, true) {
                     self.retry(cx.context);
@@ -167,6 +174,7 @@ impl Follower {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Option<CallErrorKind> {
+        let was_cutting = fence.is_cutting();
         let outcome = fence.answered(result, &self.identity, memory, cx);
         if let Outcome::Asks(request) = outcome {
             self.state = State::Fencing(request, fence);
@@ -193,7 +201,10 @@ impl Follower {
         }
         self.retry(cx.context);
         match outcome {
-            Outcome::Failed(error) => Some(error.kind),
+            Outcome::Failed(error) => {
+                self.uncut |= was_cutting;
+                Some(error.kind)
+            }
             Outcome::Asks(_) | Outcome::Fenced(_) => None,
         }
     }
@@ -213,6 +224,7 @@ impl Follower {
                 self.refusals = 0;
                 self.cursor = Cursor::Kept;
                 memory.left_out.remove(&self.identity.id());
+                memory.failed.remove(&self.identity.id());
                 if !memory.is_part(term, head) {
                     // How much of it was cut off is seen later.
                     return self.behind(EntryId::NONE.offset, cx.context);
@@ -241,7 +253,8 @@ impl Follower {
                 let lacks = head.offset < committed || memory.is_left(head, -1);
                 let is_made_here = memory.has_made_a_leader;
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
-                if lacks && waits && memory.ends_at <= memory.ended_at_first {
+                let is_passed_over = memory.failures(&self.identity.id()) >= FAILURES;
+                if is_passed_over || lacks && waits && memory.ends_at <= memory.ended_at_first {
                     Meaning::VerifyLeader
                 } else if cx.is_away(&self.identity) {
                     // It would not be asked.

@@ -34,6 +34,9 @@ pub(super) struct Follower {
     refusals: u32,
     /// It has become doubtful since what is under way was sent.
     doubtful: bool,
+    /// It was to be cut off, and nothing was heard of that: it might be later, in this term, so it is not
+    /// taken in before the next one.
+    uncut: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,7 @@ impl Follower {
             is_closed: false,
             refusals: 0,
             doubtful: false,
+            uncut: false,
         }
     }
 
@@ -146,7 +150,9 @@ impl Follower {
             return false;
         }
         match self.state {
-            State::Asked(request) | State::Probed(request) | State::Fencing(request, _) => {
+            State::Asked(request) | State::Probed(request) => context.cancel(request),
+            State::Fencing(request, fence) => {
+                self.uncut |= fence.is_cutting();
                 context.cancel(request);
             }
             // In sync by what it said before it was away, or by what was committed then.

@@ -8,6 +8,7 @@ use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
 use crate::cluster::DataServerIdentity;
 use crate::id::{RequestId, Term};
 use crate::shard::context::ShardContext;
+use crate::shard::fence::Was;
 use crate::shard::memory::Memory;
 
 /// What is known of one voter.
@@ -21,8 +22,8 @@ pub(super) enum Knowledge {
     Probed(RequestId),
     /// It was fenced once, and is open: it is being asked for its status again.
     Opened(RequestId),
-    /// It remembers.
-    Remembers(ReplicaStatus),
+    /// It remembers, and was that.
+    Remembers(ReplicaStatus, Was),
     /// It has lost its disk.
     Forgot,
     /// It was not asked, or did not answer, for this reason.
@@ -59,11 +60,13 @@ impl Knowledge {
                 Err(error) if error.kind == CallErrorKind::NotMember => Self::Closed,
                 result => status(result, memory, cx),
             },
-            Self::Closed
-            | Self::Opened(_)
-            | Self::Remembers(_)
-            | Self::Forgot
-            | Self::Silent(_) => status(result, memory, cx),
+            Self::Opened(_) => match status(result, memory, cx) {
+                Self::Remembers(status, Was::Other) => Self::Remembers(status, Was::Opened),
+                other => other,
+            },
+            Self::Closed | Self::Remembers(..) | Self::Forgot | Self::Silent(_) => {
+                status(result, memory, cx)
+            }
         }
     }
 
@@ -80,7 +83,7 @@ impl Knowledge {
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Asked(request) | Self::Probed(request) | Self::Opened(request) => Some(*request),
-            Self::Closed | Self::Remembers(_) | Self::Forgot | Self::Silent(_) => None,
+            Self::Closed | Self::Remembers(..) | Self::Forgot | Self::Silent(_) => None,
         }
     }
 }
@@ -100,7 +103,7 @@ fn status(
                     status.term
                 ));
             }
-            Knowledge::Remembers(status)
+            Knowledge::Remembers(status, Was::of(&status))
         }
         Ok(_) => Knowledge::Silent("it gave another answer".to_owned()),
         Err(error) => Knowledge::Silent(error.to_string()),

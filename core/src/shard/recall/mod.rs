@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use self::knowledge::Knowledge;
 pub(super) use self::knowledge::was_fenced;
 use super::context::ShardContext;
+use super::fence::Was;
 use super::memory::Memory;
 use crate::backoff::Backoff;
 use crate::call::{Answer, CallError, ReplicaRole, ReplicaStatus};
@@ -57,7 +58,7 @@ impl Recall {
     pub(super) fn needless(voters: &[&DataServerIdentity]) -> Self {
         let voters: BTreeMap<_, _> = voters
             .iter()
-            .map(|server| (server.id(), Knowledge::Remembers(NOTHING)))
+            .map(|server| (server.id(), Knowledge::Remembers(NOTHING, Was::New)))
             .collect();
         Self::with(voters, true, false)
     }
@@ -108,10 +109,10 @@ impl Recall {
     }
 
     /// What is known of a voter, as far as it may vote.
-    pub(super) fn vote_of(&self, server: &ServerId) -> Option<ReplicaStatus> {
+    pub(super) fn vote_of(&self, server: &ServerId) -> Option<(ReplicaStatus, Was)> {
         match self.voters.get(server)? {
-            Knowledge::Remembers(status) => Some(*status),
-            Knowledge::Forgot if self.is_new => Some(NOTHING),
+            Knowledge::Remembers(status, was) => Some((*status, *was)),
+            Knowledge::Forgot if self.is_new => Some((NOTHING, Was::New)),
             Knowledge::Asked(_)
             | Knowledge::Closed
             | Knowledge::Probed(_)
@@ -262,7 +263,7 @@ impl Recall {
                 Knowledge::Asked(_)
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)
-                | Knowledge::Remembers(_)
+                | Knowledge::Remembers(..)
                 | Knowledge::Forgot => None,
             })
     }
@@ -323,7 +324,7 @@ impl Recall {
                 | Knowledge::Closed
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)
-                | Knowledge::Remembers(_),
+                | Knowledge::Remembers(..),
             )
             | None => {}
         }

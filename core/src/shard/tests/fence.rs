@@ -25,6 +25,7 @@ fn with_more() -> (World, String, String, String) {
         world.heads.insert(server.clone(), head(0, 5));
     }
     world.replicas.insert(more.clone(), status(0, 7));
+    world.replicas.insert(other.clone(), status(0, 5));
     (world, led_by, more, other)
 }
 
@@ -112,9 +113,43 @@ fn one_that_led_is_cut_off_in_any_case() {
     for server in [&led_by, &one, &other] {
         world.heads.insert(server.clone(), head(0, 5));
     }
+    for server in [&one, &other] {
+        world.replicas.insert(server.clone(), status(0, 5));
+    }
     start(&mut world);
     world.run_for(10_000);
     assert_eq!(cut(&world), [(led_by, Term(2), head(0, 5))]);
+    assert_eq!(promotions(&world).len(), 1);
+}
+
+/// As it would be had a call reached it late.
+#[test]
+fn one_that_may_have_led_since_it_was_asked_is_cut_off_in_any_case() {
+    let (mut world, led_by, more, other) = with_more();
+    for server in [&more, &other] {
+        world
+            .replicas
+            .insert(server.clone(), replica(0, ReplicaRole::Fenced));
+    }
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    let cut: Vec<_> = cut(&world).into_iter().map(|(server, ..)| server).collect();
+    assert_eq!(cut, [more, other]);
+    assert_eq!(promotions(&world).len(), 1);
+}
+
+#[test]
+fn one_that_was_opened_to_be_asked_has_no_more_than_it_tells() {
+    let (mut world, led_by, more, other) = with_more();
+    for server in [&more, &other] {
+        world
+            .replicas
+            .insert(server.clone(), replica(0, ReplicaRole::Fenced));
+        world.closed.insert((server.clone(), SHARD));
+    }
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    assert_eq!(cut(&world), []);
     assert_eq!(promotions(&world).len(), 1);
 }
 

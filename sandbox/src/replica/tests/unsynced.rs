@@ -113,6 +113,7 @@ fn a_leader_feeds_nobody_with_what_is_not_synced_and_has_it_once_it_is_fenced() 
     let told = cluster.ask("a", new_term(2));
     assert_eq!(told, Some(Ok(Reply::Fenced(id(1, 0)))));
     assert!(cluster.replies[&write].is_err());
+    cluster.server("a").sync_log(SHARD);
     let again = cluster.ask("a", new_term(2));
     assert_eq!(again, Some(Ok(Reply::Fenced(id(1, 1)))));
     cluster.ask("a", truncate(2, 0));

@@ -171,6 +171,16 @@ impl Facts {
         calls.any(|(to, call, _)| fences(call) == Some(id) && to.id() == *server)
     }
 
+    pub(super) fn could_not_lead(&mut self, shard: ShardId, server: ServerId) {
+        self.unexplained.insert(shard);
+        *self
+            .failed
+            .entry(shard)
+            .or_default()
+            .entry(server)
+            .or_default() += 1;
+    }
+
     /// Its vote does not count, though it has told its head.
     pub(super) fn not_fenced(&mut self, server: &ServerId, id: ShardId) {
         let Some(term) = self.stored(id).map(|shard| shard.term) else {
@@ -226,7 +236,7 @@ impl Facts {
             }
             Call::BecomeLeader(request) => {
                 self.doubted.insert(request.shard);
-                self.unexplained.insert(request.shard);
+                self.could_not_lead(request.shard, identity.id());
             }
             Call::GetStatus { shard } => {
                 self.doubted.insert(*shard);

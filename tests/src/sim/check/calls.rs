@@ -186,9 +186,14 @@ impl World<'_> {
         let head = heads.get(&to).copied();
         let is_best = head.as_ref() == best || head.as_ref() == heads.values().max();
         // A majority elects without one that could not lead.
-        let within = heads.values().filter(|other| head >= Some(**other)).count();
-        let is_spared = self.hosts[host].facts.unexplained.contains(&id);
-        let is_best = is_best || is_spared && within * 2 > voters.len();
+        let (within, beyond): (Vec<_>, Vec<_>) =
+            heads.iter().partition(|(_, other)| head >= Some(**other));
+        let failed = self.hosts[host].facts.failed.get(&id);
+        let has_failed = |server: &ServerId| {
+            failed.is_some_and(|failed| failed.get(server).is_some_and(|times| *times >= 2))
+        };
+        let is_spared = beyond.iter().all(|(server, _)| has_failed(server));
+        let is_best = is_best || is_spared && within.len() * 2 > voters.len();
         if !is_best || !shard.ensemble.iter().any(|member| member.id() == to) {
             return Err(self.violation("T6", format!("{about}: heads {heads:?}")));
         }

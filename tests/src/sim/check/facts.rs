@@ -63,6 +63,8 @@ pub struct Facts {
     pub unfit: BTreeSet<(ShardId, Arc<str>)>,
     /// Shards that nobody has led since a promotion failed.
     pub unexplained: BTreeSet<ShardId>,
+    /// How often each could not lead, or was not heard of.
+    pub failed: BTreeMap<ShardId, BTreeMap<ServerId, usize>>,
     pub down: BTreeSet<ServerId>,
     pub running: BTreeSet<ServerId>,
     pub failures: BTreeMap<ServerId, u32>,

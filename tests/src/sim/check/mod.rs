@@ -224,7 +224,7 @@ impl World<'_> {
                         facts.not_fenced(&server.id(), shard);
                     }
                     if let Call::BecomeLeader(call) = call {
-                        facts.unexplained.insert(call.shard);
+                        facts.could_not_lead(call.shard, server.id());
                     }
                 }
                 self.hosts[host].facts.watches.remove(request);
