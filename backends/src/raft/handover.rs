@@ -58,11 +58,8 @@ impl Node {
         if *self.campaigns.borrow() > 0 && self.seat.successor() != Some(candidate) {
             return None;
         }
-        match self.seat.promise(candidate) {
-            Promise::No => return None,
-            Promise::Given => {}
-            Promise::New => self.keep_silent(),
-        }
+        let promise = self.seat.promise(candidate)?;
+        self.keep_silent(promise);
         Some(self.refused_for())
     }
 
@@ -111,14 +108,15 @@ impl Node {
         Some(last.saturating_sub(matched.index))
     }
 
-    fn keep_silent(self: &Arc<Self>) {
+    fn keep_silent(self: &Arc<Self>, promise: Promise) {
         self.make_way_in_silence(true);
         let silence = self.refused_for() + self.timing.election_max;
         let node = self.clone();
         tokio::spawn(async move {
             sleep(silence).await;
-            node.seat.take_back();
-            node.make_way_in_silence(false);
+            if node.seat.take_back(promise) {
+                node.make_way_in_silence(false);
+            }
         });
     }
 
@@ -137,23 +135,24 @@ impl Node {
         let Ok(_asking) = self.asking.try_lock() else {
             return;
         };
-        let led = self.vote();
+        let led = self.voted_for();
         let Some((leader, member)) = self.leader().filter(|(leader, _)| *leader != self.id())
         else {
             return;
         };
+        // Before it is asked: the leader keeps its place free from later than this.
+        let since = boottime();
         let asked = self.peers.may_lead(leader, &member, self.id());
         let Ok(Ok(Some(delay))) = timeout(self.timing.patience(), asked).await else {
             return;
         };
-        // A little more, for what the clocks differ in.
-        let delay = delay + delay / 20;
-        let since = boottime();
-        sleep(delay).await;
-        // A place that somebody else has by now was not given, nor one that is kept no longer: this
-        // process may have stood still.
-        let is_late = boottime().since(since) > delay + self.timing.election_max;
-        if self.vote() != led || is_late {
+        // A little more, and less, for what the clocks differ in.
+        sleep(delay + delay / 20).await;
+        let kept = (delay + self.timing.election_max) * 19 / 20;
+        // A place that somebody else has by now was not given, nor one that is kept no longer: the answer
+        // may have been on its way for long, or this process have stood still.
+        let is_late = boottime().since(since) >= kept;
+        if self.voted_for() != led || is_late {
             return;
         }
         // It fails only where the node has stopped.
@@ -166,7 +165,7 @@ impl Node {
     }
 
     /// Whom it has voted for last, or follows.
-    fn vote(&self) -> Vote<NodeId> {
+    fn voted_for(&self) -> Vote<NodeId> {
         self.raft.server_metrics().borrow().vote
     }
 

@@ -55,6 +55,7 @@ impl RaftLeadership {
                 });
                 return Some(won);
             }
+            self.node.ballot.release(self.coordinator);
             drop(permit);
             tokio::select! {
                 () = reports.closed() => return None,
@@ -69,11 +70,16 @@ impl RaftLeadership {
             self.node.ask_for_place().await;
             return None;
         };
+        // Whoever it is kept for needs this node's vote.
+        if !self.node.seat.is_free_for(self.coordinator) {
+            return None;
+        }
         let authority = self.confirm(term).await?;
         Some(Won { term, authority })
     }
 
-    /// Asks a majority; says until when nobody else is elected, if it has answered.
+    /// Asks a majority; says until when nobody else is elected, if it has answered. This node votes for
+    /// nobody else until then.
     async fn confirm(&self, term: u64) -> Option<Timestamp> {
         // To ask is to be heard.
         if self.node.voice.is_cut_off() {
@@ -86,8 +92,9 @@ impl RaftLeadership {
             .await
             .ok()?
             .ok()?;
-        let is_same = self.node.leads() == Some(term);
-        is_same.then(|| asked.after(self.node.timing.authority()))
+        let authority = asked.after(self.node.timing.authority());
+        let is_bound = self.node.bind(self.coordinator, term, authority).await;
+        is_bound.then_some(authority)
     }
 
     /// Asks again until a majority answers, after a while.
@@ -152,6 +159,7 @@ impl Leadership for RaftLeadership {
 
     async fn release(&self) {
         UnderWay::none(&self.stores).await;
+        self.node.ballot.release(self.coordinator);
         if self.node.seat.leave(self.coordinator)
             && let Some(term) = self.node.leads()
             && self.node.has_peers()
@@ -159,7 +167,7 @@ impl Leadership for RaftLeadership {
             // Whoever waits for it asks for it, before this process is gone or campaigns again.
             let within = self.node.timing.ask_every() * 4;
             self.node.seat.promised(within).await;
-            if matches!(self.node.seat.sitter(), Sitter::Promised(_)) {
+            if matches!(self.node.seat.sitter(), Sitter::Promised(..)) {
                 // It may need this node's vote. Where it is not elected after all, nothing is lost.
                 let within = self.node.timing.election_min + self.node.timing.election_max;
                 let _ = timeout(within, self.node.deposed(term)).await;

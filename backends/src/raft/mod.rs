@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod assemble;
+mod ballot;
 mod checksum;
 mod command;
 mod delta;

@@ -13,6 +13,7 @@ use openraft::{
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 
+use super::ballot::Ballot;
 use super::command::{Applied, ClusterId, Command};
 use super::error::{NOT_LEADING, StartError, WriteError};
 use super::handover::{self, Terms};
@@ -42,6 +43,7 @@ pub struct Node {
     pub(super) timing: RaftTiming,
     pub(super) terms: Terms,
     pub(super) voice: Voice,
+    pub(super) ballot: Ballot,
     /// How many of its coordinators campaign.
     pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
@@ -80,6 +82,7 @@ impl Node {
             timing,
             terms,
             voice: Voice::default(),
+            ballot: Ballot::default(),
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),

@@ -1,6 +1,7 @@
 //! Whether the coordinator of a node leads. A node may lead the others by Raft and have no
 //! coordinator that does; then it gives its place to one that has.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,8 +21,12 @@ pub(super) enum Sitter {
     /// A coordinator that leads, or did when it sat down, in this term of Raft's.
     Coordinator(Coordinator, u64),
     /// Nobody, and it is kept free for another node to be elected.
-    Promised(NodeId),
+    Promised(NodeId, Promise),
 }
+
+/// One promise of all that were ever given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Promise(u64);
 
 /// The place of a node's leading coordinator.
 #[derive(Debug, Default)]
@@ -29,6 +34,8 @@ pub(super) struct Seat {
     sitter: watch::Sender<Sitter>,
     /// The only node that it is given to, while there is one: whoever sits there is to get up.
     successor: watch::Sender<Option<NodeId>>,
+    /// How many promises were given.
+    promises: AtomicU64,
 }
 
 impl Seat {
@@ -60,6 +67,16 @@ impl Seat {
         let _ = self.successor.subscribe().wait_for(Option::is_some).await;
     }
 
+    /// Whether nobody else sits there, and it is kept for nobody.
+    pub(super) fn is_free_for(&self, coordinator: Coordinator) -> bool {
+        let is_free = match self.sitter() {
+            Sitter::Nobody => true,
+            Sitter::Coordinator(present, _) => present == coordinator,
+            Sitter::Promised(..) => false,
+        };
+        is_free && self.successor().is_none()
+    }
+
     /// Sits down, if nobody else does; says whether that was possible.
     pub(super) fn take(&self, coordinator: Coordinator, term: u64) -> bool {
         if self.successor().is_some() {
@@ -76,7 +93,7 @@ impl Seat {
                 sits = present == coordinator && since == term;
                 false
             }
-            Sitter::Promised(_) => false,
+            Sitter::Promised(..) => false,
         });
         sits
     }
@@ -88,43 +105,40 @@ impl Seat {
                 *sitter = Sitter::Nobody;
                 true
             }
-            Sitter::Coordinator(..) | Sitter::Nobody | Sitter::Promised(_) => false,
+            Sitter::Coordinator(..) | Sitter::Nobody | Sitter::Promised(..) => false,
         })
     }
 
-    /// Keeps it free for another node; says whether that is new, or was promised before.
-    pub(super) fn promise(&self, candidate: NodeId) -> Promise {
+    /// Keeps it free for another node, if nobody sits there and it is kept for no other. Whoever is
+    /// promised it again has it until the last promise is taken back.
+    pub(super) fn promise(&self, candidate: NodeId) -> Option<Promise> {
         if self
             .successor()
             .is_some_and(|successor| successor != candidate)
         {
-            return Promise::No;
+            return None;
         }
-        let mut promise = Promise::No;
-        self.sitter.send_if_modified(|sitter| match *sitter {
-            Sitter::Nobody => {
-                *sitter = Sitter::Promised(candidate);
-                promise = Promise::New;
+        let promise = Promise(self.promises.fetch_add(1, Ordering::Relaxed));
+        let is_promised = self.sitter.send_if_modified(|sitter| match *sitter {
+            Sitter::Promised(present, _) if present != candidate => false,
+            Sitter::Coordinator(..) => false,
+            Sitter::Nobody | Sitter::Promised(..) => {
+                *sitter = Sitter::Promised(candidate, promise);
                 true
             }
-            Sitter::Promised(present) if present == candidate => {
-                promise = Promise::Given;
-                false
-            }
-            Sitter::Coordinator(..) | Sitter::Promised(_) => false,
         });
-        promise
+        is_promised.then_some(promise)
     }
 
-    /// Keeps it free no longer.
-    pub(super) fn take_back(&self) {
+    /// Keeps it free no longer, unless it was promised again since; says whether that is so.
+    pub(super) fn take_back(&self, promise: Promise) -> bool {
         self.sitter.send_if_modified(|sitter| match *sitter {
-            Sitter::Promised(_) => {
+            Sitter::Promised(_, present) if present == promise => {
                 *sitter = Sitter::Nobody;
                 true
             }
-            Sitter::Coordinator(..) | Sitter::Nobody => false,
-        });
+            Sitter::Coordinator(..) | Sitter::Nobody | Sitter::Promised(..) => false,
+        })
     }
 
     /// Returns once this coordinator does not sit there.
@@ -147,17 +161,6 @@ impl Seat {
     }
 }
 
-/// Whether the seat is promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Promise {
-    /// It was before.
-    Given,
-    /// It is now.
-    New,
-    /// It is not.
-    No,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,16 +171,20 @@ mod tests {
         let (a, b) = (Coordinator(1), Coordinator(2));
         assert!(seat.take(a, 3) && seat.take(a, 3));
         assert!(!seat.take(b, 3) && !seat.take(a, 4));
-        assert_eq!(seat.promise(9), Promise::No);
+        assert_eq!(seat.promise(9), None);
         assert!(!seat.leave(b) && seat.leave(a) && !seat.leave(a));
-        assert_eq!(seat.promise(9), Promise::New);
-        assert_eq!(
-            (seat.promise(9), seat.promise(8)),
-            (Promise::Given, Promise::No)
-        );
+        let promise = seat.promise(9).unwrap();
+        assert_eq!(seat.promise(8), None);
         assert!(!seat.take(b, 3));
-        seat.take_back();
-        assert!(seat.take(b, 3));
+        assert!(seat.take_back(promise) && seat.take(b, 3));
+    }
+
+    #[test]
+    fn a_seat_that_is_promised_again_is_kept_until_the_last_promise_is_taken_back() {
+        let seat = Seat::default();
+        let (first, second) = (seat.promise(9).unwrap(), seat.promise(9).unwrap());
+        assert!(!seat.take_back(first) && !seat.take(Coordinator(1), 3));
+        assert!(seat.take_back(second) && seat.take(Coordinator(1), 3));
     }
 
     #[test]
@@ -186,11 +193,11 @@ mod tests {
         let a = Coordinator(1);
         assert!(seat.take(a, 3));
         seat.reserve(9);
-        assert_eq!(seat.promise(9), Promise::No, "somebody sits there");
+        assert_eq!(seat.promise(9), None, "somebody sits there");
         assert!(seat.leave(a) && !seat.take(a, 3));
-        assert_eq!(seat.promise(8), Promise::No);
-        assert_eq!(seat.promise(9), Promise::New);
-        seat.take_back();
+        assert_eq!(seat.promise(8), None);
+        let promise = seat.promise(9).unwrap();
+        assert!(seat.take_back(promise));
         seat.open(8);
         assert!(!seat.take(a, 3));
         seat.open(9);

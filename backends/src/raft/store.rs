@@ -211,7 +211,7 @@ impl Writer {
             Sitter::Coordinator(present, term) => {
                 present == self.coordinator && self.node.leads() == Some(term)
             }
-            Sitter::Nobody | Sitter::Promised(_) => false,
+            Sitter::Nobody | Sitter::Promised(..) => false,
         }
     }
 }

@@ -78,7 +78,7 @@ impl Administration {
     fn serves(&self) -> bool {
         match self.node.seat.sitter() {
             Sitter::Coordinator(_, term) => self.node.leads() == Some(term),
-            Sitter::Nobody | Sitter::Promised(_) => false,
+            Sitter::Nobody | Sitter::Promised(..) => false,
         }
     }
 }

@@ -26,6 +26,10 @@ pub(super) struct Wires {
     pub(super) cut: BTreeSet<NodeId>,
     /// Entries stay on their way.
     pub(super) stalled: watch::Sender<bool>,
+    /// Nodes that nobody is reached by, who reach them.
+    pub(super) mute: BTreeSet<NodeId>,
+    /// Answers to whoever asks for a place stay on their way.
+    pub(super) places_stalled: watch::Sender<bool>,
     /// Pairs that don't reach each other.
     pub(super) severed: BTreeSet<(NodeId, NodeId)>,
 }
@@ -53,6 +57,7 @@ impl LocalNetwork {
         let pair = (self.from.min(to), self.from.max(to));
         let is_cut = wires.cut.contains(&to)
             || wires.cut.contains(&self.from)
+            || wires.mute.contains(&self.from)
             || wires.severed.contains(&pair);
         match wires.nodes.get(&to) {
             Some(node) if !is_cut => Ok(node.clone()),
@@ -106,7 +111,7 @@ impl RaftNetwork<TypeConfig> for Way {
         _: RPCOption,
     ) -> Result<VoteResponse<NodeId>, Failure> {
         let node = self.network.node(self.to)?;
-        let answer = node.raft().vote(request).await;
+        let answer = node.vote(request).await;
         answer.map_err(|error| RemoteError::new(self.to, error).into())
     }
 }
@@ -138,7 +143,11 @@ impl Peers for LocalNetwork {
             member: at.clone(),
             reason: error.to_string(),
         })?;
-        Ok(node.make_way(candidate))
+        let delay = node.make_way(candidate);
+        let mut stalled = self.wires().places_stalled.subscribe();
+        // It fails only where the cluster is gone.
+        let _ = stalled.wait_for(|stalled| !stalled).await;
+        Ok(delay)
     }
 
     async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError> {

@@ -73,7 +73,7 @@ impl Replica for Arc<Node> {
         &self,
         request: VoteRequest<NodeId>,
     ) -> Result<VoteResponse<NodeId>, ReplicaError> {
-        self.raft().vote(request).await.map_err(ReplicaError::new)
+        Node::vote(self, request).await.map_err(ReplicaError::new)
     }
 
     async fn install(
