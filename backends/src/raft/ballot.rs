@@ -40,6 +40,20 @@ impl Ballot {
         *authority.unwrap_or_else(PoisonError::into_inner) = Some((coordinator, until));
     }
 
+    /// Binds it for longer, if it is bound to the same one: then no vote was cast since. Says whether it
+    /// is.
+    fn extend(&self, coordinator: Coordinator, until: Timestamp) -> bool {
+        let authority = self.authority.lock();
+        let mut authority = authority.unwrap_or_else(PoisonError::into_inner);
+        match &mut *authority {
+            Some((bound, present)) if *bound == coordinator && boottime() <= *present => {
+                *present = until;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// This coordinator does nothing more on what it was given.
     pub(super) fn release(&self, coordinator: Coordinator) {
         let authority = self.authority.lock();
@@ -67,6 +81,9 @@ impl Node {
     /// Votes for nobody else until then, if this node has voted for nobody else yet and leads in this
     /// term; says whether that is so.
     pub(super) async fn bind(&self, to: Coordinator, term: u64, until: Timestamp) -> bool {
+        if self.leads() == Some(term) && self.ballot.extend(to, until) {
+            return true;
+        }
         let _casting = self.ballot.casting.lock().await;
         let id = self.id();
         // Not by the metrics: they lag behind a vote.
