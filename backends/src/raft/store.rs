@@ -10,6 +10,7 @@ use stepdown_core::store::{
 };
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tracing::debug;
 
 use super::assemble::Owned;
 use super::command::{Applied, Command, Store};
@@ -92,7 +93,11 @@ impl StatusStore for RaftStore {
         let under_way = UnderWay::begin(&self.stores);
         // It goes on even if nobody waits for it any more.
         let write = tokio::spawn(async move {
+            let write_id = document.write_id;
             let outcome = writer.store(expected, document).await;
+            if let StoreOutcome::Stored(version) = &outcome {
+                debug!(version = &*version.0, %write_id, "A majority has the status");
+            }
             drop(under_way);
             outcome
         });
