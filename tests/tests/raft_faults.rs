@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use stepdown_tests::coordinators::{
-    Coordinators, SlowDisk, Wires, Writer, can_be_slow, is_within, name,
+    AUTHORITY, Coordinators, SlowDisk, TOLD, Wires, Writer, can_be_slow, is_within, name,
 };
 use stepdown_tests::fleet::Offices;
 use tokio::sync::Mutex;
@@ -17,7 +17,7 @@ const COUNT: usize = 3;
 const MEANWHILE: u64 = 50;
 
 async fn started(mut them: Coordinators) -> (Coordinators, Writer) {
-    them.words = vec!["--log-json".into()];
+    them.words = TOLD.map(Into::into).into();
     for index in 0..COUNT {
         them.start(index);
     }
@@ -63,7 +63,7 @@ async fn a_network_that_loses_what_is_sent_one_way_costs_at_most_a_leader() {
     }
     let wires = Wires::new(COUNT);
     let (mut them, writer) = started(Coordinators::on(&wires, COUNT)).await;
-    let mut offices = Offices::default();
+    let mut offices = Offices::with_authority(AUTHORITY);
     for cut in [Cut::Mute, Cut::Deaf] {
         let leader = them.leader().await;
         cut.ways(leader).for_each(|(from, to)| wires.cut(from, to));
@@ -115,5 +115,5 @@ async fn a_disk_that_takes_long_costs_at_most_a_leader() {
         drop(slow);
         writer.nothing_is_lost(&mut them).await;
     }
-    ended(them, writer, &Offices::default()).await;
+    ended(them, writer, &Offices::with_authority(AUTHORITY)).await;
 }

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use stepdown_tests::coordinators::{Coordinators, Writer, name};
+use stepdown_tests::coordinators::{AUTHORITY, Coordinators, TOLD, Writer, name};
 use stepdown_tests::fleet::Offices;
 use stepdown_tests::processes::seed;
 use tokio::time::sleep;
@@ -84,8 +84,8 @@ async fn coordinators_that_are_killed_and_paused_lose_nothing_that_was_acknowled
     let seed = seed();
     println!("PROC_SEED={seed}");
     let mut them = Coordinators::new(COUNT);
-    them.words = vec!["--log-json".into()];
-    let mut offices = Offices::default();
+    them.words = TOLD.map(Into::into).into();
+    let mut offices = Offices::with_authority(AUTHORITY);
     for index in 0..COUNT {
         them.start(index);
     }

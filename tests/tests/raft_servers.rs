@@ -7,10 +7,13 @@
 
 use std::path::PathBuf;
 
+use stepdown_backends::raft::admin::AdminClient;
 use stepdown_sandbox::cluster::{
     Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions,
 };
 use stepdown_sandbox::workload::Workload;
+use stepdown_tests::coordinators::{AUTHORITY, Acknowledged, TOLD};
+use stepdown_tests::fleet::Offices;
 use stepdown_tests::oxia::{Keys, Pace, oxia};
 use stepdown_tests::processes::{Load, Rig, stepdown};
 use tokio::sync::Mutex;
@@ -43,7 +46,7 @@ async fn rig(oxia: Option<PathBuf>) -> Rig {
         data_servers: 3,
         data_server_kind: kind,
         namespaces: names.iter().map(namespace).collect(),
-        coordinator_words: Vec::new(),
+        coordinator_words: TOLD.map(Into::into).into(),
     };
     let load = |cluster: &Cluster| match &oxia {
         Some(oxia) => {
@@ -60,22 +63,50 @@ async fn rig(oxia: Option<PathBuf>) -> Rig {
 async fn coordinators_are_killed(oxia: Option<PathBuf>) {
     let _turn = TURN.lock().await;
     let mut rig = rig(oxia).await;
-    for index in (0..COORDINATORS).chain(0..COORDINATORS) {
+    let mut offices = Offices::with_authority(AUTHORITY);
+    let mut kill = |rig: &mut Rig, index| {
         rig.kill_coordinator(index);
+        let name = rig.coordinator(index).name().to_owned();
+        offices.interrupt(&name);
+    };
+    for index in (0..COORDINATORS).chain(0..COORDINATORS) {
+        kill(&mut rig, index);
         rig.kill_server(index);
         rig.steady().await;
         rig.mend();
         rig.steady().await;
     }
     for index in 0..COORDINATORS {
-        rig.kill_coordinator(index);
+        kill(&mut rig, index);
     }
     rig.kill_server(0);
     rig.mend();
     rig.steady().await;
     let read_back = rig.nothing_is_lost().await;
     println!("{read_back} acknowledged, all read back");
+    no_store_is_lost(&mut rig).await;
     rig.end_coordinators().await;
+    let processes = rig.cluster.coordinators.iter().map(|it| it.process());
+    let logs = processes.map(|it| (it.name(), it.log()));
+    let count = offices.check(logs).expect("never two in office at once");
+    println!("{count} times in office, never two at once");
+    assert!(count > 1, "their logs tell of them");
+}
+
+/// Every store of the status that a coordinator was told to be done is in what all of them have now.
+async fn no_store_is_lost(rig: &mut Rig) {
+    let logs = rig.cluster.coordinators.iter().map(|it| it.process().log());
+    let acknowledged = Acknowledged::read(logs).expect("no store is lost");
+    let client = AdminClient::new(rig.cluster.nodes(), None).expect("no TLS");
+    let exported = rig
+        .until("an export", async |_| client.export().await.ok())
+        .await;
+    let version = exported.status.and_then(|it| it.version);
+    let version = version.map_or(0, |it| it.version);
+    acknowledged.are_in(version).expect("no store is lost");
+    let (count, seen) = (acknowledged.count(), rig.onlooker.documents());
+    println!("{count} stores acknowledged, {seen} documents seen, the last of version {version}");
+    assert!(count > 0 && seen > 0, "they were looked at");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -61,6 +61,10 @@ impl Documents {
         self.nodes.is_some()
     }
 
+    pub(super) fn nodes(&self) -> Vec<String> {
+        self.nodes.as_ref().map(Nodes::listed).unwrap_or_default()
+    }
+
     /// The `metadata` of the coordinator with this index.
     pub(super) fn metadata(&self, index: usize, dir: &Path) -> serde_json::Value {
         match &self.nodes {

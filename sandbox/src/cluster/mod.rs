@@ -129,6 +129,11 @@ impl Cluster {
         &self.documents.status
     }
 
+    /// Where the coordinators' nodes are; none where the documents are files.
+    pub fn nodes(&self) -> Vec<String> {
+        self.documents.nodes()
+    }
+
     /// The status document in its file; `None` before the first leader has written it.
     pub fn status(&self) -> Result<Option<ClusterStatus>, SandboxError> {
         status::read(&self.documents.status)

@@ -106,7 +106,7 @@ impl Nodes {
         Ok(AdminClient::new(self.listed(), None)?)
     }
 
-    fn listed(&self) -> Vec<String> {
+    pub(super) fn listed(&self) -> Vec<String> {
         self.addresses.iter().map(SocketAddr::to_string).collect()
     }
 }

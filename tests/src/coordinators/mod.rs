@@ -6,6 +6,7 @@
     reason = "helpers of tests may fail the test"
 )]
 
+mod acknowledged;
 mod slow;
 mod wires;
 mod writer;
@@ -15,6 +16,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use acknowledged::Acknowledged;
 pub use slow::{SlowDisk, can_be_slow};
 pub use wires::{Wires, is_within};
 pub use writer::Writer;
@@ -28,6 +30,10 @@ use tokio::time::{Instant, sleep};
 use crate::fleet::Offices;
 use crate::processes::stepdown;
 
+/// What coordinators are to log, for [`Coordinators::end_all`] to look at.
+pub const TOLD: [&str; 2] = ["--log-json", "--log-level=debug"];
+/// As long as a coordinator may act without an answer of the others.
+pub const AUTHORITY: Duration = Duration::from_millis(950);
 /// How long anything may take before it counts as hung. Nothing waits for it otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
@@ -137,8 +143,26 @@ impl Coordinators {
         assert!(status.success(), "{status}:\n{}", self.log(index));
     }
 
-    /// Ends all in order, and says how often one was in office. Fails if two were at once.
+    /// Ends all in order, and says how often one was in office. Fails if two were at once, or if a
+    /// store is lost that one of them was told to be done.
     pub async fn end_all(mut self, offices: &Offices) -> usize {
+        let logs: Vec<_> = (0..self.started.len())
+            .map(|it| self.log_file(it))
+            .collect();
+        let acknowledged = Acknowledged::read(logs.iter().map(PathBuf::as_path));
+        let acknowledged = acknowledged.expect("no store is lost");
+        let client = self.client();
+        let exported = self
+            .until("an export", async |_| client.export().await.ok())
+            .await;
+        let version = exported.status.and_then(|it| it.version);
+        let version = version.map_or(0, |it| it.version);
+        acknowledged.are_in(version).expect("no store is lost");
+        println!(
+            "{} stores were acknowledged, and the status is at {version}",
+            acknowledged.count()
+        );
+        assert!(acknowledged.count() > 0, "their logs tell of them");
         for index in 0..self.started.len() {
             self.end(index).await;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 /// The times in office of all coordinators, on this machine's wall clock.
 #[derive(Clone, Debug, Default)]
 pub struct Offices {
+    authority: SignedDuration,
     interrupted: BTreeMap<String, Vec<Interruption>>,
 }
 
@@ -20,8 +21,8 @@ struct Interruption {
     to: Option<Timestamp>,
 }
 
-/// One that is let go on notices within this time that its authority has ended, before it does
-/// anything.
+/// One that was paused for longer than its authority lasts has none when it is let go on, and does
+/// nothing. A busy machine takes so long until its log says so.
 const NOTICES: SignedDuration = SignedDuration::from_secs(3);
 
 /// One time in office.
@@ -33,6 +34,16 @@ struct Office {
 }
 
 impl Offices {
+    /// Of coordinators whose authority lasts no longer than this without an answer of the others. Who
+    /// was paused for less is not excused.
+    #[must_use]
+    pub fn with_authority(authority: Duration) -> Self {
+        Self {
+            authority: SignedDuration::try_from(authority).expect("it is short"),
+            interrupted: BTreeMap::new(),
+        }
+    }
+
     /// A coordinator was just killed or paused: from now on it does nothing, whatever its log says
     /// last.
     pub fn interrupt(&mut self, coordinator: &str) {
@@ -112,7 +123,7 @@ impl Offices {
                 .iter()
                 .filter(|it| it.from >= since && next.is_none_or(|next| it.from <= next));
             for it in during {
-                office.interrupted(*it);
+                office.interrupted(*it, self.authority);
             }
         }
         offices
@@ -120,9 +131,12 @@ impl Offices {
 }
 
 impl Office {
-    /// It ended with this, unless it went on afterwards.
-    fn interrupted(&mut self, it: Interruption) {
+    /// It ended with this, unless it may have had authority afterwards, or went on.
+    fn interrupted(&mut self, it: Interruption, authority: SignedDuration) {
         let went_on = it.to.is_some_and(|resumed| {
+            if resumed.duration_since(it.from) < authority {
+                return true;
+            }
             let noticed = resumed.saturating_add(NOTICES).unwrap_or(Timestamp::MAX);
             self.to.is_none_or(|to| to > noticed)
         });
@@ -165,6 +179,7 @@ mod tests {
             to: to.map(at),
         };
         Offices {
+            authority: SignedDuration::from_secs(1),
             interrupted: BTreeMap::from([("a".to_owned(), vec![it])]),
         }
     }
@@ -185,6 +200,16 @@ mod tests {
         assert!(check_with(&interrupted(3, Some(4)), &a, &b).is_err());
         let a = a + &line(25, "leader", "stepping_down");
         assert!(check_with(&interrupted(3, Some(4)), &a, &b).is_err());
+    }
+
+    #[test]
+    fn who_was_paused_for_less_than_authority_lasts_is_not_excused() {
+        let a = line(1, "candidate", "leader") + &line(5, "leader", "stepping_down");
+        let b = line(4, "candidate", "leader");
+        assert!(check_with(&interrupted(3, Some(4)), &a, &b).is_ok());
+        let mut offices = interrupted(3, Some(4));
+        offices.authority = SignedDuration::from_secs(2);
+        assert!(check_with(&offices, &a, &b).is_err());
     }
 
     #[test]

@@ -1,18 +1,33 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use stepdown_backends::raft::admin::AdminClient;
 use stepdown_core::Epoch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::History;
 
-/// Looks at a status file whenever it changes, and counts the attempts at its lock.
+/// How soon nodes are asked again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Looks at a status file whenever it changes, and counts the attempts at its lock; or asks the nodes
+/// of coordinators for their status, again and again.
 #[derive(Debug)]
 pub struct Onlooker {
     seen: Arc<Mutex<Seen>>,
-    _watcher: RecommendedWatcher,
+    _looks: Looks,
+}
+
+/// How it looks. It ends with this.
+#[derive(Debug)]
+enum Looks {
+    File { _watcher: RecommendedWatcher },
+    Nodes { _task: JoinSet<()> },
 }
 
 #[derive(Debug)]
@@ -28,16 +43,7 @@ struct Seen {
 impl Onlooker {
     /// Begins; the file's directory must exist.
     pub fn new(status: &Path) -> Self {
-        let mut lock = status.as_os_str().to_owned();
-        lock.push(".lock");
-        let seen = Arc::new(Mutex::new(Seen {
-            status: status.to_path_buf(),
-            lock: lock.into(),
-            history: History::default(),
-            attempts: 0,
-            is_away: false,
-            wrong: None,
-        }));
+        let seen = Arc::new(Mutex::new(Seen::at(status.to_path_buf())));
         let handler = seen.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
@@ -51,7 +57,30 @@ impl Onlooker {
             .expect("the directory can be watched");
         Self {
             seen,
-            _watcher: watcher,
+            _looks: Looks::File { _watcher: watcher },
+        }
+    }
+
+    /// Begins. Whatever such a node exports a majority has, and it is no older than the question: so
+    /// one export is never older than the one before.
+    pub fn of_nodes(addresses: Vec<String>) -> Self {
+        let client = AdminClient::new(addresses, None).expect("no TLS");
+        let seen = Arc::new(Mutex::new(Seen::at(PathBuf::new())));
+        let history = seen.clone();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            loop {
+                if let Ok(exported) = client.export().await
+                    && let Some(status) = exported.status
+                {
+                    locked(&history).take(status.text);
+                }
+                sleep(AGAIN).await;
+            }
+        });
+        Self {
+            seen,
+            _looks: Looks::Nodes { _task: task },
         }
     }
 
@@ -84,6 +113,19 @@ impl Onlooker {
 }
 
 impl Seen {
+    fn at(status: PathBuf) -> Self {
+        let mut lock = status.as_os_str().to_owned();
+        lock.push(".lock");
+        Self {
+            status,
+            lock: lock.into(),
+            history: History::default(),
+            attempts: 0,
+            is_away: false,
+            wrong: None,
+        }
+    }
+
     fn happened(&mut self, event: &Event) {
         let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
         if event.kind == closed && event.paths.contains(&self.lock) {
@@ -103,6 +145,10 @@ impl Seen {
         let Ok(text) = fs::read_to_string(&self.status) else {
             return;
         };
+        self.take(text);
+    }
+
+    fn take(&mut self, text: String) {
         if let Err(wrong) = self.history.take(text) {
             self.wrong.get_or_insert(wrong);
         }

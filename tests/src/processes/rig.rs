@@ -29,7 +29,7 @@ const SHARDS: usize = 12;
 pub struct Rig {
     /// The processes.
     pub cluster: Cluster,
-    /// Who looks at the status file.
+    /// Who looks at the status.
     pub onlooker: Onlooker,
     namespaces: Vec<NamespaceOptions>,
     load: Load,
@@ -65,8 +65,18 @@ impl Rig {
         options: &ClusterOptions,
         load: impl FnOnce(&Cluster) -> Load,
     ) -> Self {
-        let onlooker = Onlooker::new(&options.dir.join("cluster-status.yaml"));
-        let cluster = Cluster::start(options).expect("the processes can be started");
+        let started = || Cluster::start(options).expect("the processes can be started");
+        let (cluster, onlooker) = match options.metadata {
+            Metadata::File => {
+                let onlooker = Onlooker::new(&options.dir.join("cluster-status.yaml"));
+                (started(), onlooker)
+            }
+            Metadata::Raft => {
+                let cluster = started();
+                let onlooker = Onlooker::of_nodes(cluster.nodes());
+                (cluster, onlooker)
+            }
+        };
         let mut rig = Self {
             load: load(&cluster),
             cluster,
@@ -133,15 +143,13 @@ impl Rig {
         }
     }
 
-    /// Fails if a process has ended unasked, or if the status file has moved back.
+    /// Fails if a process has ended unasked, or if the status has moved back.
     pub fn check(&mut self) {
         if let Err(error) = self.cluster.check_alive() {
             self.fail(&error.to_string());
         }
         if let Some(wrong) = self.onlooker.wrong() {
-            self.fail(&format!(
-                "the status file has changed as it never may: {wrong}"
-            ));
+            self.fail(&format!("the status has changed as it never may: {wrong}"));
         }
     }
 
