@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -29,6 +30,9 @@ const PREFACE: usize = 24;
 /// So many may be yet to say something. Whoever was silent for longest makes room for others: nobody who
 /// means well takes long.
 const SILENT: usize = 256;
+/// So many may be open that have said something. Nodes, programs and people need a handful each; file
+/// descriptors and memory are not to run out for those who are many.
+const OPEN: usize = 256;
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -41,23 +45,40 @@ pub struct Connection {
     /// What it began with, which is yet to be read, from `read` on.
     preface: [u8; PREFACE],
     read: usize,
+    // There is room for another once this is dropped.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connections {
     /// Accepts until `stop`, or until this is dropped. A slow handshake keeps nobody waiting.
     pub fn accept(listener: Listener, stop: CancellationToken) -> Self {
+        Self::accept_at_most(OPEN, listener, stop)
+    }
+
+    fn accept_at_most(open: usize, listener: Listener, stop: CancellationToken) -> Self {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
-            let _ = stop.run_until_cancelled(accept_all(listener, sender)).await;
+            let doors = Doors {
+                connections: sender,
+                places: Arc::new(Semaphore::new(open)),
+            };
+            let _ = stop.run_until_cancelled(accept_all(listener, doors)).await;
         });
         Self(receiver)
     }
 }
 
-async fn accept_all(listener: Listener, connections: mpsc::Sender<Connection>) {
+/// Where connections come in that have said something, and how many more may.
+#[derive(Clone)]
+struct Doors {
+    connections: mpsc::Sender<Connection>,
+    places: Arc<Semaphore>,
+}
+
+async fn accept_all(listener: Listener, doors: Doors) {
     let acceptor = listener.tls.map(TlsAcceptor::from);
     let mut silent = VecDeque::new();
-    while !connections.is_closed() {
+    while !doors.connections.is_closed() {
         let stream = match listener.socket.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -72,10 +93,8 @@ async fn accept_all(listener: Listener, connections: mpsc::Sender<Connection>) {
         // It only costs latency when it fails.
         let _ = stream.set_nodelay(true);
         let heard = match &acceptor {
-            Some(acceptor) => {
-                tokio::spawn(shake_hands(acceptor.clone(), stream, connections.clone()))
-            }
-            None => tokio::spawn(hear(Either::Left(stream), connections.clone())),
+            Some(acceptor) => tokio::spawn(shake_hands(acceptor.clone(), stream, doors.clone())),
+            None => tokio::spawn(hear(Either::Left(stream), doors.clone())),
         };
         silent.push_back(heard.abort_handle());
         make_room(&mut silent);
@@ -93,33 +112,31 @@ fn make_room(silent: &mut VecDeque<AbortHandle>) {
     }
 }
 
-async fn shake_hands(
-    acceptor: TlsAcceptor,
-    stream: TcpStream,
-    connections: mpsc::Sender<Connection>,
-) {
+async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, doors: Doors) {
     let peer = stream.peer_addr().ok();
     match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => hear(Either::Right(Box::new(stream)), connections).await,
+        Ok(Ok(stream)) => hear(Either::Right(Box::new(stream)), doors).await,
         Ok(Err(error)) => told(peer, &error),
         Err(elapsed) => told(peer, &elapsed.into()),
     }
 }
 
 /// Lets go of whoever says nothing: HTTP/2 looks for signs of life only after its first words.
-async fn hear(
-    mut stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
-    connections: mpsc::Sender<Connection>,
-) {
+async fn hear(mut stream: Either<TcpStream, Box<TlsStream<TcpStream>>>, doors: Doors) {
     let mut preface = [0; PREFACE];
     if let Ok(Ok(_)) = timeout(HANDSHAKE, stream.read_exact(&mut preface)).await {
+        let Ok(place) = doors.places.try_acquire_owned() else {
+            debug!("Let go of a connection: too many are open");
+            return;
+        };
         let connection = Connection {
             stream,
             preface,
             read: 0,
+            _place: place,
         };
         // Its receiver goes only at the end of the server.
-        let _ = connections.send(connection).await;
+        let _ = doors.connections.send(connection).await;
     }
 }
 
@@ -189,8 +206,6 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use rcgen::generate_simple_self_signed;
     use rustls::crypto::ring;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -204,9 +219,14 @@ mod tests {
     const BEGINNING: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
     async fn port(tls: Option<Arc<ServerConfig>>) -> (Connections, SocketAddr) {
+        port_of(OPEN, tls).await
+    }
+
+    async fn port_of(open: usize, tls: Option<Arc<ServerConfig>>) -> (Connections, SocketAddr) {
         let listener = Listener::open("127.0.0.1:0", tls).await.unwrap();
         let address = listener.socket.local_addr().unwrap();
-        let accepted = Connections::accept(listener, CancellationToken::new());
+        let stop = CancellationToken::new();
+        let accepted = Connections::accept_at_most(open, listener, stop);
         (accepted, address)
     }
 
@@ -273,6 +293,26 @@ mod tests {
         let mut last = silent.pop().unwrap();
         last.write_all(BEGINNING).await.unwrap();
         comes_in(&mut last, accepted.next().await.unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn no_more_come_in_than_may_be_open_until_one_has_gone() {
+        let (mut accepted, address) = port_of(3, None).await;
+        let speaks = async || {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(BEGINNING).await.unwrap();
+            client
+        };
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            let client = speaks().await;
+            open.push((client, accepted.next().await.unwrap()));
+        }
+        let mut late = speaks().await;
+        assert!(is_let_go(&mut late).await);
+        open.pop();
+        let mut next = speaks().await;
+        comes_in(&mut next, accepted.next().await.unwrap()).await;
     }
 
     #[tokio::test]
