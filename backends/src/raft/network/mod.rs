@@ -1,6 +1,7 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
 mod backlog;
+mod bodies;
 mod call;
 mod call_error;
 mod carried;

@@ -11,8 +11,10 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Server as Grpc;
+use tower::util::MapRequestLayer;
 use tracing::{error, info};
 
+use super::bodies::Bodies;
 use super::connections::Deadlines;
 use super::greeting::Introduction;
 use super::replica::Replica;
@@ -68,8 +70,11 @@ impl Server {
         let connections = Connections::accept(listener, stop.clone());
         let stopped = stop.clone().cancelled_owned();
         info!(%address, "Started the Raft server");
+        let bodies = Bodies::default();
+        let bounded = MapRequestLayer::new(move |request| bodies.bound(request));
         let task = tokio::spawn(async move {
             let served = builder()
+                .layer(bounded)
                 .add_service(service)
                 .add_optional_service(administration)
                 .serve_with_incoming_shutdown(connections.map(Ok::<_, io::Error>), stopped)
