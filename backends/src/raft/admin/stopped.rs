@@ -10,7 +10,7 @@ use stepdown_wire::raft::ExportResponse;
 use tokio::task::spawn_blocking;
 
 use super::documents::exported;
-use crate::raft::storage::{Database, Directory, Fault, LogStore, OpenError, StateStore};
+use crate::raft::storage::{Copy, Database, Directory, Fault, LogStore, OpenError, StateStore};
 use crate::raft::types::NodeId;
 
 /// Why the documents of a node that does not run can't be read.
@@ -31,13 +31,14 @@ pub enum StoppedError {
 }
 
 /// Both documents as of the last entry in the node's log, which need not be known to be committed:
-/// whatever was acknowledged, and has reached this node, is in it.
+/// whatever was acknowledged, and has reached this node, is in it. The directory is left as it is: its
+/// disk may be full, or take nothing in any more.
 pub async fn export_stopped(directory: &Path) -> Result<ExportResponse, StoppedError> {
     if !Directory::has_file(directory) {
         return Err(StoppedError::Absent(directory.to_path_buf()));
     }
     let path = directory.to_path_buf();
-    let open = move || Database::open(Arc::new(Directory::lock(&path)?));
+    let open = move || Database::open(Arc::new(Copy::lock(&path)?));
     let database = Arc::new(spawn_blocking(open).await.map_err(Fault::from)??);
     let mut state = StateStore::new(database.clone())?;
     let next = state
@@ -58,6 +59,7 @@ pub async fn export_stopped(directory: &Path) -> Result<ExportResponse, StoppedE
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::fs::MetadataExt;
     use std::time::Duration;
 
     use tokio::time::{sleep, timeout};
@@ -66,6 +68,17 @@ mod tests {
     use crate::raft::admin::tests::support::{LIMIT, Served, leader};
     use crate::raft::command::Command;
     use crate::raft::fixtures::{alone, status};
+
+    /// The files but the lock, and which ones they are, as another in the same place is another.
+    fn contents(directory: &Path) -> BTreeMap<PathBuf, (u64, Vec<u8>)> {
+        let files = directory.read_dir().unwrap().map(|it| it.unwrap().path());
+        let files = files.filter(|it| !it.ends_with("raft.lock"));
+        let content = |it: PathBuf| {
+            let number = it.metadata().unwrap().ino();
+            (it.clone(), (number, std::fs::read(&it).unwrap()))
+        };
+        files.map(content).collect()
+    }
 
     const SHORT: Duration = Duration::from_millis(10);
 
@@ -103,7 +116,11 @@ mod tests {
                 }
             }
         });
-        let exported = free.await.unwrap();
+        free.await.unwrap();
+        let before = contents(node.directory());
+        std::fs::remove_file(node.directory().join("raft.lock")).unwrap();
+        let exported = export_stopped(node.directory()).await.unwrap();
+        assert!(contents(node.directory()) == before, "it was written to");
         let version = exported.status.unwrap().version.unwrap();
         assert_eq!((version.version, version.shards), (2, 3));
         let last = exported.last.unwrap();

@@ -9,8 +9,8 @@ use redb::backends::FileBackend;
 use super::error::OpenError;
 use super::medium::{File, Medium};
 
-const FILE: &str = "raft.redb";
-const LOCK: &str = "raft.lock";
+pub(super) const FILE: &str = "raft.redb";
+pub(super) const LOCK: &str = "raft.lock";
 const NEW: &str = "raft.redb.new";
 
 /// A data directory, locked for as long as this lives.

@@ -1,6 +1,7 @@
 //! What a node keeps on its disk, in one file: its vote, its log, and its last snapshot. Nothing is
 //! acknowledged before it is durable.
 
+mod copy;
 mod database;
 mod directory;
 mod error;
@@ -17,6 +18,7 @@ mod simulated;
 #[cfg(test)]
 mod suite;
 
+pub use copy::Copy;
 pub use database::{Database, Identity};
 pub use directory::Directory;
 pub use error::{Fault, OpenError};
