@@ -5,6 +5,7 @@ mod backend;
 mod candidate;
 mod clock;
 pub mod configmap;
+mod directories;
 pub mod file;
 pub mod memory;
 mod provider;

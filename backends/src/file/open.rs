@@ -18,6 +18,7 @@ use super::store::FileStore;
 use super::vfs::RealVfs;
 use crate::backend::{Backend, no_failure};
 use crate::candidate::Candidate;
+use crate::directories;
 use crate::status_size::StatusSize;
 
 /// Opens the files; must be called within a runtime, where it leaves two tasks that watch them.
@@ -58,7 +59,7 @@ fn open_disk(
         directory: directory.clone(),
         error,
     };
-    RealVfs::create_directories(&directory).map_err(directory_error)?;
+    directories::make(&directory).map_err(directory_error)?;
     let network = RealVfs::network_filesystem(&directory).map_err(directory_error)?;
     if let Some(filesystem) = network.filter(|_| !allow_network_filesystem) {
         return Err(FileError::NetworkFilesystem {

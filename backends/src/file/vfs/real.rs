@@ -1,9 +1,9 @@
 //! The machine's own file system.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::operations::{Stat, Vfs, VfsFile};
@@ -11,11 +11,6 @@ use super::operations::{Stat, Vfs, VfsFile};
 pub(crate) struct RealVfs;
 
 impl RealVfs {
-    /// Creates a directory and those above it, with mode 0755.
-    pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o755).create(path)
-    }
-
     /// The name of the file system that a directory is on, if it is one whose locks can't be
     /// relied on.
     pub(crate) fn network_filesystem(directory: &Path) -> io::Result<Option<&'static str>> {

@@ -8,6 +8,7 @@ use redb::backends::FileBackend;
 
 use super::error::OpenError;
 use super::medium::{File, Medium};
+use crate::directories;
 
 pub(super) const FILE: &str = "raft.redb";
 pub(super) const LOCK: &str = "raft.lock";
@@ -33,7 +34,7 @@ impl Directory {
             path: path.to_path_buf(),
             error,
         };
-        make(path).map_err(failed)?;
+        directories::make(path).map_err(failed)?;
         let mut options = OpenOptions::new();
         let lock = options.create(true).truncate(false).write(true);
         let lock = lock.open(path.join(LOCK)).map_err(failed)?;
@@ -79,19 +80,6 @@ impl Medium for Directory {
     fn settle(&self) -> io::Result<()> {
         sync(&self.path)
     }
-}
-
-/// Makes a directory, and those that it is in, durably.
-fn make(path: &Path) -> io::Result<()> {
-    let missing = path.ancestors().take_while(|it| !it.exists()).count();
-    fs::create_dir_all(path)?;
-    let holders = path.ancestors().skip(1).take(missing);
-    for holder in holders {
-        // The one that holds a relative path's first word.
-        let is_here = holder.as_os_str().is_empty();
-        sync(if is_here { Path::new(".") } else { holder })?;
-    }
-    Ok(())
 }
 
 fn sync(directory: &Path) -> io::Result<()> {
