@@ -76,6 +76,11 @@ impl Database {
         })
     }
 
+    /// The file, for people.
+    pub(super) fn name(&self) -> String {
+        self.medium.name()
+    }
+
     /// What is in the file can't be used: it is named, and what to do.
     pub fn refuse(&self, fault: Fault) -> OpenError {
         refuse(&self.medium.name(), fault)
@@ -311,6 +316,10 @@ fn format(redb: &redb::Database) -> Result<Option<u32>, Fault> {
 fn refuse(file: &str, fault: Fault) -> OpenError {
     let file = file.to_owned();
     match fault {
+        Fault::Redb(redb::Error::PreviousIo) => OpenError::Unreadable {
+            file,
+            error: std::io::Error::other(redb::Error::PreviousIo.to_string()),
+        },
         Fault::Redb(redb::Error::Io(error)) if error.kind() != ErrorKind::InvalidData => {
             OpenError::Unreadable { file, error }
         }

@@ -28,7 +28,12 @@ pub enum OpenError {
         error: io::Error,
     },
     /// It is some other program's.
-    #[error("{0} was not written by this program: give another directory, or move it away")]
+    #[error(
+        "{file} does not begin as a node's file does: where another program has written it, give the node \
+         another directory; where a node has, it is damaged: {advice}",
+        file = .0,
+        advice = advice(.0)
+    )]
     Foreign(String),
     /// Another process has locked the directory.
     #[error("{}: another process uses this directory; each node needs its own", .0.display())]
@@ -37,7 +42,7 @@ pub enum OpenError {
     #[error("{0} was written by a newer release: use that")]
     Newer(String),
     /// The disk does not let us.
-    #[error("{file}: {error}{}", room(error))]
+    #[error("{file}: {error}; {}", room(error))]
     Unreadable {
         /// The file.
         file: String,
@@ -60,10 +65,37 @@ fn room(error: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded
     );
     if is_full {
-        "; a node that starts needs room for this file once more"
+        "make room: a node that starts needs it for this file once more"
     } else {
-        ""
+        DISK
     }
+}
+
+const DISK: &str = "look at the disk, and whether this program may write there, and start the node again; \
+                    where the disk is gone for good, take the node out of the cluster, and add it again \
+                    with an empty directory";
+
+/// What to do about a fault of a file that was in use; nothing where it says so itself.
+fn remedy(file: &str, fault: &Fault) -> String {
+    match fault {
+        Fault::Damaged(_) | Fault::Json(_) => advice(file),
+        Fault::Diverged(_) | Fault::Overruled { .. } => String::new(),
+        Fault::Redb(redb::Error::Io(error)) if error.kind() != ErrorKind::InvalidData => {
+            room(error).to_owned()
+        }
+        Fault::Redb(redb::Error::PreviousIo) => DISK.to_owned(),
+        Fault::Redb(_) => advice(file),
+        Fault::Thread(_) => "start the node again".to_owned(),
+    }
+}
+
+/// A fault of a file that was in use, for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {fault}{}{}", if .remedy.is_empty() { "" } else { "; " }, .remedy)]
+struct Failed {
+    file: String,
+    fault: Fault,
+    remedy: String,
 }
 
 /// Why a disk did not do as it was told.
@@ -116,8 +148,56 @@ through_redb!(
 );
 
 impl Fault {
-    /// As Raft is told of it: it ends the node.
-    pub(super) fn at(self, subject: ErrorSubject<NodeId>, verb: ErrorVerb) -> StorageError<NodeId> {
-        StorageIOError::new(subject, verb, AnyError::error(&self)).into()
+    /// As Raft is told of it, of this file: it ends the node, and people read it.
+    pub(super) fn at(
+        self,
+        file: String,
+        subject: ErrorSubject<NodeId>,
+        verb: ErrorVerb,
+    ) -> StorageError<NodeId> {
+        let failed = Failed {
+            remedy: remedy(&file, &self),
+            file,
+            fault: self,
+        };
+        StorageIOError::new(subject, verb, AnyError::error(&failed)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(fault: Fault) -> String {
+        let file = "/data/raft.redb".to_owned();
+        fault
+            .at(file, ErrorSubject::Logs, ErrorVerb::Write)
+            .to_string()
+    }
+
+    fn io(kind: ErrorKind) -> Fault {
+        redb::Error::Io(kind.into()).into()
+    }
+
+    #[test]
+    fn a_fault_while_running_names_the_file_and_what_to_do() {
+        for (fault, what) in [
+            (io(ErrorKind::StorageFull), "make room"),
+            (io(ErrorKind::Other), "look at the disk"),
+            (redb::Error::PreviousIo.into(), "look at the disk"),
+            (Fault::Damaged("log"), "move /data/raft.redb away"),
+            (Fault::Overruled { index: 7 }, "export the documents"),
+        ] {
+            let told = told(fault);
+            assert!(told.contains("/data/raft.redb: "), "{told}");
+            assert!(told.contains(what), "{told}");
+            assert!(!told.contains("; )") && !told.ends_with("; "), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_file_whose_beginning_is_damaged_is_not_to_be_thrown_away_lightly() {
+        let told = OpenError::Foreign("/data/raft.redb".to_owned()).to_string();
+        assert!(told.contains("the only copy: keep the file"), "{told}");
     }
 }

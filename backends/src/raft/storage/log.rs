@@ -55,7 +55,7 @@ impl LogStore {
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StorageError<NodeId>> {
         let read = blocking(&self.database, work).await;
-        read.map_err(|fault| fault.at(subject, ErrorVerb::Read))
+        read.map_err(|fault| fault.at(self.database.name(), subject, ErrorVerb::Read))
     }
 
     async fn write(
@@ -64,7 +64,7 @@ impl LogStore {
         work: impl FnOnce(&Database) -> Result<(), Fault> + Send + 'static,
     ) -> Result<(), StorageError<NodeId>> {
         let written = blocking(&self.database, work).await;
-        written.map_err(|fault| fault.at(subject, ErrorVerb::Write))
+        written.map_err(|fault| fault.at(self.database.name(), subject, ErrorVerb::Write))
     }
 }
 

@@ -102,7 +102,11 @@ impl Node {
                     cluster: None,
                 });
                 identified.map_err(|fault| {
-                    fault.at(openraft::ErrorSubject::Store, openraft::ErrorVerb::Write)
+                    fault.at(
+                        self.database.name(),
+                        openraft::ErrorSubject::Store,
+                        openraft::ErrorVerb::Write,
+                    )
                 })
             }
             Step::Install(term, index) => {

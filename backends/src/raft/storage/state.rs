@@ -75,7 +75,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
                 }
                 EntryPayload::Normal(command) => held.machine.apply(&command).map_err(|it| {
                     let subject = ErrorSubject::Apply(entry.log_id);
-                    Fault::from(it).at(subject, ErrorVerb::Write)
+                    Fault::from(it).at(self.database.name(), subject, ErrorVerb::Write)
                 })?,
             };
             held.last = Some(entry.log_id);
@@ -112,7 +112,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
         };
         let held = blocking(&self.database, install).await.map_err(|fault| {
             let subject = ErrorSubject::Snapshot(Some(meta.signature()));
-            fault.at(subject, ErrorVerb::Write)
+            fault.at(self.database.name(), subject, ErrorVerb::Write)
         })?;
         self.database.applied(held.last);
         self.held.send_replace(Arc::new(held));
@@ -130,8 +130,13 @@ impl RaftStateMachine<TypeConfig> for StateStore {
             Ok(Some((meta, bytes)))
         };
         let found = blocking(&self.database, read).await;
-        let found =
-            found.map_err(|fault| fault.at(ErrorSubject::Snapshot(None), ErrorVerb::Read))?;
+        let found = found.map_err(|fault| {
+            fault.at(
+                self.database.name(),
+                ErrorSubject::Snapshot(None),
+                ErrorVerb::Read,
+            )
+        })?;
         Ok(found.map(|(meta, bytes)| snapshot(meta, bytes)))
     }
 }
@@ -151,8 +156,13 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             Ok(bytes)
         };
         let built = blocking(&self.database, build).await;
-        let bytes =
-            built.map_err(|fault| fault.at(ErrorSubject::Snapshot(None), ErrorVerb::Write))?;
+        let bytes = built.map_err(|fault| {
+            fault.at(
+                self.database.name(),
+                ErrorSubject::Snapshot(None),
+                ErrorVerb::Write,
+            )
+        })?;
         Ok(snapshot(self.held.meta(), bytes))
     }
 }
