@@ -16,7 +16,9 @@ use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
 
-/// How long a request may take to come. The largest one comes within it at 2 MiB a second.
+use super::carried::SLOWEST;
+
+/// How long a request may take to come, and longer by what has come of it.
 const WITHIN: Duration = Duration::from_secs(30);
 /// So much of all requests together is kept, in bytes: a few of the largest.
 const MOST: usize = 256 << 20;
@@ -58,7 +60,6 @@ impl Bodies {
                 room: self.room.clone(),
                 held: None,
                 free: FREE,
-                within: self.within,
                 late: Box::pin(sleep(self.within)),
             })
         })
@@ -71,7 +72,6 @@ struct Bounded {
     /// What is kept of it counts until it is there as a whole.
     held: Option<OwnedSemaphorePermit>,
     free: usize,
-    within: Duration,
     late: Pin<Box<Sleep>>,
 }
 
@@ -104,15 +104,20 @@ impl http_body::Body for Bounded {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
         if this.late.as_mut().poll(context).is_ready() {
-            let late = format!("the request has not come within {:?}", this.within);
+            let late = "the request comes too slowly, or not at all";
             return Poll::Ready(Some(Err(Status::deadline_exceeded(late))));
         }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
-            && let Err(full) = this.hold(data.len())
         {
-            return Poll::Ready(Some(Err(full)));
+            if let Err(full) = this.hold(data.len()) {
+                return Poll::Ready(Some(Err(full)));
+            }
+            let takes = data.len().saturating_mul(1_000) / SLOWEST;
+            let takes = Duration::from_millis(u64::try_from(takes).unwrap_or(0));
+            let later = this.late.deadline() + takes;
+            this.late.as_mut().reset(later);
         }
         Poll::Ready(frame)
     }
@@ -131,6 +136,7 @@ mod tests {
     use std::future::poll_fn;
 
     use http_body_util::{Full, StreamBody};
+    use tokio_stream::StreamExt as _;
     use tonic::Code;
 
     use super::*;
@@ -167,6 +173,31 @@ mod tests {
         let mut parts = bound(&bodies, "/stepdown.raft.v1.Raft/InstallSnapshot", silent());
         let waits = tokio::time::timeout(2 * WITHIN, next(&mut parts)).await;
         assert!(waits.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_request_has_the_longer_the_more_of_it_has_come() {
+        let bodies = Bodies::new(MOST, WITHIN);
+        let frames = |every: Duration| {
+            let frames = tokio_stream::iter(0..100).then(move |_| async move {
+                sleep(every).await;
+                Ok::<_, Status>(Frame::data(Bytes::from(vec![7; SLOWEST])))
+            });
+            bound(&bodies, PATH, Body::new(StreamBody::new(frames)))
+        };
+        let mut slow = frames(Duration::from_secs(1));
+        for _ in 0..100 {
+            assert_eq!(next(&mut slow).await, Ok(SLOWEST));
+        }
+        let mut slower = frames(Duration::from_secs(2));
+        let mut heard = 0;
+        let ended = loop {
+            match next(&mut slower).await {
+                Ok(_) => heard += 1,
+                Err(code) => break code,
+            }
+        };
+        assert_eq!((ended, heard < 40), (Code::DeadlineExceeded, true));
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::call_error::CallError;
 use crate::raft::types::{NodeId, TypeConfig};
 
 /// What the slowest network carries in a second, in bytes, that nodes are expected to work with.
-const SLOWEST: usize = 256 << 10;
+pub(super) const SLOWEST: usize = 256 << 10;
 
 /// Entries that were sent, and not answered yet. They are given up when this is dropped.
 pub(super) struct Carried {
