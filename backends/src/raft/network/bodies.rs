@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
@@ -135,6 +135,7 @@ impl http_body::Body for Bounded {
 mod tests {
     use std::future::poll_fn;
 
+    use http_body::Body as _;
     use http_body_util::{Full, StreamBody};
     use tokio_stream::StreamExt as _;
     use tonic::Code;
