@@ -183,7 +183,7 @@ impl Election {
         self.doubtful = false;
         let mut fencing = Fencing::begin(term, recall, &shard, memory, cx);
         let round = fencing.count(memory, cx);
-        self.step = Step::Fencing(fencing);
+        self.step = Step::Fencing(Box::new(fencing));
         self.fenced(round, memory, cx)
     }
 

@@ -38,7 +38,7 @@ pub(super) enum Step {
     /// The term of a new shard is stored; fencing begins once a majority runs.
     Persisted { term: Durable<Term> },
     /// The ensemble is being fenced.
-    Fencing(Fencing),
+    Fencing(Box<Fencing>),
     /// The chosen one is told to lead.
     Promoting(Promotion),
     /// The leader is on its way to the store.

@@ -60,10 +60,14 @@ impl Knowledge {
                 Err(error) if error.kind == CallErrorKind::NotMember => Self::Closed,
                 result => status(result, memory, cx),
             },
-            Self::Opened(_) => match status(result, memory, cx) {
-                Self::Remembers(status, Was::Other) => Self::Remembers(status, Was::Opened),
-                other => other,
-            },
+            Self::Opened(_) => {
+                let knowledge = status(result, memory, cx);
+                if let Self::Remembers(status, Was::Other) = knowledge {
+                    Self::Remembers(status, Was::Opened)
+                } else {
+                    knowledge
+                }
+            }
             Self::Closed | Self::Remembers(..) | Self::Forgot | Self::Silent(_) => {
                 status(result, memory, cx)
             }
