@@ -253,6 +253,7 @@ impl Facts {
             }
             Call::Truncate(request) => {
                 self.doubted.insert(request.shard);
+                self.uncut.insert((request.shard, request.term));
                 self.not_fenced(&identity.id(), request.shard);
             }
         }

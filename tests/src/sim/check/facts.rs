@@ -63,6 +63,9 @@ pub struct Facts {
     pub unfit: BTreeSet<(ShardId, Arc<str>)>,
     /// Shards that nobody has led since a promotion failed.
     pub unexplained: BTreeSet<ShardId>,
+    /// In which terms something was to be cut off a replica, and it was not heard of: it is kept out
+    /// until the next one.
+    pub uncut: BTreeSet<(ShardId, Term)>,
     /// How often each could not lead, or was not heard of.
     pub failed: BTreeMap<ShardId, BTreeMap<ServerId, usize>>,
     pub down: BTreeSet<ServerId>,

@@ -223,8 +223,18 @@ impl World<'_> {
                     if let Some(shard) = fences(&call) {
                         facts.not_fenced(&server.id(), shard);
                     }
-                    if let Call::BecomeLeader(call) = call {
-                        facts.could_not_lead(call.shard, server.id());
+                    match call {
+                        Call::BecomeLeader(call) => {
+                            facts.could_not_lead(call.shard, server.id());
+                        }
+                        Call::Truncate(call) => {
+                            facts.uncut.insert((call.shard, call.term));
+                        }
+                        Call::AddFollower(_)
+                        | Call::CheckHealth
+                        | Call::GetStatus { .. }
+                        | Call::Handshake
+                        | Call::NewTerm(_) => {}
                     }
                 }
                 self.hosts[host].facts.watches.remove(request);

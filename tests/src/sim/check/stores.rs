@@ -188,6 +188,7 @@ impl World<'_> {
             || facts.down.contains(&leader.id())
             || !facts.running.contains(&leader.id())
             || facts.doubted.contains(&id)
+            || facts.uncut.contains(&(id, old.term))
         {
             self.sometimes.hit("elected_again");
             return Ok(());

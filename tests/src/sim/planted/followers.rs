@@ -183,7 +183,7 @@ impl Mistake for TrustsWhatIsTold {
             && status.role == ReplicaRole::Fenced
         {
             let known = ReplicaStatus {
-                head_offset: status.head_offset.min(head.offset),
+                head_offset: head.offset,
                 ..*status
             };
             return Some(answering(event, Ok(Answer::Status(known))));
