@@ -16,6 +16,7 @@ use stepdown_core::call::{
 use stepdown_core::cluster::{DataServerIdentity, KeySorting};
 use stepdown_core::{ShardId, Term};
 use stepdown_tests::oxia::{OxiaServer, oxia};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
@@ -64,6 +65,7 @@ struct Ack {
 struct Follower {
     server: OxiaServer,
     calls: DataServers,
+    _dir: TempDir,
 }
 
 impl Follower {
@@ -161,12 +163,11 @@ fn entry(term: i64, offset: i64) -> Append {
 /// how much more it has.
 async fn with_a_tail() -> Option<(Follower, i64, EntryId, i64)> {
     let oxia = oxia()?;
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-        .unwrap()
-        .keep();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let follower = Follower {
-        server: OxiaServer::start(&oxia, "follower", &dir),
+        server: OxiaServer::start(&oxia, "follower", dir.path()),
         calls: DataServers::new(CallOptions::default(), Arc::from(INSTANCE)).unwrap(),
+        _dir: dir,
     };
     while follower.call(Call::Handshake).await.is_err() {
         tokio::task::yield_now().await;

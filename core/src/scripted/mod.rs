@@ -126,6 +126,16 @@ impl World {
         world
     }
 
+    /// The same, where the servers have what they had.
+    pub(crate) fn restarted_alone(self) -> Self {
+        let (heads, replicas) = (self.heads.clone(), self.replicas.clone());
+        Self {
+            heads,
+            replicas,
+            ..self.restarted()
+        }
+    }
+
     pub(crate) fn configure(&mut self, text: Option<&str>) {
         let text = ConfigurationText {
             source: "cluster.yaml".to_owned(),

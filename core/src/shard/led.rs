@@ -219,13 +219,12 @@ impl Led {
 
     /// The last term, this one or an earlier one, in which anybody may have been told to lead.
     pub(super) fn last_told_by(&self, term: Term) -> Term {
-        let runs = self.runs.iter().rev().map(|run| run.began);
+        let Some(known) = self.known_after else {
+            return term;
+        };
+        let runs = self.runs.iter().map(|run| run.began);
         let told = runs.filter(|began| began.first <= term).map(|it| it.last);
-        let told = told.chain(self.known_after).max();
-        match self.known_after {
-            Some(_) => told.map_or(term, |told| told.min(term)),
-            None => term,
-        }
+        told.fold(known, Term::max).min(term)
     }
 
     /// Those who were told to lead since, the last one first. Of several with the same log one stands

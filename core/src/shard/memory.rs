@@ -14,6 +14,9 @@ use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
 use crate::report::Report;
 use crate::server::Reach;
 
+/// So often the best one may fail to lead before the others are looked at without it.
+const FAILURES: usize = 2;
+
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     pub(super) namespace: Arc<str>,
@@ -375,6 +378,11 @@ impl Memory {
     /// How often this one was chosen, and could not lead, since somebody led.
     pub(super) fn failures(&self, server: &ServerId) -> usize {
         self.failed.get(server).copied().unwrap_or(0)
+    }
+
+    /// Whether this one has failed so often that the others are looked at without it.
+    pub(super) fn has_failed(&self, server: &ServerId) -> bool {
+        self.failures(server) >= FAILURES
     }
 
     /// The chosen one could not lead.

@@ -32,13 +32,7 @@ pub(super) fn new_term(call: &NewTerm) -> wire::NewTermRequest {
 }
 
 pub(super) fn fenced(response: wire::NewTermResponse) -> Result<Answer, CallError> {
-    let head = response
-        .head_entry_id
-        .ok_or_else(|| incomprehensible("NewTerm: the answer names no head of the log"))?;
-    Ok(Answer::Fenced(EntryId {
-        term: Term(head.term),
-        offset: head.offset,
-    }))
+    head("NewTerm", response.head_entry_id).map(Answer::Fenced)
 }
 
 pub(super) fn truncate(call: &Truncate) -> wire::TruncateRequest {
@@ -51,13 +45,16 @@ pub(super) fn truncate(call: &Truncate) -> wire::TruncateRequest {
 }
 
 pub(super) fn truncated(response: wire::TruncateResponse) -> Result<Answer, CallError> {
-    let head = response
-        .head_entry_id
-        .ok_or_else(|| incomprehensible("Truncate: the answer names no head of the log"))?;
-    Ok(Answer::Truncated(EntryId {
+    head("Truncate", response.head_entry_id).map(Answer::Truncated)
+}
+
+fn head(call: &str, head: Option<wire::EntryId>) -> Result<EntryId, CallError> {
+    let head = head
+        .ok_or_else(|| incomprehensible(format!("{call}: the answer names no head of the log")))?;
+    Ok(EntryId {
         term: Term(head.term),
         offset: head.offset,
-    }))
+    })
 }
 
 pub(super) fn become_leader(call: &BecomeLeader) -> wire::BecomeLeaderRequest {

@@ -10,6 +10,7 @@ use super::log::{Log, Run};
 use super::message::{Body, Message};
 use super::request::{Refusal, Reply};
 use super::shard::{After, FollowerObject, Object, Replica, Stream};
+use super::tail::push;
 
 impl Replica {
     /// Handles a leader's message.
@@ -311,13 +312,5 @@ impl Replica {
         Ok(Some(Body::Truncated {
             head: durable.head(),
         }))
-    }
-}
-
-/// One entry more.
-pub(super) fn push(tail: &mut Vec<Run>, term: Term) {
-    match tail.last_mut() {
-        Some(run) if run.term == term => run.count = run.count.saturating_add(1),
-        Some(_) | None => tail.push(Run { term, count: 1 }),
     }
 }

@@ -8,12 +8,12 @@ use stepdown_core::{ShardId, Term};
 
 use super::context::{At, Context};
 use super::cursor::{CursorKey, CursorState};
-use super::following::push;
 use super::lead::Lead;
 use super::leader::{Busy, LeaderObject};
 use super::message::{Body, Message};
 use super::request::{Refusal, Reply, Token};
 use super::shard::{After, Object, Replica};
+use super::tail::push;
 
 impl Replica {
     pub(super) fn become_leader(
@@ -174,7 +174,7 @@ impl Replica {
         context: &mut Context<'_>,
         token: Token,
     ) -> Result<Option<Reply>, Refusal> {
-        let lags = self.lags;
+        let unsynced = self.lags.then(|| self.unsynced());
         let (leader, mut at) = self.as_leader(context).ok_or(Refusal::NotLeader)?;
         if leader.frozen {
             return Err(Refusal::NotLeader);
@@ -186,20 +186,11 @@ impl Replica {
             at.durable.log.truncate(-1);
             at.durable.first = 0;
         }
-        if lags {
-            push(&mut self.tail, self.durable.term);
-            let offset = self
-                .durable
-                .log
-                .head()
-                .offset
-                .saturating_add(self.unsynced());
-            let term = self.durable.term;
-            if let Object::Leader(leader) = &mut self.object
-                && let Some(lead) = &mut leader.lead
-            {
-                lead.appends.push_back((token, EntryId { term, offset }));
-            }
+        if let Some(unsynced) = unsynced {
+            let (term, head) = (at.durable.term, at.durable.log.head().offset);
+            let offset = head.saturating_add(unsynced).saturating_add(1);
+            lead.appends.push_back((token, EntryId { term, offset }));
+            push(&mut self.tail, term);
             return Ok(None);
         }
         at.durable.log.append(at.durable.term, 1);

@@ -4,10 +4,10 @@
 //! ended, until another one's first message, or until it is opened anew: then all that is in the file
 //! counts. Of a leader it is synced soon after.
 
+use stepdown_core::Term;
 use stepdown_core::call::EntryId;
 
 use super::context::{At, Context};
-use super::durable::DurableShard;
 use super::log::Run;
 use super::message::{Body, Message};
 use super::shard::{After, Object, Replica};
@@ -73,7 +73,9 @@ impl Replica {
     }
 
     pub(super) fn keep_tail(&mut self) {
-        add(&mut self.durable, std::mem::take(&mut self.tail));
+        for run in std::mem::take(&mut self.tail) {
+            self.durable.log.append(run.term, run.count);
+        }
     }
 
     /// How many entries are not synced.
@@ -82,8 +84,10 @@ impl Replica {
     }
 }
 
-fn add(durable: &mut DurableShard, tail: Vec<Run>) {
-    for run in tail {
-        durable.log.append(run.term, run.count);
+/// One entry more.
+pub(super) fn push(tail: &mut Vec<Run>, term: Term) {
+    match tail.last_mut() {
+        Some(run) if run.term == term => run.count = run.count.saturating_add(1),
+        Some(_) | None => tail.push(Run { term, count: 1 }),
     }
 }

@@ -8,9 +8,6 @@ use crate::server::Reach;
 use crate::shard::context::ShardContext;
 use crate::shard::memory::Memory;
 
-/// So often the best one may fail to lead before the others are looked at without it.
-pub(in crate::shard) const FAILURES: usize = 2;
-
 impl Fencing {
     /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
     /// those of removed nodes included; best, one that has all that everybody has. Among equals one
@@ -68,7 +65,7 @@ impl Fencing {
         cx: &ShardContext<'_>,
     ) -> Option<Vote> {
         self.passed_over.clear();
-        let has_failed = |vote: &Vote| memory.failures(&vote.server.id()) >= FAILURES;
+        let has_failed = |vote: &Vote| memory.has_failed(&vote.server.id());
         let all: Vec<&Vote> = self.votes.iter().collect();
         let best = self.best(&all, shard, memory, cx)?;
         if !has_failed(best) || self.recall.is_new() {
@@ -76,11 +73,10 @@ impl Fencing {
         }
         let (failed, others): (Vec<&Vote>, Vec<&Vote>) = all.iter().partition(|it| has_failed(it));
         let there = others.iter().filter(|vote| !cx.is_away(&vote.server));
-        let is_majority = there.count() >= self.quorum;
-        let other = self
-            .best(&others, shard, memory, cx)
-            .filter(|_| is_majority);
-        let Some(other) = other.cloned() else {
+        if there.count() < self.quorum {
+            return Some(best.clone());
+        }
+        let Some(other) = self.best(&others, shard, memory, cx).cloned() else {
             return Some(best.clone());
         };
         self.passed_over = failed.iter().map(|vote| vote.server.id()).collect();

@@ -2,8 +2,6 @@
 
 mod choice;
 
-pub(super) use self::choice::FAILURES;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaStatus};

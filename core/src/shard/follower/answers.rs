@@ -7,7 +7,6 @@ use crate::context::Context;
 use crate::id::{Term, Timestamp};
 use crate::shard::context::ShardContext;
 use crate::shard::fence::{Fence, Outcome, Was};
-use crate::shard::fencing::FAILURES;
 use crate::shard::led::Fit;
 use crate::shard::memory::Memory;
 use crate::shard::recall::was_fenced;
@@ -253,7 +252,7 @@ impl Follower {
                 let lacks = head.offset < committed || memory.is_left(head, -1);
                 let is_made_here = memory.has_made_a_leader;
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
-                let is_passed_over = memory.failures(&self.identity.id()) >= FAILURES;
+                let is_passed_over = memory.has_failed(&self.identity.id());
                 if is_passed_over || lacks && waits && memory.ends_at <= memory.ended_at_first {
                     Meaning::VerifyLeader
                 } else if cx.is_away(&self.identity) {

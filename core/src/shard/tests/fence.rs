@@ -68,9 +68,7 @@ fn one_that_can_not_be_cut_off_does_not_vote() {
 fn one_that_was_not_heard_of_since_it_was_to_be_cut_off_does_not_vote_in_that_term() {
     let (mut world, led_by, more, other) = with_more();
     world.edit(SHARD, |shard| shard.leader = None);
-    let (heads, replicas) = (world.heads.clone(), world.replicas.clone());
-    let mut world = world.restarted();
-    (world.heads, world.replicas) = (heads, replicas);
+    let mut world = world.restarted_alone();
     world.silent.insert((more.clone(), "Truncate"));
     for server in [&led_by, &other] {
         world.silent.insert((server.clone(), "NewTerm"));

@@ -99,9 +99,7 @@ fn where_all_vote_one_of_them_has_fed_the_one_of_which_nobody_knows_what_it_has(
         world.replicas.insert(server.clone(), opened(0));
     }
     world.edit(SHARD, |shard| shard.leader = None);
-    let (heads, replicas) = (world.heads.clone(), world.replicas.clone());
-    let mut world = world.restarted();
-    (world.heads, world.replicas) = (heads, replicas);
+    let mut world = world.restarted_alone();
     start(&mut world);
     world.run_for(20_000);
     assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
@@ -119,9 +117,7 @@ fn who_led_last_leads_with_the_one_it_fed_though_nobody_knows_what_that_has() {
     for server in [&led_by, &fed] {
         world.replicas.insert(server.clone(), opened(0));
     }
-    let (heads, replicas) = (world.heads.clone(), world.replicas.clone());
-    let mut world = world.restarted();
-    (world.heads, world.replicas) = (heads, replicas);
+    let mut world = world.restarted_alone();
     world.cut_off(&lags, &LIFE);
     start(&mut world);
     world.run_for(20_000);
