@@ -49,6 +49,9 @@ pub struct Timing {
     /// A reported term that is further ahead than this is taken for a replica's fault, not for a
     /// term that was used.
     pub term_jump: i64,
+    /// How long a sync of a data server's log may take: what a fenced replica has beyond what it tells
+    /// is cut off after that.
+    pub sync: Duration,
     /// Between two election attempts of a shard: the first wait.
     pub election_first: Duration,
     /// The longest such wait.
@@ -116,6 +119,7 @@ impl Default for Timing {
             grace: Duration::from_millis(100),
             spare: Duration::from_secs(1),
             term_jump: 1 << 32,
+            sync: Duration::from_millis(50),
             election_first: Duration::from_millis(100),
             election_most: Duration::from_secs(10),
             follower_first: Duration::from_secs(1),

@@ -82,6 +82,8 @@ const REACHED: &[&str] = &[
     "server_silent",
     "slower_than_the_deadline",
     "slow_syncs",
+    "leader_asked_whom_it_feeds",
+    "cut_off_where_its_log_ends",
     "stepped_aside_for_a_namesake",
     "stepped_down",
     "stepped_down_with_store_in_flight",
@@ -173,7 +175,7 @@ mistakes! {
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
-    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T12" "T15";
+    electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T7" "T12" "T15";
     electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "T15" "L1";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
     electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
@@ -193,7 +195,7 @@ mistakes! {
     staying_though_useless_is_found: Planted::StaysThoughUseless, "L13";
     a_refusal_taken_for_success_is_found: Planted::TakesARefusalForSuccess, "T11" "L2" "L3";
     any_answer_taken_for_leading_is_found: Planted::TakesAnyAnswerForLeading, "L1" "L1 meanwhile" "T11";
-    a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "L1" "L2" "L11" "T7";
+    a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "T15" "L1" "L2" "L11" "T7";
     taking_in_a_log_that_would_differ_is_found: Planted::TakesInWhoDiffers, "T12";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";

@@ -54,6 +54,12 @@ pub(crate) struct World {
     led: BTreeSet<(ShardId, Term, String)>,
     /// Servers that have lost their disks, and whose replicas nobody has opened since.
     pub(crate) forgetful: BTreeSet<String>,
+    /// Those that no leader feeds, until one takes them in.
+    pub(crate) unfed: BTreeSet<String>,
+    /// Those that are in a sync when they are cut off.
+    pub(crate) syncing: BTreeSet<String>,
+    /// Those that answer no `NewTerm`, since they were cut off amid a sync.
+    pub(crate) overrun: BTreeSet<String>,
     /// Replicas that are not open until they are sent a term.
     pub(crate) closed: BTreeSet<(String, ShardId)>,
     /// In which terms replicas were fenced, and what of their logs was cut off since.
@@ -92,6 +98,9 @@ impl World {
             leading: BTreeMap::new(),
             led: BTreeSet::new(),
             forgetful: BTreeSet::new(),
+            unfed: BTreeSet::new(),
+            syncing: BTreeSet::new(),
+            overrun: BTreeSet::new(),
             closed: BTreeSet::new(),
             fenced: BTreeMap::new(),
             log: Vec::new(),

@@ -64,7 +64,16 @@ impl World {
                 .remove(&(server.internal.to_string(), call.shard));
         }
         Ok(match call {
-            Call::AddFollower(_) => Answer::FollowerAdded,
+            // As a leader refuses it that has no cursor for it.
+            Call::AddFollower(call)
+                if call.head.term == call.term && self.unfed.contains(&*call.follower) =>
+            {
+                return Err(error(CallErrorKind::InvalidTerm));
+            }
+            Call::AddFollower(call) => {
+                self.unfed.remove(&*call.follower);
+                Answer::FollowerAdded
+            }
             Call::BecomeLeader(call) => {
                 let address = server.internal.to_string();
                 if let Some(status) = self.leading.get(&address) {
@@ -104,10 +113,17 @@ impl World {
                 if fenced.0 != call.term {
                     *fenced = (call.term, i64::MAX);
                 }
+                if self.overrun.contains(&*server.internal) {
+                    return Err(error(CallErrorKind::Other));
+                }
                 let head = self.heads.get(&*server.internal).copied();
                 Answer::Fenced(head.unwrap_or(EntryId::NONE))
             }
             Call::Truncate(call) => {
+                if !self.overrun.remove(&*server.internal) && self.syncing.remove(&*server.internal)
+                {
+                    self.overrun.insert(server.internal.to_string());
+                }
                 let replica = (server.internal.to_string(), call.shard);
                 self.fenced.insert(replica, (call.term, call.head.offset));
                 Answer::Truncated(call.head)

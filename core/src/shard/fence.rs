@@ -6,12 +6,17 @@
 //! is there already: it is acknowledged, and never kept. So whoever follows is looked at once more, and
 //! what is beyond is cut off, of which nobody was ever told. Of one that led, or may have, nothing is seen:
 //! it is cut off in any case.
+//!
+//! Where a sync is on its way it is given a moment, after which the replica tells of more. A cut amid a
+//! sync, whoever asked for it, can leave a replica that takes for synced what it does not have any more:
+//! it is fenced, but answers `NewTerm` with an error, until it is cut off again, where its log ends, or
+//! has something new.
 
 use super::context::ShardContext;
 use super::memory::Memory;
 use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::DataServerIdentity;
-use crate::id::{RequestId, Term};
+use crate::id::{RequestId, Term, Timestamp};
 
 /// So often it is cut off, or found to be opened anew meanwhile.
 const TRIES: u32 = 3;
@@ -23,6 +28,10 @@ pub(super) struct Fence {
     /// What it was before.
     was: Was,
     step: Step,
+    /// A sync that was on its way has had its time.
+    is_rested: bool,
+    /// After what something was cut off it.
+    cut: Option<EntryId>,
     tries: u32,
 }
 
@@ -44,6 +53,8 @@ enum Step {
     Fencing,
     /// It is fenced with this head, and being asked whether it has more.
     Looking(EntryId),
+    /// It can't tell its head, and is being asked where its log ends.
+    Searching,
     /// What it has more is being cut off.
     Cutting,
 }
@@ -54,6 +65,8 @@ enum Step {
 pub(super) enum Outcome {
     /// It goes on with this request.
     Asks(RequestId),
+    /// It goes on at this time, with [`Fence::rested`].
+    Rests(Timestamp),
     /// It is fenced, and this is all of its log.
     Fenced(EntryId),
     Failed(CallError),
@@ -83,6 +96,8 @@ impl Fence {
             term,
             was,
             step: Step::Fencing,
+            is_rested: false,
+            cut: None,
             tries: 0,
         };
         (memory.send_new_term(term, server, cx), fence)
@@ -109,8 +124,12 @@ impl Fence {
             }
             (Step::Cutting, Ok(Answer::Truncated(_))) => {
                 self.was = Was::Other;
-                self.again(server, memory, cx)
+                Outcome::Asks(self.again(server, memory, cx))
             }
+            (Step::Fencing, Err(error)) if error.kind == CallErrorKind::Other => {
+                self.not_told(error, server, memory, cx)
+            }
+            (Step::Searching, Ok(Answer::Status(status))) => self.found(status, server, memory, cx),
             // It was opened anew: what its file has counts as synced.
             (Step::Looking(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
                 self.retry(error, server, memory, cx)
@@ -151,6 +170,47 @@ impl Fence {
         Outcome::Asks(memory.ask_status(server, cx))
     }
 
+    /// It may have been cut off amid a sync, by whomever, or be in one.
+    fn not_told(
+        &mut self,
+        error: CallError,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        if let Some(head) = self.cut {
+            return self.cut(head, server, memory, cx);
+        }
+        if !self.is_rested {
+            return Outcome::Rests(cx.context.now.after(cx.context.timing.sync));
+        }
+        if self.tries >= TRIES {
+            return Outcome::Failed(error);
+        }
+        self.tries += 1;
+        self.step = Step::Searching;
+        Outcome::Asks(memory.ask_status(server, cx))
+    }
+
+    fn found(
+        &mut self,
+        status: ReplicaStatus,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Outcome {
+        let is_fenced = status.role == ReplicaRole::Fenced && status.term == self.term;
+        if !is_fenced {
+            return Outcome::Failed(other("it can't tell where its log ends".to_owned()));
+        }
+        // A cut after its last entry goes by the offset alone, and takes nothing.
+        let last = EntryId {
+            term: Term::NEVER,
+            offset: status.head_offset,
+        };
+        self.cut(last, server, memory, cx)
+    }
+
     fn looked_at(
         &mut self,
         status: ReplicaStatus,
@@ -171,7 +231,11 @@ impl Fence {
         // Of one that is open to lead nothing is seen, and it may have led since it was asked.
         let is_hidden = self.was != Was::Opened && status.head_offset < head.offset;
         match status.role {
-            ReplicaRole::Fenced if (status.head_offset > head.offset || is_hidden) && !is_fed => {
+            ReplicaRole::Fenced if is_hidden && !is_fed => self.cut(head, server, memory, cx),
+            ReplicaRole::Fenced if status.head_offset > head.offset && !is_fed => {
+                if !self.is_rested {
+                    return Outcome::Rests(cx.context.now.after(cx.context.timing.sync));
+                }
                 self.cut(head, server, memory, cx)
             }
             ReplicaRole::Fenced | ReplicaRole::Follower => Outcome::Fenced(head),
@@ -193,7 +257,19 @@ impl Fence {
         }
         self.tries += 1;
         self.step = Step::Cutting;
+        self.cut = Some(head);
         Outcome::Asks(memory.send_truncate((self.term, head), server, cx))
+    }
+
+    /// A sync that was on its way has had its time.
+    pub(super) fn rested(
+        &mut self,
+        server: &DataServerIdentity,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> RequestId {
+        self.is_rested = true;
+        self.again(server, memory, cx)
     }
 
     fn retry(
@@ -207,7 +283,7 @@ impl Fence {
             return Outcome::Failed(error);
         }
         self.tries += 1;
-        self.again(server, memory, cx)
+        Outcome::Asks(self.again(server, memory, cx))
     }
 
     /// It is fenced once more: one that was cut off is not, and its head may be another.
@@ -216,9 +292,9 @@ impl Fence {
         server: &DataServerIdentity,
         memory: &Memory,
         cx: &mut ShardContext<'_>,
-    ) -> Outcome {
+    ) -> RequestId {
         self.step = Step::Fencing;
-        Outcome::Asks(memory.send_new_term(self.term, server, cx))
+        memory.send_new_term(self.term, server, cx)
     }
 }
 

@@ -9,7 +9,7 @@ use super::context::{At, Context};
 use super::log::{Log, Run};
 use super::message::{Body, Message};
 use super::request::{Refusal, Reply};
-use super::shard::{After, FollowerObject, Object, Replica, Stream};
+use super::shard::{After, FollowerObject, Object, Replica, Stream, Syncing};
 use super::tail::push;
 
 impl Replica {
@@ -66,7 +66,9 @@ impl Replica {
             return Err(Refusal::ResourceConflict);
         }
         let result = work(self, context);
-        self.lags &= result.is_ok();
+        if result.is_err() {
+            self.leave_sync();
+        }
         if let Object::Follower(follower) = &mut self.object {
             follower.stream = result.is_ok().then(|| Stream {
                 peer: from.clone(),
@@ -112,7 +114,7 @@ impl Replica {
                     durable: &mut self.durable,
                     context,
                 });
-                self.lags = false;
+                self.sync = Syncing::Idle;
                 self.settle(context);
             }
             Object::Closed if self.locked => return Err(Refusal::ResourceUnavailable),
@@ -138,6 +140,7 @@ impl Replica {
         if matches!(self.object, Object::Follower(_)) {
             self.durable.flushed = self.durable.commit_offset;
             self.hang_up(context);
+            self.sync = Syncing::Idle;
             self.settle(context);
         }
     }
@@ -147,7 +150,6 @@ impl Replica {
         let Object::Follower(follower) = &mut self.object else {
             return;
         };
-        self.lags = false;
         if let Some(stream) = follower.stream.take() {
             let ended = Message {
                 from: context.address.clone(),
@@ -161,6 +163,7 @@ impl Replica {
             };
             context.send(stream.peer, ended);
         }
+        self.leave_sync();
     }
 
     /// `None` where nothing is answered: the stream stays open, and the leader waits.
@@ -172,10 +175,14 @@ impl Replica {
         entries: &[Run],
         commit_offset: i64,
     ) -> Result<Option<Body>, Refusal> {
-        if !self.lags {
+        if !self.lags() {
             // Whatever comes has everything before synced.
             self.settle(context);
+            if !entries.is_empty() || self.sync == Syncing::Left {
+                self.sync = Syncing::Idle;
+            }
         }
+        let lags = self.lags();
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);
         };
@@ -209,7 +216,7 @@ impl Replica {
                 if offset != follower.last.saturating_add(1) {
                     return Err(Refusal::LogMismatch);
                 }
-                if self.lags {
+                if lags {
                     push(&mut self.tail, run.term);
                     follower.last = offset;
                     continue;
@@ -225,7 +232,7 @@ impl Replica {
                 known = true;
             }
         }
-        if self.lags {
+        if lags {
             return Ok(None);
         }
         let head = durable.head().offset;
@@ -255,7 +262,7 @@ impl Replica {
             follower.fed = feeds;
             context.touch(self.id, &self.durable);
             self.tail.clear();
-            self.lags = false;
+            self.sync = Syncing::Idle;
             self.durable.term = term;
             self.durable.log = log;
             self.durable.first = offset.saturating_add(1);
@@ -292,7 +299,12 @@ impl Replica {
             return Err(Refusal::InvalidTerm);
         }
         follower.role = ReplicaRole::Follower;
-        self.lags = false;
+        let is_in_a_sync = matches!(self.sync, Syncing::Left | Syncing::Cut);
+        self.sync = if is_in_a_sync {
+            Syncing::Cut
+        } else {
+            Syncing::Idle
+        };
         self.settle(context);
         let Object::Follower(follower) = &mut self.object else {
             return Err(Refusal::InvalidStatus);

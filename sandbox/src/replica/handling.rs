@@ -6,7 +6,7 @@ use stepdown_core::call::{NewTerm, ReplicaRole};
 use super::context::{At, Context};
 use super::leader::LeaderObject;
 use super::request::{Refusal, Reply, Request, Token};
-use super::shard::{After, Object, Replica};
+use super::shard::{After, Object, Replica, Syncing};
 
 impl Replica {
     /// Handles a request, or lets it wait while the shard is becoming a leader's.
@@ -99,7 +99,12 @@ impl Replica {
             durable.flushed = durable.commit_offset;
         }
         // What a leader is about to sync is synced soon; what follows waits for another stream.
-        self.lags &= matches!(self.object, Object::Leader(_));
+        if !matches!(self.object, Object::Leader(_)) {
+            self.leave_sync();
+        }
+        if self.sync == Syncing::Overrun {
+            return Err(Refusal::ResourceUnavailable);
+        }
         Ok(Reply::Fenced(self.durable.head()))
     }
 

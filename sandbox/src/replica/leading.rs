@@ -174,7 +174,7 @@ impl Replica {
         context: &mut Context<'_>,
         token: Token,
     ) -> Result<Option<Reply>, Refusal> {
-        let unsynced = self.lags.then(|| self.unsynced());
+        let unsynced = self.lags().then(|| self.unsynced());
         let (leader, mut at) = self.as_leader(context).ok_or(Refusal::NotLeader)?;
         if leader.frozen {
             return Err(Refusal::NotLeader);

@@ -198,6 +198,12 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
+    /// What a stream that has ended since brought is not in it, and stays unsynced.
+    pub fn forsake_sync(&mut self, shard: ShardId) {
+        self.with_shard(shard, |replica, _| replica.forsake_sync());
+        self.unsynced.settle();
+    }
+
     /// It is over.
     pub fn sync_log(&mut self, shard: ShardId) {
         self.with_shard(shard, Replica::sync_log);

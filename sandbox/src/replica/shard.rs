@@ -31,9 +31,22 @@ pub(super) struct Replica {
     /// What was appended and is not synced, in the terms of its entries. A follower has it last; a
     /// leader feeds nobody with it.
     pub(super) tail: Vec<Run>,
-    /// A sync of the log is on the way, and takes its time: whatever is appended meanwhile is not in
-    /// it, and is neither told of nor acknowledged.
-    pub(super) lags: bool,
+    pub(super) sync: Syncing,
+}
+
+/// What a sync of the log is about that takes its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syncing {
+    /// There is none.
+    Idle,
+    /// Whatever is appended meanwhile is not in it, and is neither told of nor acknowledged.
+    Slow,
+    /// The stream has ended meanwhile: what it brought is told of once this is over, if it is in it.
+    Left,
+    /// It was cut off meanwhile.
+    Cut,
+    /// That one is over: what it takes for synced it does not have, and can't tell its head.
+    Overrun,
 }
 
 /// As what a shard is open.
@@ -76,7 +89,7 @@ impl Replica {
             locked: false,
             waiting: VecDeque::new(),
             tail: Vec::new(),
-            lags: false,
+            sync: Syncing::Idle,
         }
     }
 
@@ -172,9 +185,9 @@ impl Replica {
 
     /// The stream that is open here has ended. What is not synced stays so.
     pub(super) fn end_stream(&mut self) -> After {
-        self.lags = false;
         if let Object::Follower(follower) = &mut self.object {
             follower.stream = None;
+            self.leave_sync();
         }
         After::Keep
     }

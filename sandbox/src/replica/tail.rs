@@ -1,8 +1,8 @@
 //! What is appended to a shard's log and not synced yet.
 //!
 //! `NewTerm` tells of what is synced alone. Of a follower the rest stays unsynced once its stream has
-//! ended, until another one's first message, or until it is opened anew: then all that is in the file
-//! counts. Of a leader it is synced soon after.
+//! ended, unless it is in a sync that is on its way, until another one's first message, or until it is
+//! opened anew: then all that is in the file counts. Of a leader it is synced soon after.
 
 use stepdown_core::Term;
 use stepdown_core::call::EntryId;
@@ -10,7 +10,7 @@ use stepdown_core::call::EntryId;
 use super::context::{At, Context};
 use super::log::Run;
 use super::message::{Body, Message};
-use super::shard::{After, Object, Replica};
+use super::shard::{After, Object, Replica, Syncing};
 
 impl Replica {
     /// A sync of the log begins that takes its time, unless the log has nothing since a snapshot.
@@ -21,14 +21,49 @@ impl Replica {
             Object::Leader(leader) => leader.lead.is_some() && leader.busy.is_none(),
             Object::Closed => false,
         };
-        self.lags |= has_log && is_fed;
+        if has_log && is_fed {
+            self.sync = Syncing::Slow;
+        }
+        After::Keep
+    }
+
+    pub(super) fn lags(&self) -> bool {
+        self.sync == Syncing::Slow
+    }
+
+    /// The stream has ended that brought what waits for a sync.
+    pub(super) fn leave_sync(&mut self) {
+        if self.lags() {
+            self.sync = if self.tail.is_empty() {
+                Syncing::Idle
+            } else {
+                Syncing::Left
+            };
+        }
+    }
+
+    /// What a stream has left is not in the sync that is on its way.
+    pub(super) fn forsake_sync(&mut self) -> After {
+        if self.sync == Syncing::Left {
+            self.sync = Syncing::Idle;
+        }
         After::Keep
     }
 
     /// That one and the next are over: what was appended is synced, told of, and acknowledged.
     pub(super) fn sync_log(&mut self, context: &mut Context<'_>) -> After {
-        if !std::mem::take(&mut self.lags) {
-            return After::Keep;
+        let sync = std::mem::replace(&mut self.sync, Syncing::Idle);
+        match sync {
+            Syncing::Slow => {}
+            Syncing::Left => {
+                self.settle(context);
+                return After::Keep;
+            }
+            Syncing::Cut | Syncing::Overrun => {
+                self.sync = Syncing::Overrun;
+                return After::Keep;
+            }
+            Syncing::Idle => return After::Keep,
         }
         let has_more = !self.tail.is_empty();
         self.settle(context);

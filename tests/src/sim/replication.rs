@@ -68,6 +68,9 @@ impl World<'_> {
     pub(super) fn log_synced(&mut self, server: usize, boot: u32, shard: ShardId) {
         let place = &mut self.servers[server];
         if place.up && place.boot == boot {
+            if self.chance.syncs.percent(50) {
+                place.model.forsake_sync(shard);
+            }
             place.model.sync_log(shard);
             self.plan_sync(server);
         }

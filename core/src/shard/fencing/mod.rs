@@ -21,6 +21,8 @@ pub(super) struct Fencing {
     pub(super) term: Term,
     since: Timestamp,
     pub(super) asked: BTreeMap<RequestId, Asked>,
+    /// Those that are given a moment, until when.
+    resting: Vec<(Timestamp, Asked)>,
     pub(super) votes: Vec<Vote>,
     /// Those of which something may yet be cut off: they don't vote any more in this term.
     uncut: BTreeSet<ServerId>,
@@ -82,6 +84,7 @@ impl Fencing {
             term: *term.fact(),
             since: cx.context.now,
             asked: BTreeMap::new(),
+            resting: Vec::new(),
             votes: Vec::new(),
             uncut: BTreeSet::new(),
             passed_over: BTreeSet::new(),
@@ -131,7 +134,9 @@ impl Fencing {
             return;
         };
         let is_heard = self.votes.iter().any(|vote| vote.server.id() == *server);
-        let is_asked = self.asked.values().any(|it| it.server.id() == *server);
+        let resting = self.resting.iter().map(|(_, it)| it);
+        let mut asked = self.asked.values().chain(resting);
+        let is_asked = asked.any(|it| it.server.id() == *server);
         let voter = voters(&shard).into_iter().find(|it| it.id() == *server);
         if let Some(voter) = voter
             && !is_heard
@@ -151,6 +156,7 @@ impl Fencing {
     }
 
     fn withdraw(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
+        self.resting.retain(|(_, it)| it.server.id() != *server);
         let asked = self.asked.iter();
         let asked = asked.filter(|(_, it)| it.server.id() == *server);
         let requests: Vec<_> = asked.map(|(request, _)| *request).collect();
@@ -168,13 +174,18 @@ impl Fencing {
 
     /// Whether the answer of anybody is still waited for.
     fn is_open(&self) -> bool {
-        !self.asked.is_empty() || self.recall.pending() > 0
+        !self.asked.is_empty() || !self.resting.is_empty() || self.recall.pending() > 0
     }
 
     /// Chooses once the grace is over, and until then asks those that were spared for long enough.
     pub(super) fn time_passed(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         if self.grace.is_some_and(|grace| grace <= cx.context.now) {
             return self.choose(memory, cx);
+        }
+        let now = cx.context.now;
+        for (_, mut asked) in self.resting.extract_if(.., |(until, _)| *until <= now) {
+            let request = asked.fence.rested(&asked.server, memory, cx);
+            self.asked.insert(request, asked);
         }
         if let Some(shard) = memory.metadata(cx) {
             self.recall.probe(&voters(&shard), memory, cx);
@@ -183,8 +194,9 @@ impl Fencing {
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let rests = self.resting.iter().map(|(until, _)| *until);
         let spared = self.recall.spared_until();
-        self.grace.into_iter().chain(spared).min()
+        self.grace.into_iter().chain(spared).chain(rests).min()
     }
 
     /// Whether this one was not asked, since a majority does without it.
@@ -202,6 +214,7 @@ impl Fencing {
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
+        self.resting.clear();
         for request in std::mem::take(&mut self.asked).into_keys() {
             cx.context.cancel(request);
         }
@@ -220,13 +233,20 @@ impl Fencing {
         };
         let was_cutting = asked.fence.is_cutting();
         let outcome = asked.fence.answered(result, &asked.server, memory, cx);
-        if let Outcome::Asks(request) = outcome {
-            self.asked.insert(request, asked);
-            return Round::Open;
+        match outcome {
+            Outcome::Asks(request) => {
+                self.asked.insert(request, asked);
+                return Round::Open;
+            }
+            Outcome::Rests(until) => {
+                self.resting.push((until, asked));
+                return Round::Open;
+            }
+            Outcome::Fenced(_) | Outcome::Failed(_) => {}
         }
         let Asked { server, status, .. } = asked;
         match outcome {
-            Outcome::Asks(_) => {}
+            Outcome::Asks(_) | Outcome::Rests(_) => {}
             Outcome::Fenced(head) if !head.is_of_a_log_before(self.term) => {
                 self.last_failure = format!(
                     "{} ends its log with offset {} of term {}, which can't be",
@@ -310,7 +330,7 @@ impl Fencing {
 
     /// Counts the votes: after a majority, the others have a little more time.
     pub(super) fn count(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
-        let hopeful = self.votes.len() + self.asked.len();
+        let hopeful = self.votes.len() + self.asked.len() + self.resting.len();
         if hopeful + self.recall.pending() < self.quorum {
             self.turn_to_spared(memory, cx);
         }

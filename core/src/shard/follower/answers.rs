@@ -33,10 +33,16 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
+            State::Claimed(_, status) => self.claimed(result, status, committed, cx.context),
             State::Joining(_, head) => {
                 self.added(result, (shard.term, head), committed, memory, cx)
             }
-            State::InSync | State::Due(_) | State::Unfenced(_) | State::Fenced(_) => Meaning::GoOn,
+            State::InSync
+            | State::Due(_)
+            | State::Unclaimed(_)
+            | State::Unfenced(_)
+            | State::Resting(..)
+            | State::Fenced(_) => Meaning::GoOn,
         }
     }
 
@@ -83,18 +89,49 @@ impl Follower {
             self.state = State::Unfenced(Was::of(&status));
             return Meaning::GoOn;
         }
-        let may_be_fed = match self.cursor {
-            Cursor::None | Cursor::Asked => false,
-            Cursor::Unknown => status.role != ReplicaRole::Fenced,
-            // A follower stays fenced until its first append: it may only be idle.
-            Cursor::Kept => true,
-        };
-        if !may_be_fed {
+        match self.cursor {
             // Fenced again it can be taken in, again.
-            self.state = State::Unfenced(Was::of(&status));
-            return Meaning::GoOn;
+            Cursor::None | Cursor::Asked => self.state = State::Unfenced(Was::of(&status)),
+            Cursor::Unknown => self.state = State::Unclaimed(status),
+            // A follower stays fenced until its first append: it may only be idle.
+            Cursor::Kept => return self.judge(status.head_offset, committed, context),
         }
-        self.judge(status.head_offset, committed, context)
+        Meaning::GoOn
+    }
+
+    /// The leader was asked whether it feeds it.
+    fn claimed(
+        &mut self,
+        result: Result<Answer, CallError>,
+        status: ReplicaStatus,
+        committed: i64,
+        context: &mut Context,
+    ) -> Meaning {
+        match result {
+            Ok(Answer::FollowerAdded) => {
+                self.cursor = Cursor::Kept;
+                return self.judge(status.head_offset, committed, context);
+            }
+            Ok(_) => self.retry(context),
+            Err(error) => match error.kind {
+                CallErrorKind::InvalidTerm | CallErrorKind::Other => {
+                    self.cursor = Cursor::None;
+                    self.state = State::Unfenced(Was::of(&status));
+                }
+                CallErrorKind::InvalidStatus
+                | CallErrorKind::NotLeader
+                | CallErrorKind::NotMember => {
+                    self.retry(context);
+                    return Meaning::VerifyLeader;
+                }
+                CallErrorKind::NotInitialized
+                | CallErrorKind::Refused
+                | CallErrorKind::Unimplemented
+                | CallErrorKind::TimedOut
+                | CallErrorKind::Unreachable => self.retry(context),
+            },
+        }
+        Meaning::GoOn
     }
 
     /// The replica is not open: its server was restarted, or has lost its disk, which looks alike.
@@ -175,9 +212,16 @@ impl Follower {
     ) -> Option<CallErrorKind> {
         let was_cutting = fence.is_cutting();
         let outcome = fence.answered(result, &self.identity, memory, cx);
-        if let Outcome::Asks(request) = outcome {
-            self.state = State::Fencing(request, fence);
-            return None;
+        match outcome {
+            Outcome::Asks(request) => {
+                self.state = State::Fencing(request, fence);
+                return None;
+            }
+            Outcome::Rests(until) => {
+                self.state = State::Resting(until, fence);
+                return None;
+            }
+            Outcome::Fenced(_) | Outcome::Failed(_) => {}
         }
         if let Outcome::Fenced(head) = outcome
             && head.is_of_a_log_before(term.next())
@@ -204,7 +248,7 @@ impl Follower {
                 self.uncut |= was_cutting;
                 Some(error.kind)
             }
-            Outcome::Asks(_) | Outcome::Fenced(_) => None,
+            Outcome::Asks(_) | Outcome::Rests(_) | Outcome::Fenced(_) => None,
         }
     }
 

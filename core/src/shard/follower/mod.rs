@@ -6,8 +6,9 @@
 //! away, and the leader then waits for ever for a log that is not there. It is left to its leader,
 //! and if that does not help, to an election, after which the new leader has no cursor for it.
 //!
-//! In sync is what the leader has said it took in, or whose log reaches the leader's commits. A role
-//! says nothing of the log.
+//! In sync is what the leader feeds, as it has said itself, and whose log reaches the leader's commits. A
+//! role says nothing of the log: a replica that something was cut off is a follower, whoever feeds it,
+//! and may keep what its leader does not have.
 
 mod answers;
 
@@ -15,7 +16,7 @@ use super::context::ShardContext;
 use super::fence::{Fence, Was};
 use super::memory::Memory;
 use crate::backoff::Backoff;
-use crate::call::{AddFollower, Call, EntryId};
+use crate::call::{AddFollower, Call, EntryId, ReplicaStatus};
 use crate::cluster::DataServerIdentity;
 use crate::context::Context;
 use crate::id::{RequestId, ServerId, Term, Timestamp};
@@ -49,10 +50,16 @@ enum State {
     Asked(RequestId),
     /// It is not open, and being asked whether it was ever fenced.
     Probed(RequestId),
+    /// It is this, in the leader's term: the leader has to be asked whether it feeds it.
+    Unclaimed(ReplicaStatus),
+    /// The leader is being asked whether it feeds it.
+    Claimed(RequestId, ReplicaStatus),
     /// It has to be fenced in the leader's term.
     Unfenced(Was),
     /// It is being fenced.
     Fencing(RequestId, Fence),
+    /// It is given a moment, until this time, and then fenced again.
+    Resting(Timestamp, Fence),
     /// It is fenced, and this is its head: the leader may take it in.
     Fenced(EntryId),
     /// The leader is taking it in, from this head on.
@@ -150,13 +157,15 @@ impl Follower {
             return false;
         }
         match self.state {
-            State::Asked(request) | State::Probed(request) => context.cancel(request),
+            State::Asked(request) | State::Probed(request) | State::Claimed(request, _) => {
+                context.cancel(request);
+            }
             State::Fencing(request, fence) => {
                 self.uncut |= fence.is_cutting();
                 context.cancel(request);
             }
             // In sync by what it said before it was away, or by what was committed then.
-            State::Due(_) | State::InSync => {}
+            State::Due(_) | State::InSync | State::Unclaimed(_) | State::Resting(..) => {}
             State::Unfenced(_) | State::Fenced(_) | State::Joining(..) => {
                 self.doubtful = true;
                 return false;
@@ -182,7 +191,10 @@ impl Follower {
             State::Due(_) | State::Unfenced(_) => {}
             State::Asked(_)
             | State::Probed(_)
+            | State::Unclaimed(_)
+            | State::Claimed(..)
             | State::Fencing(..)
+            | State::Resting(..)
             | State::Fenced(_)
             | State::Joining(..) => self.doubtful = true,
         }
@@ -191,10 +203,12 @@ impl Follower {
     /// When it is to be asked.
     pub(super) fn due(&self) -> Option<Timestamp> {
         match self.state {
-            State::Due(at) => Some(at),
+            State::Due(at) | State::Resting(at, _) => Some(at),
             State::InSync
             | State::Asked(_)
             | State::Probed(_)
+            | State::Unclaimed(_)
+            | State::Claimed(..)
             | State::Unfenced(_)
             | State::Fencing(..)
             | State::Fenced(_)
@@ -207,9 +221,15 @@ impl Follower {
         match self.state {
             State::Asked(request)
             | State::Probed(request)
+            | State::Claimed(request, _)
             | State::Fencing(request, _)
             | State::Joining(request, _) => Some(request),
-            State::InSync | State::Due(_) | State::Unfenced(_) | State::Fenced(_) => None,
+            State::InSync
+            | State::Due(_)
+            | State::Unclaimed(_)
+            | State::Unfenced(_)
+            | State::Resting(..)
+            | State::Fenced(_) => None,
         }
     }
 
@@ -228,7 +248,10 @@ impl Follower {
             State::InSync
             | State::Asked(_)
             | State::Probed(_)
+            | State::Unclaimed(_)
+            | State::Claimed(..)
             | State::Fencing(..)
+            | State::Resting(..)
             | State::Fenced(_)
             | State::Joining(..) => false,
         };
@@ -236,33 +259,48 @@ impl Follower {
             self.retry(cx.context);
             return;
         }
+        let add = |head| {
+            Call::AddFollower(AddFollower {
+                namespace: memory.namespace.clone(),
+                shard: memory.id,
+                term,
+                follower: server.internal.clone(),
+                head,
+            })
+        };
         self.state = match self.state {
             State::Due(at) if at <= cx.context.now => {
                 self.doubtful = false;
                 State::Asked(memory.ask_status(server, cx))
             }
+            State::Unclaimed(status) => {
+                // A leader that feeds it says so, whatever the head. Another one refuses every head in
+                // its own term, before it does anything: it began with a log of an earlier one.
+                let offset = status.head_offset;
+                let call = add(EntryId { term, offset });
+                State::Claimed(memory.call(leader, call, cx), status)
+            }
             State::Unfenced(was) => {
                 let (request, fence) = Fence::begin(term, was, server, memory, cx);
                 State::Fencing(request, fence)
             }
+            State::Resting(until, mut fence) if until <= cx.context.now => {
+                let request = fence.rested(server, memory, cx);
+                State::Fencing(request, fence)
+            }
             State::Fenced(head) => {
-                let call = Call::AddFollower(AddFollower {
-                    namespace: memory.namespace.clone(),
-                    shard: memory.id,
-                    term,
-                    follower: server.internal.clone(),
-                    head,
-                });
                 if self.cursor == Cursor::None {
                     self.cursor = Cursor::Asked;
                 }
-                State::Joining(memory.call(leader, call, cx), head)
+                State::Joining(memory.call(leader, add(head), cx), head)
             }
             other @ (State::InSync
             | State::Due(_)
             | State::Asked(_)
             | State::Probed(_)
+            | State::Claimed(..)
             | State::Fencing(..)
+            | State::Resting(..)
             | State::Joining(..)) => other,
         };
     }

@@ -38,7 +38,10 @@ fn what_a_follower_has_more_than_it_tells_is_cut_off_before_anybody_leads() {
     let calls = calls_of_shard(&world).into_iter();
     let kinds = calls.filter(|(kind, server, _)| *server == more || *kind == "BecomeLeader");
     let kinds: Vec<_> = kinds.map(|(kind, ..)| kind).collect();
+    // It is given a moment before.
     let expected = [
+        "NewTerm",
+        "GetStatus",
         "NewTerm",
         "GetStatus",
         "Truncate",
@@ -48,6 +51,98 @@ fn what_a_follower_has_more_than_it_tells_is_cut_off_before_anybody_leads() {
     ];
     let from = kinds.iter().position(|kind| *kind == "NewTerm").unwrap();
     assert_eq!(kinds[from..from + expected.len()], expected);
+}
+
+#[test]
+fn a_sync_that_is_on_its_way_is_waited_for_and_nothing_of_it_is_cut_off() {
+    let (mut world, led_by, more, _) = with_more();
+    world.lose(&led_by, &LIFE);
+    while fenced(&world, &more).is_empty() {
+        world.run_for(1);
+    }
+    assert!(promotions(&world).is_empty());
+    world.heads.insert(more, head(0, 7));
+    world.run_for(10_000);
+    assert_eq!(cut(&world), []);
+    assert_eq!(promotions(&world).len(), 1);
+}
+
+#[test]
+fn one_that_was_cut_off_amid_a_sync_and_can_not_be_fenced_is_cut_off_again() {
+    let (mut world, led_by, more, _) = with_more();
+    world.syncing.insert(more.clone());
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    let again = (more, Term(1), head(0, 5));
+    assert_eq!(cut(&world), [again.clone(), again]);
+    assert_eq!(promotions(&world).len(), 1);
+}
+
+/// By an earlier coordinator, or by a leader.
+#[test]
+fn one_that_can_not_tell_its_head_is_cut_off_where_its_log_ends() {
+    let (mut world, led_by, more, _) = with_more();
+    world.overrun.insert(more.clone());
+    world.heads.insert(more.clone(), head(0, 7));
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    assert_eq!(cut(&world), [(more.clone(), Term(1), head(-1, 7))]);
+    assert_eq!(fenced(&world, &more), [Term(1); 3]);
+    assert_eq!(promotions(&world).len(), 1);
+}
+
+#[test]
+fn one_that_can_not_tell_that_it_has_nothing_is_cut_off_too() {
+    let (mut world, led_by, more, _) = with_more();
+    world.overrun.insert(more.clone());
+    world.heads.remove(&more);
+    world.replicas.insert(more.clone(), status(0, -1));
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    let cut = cut(&world);
+    assert_eq!(cut.first(), Some(&(more.clone(), Term(1), EntryId::NONE)));
+    assert!(!world.overrun.contains(&more));
+}
+
+#[test]
+fn one_that_can_not_be_fenced_is_not_cut_off() {
+    let (mut world, led_by, more, _) = with_more();
+    let key = (more.clone(), "NewTerm");
+    world.failing.insert(key, CallErrorKind::Other);
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    assert_eq!(cut(&world), []);
+    assert!(promotions(&world).is_empty());
+}
+
+/// It was cut off by a coordinator that took it in no more: it may have what its leader has not.
+#[test]
+fn a_follower_that_nobody_feeds_is_fenced_and_taken_in_by_the_next_coordinator() {
+    let world = World::steady();
+    let (one, other) = others(&leader(&world));
+    let mut world = world.restarted();
+    world.edit(SHARD, |shard| shard.term = Term(1));
+    world.unfed.insert(one.clone());
+    for server in [&one, &other] {
+        let follows = ReplicaStatus {
+            role: ReplicaRole::Follower,
+            ..status(1, 5)
+        };
+        world.replicas.insert(server.clone(), follows);
+        world.heads.insert(server.clone(), head(0, 5));
+    }
+    start(&mut world);
+    world.run_for(5_000);
+    assert_eq!(fenced(&world, &one), [Term(1)]);
+    assert_eq!(fenced(&world, &other), []);
+    let calls = calls_of_shard(&world).into_iter();
+    let added = calls.filter_map(|(_, _, call)| match call {
+        Call::AddFollower(call) if *call.follower == *one => Some(call.head),
+        _ => None,
+    });
+    assert_eq!(added.collect::<Vec<_>>(), [head(1, 5), head(0, 5)]);
+    assert!(!world.unfed.contains(&one));
+    assert!(promotions(&world).is_empty());
 }
 
 #[test]
@@ -76,10 +171,11 @@ fn one_that_was_not_heard_of_since_it_was_to_be_cut_off_does_not_vote_in_that_te
     start(&mut world);
     world.run_for(1_000);
     assert_eq!(cut(&world).len(), 1);
+    let before = fenced(&world, &more);
     world.observe(&more, false);
     world.observe(&more, true);
     world.run_for(1_000);
-    assert_eq!(fenced(&world, &more), [Term(1)]);
+    assert_eq!(fenced(&world, &more), before);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Entries that are appended and not synced when a replica is fenced.
 
 use stepdown_core::Term;
-use stepdown_core::call::Truncate;
+use stepdown_core::call::{ReplicaRole, Truncate};
 
 use super::cluster::*;
 use crate::replica::*;
@@ -88,6 +88,63 @@ fn what_is_in_the_file_counts_once_it_is_opened_anew() {
     cluster.ask("b", new_term(2));
     cluster.ask("b", become_leader(2, &[("c", id(1, 0))]));
     assert_eq!(cluster.head("b"), id(1, 1));
+}
+
+#[test]
+fn what_is_in_a_sync_that_is_on_its_way_is_told_of_after_it() {
+    let mut cluster = with_a_tail();
+    assert_eq!(
+        cluster.ask("b", new_term(2)),
+        Some(Ok(Reply::Fenced(id(1, 0))))
+    );
+    cluster.server("b").sync_log(SHARD);
+    assert_eq!(
+        cluster.ask("b", new_term(2)),
+        Some(Ok(Reply::Fenced(id(1, 1))))
+    );
+    let mut cluster = with_a_tail();
+    cluster.ask("b", new_term(2));
+    cluster.server("b").forsake_sync(SHARD);
+    cluster.server("b").sync_log(SHARD);
+    assert_eq!(
+        cluster.ask("b", new_term(2)),
+        Some(Ok(Reply::Fenced(id(1, 0))))
+    );
+}
+
+/// It takes for synced what it does not have any more.
+#[test]
+fn one_that_was_cut_off_amid_a_sync_can_not_tell_its_head_until_it_is_cut_off_again() {
+    let mut cluster = with_a_tail();
+    cluster.ask("b", new_term(2));
+    cluster.ask("b", truncate(2, 0));
+    cluster.server("b").sync_log(SHARD);
+    for _ in 0..2 {
+        let told = cluster.ask("b", new_term(2));
+        assert_eq!(told, Some(Err(Refusal::ResourceUnavailable)));
+    }
+    let status = cluster.servers["b"].status(SHARD).unwrap();
+    assert_eq!((status.role, status.head_offset), (ReplicaRole::Fenced, 0));
+    cluster.ask("b", truncate(2, 0));
+    assert_eq!(
+        cluster.ask("b", new_term(2)),
+        Some(Ok(Reply::Fenced(id(1, 0))))
+    );
+}
+
+#[test]
+fn one_that_was_cut_off_amid_a_sync_tells_its_head_once_it_has_something_new() {
+    let mut cluster = with_a_tail();
+    cluster.servers.remove("a");
+    cluster.ask("b", new_term(2));
+    cluster.ask("b", truncate(2, 0));
+    cluster.elect(2, &["c", "b"]);
+    cluster.server("b").sync_log(SHARD);
+    cluster.append("c", 1);
+    assert_eq!(
+        cluster.ask("b", new_term(3)),
+        Some(Ok(Reply::Fenced(id(2, 1))))
+    );
 }
 
 #[test]

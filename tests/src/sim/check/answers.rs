@@ -1,5 +1,6 @@
 //! What a tenure makes of the answers of data servers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +30,14 @@ pub(super) struct Known {
 impl Facts {
     /// What the leader of the shard that is asked about is known to have committed.
     pub(super) fn committed_when_asked(&self, call: &Call) -> i64 {
-        let Call::GetStatus { shard } = call else {
-            return -1;
+        let shard = match call {
+            Call::GetStatus { shard } => shard,
+            Call::AddFollower(call) => &call.shard,
+            Call::BecomeLeader(_)
+            | Call::CheckHealth
+            | Call::Handshake
+            | Call::NewTerm(_)
+            | Call::Truncate(_) => return -1,
         };
         let stored = self.stored(*shard);
         let committed = stored.and_then(|it| self.committed.get(&(*shard, it.term)));
@@ -75,7 +82,8 @@ impl Facts {
                 let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
                 let offset = head.map_or(-1, |head| head.offset);
                 self.committed.insert(key, offset);
-                let followers = request.follower_maps.keys().cloned().collect();
+                let followers: BTreeSet<_> = request.follower_maps.keys().cloned().collect();
+                self.fed.insert(key, followers.clone());
                 self.joined.insert(key, followers);
                 self.led.insert(key, server);
             }
@@ -102,6 +110,13 @@ impl Facts {
                 let follower = (request.shard, name_at(&request.follower));
                 self.unfit.remove(&follower);
                 let key = (request.shard, request.term);
+                let fed = self.fed.entry(key).or_default();
+                fed.insert(request.follower.clone());
+                if request.head.term == request.term {
+                    // The leader was asked whether it feeds it, and has its head from there.
+                    self.reaches(&request.follower, key, request.head.offset, known);
+                    return;
+                }
                 let joined = self.joined.entry(key).or_default();
                 joined.insert(request.follower.clone());
                 // The leader may have taken it in before: then its head is where it stays.
@@ -139,29 +154,47 @@ impl Facts {
         key: (ShardId, Term),
         status: &ReplicaStatus,
         leads: bool,
-        Known {
-            shown, committed, ..
-        }: Known,
+        known: Known,
     ) {
         if leads {
             let known = self.committed.entry(key).or_insert(-1);
             *known = status.commit_offset.max(*known);
-        } else if status.role != ReplicaRole::NotMember && status.head_offset >= committed {
-            let joined = self.joined.entry(key).or_default();
-            joined.insert(identity.internal.clone());
-            let known = (key.0, key.1, identity.internal.clone());
-            self.behind.remove(&known);
+        } else if status.role == ReplicaRole::NotMember {
+            self.reaches(&identity.internal, key, i64::MIN, known);
         } else {
-            let known = (key.0, key.1, identity.internal.clone());
-            let behind = self
-                .behind
-                .entry(known)
-                .or_insert((status.head_offset, shown));
-            if status.head_offset > behind.0 {
-                *behind = (status.head_offset, shown);
-            } else if shown.since(behind.1) >= STUCK {
-                self.doubted.insert(key.0);
-            }
+            self.reaches(&identity.internal, key, status.head_offset, known);
+        }
+    }
+
+    /// A follower's log reaches this offset.
+    fn reaches(
+        &mut self,
+        follower: &Arc<str>,
+        key: (ShardId, Term),
+        offset: i64,
+        Known {
+            shown, committed, ..
+        }: Known,
+    ) {
+        let fed = self.fed.get(&key);
+        let is_fed = fed.is_some_and(|fed| fed.contains(follower));
+        if is_fed && offset >= committed {
+            let joined = self.joined.entry(key).or_default();
+            joined.insert(follower.clone());
+        }
+        // More may have been heard of its leader while the answer was on its way.
+        let lately = self.committed.get(&key).copied().unwrap_or(-1);
+        let known = (key.0, key.1, follower.clone());
+        if offset >= lately {
+            self.behind.remove(&known);
+            return;
+        }
+        let here = (offset, shown);
+        let behind = self.behind.entry(known).or_insert(here);
+        if offset > behind.0 {
+            *behind = here;
+        } else if shown.since(behind.1) >= STUCK {
+            self.doubted.insert(key.0);
         }
     }
 
@@ -224,7 +257,10 @@ impl Facts {
             Call::Handshake => {}
             Call::AddFollower(request) => {
                 self.doubted.insert(request.shard);
-                if matches!(kind, CallErrorKind::Other | CallErrorKind::InvalidStatus) {
+                let is_question = request.head.term == request.term;
+                if !is_question
+                    && matches!(kind, CallErrorKind::Other | CallErrorKind::InvalidStatus)
+                {
                     let follower = (request.shard, name_at(&request.follower));
                     self.unfit.insert(follower);
                 }

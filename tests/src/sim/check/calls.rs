@@ -106,6 +106,13 @@ impl World<'_> {
             return Ok(());
         }
         let (id, term, head) = (call.shard, call.term, call.head);
+        let place = self.server_by(&to.0);
+        let status = place.and_then(|it| it.model.status(id));
+        // It can't tell its head, and nothing is taken.
+        if status.is_some_and(|it| it.head_offset <= head.offset) {
+            self.sometimes.hit("cut_off_where_its_log_ends");
+            return Ok(());
+        }
         Err(self.violation(
             "T15",
             format!("c{host}: shard {id} in {term}: {to} is cut off after {head:?}, having told {told:?}"),
@@ -249,13 +256,14 @@ impl World<'_> {
 
     /// T11.
     fn check_add_follower(&mut self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
-        self.check_fits(
-            host,
-            (call.shard, call.term),
-            to,
-            (&call.follower, call.head),
-        )?;
         let (id, term) = (call.shard, call.term);
+        // No leader goes by it: it is asked whether it feeds that one.
+        let is_question = call.head.term == term;
+        if is_question {
+            self.sometimes.hit("leader_asked_whom_it_feeds");
+        } else {
+            self.check_fits(host, (id, term), to, (&call.follower, call.head))?;
+        }
         let about = format!(
             "c{host}: AddFollower of shard {id} in {term}: {}",
             call.follower
@@ -278,7 +286,8 @@ impl World<'_> {
             .map(DataServerIdentity::id);
         let fenced = self.hosts[host].facts.heads.get(&(id, term));
         let head = follower.as_ref().and_then(|follower| fenced?.get(follower));
-        if !leads || follower.as_ref() == Some(to) || head != Some(&call.head) {
+        let is_told = is_question || head == Some(&call.head);
+        if !leads || follower.as_ref() == Some(to) || !is_told {
             return Err(
                 self.violation("T11", format!("{about}: leads {leads}, fenced at {head:?}"))
             );

@@ -39,6 +39,9 @@ pub struct Facts {
     pub led: BTreeMap<(ShardId, Term), ServerId>,
     /// The greatest terms that members have reported, and which of them an election must exceed.
     pub reported: BTreeMap<ShardId, Reported>,
+    /// The followers that leaders were told of when they were elected, or have taken in, or say that
+    /// they feed, by internal address.
+    pub fed: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
     /// The followers that may count as in sync, by internal address.
     pub joined: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
     /// Up to where leaders had committed, by what was heard of them.

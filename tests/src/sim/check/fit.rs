@@ -122,7 +122,7 @@ impl World<'_> {
         Some(self.server_by(server)?.model.log(id)?.0)
     }
 
-    fn server_by(&self, name: &str) -> Option<&Server> {
+    pub(super) fn server_by(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|it| {
             let address = &it.address;
             address.name == name || address.internal == name

@@ -7,7 +7,7 @@ use crate::sim::world::World;
 
 impl World<'_> {
     /// Nobody counts whom the leader was not told of when it was elected, has not taken in, and
-    /// whose log does not reach what the leader had committed.
+    /// does not say that it feeds, or whose log does not reach what the leader had committed.
     pub(super) fn check_in_sync(&mut self, host: usize, shard: ShardId, in_sync: usize) -> Check {
         let facts = &mut self.hosts[host].facts;
         facts.in_sync.insert(shard, in_sync);
