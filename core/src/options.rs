@@ -119,7 +119,7 @@ impl Default for Timing {
             grace: Duration::from_millis(100),
             spare: Duration::from_secs(1),
             term_jump: 1 << 32,
-            sync: Duration::from_millis(50),
+            sync: Duration::from_millis(40),
             election_first: Duration::from_millis(100),
             election_most: Duration::from_secs(10),
             follower_first: Duration::from_secs(1),

@@ -84,6 +84,7 @@ const REACHED: &[&str] = &[
     "slow_syncs",
     "leader_asked_whom_it_feeds",
     "cut_off_where_its_log_ends",
+    "head_not_told",
     "stepped_aside_for_a_namesake",
     "stepped_down",
     "stepped_down_with_store_in_flight",

@@ -7,10 +7,10 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use stepdown_core::cluster::{
-    Beginnings, ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata,
-    ShardStatus, SplitMetadata, SplitPhase,
+    Beginnings, ClusterStatus, DataServerIdentity, HashRange, LastLeader, NamespaceStatus,
+    ShardMetadata, ShardStatus, SplitMetadata, SplitPhase,
 };
-use stepdown_core::{Epoch, ProcessId, RequestId, ShardId, Term, WriteId};
+use stepdown_core::{Epoch, ProcessId, RequestId, ServerId, ShardId, Term, WriteId};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -127,8 +127,9 @@ fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
         (option::of(range), option::of(any_split()), any_history()),
     )
         .prop_map(
-            |((status, term, leader), servers, (range, split, (beginnings, loss_accepted)))| {
+            |((status, term, leader), servers, (range, split, history))| {
                 let (ensemble, removed_nodes, pending_delete_shard_nodes) = servers;
+                let (beginnings, last_leader, loss_accepted) = history;
                 Arc::new(ShardMetadata {
                     status,
                     term: Term(term),
@@ -139,15 +140,20 @@ fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
                     int32_hash_range: range,
                     split,
                     beginnings,
+                    last_leader,
                     loss_accepted,
                 })
             },
         )
 }
 
-fn any_history() -> impl Strategy<Value = (Beginnings, Option<Term>)> {
+fn any_history() -> impl Strategy<Value = (Beginnings, Option<LastLeader>, Option<Term>)> {
+    let last_leader = (0..2i64).prop_map(|term| LastLeader {
+        term: Term(term),
+        server: ServerId("server-1".into()),
+    });
     let loss_accepted = option::of((0..2i64).prop_map(Term));
-    (any_beginnings(), loss_accepted)
+    (any_beginnings(), option::of(last_leader), loss_accepted)
 }
 
 fn any_beginnings() -> impl Strategy<Value = Beginnings> {

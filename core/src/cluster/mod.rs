@@ -16,7 +16,7 @@ pub use duration::{ParseDurationError, parse_duration};
 pub use identity::DataServerIdentity;
 pub(crate) use status::size;
 pub use status::{
-    AcceptLossError, Beginning, Beginnings, BeginningsError, ClusterStatus, HashRange,
+    AcceptLossError, Beginning, Beginnings, BeginningsError, ClusterStatus, HashRange, LastLeader,
     NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata, SplitPhase, StatusProblem,
 };
 pub use yaml::DecodeError;

@@ -66,7 +66,7 @@ impl World {
         Ok(match call {
             // As a leader refuses it that has no cursor for it.
             Call::AddFollower(call)
-                if call.head.term == call.term && self.unfed.contains(&*call.follower) =>
+                if call.head.term > call.term && self.unfed.contains(&*call.follower) =>
             {
                 return Err(error(CallErrorKind::InvalidTerm));
             }

@@ -130,6 +130,7 @@ impl Election {
         memory.began = cx.context.now;
         memory.led.goes_beyond(shard.term, term);
         let beginnings = memory.led.kept(None);
+        let last_leader = memory.last_leader();
         let recall = Some(recall);
         self.step = Step::Persisting { term, recall };
         let (namespace, fence) = (&memory.namespace, Intent::Fence(term));
@@ -142,6 +143,7 @@ impl Election {
             }
             shard.term = term;
             shard.leader = None;
+            shard.last_leader = last_leader;
             shard.ensemble = ensemble;
             shard.removed_nodes = removed_nodes;
             shard.beginnings = beginnings;

@@ -7,10 +7,10 @@
 //! what is beyond is cut off, of which nobody was ever told. Of one that led, or may have, nothing is seen:
 //! it is cut off in any case.
 //!
-//! Where a sync is on its way it is given a moment, after which the replica tells of more. A cut amid a
-//! sync, whoever asked for it, can leave a replica that takes for synced what it does not have any more:
-//! it is fenced, but answers `NewTerm` with an error, until it is cut off again, where its log ends, or
-//! has something new.
+//! Where a sync is on its way it is given a moment, after which the replica tells of more; and another
+//! one after a cut. A cut amid a sync, whoever asked for it, can leave a replica that takes for synced
+//! what it does not have any more: it is fenced, but answers `NewTerm` with an error, until it is cut off
+//! again, where its log ends, or has something new.
 
 use super::context::ShardContext;
 use super::memory::Memory;
@@ -30,8 +30,6 @@ pub(super) struct Fence {
     step: Step,
     /// A sync that was on its way has had its time.
     is_rested: bool,
-    /// After what something was cut off it.
-    cut: Option<EntryId>,
     tries: u32,
 }
 
@@ -97,7 +95,6 @@ impl Fence {
             was,
             step: Step::Fencing,
             is_rested: false,
-            cut: None,
             tries: 0,
         };
         (memory.send_new_term(term, server, cx), fence)
@@ -124,14 +121,21 @@ impl Fence {
             }
             (Step::Cutting, Ok(Answer::Truncated(_))) => {
                 self.was = Was::Other;
-                Outcome::Asks(self.again(server, memory, cx))
+                // One that was open to lead was opened anew.
+                if self.is_rested {
+                    self.rest(cx)
+                } else {
+                    Outcome::Asks(self.again(server, memory, cx))
+                }
             }
             (Step::Fencing, Err(error)) if error.kind == CallErrorKind::Other => {
                 self.not_told(error, server, memory, cx)
             }
             (Step::Searching, Ok(Answer::Status(status))) => self.found(status, server, memory, cx),
             // It was opened anew: what its file has counts as synced.
-            (Step::Looking(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
+            (Step::Looking(_) | Step::Searching, Err(error))
+                if error.kind == CallErrorKind::NotMember =>
+            {
                 self.retry(error, server, memory, cx)
             }
             // Who led before may have opened a stream again.
@@ -178,11 +182,8 @@ impl Fence {
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
-        if let Some(head) = self.cut {
-            return self.cut(head, server, memory, cx);
-        }
         if !self.is_rested {
-            return Outcome::Rests(cx.context.now.after(cx.context.timing.sync));
+            return self.rest(cx);
         }
         if self.tries >= TRIES {
             return Outcome::Failed(error);
@@ -200,7 +201,8 @@ impl Fence {
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
         let is_fenced = status.role == ReplicaRole::Fenced && status.term == self.term;
-        if !is_fenced {
+        // One that is open to lead tells of nothing, whatever it has.
+        if !is_fenced || status.head_offset < 0 {
             return Outcome::Failed(other("it can't tell where its log ends".to_owned()));
         }
         // A cut after its last entry goes by the offset alone, and takes nothing.
@@ -208,7 +210,8 @@ impl Fence {
             term: Term::NEVER,
             offset: status.head_offset,
         };
-        self.cut(last, server, memory, cx)
+        self.step = Step::Cutting;
+        Outcome::Asks(memory.send_truncate((self.term, last), server, cx))
     }
 
     fn looked_at(
@@ -233,10 +236,11 @@ impl Fence {
         match status.role {
             ReplicaRole::Fenced if is_hidden && !is_fed => self.cut(head, server, memory, cx),
             ReplicaRole::Fenced if status.head_offset > head.offset && !is_fed => {
-                if !self.is_rested {
-                    return Outcome::Rests(cx.context.now.after(cx.context.timing.sync));
+                if self.is_rested {
+                    self.cut(head, server, memory, cx)
+                } else {
+                    self.rest(cx)
                 }
-                self.cut(head, server, memory, cx)
             }
             ReplicaRole::Fenced | ReplicaRole::Follower => Outcome::Fenced(head),
             ReplicaRole::Leader => error(CallErrorKind::InvalidStatus),
@@ -257,8 +261,12 @@ impl Fence {
         }
         self.tries += 1;
         self.step = Step::Cutting;
-        self.cut = Some(head);
         Outcome::Asks(memory.send_truncate((self.term, head), server, cx))
+    }
+
+    fn rest(&mut self, cx: &ShardContext<'_>) -> Outcome {
+        self.step = Step::Fencing;
+        Outcome::Rests(cx.context.now.after(cx.context.timing.sync))
     }
 
     /// A sync that was on its way has had its time.

@@ -8,7 +8,7 @@ use super::led::{Fit, Led};
 use super::position::Position;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm, ReplicaStatus, Truncate};
-use crate::cluster::{DataServerIdentity, KeySorting, ShardMetadata};
+use crate::cluster::{DataServerIdentity, KeySorting, LastLeader, ShardMetadata};
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
 use crate::report::Report;
@@ -249,7 +249,9 @@ impl Memory {
         self.led = Led::found(shard);
         self.knows_the_last();
         let leader = shard.leader.as_ref().map(DataServerIdentity::id);
-        self.leader = leader.map(|leader| (shard.term, leader));
+        let leader = leader.map(|leader| (shard.term, leader));
+        let last = shard.last_leader.clone().map(|it| (it.term, it.server));
+        self.leader = leader.or(last);
         if !shard.beginnings.is_empty() {
             self.promoted = shard.term;
         }
@@ -279,6 +281,12 @@ impl Memory {
         self.last = Some((term, head));
         self.lacking.clear();
         self.leads(term, head.offset);
+    }
+
+    /// Who has led last, for a coordinator that comes after.
+    pub(super) fn last_leader(&self) -> Option<LastLeader> {
+        let (term, server) = self.leader.clone()?;
+        Some(LastLeader { term, server })
     }
 
     /// What a voter has, by its status before it was fenced with this head.

@@ -259,6 +259,7 @@ impl Promotion {
         cx.ledger.change(namespace, memory.id, announce, |shard| {
             shard.status = ShardStatus::SteadyState;
             shard.leader = Some(leader.clone());
+            shard.last_leader = None;
             shard.beginnings = beginnings;
             for removed in std::mem::take(&mut shard.removed_nodes) {
                 if !shard.pending_delete_shard_nodes.contains(&removed) {

@@ -313,6 +313,8 @@ impl Replica {
         let head = durable.head().offset;
         context.touch(self.id, durable);
         if to.offset < durable.first.max(0) || head < 0 {
+            // It tells of nothing from then on, whatever is synced.
+            self.sync = Syncing::Idle;
             durable.clear();
             follower.last = -1;
         } else if to.offset > head {

@@ -102,7 +102,8 @@ impl Replica {
         if !matches!(self.object, Object::Leader(_)) {
             self.leave_sync();
         }
-        if self.sync == Syncing::Overrun {
+        let is_garbled = std::mem::take(&mut self.is_garbled);
+        if is_garbled || self.sync == Syncing::Overrun {
             return Err(Refusal::ResourceUnavailable);
         }
         Ok(Reply::Fenced(self.durable.head()))

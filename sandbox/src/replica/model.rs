@@ -210,6 +210,25 @@ impl DataServerModel {
         self.unsynced.settle();
     }
 
+    /// The next `NewTerm` fails once it is in the term: the log can't be read for a moment.
+    pub fn garble(&mut self, shard: ShardId) {
+        self.with_shard(shard, |replica, _| replica.garble());
+        self.unsynced.settle();
+    }
+
+    /// Where the shard's log ends, with what is not synced.
+    #[must_use]
+    pub fn end(&self, shard: ShardId) -> Option<i64> {
+        let replica = self.shards.get(&shard)?;
+        Some(
+            replica
+                .durable
+                .head()
+                .offset
+                .saturating_add(replica.unsynced()),
+        )
+    }
+
     /// Whether anything was appended to the shard's log in an earlier term that is not synced.
     pub fn has_unsynced(&self, shard: ShardId, before: Term) -> bool {
         let replica = self.shards.get(&shard);

@@ -32,6 +32,8 @@ pub(super) struct Replica {
     /// leader feeds nobody with it.
     pub(super) tail: Vec<Run>,
     pub(super) sync: Syncing,
+    /// The next `NewTerm` can't read where the log ends.
+    pub(super) is_garbled: bool,
 }
 
 /// What a sync of the log is about that takes its time.
@@ -90,6 +92,7 @@ impl Replica {
             waiting: VecDeque::new(),
             tail: Vec::new(),
             sync: Syncing::Idle,
+            is_garbled: false,
         }
     }
 
@@ -189,6 +192,11 @@ impl Replica {
             follower.stream = None;
             self.leave_sync();
         }
+        After::Keep
+    }
+
+    pub(super) fn garble(&mut self) -> After {
+        self.is_garbled = true;
         After::Keep
     }
 

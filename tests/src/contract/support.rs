@@ -236,6 +236,7 @@ pub(super) fn full_status() -> ClusterStatus {
             ]),
         }),
         beginnings: "2@1/29 3-4@2/31".parse().expect("it can be so"),
+        last_leader: None,
         loss_accepted: None,
     };
     let never = ShardMetadata {

@@ -85,6 +85,11 @@ impl World<'_> {
                 if place.model.has_unsynced(request.shard, request.term) {
                     self.sometimes.hit("unsynced_when_fenced");
                 }
+                let is_slow = self.queue.now() < place.slow_syncs;
+                if is_slow && self.chance.syncs.percent(20) {
+                    place.model.garble(request.shard);
+                    self.sometimes.hit("head_not_told");
+                }
                 Request::NewTerm(request)
             }
             Call::Truncate(request) => Request::Truncate(request),

@@ -61,6 +61,7 @@ impl ClusterStatus {
         let metadata = Arc::make_mut(metadata);
         metadata.status = ShardStatus::Unknown;
         metadata.leader = None;
+        metadata.last_leader = None;
         metadata.beginnings = Beginnings::default();
         // What comes back from before may not follow as if nothing had been given up.
         metadata.loss_accepted = Some(metadata.term);

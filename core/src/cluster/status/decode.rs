@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::beginnings::BeginningsError;
 use super::document::{
-    ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
-    SplitPhase,
+    ClusterStatus, HashRange, LastLeader, NamespaceStatus, ShardMetadata, ShardStatus,
+    SplitMetadata, SplitPhase,
 };
 use crate::cluster::identity::DataServerIdentity;
 use crate::cluster::yaml::{self, Cursor, DecodeError, Strings};
-use crate::id::{ShardId, Term};
+use crate::id::{ServerId, ShardId, Term};
 
 impl ClusterStatus {
     /// Reads a status document: YAML or JSON, keys in camel or snake case, enums by number or by
@@ -90,12 +90,30 @@ impl ShardMetadata {
                     let read = |error: BeginningsError| at.error(error.to_string());
                     shard.beginnings = at.text()?.parse().map_err(read)?;
                 }
+                "lastLeader" => shard.last_leader = Some(LastLeader::read(at, strings)?),
                 "lossAccepted" => shard.loss_accepted = Some(Term(at.int64()?)),
                 "split" => shard.split = Some(SplitMetadata::read(at, strings)?),
                 _ => {}
             }
         }
         Ok(shard)
+    }
+}
+
+impl LastLeader {
+    fn read(at: Cursor<'_>, strings: &mut Strings) -> Result<Self, DecodeError> {
+        let mut last = Self {
+            term: Term(0),
+            server: ServerId(strings.share("")),
+        };
+        for (field, at) in at.fields()? {
+            match field {
+                "term" => last.term = Term(at.int64()?),
+                "server" => last.server = ServerId(strings.share(at.text()?)),
+                _ => {}
+            }
+        }
+        Ok(last)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beginnings::Beginnings;
 use crate::cluster::identity::DataServerIdentity;
-use crate::id::{ShardId, Term};
+use crate::id::{ServerId, ShardId, Term};
 
 /// The whole status document. Shards are shared, so that a copy of it costs little.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,9 +93,21 @@ pub struct ShardMetadata {
     /// With what logs its last leaders began.
     #[serde(default, skip_serializing_if = "Beginnings::is_empty")]
     pub beginnings: Beginnings,
+    /// Who led last, and in which term, while nobody leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_leader: Option<LastLeader>,
     /// The term in which an operator last accepted that what lost replicas had is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_accepted: Option<Term>,
+}
+
+/// Who led a shard last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastLeader {
+    /// In this term.
+    pub term: Term,
+    /// By its id.
+    pub server: ServerId,
 }
 
 impl ShardMetadata {
@@ -145,6 +157,7 @@ impl Default for ShardMetadata {
             int32_hash_range: None,
             split: None,
             beginnings: Beginnings::default(),
+            last_leader: None,
             loss_accepted: None,
         }
     }

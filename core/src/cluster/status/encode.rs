@@ -78,6 +78,12 @@ impl ShardMetadata {
         if !self.beginnings.is_empty() {
             yaml.text("beginnings", &self.beginnings.to_string());
         }
+        if let Some(last) = &self.last_leader {
+            yaml.map("lastLeader", |yaml| {
+                yaml.number("term", last.term.0);
+                yaml.text("server", &last.server.0);
+            });
+        }
         if let Some(term) = self.loss_accepted {
             yaml.number("lossAccepted", term.0);
         }

@@ -15,7 +15,7 @@ mod tests;
 pub use accept_loss::AcceptLossError;
 pub use beginnings::{Beginning, Beginnings, BeginningsError};
 pub use document::{
-    ClusterStatus, HashRange, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata,
-    SplitPhase,
+    ClusterStatus, HashRange, LastLeader, NamespaceStatus, ShardMetadata, ShardStatus,
+    SplitMetadata, SplitPhase,
 };
 pub use problems::StatusProblem;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClusterStatus, NamespaceStatus, ShardMetadata};
+use super::{ClusterStatus, LastLeader, NamespaceStatus, ShardMetadata};
 use crate::cluster::DataServerIdentity;
 
 impl ClusterStatus {
@@ -33,7 +33,12 @@ pub(crate) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
     180 + servers.map(of_server).sum::<u64>()
         + shard.split.as_ref().map_or(0, |_| 300)
         + of_beginnings(shard)
+        + shard.last_leader.as_ref().map_or(0, of_last_leader)
         + shard.loss_accepted.map_or(0, |_| 40)
+}
+
+fn of_last_leader(last: &LastLeader) -> u64 {
+    90 + length(&last.server.0)
 }
 
 fn of_beginnings(shard: &ShardMetadata) -> u64 {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::EntryId;
 use crate::cluster::DataServerIdentity;
-use crate::id::{ShardId, Term};
+use crate::id::{ServerId, ShardId, Term};
 
 /// Names, addresses, and texts that YAML makes hard.
 fn text() -> impl Strategy<Value = Arc<str>> {
@@ -77,7 +77,7 @@ prop_compose! {
         pending_delete_shard_nodes in vec(server(), 0..2),
         int32_hash_range in option::of(any::<(u32, u32)>()),
         split in option::of(split()),
-        beginnings in beginnings(),
+        (beginnings, last_leader, loss_accepted) in history(),
     ) -> ShardMetadata {
         ShardMetadata {
             status,
@@ -89,8 +89,23 @@ prop_compose! {
             int32_hash_range: int32_hash_range.map(|(min, max)| HashRange { min, max }),
             split,
             beginnings,
-            loss_accepted: None,
+            last_leader,
+            loss_accepted,
         }
+    }
+}
+
+prop_compose! {
+    fn history()(
+        beginnings in beginnings(),
+        last_leader in option::of((any::<i64>(), text())),
+        loss_accepted in option::of(any::<i64>()),
+    ) -> (Beginnings, Option<LastLeader>, Option<Term>) {
+        let last_leader = last_leader.map(|(term, server)| LastLeader {
+            term: Term(term),
+            server: ServerId(server),
+        });
+        (beginnings, last_leader, loss_accepted.map(Term))
     }
 }
 

@@ -33,7 +33,9 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Claimed(_, status) => self.claimed(result, status, committed, cx.context),
+            State::Claimed(_, status) => {
+                self.claimed(result, status, committed, memory.ends_at, cx.context)
+            }
             State::Joining(_, head) => {
                 self.added(result, (shard.term, head), committed, memory, cx)
             }
@@ -105,19 +107,28 @@ impl Follower {
         result: Result<Answer, CallError>,
         status: ReplicaStatus,
         committed: i64,
+        ends_at: i64,
         context: &mut Context,
     ) -> Meaning {
         match result {
+            // It has got nothing of its leader yet, and has more: that was never cut off.
+            Ok(Answer::FollowerAdded)
+                if status.role == ReplicaRole::Fenced && status.head_offset > ends_at =>
+            {
+                self.state = State::Unfenced(Was::of(&status));
+            }
             Ok(Answer::FollowerAdded) => {
                 self.cursor = Cursor::Kept;
                 return self.judge(status.head_offset, committed, context);
             }
             Ok(_) => self.retry(context),
             Err(error) => match error.kind {
-                CallErrorKind::InvalidTerm | CallErrorKind::Other => {
+                CallErrorKind::InvalidTerm => {
                     self.cursor = Cursor::None;
                     self.state = State::Unfenced(Was::of(&status));
                 }
+                // It may have as many others as it can have: then only an election helps.
+                CallErrorKind::Other => return self.behind(EntryId::NONE.offset, context),
                 CallErrorKind::InvalidStatus
                 | CallErrorKind::NotLeader
                 | CallErrorKind::NotMember => {

@@ -274,10 +274,13 @@ impl Follower {
                 State::Asked(memory.ask_status(server, cx))
             }
             State::Unclaimed(status) => {
-                // A leader that feeds it says so, whatever the head. Another one refuses every head in
-                // its own term, before it does anything: it began with a log of an earlier one.
+                // A leader that feeds it says so, whatever the head. Another one refuses a head of a
+                // later term than its own, before it does anything.
                 let offset = status.head_offset;
-                let call = add(EntryId { term, offset });
+                let call = add(EntryId {
+                    term: term.next(),
+                    offset,
+                });
                 State::Claimed(memory.call(leader, call, cx), status)
             }
             State::Unfenced(was) => {

@@ -73,8 +73,9 @@ fn one_that_was_cut_off_amid_a_sync_and_can_not_be_fenced_is_cut_off_again() {
     world.syncing.insert(more.clone());
     world.lose(&led_by, &LIFE);
     world.run_for(10_000);
-    let again = (more, Term(1), head(0, 5));
-    assert_eq!(cut(&world), [again.clone(), again]);
+    let first = (more.clone(), Term(1), head(0, 5));
+    let again = (more, Term(1), head(-1, 5));
+    assert_eq!(cut(&world), [first, again]);
     assert_eq!(promotions(&world).len(), 1);
 }
 
@@ -91,17 +92,43 @@ fn one_that_can_not_tell_its_head_is_cut_off_where_its_log_ends() {
     assert_eq!(promotions(&world).len(), 1);
 }
 
+/// As one that is open to lead: it tells of nothing, whatever it has.
 #[test]
-fn one_that_can_not_tell_that_it_has_nothing_is_cut_off_too() {
+fn one_that_can_not_tell_its_head_nor_where_its_log_ends_is_not_cut_off() {
     let (mut world, led_by, more, _) = with_more();
     world.overrun.insert(more.clone());
-    world.heads.remove(&more);
     world.replicas.insert(more.clone(), status(0, -1));
     world.lose(&led_by, &LIFE);
     world.run_for(10_000);
-    let cut = cut(&world);
-    assert_eq!(cut.first(), Some(&(more.clone(), Term(1), EntryId::NONE)));
-    assert!(!world.overrun.contains(&more));
+    assert!(fenced(&world, &more).len() > 1);
+    assert_eq!(cut(&world), []);
+}
+
+/// It was fenced by a coordinator that did not look at what it has, and its leader was elected since.
+#[test]
+fn a_fenced_follower_with_more_than_its_leader_is_cut_off_though_that_feeds_it() {
+    let world = World::steady();
+    let (one, other) = others(&leader(&world));
+    let mut world = world.restarted();
+    world.edit(SHARD, |shard| shard.term = Term(1));
+    world.heads.insert(one.clone(), head(0, 5));
+    let led_by = leader(&world);
+    let leads = ReplicaStatus {
+        role: ReplicaRole::Leader,
+        commit_offset: 5,
+        ..status(1, 5)
+    };
+    world.replicas.insert(led_by, leads);
+    let fenced = ReplicaStatus {
+        role: ReplicaRole::Fenced,
+        ..status(1, 7)
+    };
+    world.replicas.insert(one.clone(), fenced);
+    world.replicas.insert(other, status(1, 5));
+    start(&mut world);
+    world.run_for(5_000);
+    assert_eq!(cut(&world), [(one, Term(1), head(0, 5))]);
+    assert!(promotions(&world).is_empty());
 }
 
 #[test]
@@ -140,7 +167,7 @@ fn a_follower_that_nobody_feeds_is_fenced_and_taken_in_by_the_next_coordinator()
         Call::AddFollower(call) if *call.follower == *one => Some(call.head),
         _ => None,
     });
-    assert_eq!(added.collect::<Vec<_>>(), [head(1, 5), head(0, 5)]);
+    assert_eq!(added.collect::<Vec<_>>(), [head(2, 5), head(0, 5)]);
     assert!(!world.unfed.contains(&one));
     assert!(promotions(&world).is_empty());
 }

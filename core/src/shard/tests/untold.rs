@@ -105,6 +105,39 @@ fn where_all_vote_one_of_them_has_fed_the_one_of_which_nobody_knows_what_it_has(
     assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
 }
 
+/// The coordinator that began the election is gone, and remembers nothing.
+#[test]
+fn who_led_before_an_election_that_was_broken_off_leads_with_the_one_it_fed() {
+    let Fed {
+        mut world,
+        led_by,
+        lags,
+        fed,
+    } = self::fed();
+    for server in [&led_by, &fed] {
+        world.replicas.insert(server.clone(), opened(0));
+        world.silent.insert((server.clone(), "NewTerm"));
+    }
+    world.lose(&lags, &LIFE);
+    world.lose(&led_by, &LIFE);
+    world.failing.clear();
+    world.cut_off(&lags, &LIFE);
+    world.observe(&led_by, true);
+    world.run_for(1_000);
+    let is_led = |world: &World| {
+        world
+            .status()
+            .shards()
+            .all(|(_, _, it)| it.leader.is_some())
+    };
+    assert!(!is_led(&world), "no election has begun");
+    let mut world = world.restarted_alone();
+    world.cut_off(&lags, &LIFE);
+    start(&mut world);
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
+}
+
 /// Both were restarted; who led last is known by the document alone.
 #[test]
 fn who_led_last_leads_with_the_one_it_fed_though_nobody_knows_what_that_has() {

@@ -140,10 +140,10 @@ fn one_that_was_cut_off_amid_a_sync_tells_its_head_once_it_has_something_new() {
     cluster.ask("b", truncate(2, 0));
     cluster.elect(2, &["c", "b"]);
     cluster.server("b").sync_log(SHARD);
-    cluster.append("c", 1);
+    cluster.append("c", 2);
     assert_eq!(
         cluster.ask("b", new_term(3)),
-        Some(Ok(Reply::Fenced(id(2, 1))))
+        Some(Ok(Reply::Fenced(id(2, 2))))
     );
 }
 

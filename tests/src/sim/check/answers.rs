@@ -112,7 +112,7 @@ impl Facts {
                 let key = (request.shard, request.term);
                 let fed = self.fed.entry(key).or_default();
                 fed.insert(request.follower.clone());
-                if request.head.term == request.term {
+                if request.head.term > request.term {
                     // The leader was asked whether it feeds it, and has its head from there.
                     self.reaches(&request.follower, key, request.head.offset, known);
                     return;
@@ -190,6 +190,11 @@ impl Facts {
             return;
         }
         let here = (offset, shown);
+        if is_fed && offset >= committed {
+            // It may have counted as caught up when it was asked.
+            self.behind.insert(known, here);
+            return;
+        }
         let behind = self.behind.entry(known).or_insert(here);
         if offset > behind.0 {
             *behind = here;
@@ -256,8 +261,11 @@ impl Facts {
             }
             Call::Handshake => {}
             Call::AddFollower(request) => {
-                self.doubted.insert(request.shard);
-                let is_question = request.head.term == request.term;
+                let is_question = request.head.term > request.term;
+                // That is an answer: it does not feed that one.
+                if !is_question || kind != CallErrorKind::InvalidTerm {
+                    self.doubted.insert(request.shard);
+                }
                 if !is_question
                     && matches!(kind, CallErrorKind::Other | CallErrorKind::InvalidStatus)
                 {
@@ -285,6 +293,10 @@ impl Facts {
                 self.doubted.insert(request.shard);
                 if request.term != Term::NEVER {
                     self.not_fenced(&identity.id(), request.shard);
+                }
+                if kind == CallErrorKind::Other {
+                    let key = (request.shard, request.term, identity.id());
+                    self.could_not_tell.insert(key);
                 }
             }
             Call::Truncate(request) => {

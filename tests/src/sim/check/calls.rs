@@ -106,10 +106,12 @@ impl World<'_> {
             return Ok(());
         }
         let (id, term, head) = (call.shard, call.term, call.head);
-        let place = self.server_by(&to.0);
-        let status = place.and_then(|it| it.model.status(id));
         // It can't tell its head, and nothing is taken.
-        if status.is_some_and(|it| it.head_offset <= head.offset) {
+        let could_not_tell = &self.hosts[host].facts.could_not_tell;
+        let could_not_tell = could_not_tell.contains(&(id, term, to.clone()));
+        let place = self.server_by(&to.0);
+        let end = place.and_then(|it| it.model.end(id));
+        if could_not_tell && head.offset >= 0 && end.is_some_and(|end| end <= head.offset) {
             self.sometimes.hit("cut_off_where_its_log_ends");
             return Ok(());
         }
@@ -258,8 +260,12 @@ impl World<'_> {
     fn check_add_follower(&mut self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
         let (id, term) = (call.shard, call.term);
         // No leader goes by it: it is asked whether it feeds that one.
-        let is_question = call.head.term == term;
+        let is_question = call.head.term == term.next();
         if is_question {
+            if self.hosts[host].facts.led.contains_key(&(id, term)) {
+                let text = format!("c{host}: shard {id} in {term}: {to} is asked whom it feeds");
+                return Err(self.violation("T11", text));
+            }
             self.sometimes.hit("leader_asked_whom_it_feeds");
         } else {
             self.check_fits(host, (id, term), to, (&call.follower, call.head))?;
