@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +21,7 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 use tracing::{debug, warn};
 
 use super::listener::Listener;
+use super::places::{Place, Places};
 
 /// For the handshake of TLS, and once more for the first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ const PREFACE: usize = 24;
 /// means well takes long.
 const SILENT: usize = 256;
 /// So many may be open that have said something. Nodes, programs and people need a handful each; file
-/// descriptors and memory are not to run out for those who are many.
+/// descriptors and memory are not to run out for those who are many, nor places for the others.
 const OPEN: usize = 256;
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ pub struct Connection {
     preface: [u8; PREFACE],
     read: usize,
     // There is room for another once this is dropped.
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Connections {
@@ -60,7 +60,7 @@ impl Connections {
         tokio::spawn(async move {
             let doors = Doors {
                 connections: sender,
-                places: Arc::new(Semaphore::new(open)),
+                places: Places::new(open),
             };
             let _ = stop.run_until_cancelled(accept_all(listener, doors)).await;
         });
@@ -72,15 +72,15 @@ impl Connections {
 #[derive(Clone)]
 struct Doors {
     connections: mpsc::Sender<Connection>,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 async fn accept_all(listener: Listener, doors: Doors) {
     let acceptor = listener.tls.map(TlsAcceptor::from);
     let mut silent = VecDeque::new();
     while !doors.connections.is_closed() {
-        let stream = match listener.socket.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.socket.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 warn!(
                     error = &error as &dyn std::error::Error,
@@ -93,8 +93,10 @@ async fn accept_all(listener: Listener, doors: Doors) {
         // It only costs latency when it fails.
         let _ = stream.set_nodelay(true);
         let heard = match &acceptor {
-            Some(acceptor) => tokio::spawn(shake_hands(acceptor.clone(), stream, doors.clone())),
-            None => tokio::spawn(hear(Either::Left(stream), doors.clone())),
+            Some(acceptor) => {
+                tokio::spawn(shake_hands(acceptor.clone(), stream, peer, doors.clone()))
+            }
+            None => tokio::spawn(hear(Either::Left(stream), peer.ip(), doors.clone())),
         };
         silent.push_back(heard.abort_handle());
         make_room(&mut silent);
@@ -112,38 +114,39 @@ fn make_room(silent: &mut VecDeque<AbortHandle>) {
     }
 }
 
-async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, doors: Doors) {
-    let peer = stream.peer_addr().ok();
+async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, peer: SocketAddr, doors: Doors) {
     match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => hear(Either::Right(Box::new(stream)), doors).await,
+        Ok(Ok(stream)) => hear(Either::Right(Box::new(stream)), peer.ip(), doors).await,
         Ok(Err(error)) => told(peer, &error),
         Err(elapsed) => told(peer, &elapsed.into()),
     }
 }
 
 /// Lets go of whoever says nothing: HTTP/2 looks for signs of life only after its first words.
-async fn hear(mut stream: Either<TcpStream, Box<TlsStream<TcpStream>>>, doors: Doors) {
+async fn hear(
+    mut stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
+    peer: IpAddr,
+    doors: Doors,
+) {
     let mut preface = [0; PREFACE];
     if let Ok(Ok(_)) = timeout(HANDSHAKE, stream.read_exact(&mut preface)).await {
-        let Ok(place) = doors.places.try_acquire_owned() else {
-            debug!("Let go of a connection: too many are open");
+        let Some(place) = doors.places.take(peer) else {
             return;
         };
         let connection = Connection {
             stream,
             preface,
             read: 0,
-            _place: place,
+            place,
         };
         // Its receiver goes only at the end of the server.
         let _ = doors.connections.send(connection).await;
     }
 }
 
-fn told(peer: Option<SocketAddr>, error: &io::Error) {
-    let peer = peer.map(|peer| peer.to_string());
+fn told(peer: SocketAddr, error: &io::Error) {
     debug!(
-        peer,
+        %peer,
         error = error as &dyn std::error::Error,
         "A TLS handshake failed"
     );
@@ -175,6 +178,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.place.poll_kept(context)?;
         let rest = this.preface.get(this.read..).unwrap_or_default();
         let rest = rest.get(..buffer.remaining()).unwrap_or(rest);
         if rest.is_empty() {
@@ -192,11 +196,15 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, data)
+        let this = self.get_mut();
+        this.place.poll_kept(context)?;
+        Pin::new(&mut this.stream).poll_write(context, data)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        this.place.poll_kept(context)?;
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,11 +214,14 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rcgen::generate_simple_self_signed;
     use rustls::crypto::ring;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::{ClientConfig, RootCertStore, ServerConfig};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
     use tokio_rustls::TlsConnector;
     use tokio_stream::StreamExt;
 
@@ -313,6 +324,38 @@ mod tests {
         open.pop();
         let mut next = speaks().await;
         comes_in(&mut next, accepted.next().await.unwrap()).await;
+    }
+
+    /// Connects from an address of its own, and begins as HTTP/2 does.
+    async fn speaks_from(from: &str, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        let mut client = socket.connect(to).await.unwrap();
+        client.write_all(BEGINNING).await.unwrap();
+        client
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn whoever_has_all_places_gives_one_up_to_somebody_else_and_gets_no_more() {
+        let (mut accepted, address) = port_of(3, None).await;
+        let mut many = Vec::new();
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            many.push(speaks_from("127.0.0.2", address).await);
+            open.push(accepted.next().await.unwrap());
+        }
+        let mut other = speaks_from("127.0.0.3", address).await;
+        let server = accepted.next().await.unwrap();
+        // As a server does that waits for what comes.
+        let mut longest = open.remove(0);
+        let ended = timeout(HANDSHAKE, longest.read(&mut [0; 2 * PREFACE])).await;
+        let ended = ended.unwrap();
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        let mut late = speaks_from("127.0.0.2", address).await;
+        assert!(is_let_go(&mut late).await);
+        comes_in(&mut other, server).await;
+        comes_in(&mut many[1], open.remove(0)).await;
     }
 
     #[tokio::test]

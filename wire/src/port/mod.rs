@@ -2,6 +2,7 @@
 
 mod connections;
 mod listener;
+mod places;
 
 pub use connections::{Connection, Connections};
 pub use listener::Listener;
