@@ -1,6 +1,5 @@
 //! The file: one table for the log, one for everything else.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::super::command::ClusterId;
 use super::super::types::NodeId;
-use super::error::{Fault, OpenError};
+use super::error::{Cause, Fault, OpenError};
 use super::medium::{File, Medium};
 use super::record::{seal, unseal};
 
@@ -315,22 +314,21 @@ fn format(redb: &redb::Database) -> Result<Option<u32>, Fault> {
 
 fn refuse(file: &str, fault: Fault) -> OpenError {
     let file = file.to_owned();
-    match fault {
-        Fault::Redb(redb::Error::PreviousIo) => OpenError::Unreadable {
+    match (fault.cause(), fault) {
+        (Cause::Disk, Fault::Redb(redb::Error::Io(error))) => OpenError::Unreadable { file, error },
+        (Cause::Disk, fault) => OpenError::Unreadable {
             file,
-            error: std::io::Error::other(redb::Error::PreviousIo.to_string()),
+            error: std::io::Error::other(fault.to_string()),
         },
-        Fault::Redb(redb::Error::Io(error)) if error.kind() != ErrorKind::InvalidData => {
-            OpenError::Unreadable { file, error }
-        }
-        fault @ (Fault::Damaged(_)
-        | Fault::Diverged(_)
-        | Fault::Json(_)
-        | Fault::Overruled { .. }
-        | Fault::Redb(_)
-        | Fault::Thread(_)) => OpenError::Damaged {
+        (Cause::Records, fault) => OpenError::Damaged {
             file,
             fault: Box::new(fault),
         },
+        (Cause::Itself | Cause::Process | Cause::Release | Cause::Sender, fault) => {
+            OpenError::Failed {
+                file,
+                fault: Box::new(fault),
+            }
+        }
     }
 }

@@ -19,6 +19,14 @@ pub enum OpenError {
         /// What is wrong.
         fault: Box<Fault>,
     },
+    /// Neither the disk nor what is on it need be at fault.
+    #[error("{file}: {fault}{}", .fault.remedy(.file))]
+    Failed {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        fault: Box<Fault>,
+    },
     /// The directory can't be made or locked.
     #[error("{}: {error}; a node needs a directory of its own that it may write to", .path.display())]
     Directory {
@@ -75,32 +83,20 @@ const DISK: &str = "look at the disk, and whether this program may write there, 
                     where the disk is gone for good, take the node out of the cluster, and add it again \
                     with an empty directory";
 
-/// What to do about a fault of a file that was in use; nothing where it says so itself.
-fn remedy(file: &str, fault: &Fault) -> String {
-    match fault {
-        Fault::Damaged(_) | Fault::Json(_) => advice(file),
-        Fault::Diverged(_) | Fault::Overruled { .. } => String::new(),
-        Fault::Redb(redb::Error::Io(error)) if error.kind() != ErrorKind::InvalidData => {
-            room(error).to_owned()
-        }
-        Fault::Redb(redb::Error::PreviousIo) => DISK.to_owned(),
-        Fault::Redb(_) => advice(file),
-        Fault::Thread(_) => "start the node again".to_owned(),
-    }
-}
-
 /// A fault of a file that was in use, for people.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: {fault}{}{}", if .remedy.is_empty() { "" } else { "; " }, .remedy)]
+#[error("{file}: {fault}{}", .fault.remedy(.file))]
 struct Failed {
     file: String,
     fault: Fault,
-    remedy: String,
 }
 
 /// Why a disk did not do as it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
+    /// What is in memory is not what was put there.
+    #[error("the {0} has changed in memory by itself")]
+    Altered(&'static str),
     /// A record is not what was written.
     #[error("the {0} is damaged")]
     Damaged(&'static str),
@@ -120,6 +116,9 @@ pub enum Fault {
         /// The first such entry.
         index: u64,
     },
+    /// What another node has sent is not to be used.
+    #[error("a snapshot that another node has sent can't be used: {0}")]
+    Received(Box<Fault>),
     /// The database says no.
     #[error(transparent)]
     Redb(#[from] redb::Error),
@@ -147,7 +146,54 @@ through_redb!(
     TransactionError
 );
 
+/// Where a fault comes from, by which it is known what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The disk does not let us.
+    Disk,
+    /// The fault tells itself.
+    Itself,
+    /// This process: nothing need be wrong with the file.
+    Process,
+    /// What was written is not what is read.
+    Records,
+    /// Another release has written it.
+    Release,
+    /// Another node has sent it.
+    Sender,
+}
+
 impl Fault {
+    /// Where it comes from.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Altered(_) | Self::Thread(_) => Cause::Process,
+            Self::Damaged(_) => Cause::Records,
+            Self::Diverged(_) | Self::Overruled { .. } => Cause::Itself,
+            // Its checksum is right.
+            Self::Json(_) => Cause::Release,
+            Self::Received(_) => Cause::Sender,
+            Self::Redb(error) => cause(error),
+        }
+    }
+
+    /// What to do about it where a node runs on this file; nothing where it says so itself.
+    fn remedy(&self, file: &str) -> String {
+        let remedy = match self.cause() {
+            Cause::Disk if let Self::Redb(redb::Error::Io(error)) = self => room(error),
+            Cause::Disk => DISK,
+            Cause::Itself => return String::new(),
+            Cause::Process => "start the node again",
+            Cause::Records => return format!("; {}", advice(file)),
+            Cause::Release => "the file is whole: use the release that has written it",
+            Cause::Sender => {
+                "this node's file is as it was: use the release that the leader is of, and start \
+                 the node again"
+            }
+        };
+        format!("; {remedy}")
+    }
+
     /// As Raft is told of it, of this file: it ends the node, and people read it.
     pub(super) fn at(
         self,
@@ -155,12 +201,30 @@ impl Fault {
         subject: ErrorSubject<NodeId>,
         verb: ErrorVerb,
     ) -> StorageError<NodeId> {
-        let failed = Failed {
-            remedy: remedy(&file, &self),
-            file,
-            fault: self,
-        };
+        let failed = Failed { file, fault: self };
         StorageIOError::new(subject, verb, AnyError::error(&failed)).into()
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else the database comes to say is not of the file"
+)]
+fn cause(error: &redb::Error) -> Cause {
+    use redb::Error;
+    match error {
+        Error::Io(error) if error.kind() != ErrorKind::InvalidData => Cause::Disk,
+        Error::PreviousIo => Cause::Disk,
+        Error::Corrupted(_)
+        | Error::Io(_)
+        | Error::TableDoesNotExist(_)
+        | Error::TableIsMultimap(_)
+        | Error::TableIsNotMultimap(_)
+        | Error::TableTypeMismatch { .. }
+        | Error::TypeDefinitionChanged { .. } => Cause::Records,
+        Error::UpgradeRequired(_) => Cause::Release,
+        // A poisoned lock, among others.
+        _ => Cause::Process,
     }
 }
 
@@ -192,6 +256,29 @@ mod tests {
             assert!(told.contains("/data/raft.redb: "), "{told}");
             assert!(told.contains(what), "{told}");
             assert!(!told.contains("; )") && !told.ends_with("; "), "{told}");
+        }
+    }
+
+    #[test]
+    fn only_a_file_that_is_damaged_is_said_to_be_put_away() {
+        let json = || Fault::from(serde_json::from_str::<u64>("[").unwrap_err());
+        let at = std::panic::Location::caller();
+        for (fault, what) in [
+            (Fault::Altered("status"), "start the node again"),
+            (redb::Error::LockPoisoned(at).into(), "start the node again"),
+            (
+                redb::Error::TransactionPoisoned.into(),
+                "start the node again",
+            ),
+            (json(), "use the release that has written it"),
+            (Fault::Received(json().into()), "the leader is of"),
+            (
+                Fault::Received(Fault::Damaged("snapshot").into()),
+                "this node's file is as it was",
+            ),
+        ] {
+            let told = told(fault);
+            assert!(told.contains(what) && !told.contains("away"), "{told}");
         }
     }
 

@@ -74,7 +74,7 @@ impl Applied {
         if let Some(record) = &machine.status
             && !record.is_whole()
         {
-            return Err(Fault::Damaged("status in memory"));
+            return Err(Fault::Altered("status"));
         }
         let content = serde_json::to_vec(&Image {
             last: self.last,
@@ -167,6 +167,7 @@ mod tests {
         machine.apply(&Command::Store(next)).unwrap();
         let record = machine.status.as_mut().unwrap();
         record.status = Arc::new(elected(&record.status, 1));
-        assert!(applied.encode().is_err());
+        let fault = applied.encode().unwrap_err();
+        assert!(matches!(fault, Fault::Altered(_)), "{fault}");
     }
 }

@@ -204,7 +204,7 @@ fn log_state(database: &Database) -> Result<LogState<TypeConfig>, Fault> {
 }
 
 /// The entries of a range, as many as come to `most` bytes, but at least one.
-fn entries(
+pub(super) fn entries(
     database: &Database,
     range: impl RangeBounds<u64>,
     most: usize,

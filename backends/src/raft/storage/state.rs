@@ -11,11 +11,12 @@ use openraft::{
 use tokio::sync::watch;
 
 use super::super::command;
+use super::super::machine::Diverged;
 use super::super::types::{Member, NodeId, TypeConfig};
 use super::database::{Database, before, blocking, put_bytes};
 use super::error::{Fault, OpenError};
 pub use super::image::Applied as Held;
-use super::log::drop_log;
+use super::log::{drop_log, entries};
 
 const SNAPSHOT: &str = "snapshot";
 
@@ -48,6 +49,30 @@ impl StateStore {
     }
 }
 
+/// What the machine would hold, had it taken in all that is in the log of this file. Blocks.
+pub fn held_with_log(database: &Database) -> Result<Held, Fault> {
+    let mut held = last_held(database)?;
+    for entry in entries(database, before(held.last).., usize::MAX)? {
+        held.take_in(entry)?;
+    }
+    Ok(held)
+}
+
+impl Held {
+    fn take_in(&mut self, entry: Entry<TypeConfig>) -> Result<command::Applied, Diverged> {
+        let answer = match entry.payload {
+            EntryPayload::Blank => command::Applied::Nothing,
+            EntryPayload::Membership(members) => {
+                self.membership = StoredMembership::new(Some(entry.log_id), members);
+                command::Applied::Nothing
+            }
+            EntryPayload::Normal(command) => self.machine.apply(&command)?,
+        };
+        self.last = Some(entry.log_id);
+        Ok(answer)
+    }
+}
+
 impl RaftStateMachine<TypeConfig> for StateStore {
     type SnapshotBuilder = SnapshotBuilder;
 
@@ -67,18 +92,11 @@ impl RaftStateMachine<TypeConfig> for StateStore {
         let mut held = (*self.held()).clone();
         let mut answers = Vec::new();
         for entry in entries {
-            let answer = match entry.payload {
-                EntryPayload::Blank => command::Applied::Nothing,
-                EntryPayload::Membership(members) => {
-                    held.membership = StoredMembership::new(Some(entry.log_id), members);
-                    command::Applied::Nothing
-                }
-                EntryPayload::Normal(command) => held.machine.apply(&command).map_err(|it| {
-                    let subject = ErrorSubject::Apply(entry.log_id);
-                    Fault::from(it).at(self.database.name(), subject, ErrorVerb::Write)
-                })?,
-            };
-            held.last = Some(entry.log_id);
+            let id = entry.log_id;
+            let answer = held.take_in(entry).map_err(|it| {
+                let subject = ErrorSubject::Apply(id);
+                Fault::from(it).at(self.database.name(), subject, ErrorVerb::Write)
+            })?;
             answers.push(answer);
         }
         self.database.applied(held.last);
@@ -106,7 +124,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
     ) -> Result<(), StorageError<NodeId>> {
         let install = move |database: &Database| {
             let bytes = snapshot.into_inner();
-            let held = Held::decode(&bytes)?;
+            let held = Held::decode(&bytes).map_err(|it| Fault::Received(Box::new(it)))?;
             keep(database, &bytes, held.last, Kept::InsteadOfTheLog)?;
             Ok(held)
         };

@@ -136,3 +136,22 @@ async fn a_snapshot_that_took_long_to_build_does_not_take_the_place_of_a_later_o
     let present = state.get_current_snapshot().await.unwrap().unwrap();
     assert_eq!(present.meta.last_log_id, Some(blank(19).log_id));
 }
+
+#[tokio::test]
+async fn a_snapshot_that_can_t_be_read_is_its_sender_s_and_this_node_s_file_is_as_it_was() {
+    let (_directory, mut log, mut state) = holding(4).await;
+    let meta = built(&mut state).await.meta;
+    let of_another_release = br#"{"what": "nobody knows"}"#;
+    let sum = xxhash_rust::xxh3::xxh3_128(of_another_release).to_le_bytes();
+    let whole = [&sum[..], of_another_release].concat();
+    let cut = whole[..20].to_vec();
+    for bytes in [whole, cut] {
+        let received = Box::new(std::io::Cursor::new(bytes));
+        let installed = state.install_snapshot(&meta, received).await;
+        let error = installed.unwrap_err().to_string();
+        assert!(error.contains("another node has sent"), "{error}");
+        assert!(!error.contains("away"), "{error}");
+    }
+    let last = log.get_log_state().await.unwrap().last_log_id;
+    assert_eq!(last, Some(blank(3).log_id));
+}
