@@ -24,8 +24,8 @@ pub struct Directory {
 
 impl Directory {
     /// Whether a node has run on this directory.
-    pub fn has_file(path: &Path) -> bool {
-        path.join(FILE).exists()
+    pub fn has_file(path: &Path) -> io::Result<bool> {
+        path.join(FILE).try_exists()
     }
 
     /// Makes the directory, if it is not there, and locks it.
