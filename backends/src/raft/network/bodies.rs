@@ -1,7 +1,7 @@
 //! What has come of requests that are not there as a whole yet, and how long that may take.
 //!
 //! A request is handed on only once all of it is there. Until then it is kept, and anybody may send one
-//! that never ends.
+//! that never ends. Of a snapshot each part is such a request, which has no deadline here.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,15 +17,18 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::carried::SLOWEST;
+use super::service::LARGEST_MESSAGE;
+use super::snapshot::LARGEST_PART;
 
 /// How long a request may take to come, and longer by what has come of it.
 const WITHIN: Duration = Duration::from_secs(30);
-/// So much of all requests together is kept, in bytes: a few of the largest.
-const MOST: usize = 256 << 20;
+/// So much of all requests together is kept, in bytes: one of the largest, and half as much again. A
+/// node has 256 MiB where the manifests run it, for its documents as well.
+const MOST: usize = LARGEST_MESSAGE / 2 * 3;
 /// So much of a request does not count, in bytes: votes and signs of life go through, whoever fills the
 /// rest.
 const FREE: usize = 4 << 10;
-/// Its parts are taken in as they come, by rules of their own.
+/// Its parts are taken in as they come. How long each may take is known where they are.
 const STREAMED: &str = "/InstallSnapshot";
 
 /// The requests of one port. Clones are one.
@@ -51,16 +54,17 @@ impl Bodies {
 
     /// The same request, which fails where it takes too long, or there is no room for more of it.
     pub(super) fn bound(&self, request: Request<Body>) -> Request<Body> {
-        if request.uri().path().ends_with(STREAMED) {
-            return request;
-        }
+        let coming = match request.uri().path().ends_with(STREAMED) {
+            true => Coming::Parts(Part::default()),
+            false => Coming::Whole(Box::pin(sleep(self.within))),
+        };
         request.map(|body| {
             Body::new(Bounded {
                 body,
                 room: self.room.clone(),
                 held: None,
                 free: FREE,
-                late: Box::pin(sleep(self.within)),
+                coming,
             })
         })
     }
@@ -69,13 +73,90 @@ impl Bodies {
 struct Bounded {
     body: Body,
     room: Arc<Semaphore>,
-    /// What is kept of it counts until it is there as a whole.
+    /// What is kept of it counts until it is there as a whole, or the part is that it belongs to.
     held: Option<OwnedSemaphorePermit>,
     free: usize,
-    late: Pin<Box<Sleep>>,
+    coming: Coming,
+}
+
+enum Coming {
+    /// Until when.
+    Whole(Pin<Box<Sleep>>),
+    Parts(Part),
+}
+
+/// How much of a part has come. Each has a head of its own, as gRPC has it.
+#[derive(Default)]
+struct Part {
+    head: [u8; HEAD],
+    /// How much of the head is there.
+    filled: usize,
+    /// How much is yet to come after it.
+    left: usize,
+}
+
+/// Whether it is compressed, and its length.
+const HEAD: usize = 5;
+
+impl Part {
+    /// Takes bytes up to the end of a head, or of a part, and says how many, and whether that was the
+    /// end of a part.
+    fn take(&mut self, bytes: &[u8]) -> Result<(usize, bool), Status> {
+        if self.left > 0 {
+            let taken = bytes.len().min(self.left);
+            self.left -= taken;
+            return Ok((taken, self.left == 0));
+        }
+        let rest = self.head.get_mut(self.filled..).unwrap_or_default();
+        let taken = bytes.len().min(rest.len());
+        for (to, from) in rest.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.filled += taken;
+        if self.filled < HEAD {
+            return Ok((taken, false));
+        }
+        let [_, length @ ..] = self.head;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        if length > LARGEST_PART {
+            return Err(Status::out_of_range(format!(
+                "a part of the snapshot has {length} bytes; no more than {LARGEST_PART} are taken in"
+            )));
+        }
+        (self.filled, self.left) = (0, length);
+        Ok((taken, length == 0))
+    }
 }
 
 impl Bounded {
+    fn take(&mut self, data: &[u8]) -> Result<(), Status> {
+        match &mut self.coming {
+            Coming::Whole(late) => {
+                let takes = data.len().saturating_mul(1_000) / SLOWEST;
+                let takes = Duration::from_millis(u64::try_from(takes).unwrap_or(0));
+                let later = late.deadline() + takes;
+                late.as_mut().reset(later);
+                self.hold(data.len())
+            }
+            Coming::Parts(_) => self.take_parts(data),
+        }
+    }
+
+    fn take_parts(&mut self, mut data: &[u8]) -> Result<(), Status> {
+        while let Coming::Parts(part) = &mut self.coming
+            && !data.is_empty()
+        {
+            let (taken, is_whole) = part.take(data)?;
+            data = data.get(taken..).unwrap_or_default();
+            self.hold(taken)?;
+            if is_whole {
+                self.held = None;
+                self.free = FREE;
+            }
+        }
+        Ok(())
+    }
+
     fn hold(&mut self, bytes: usize) -> Result<(), Status> {
         let counts = bytes.saturating_sub(self.free);
         self.free = self.free.saturating_sub(bytes);
@@ -103,21 +184,18 @@ impl http_body::Body for Bounded {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.late.as_mut().poll(context).is_ready() {
+        if let Coming::Whole(late) = &mut this.coming
+            && late.as_mut().poll(context).is_ready()
+        {
             let late = "the request comes too slowly, or not at all";
             return Poll::Ready(Some(Err(Status::deadline_exceeded(late))));
         }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
+            && let Err(refused) = this.take(data)
         {
-            if let Err(full) = this.hold(data.len()) {
-                return Poll::Ready(Some(Err(full)));
-            }
-            let takes = data.len().saturating_mul(1_000) / SLOWEST;
-            let takes = Duration::from_millis(u64::try_from(takes).unwrap_or(0));
-            let later = this.late.deadline() + takes;
-            this.late.as_mut().reset(later);
+            return Poll::Ready(Some(Err(refused)));
         }
         Poll::Ready(frame)
     }
@@ -143,6 +221,7 @@ mod tests {
     use super::*;
 
     const PATH: &str = "/stepdown.raft.v1.Raft/Append";
+    const PARTS: &str = "/stepdown.raft.v1.Raft/InstallSnapshot";
 
     fn bound(bodies: &Bodies, path: &str, body: Body) -> Body {
         let request = Request::builder().uri(path).body(body).unwrap();
@@ -171,7 +250,7 @@ mod tests {
         let bodies = Bodies::new(MOST, WITHIN);
         let mut late = bound(&bodies, PATH, silent());
         assert_eq!(next(&mut late).await, Err(Code::DeadlineExceeded));
-        let mut parts = bound(&bodies, "/stepdown.raft.v1.Raft/InstallSnapshot", silent());
+        let mut parts = bound(&bodies, PARTS, silent());
         let waits = tokio::time::timeout(2 * WITHIN, next(&mut parts)).await;
         assert!(waits.is_err());
     }
@@ -212,5 +291,50 @@ mod tests {
         assert_eq!(next(&mut little).await, Ok(FREE));
         drop(first);
         assert_eq!(next(&mut large()).await, Ok(FREE + 600));
+    }
+    /// Of so many bytes, of which some are there.
+    fn part(length: usize, there: usize) -> Vec<u8> {
+        let mut part = vec![0];
+        part.extend(u32::try_from(length).unwrap().to_be_bytes());
+        part.extend(vec![7; there]);
+        part
+    }
+
+    /// In frames that end wherever they do.
+    fn frames(content: &[u8], of: usize) -> Body {
+        let frames: Vec<_> = content.chunks(of).map(Bytes::copy_from_slice).collect();
+        let frames = frames
+            .into_iter()
+            .map(|it| Ok::<_, Status>(Frame::data(it)));
+        Body::new(StreamBody::new(tokio_stream::iter(frames)))
+    }
+
+    #[tokio::test]
+    async fn parts_of_a_snapshot_count_until_each_is_there_and_none_is_too_large() {
+        let bodies = Bodies::new(LARGEST_PART, WITHIN);
+        let whole = part(LARGEST_PART, LARGEST_PART);
+        let many = [&whole[..], &part(0, 0), &whole, &part(3, 3)].concat();
+        for of in [1_000, 16_384, many.len()] {
+            let mut body = bound(&bodies, PARTS, frames(&many, of));
+            let mut heard = 0;
+            while heard < many.len() {
+                heard += next(&mut body).await.unwrap();
+            }
+        }
+        let large = part(LARGEST_PART + 1, 0);
+        let mut body = bound(&bodies, PARTS, frames(&large, 1));
+        for _ in 1..HEAD {
+            assert_eq!(next(&mut body).await, Ok(1));
+        }
+        assert_eq!(next(&mut body).await, Err(Code::OutOfRange));
+
+        let begun = part(LARGEST_PART, LARGEST_PART - 1);
+        let mut first = bound(&bodies, PARTS, frames(&begun, begun.len()));
+        assert_eq!(next(&mut first).await, Ok(begun.len()));
+        let mut second = bound(&bodies, PARTS, frames(&begun, begun.len()));
+        assert_eq!(next(&mut second).await, Err(Code::ResourceExhausted));
+        drop(first);
+        let mut third = bound(&bodies, PARTS, frames(&begun, begun.len()));
+        assert_eq!(next(&mut third).await, Ok(begun.len()));
     }
 }

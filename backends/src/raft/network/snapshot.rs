@@ -12,6 +12,8 @@ use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// Bytes of one part.
 pub(super) const PART: usize = 64 << 10;
+/// The largest part that is taken in, in bytes, and the largest head: it has all members.
+pub(super) const LARGEST_PART: usize = 4 * PART;
 /// The largest snapshot that is taken in, in bytes.
 pub(super) const LARGEST_SNAPSHOT: u64 = 1 << 30;
 

@@ -18,7 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::super::server::{CONNECTION_WINDOW, builder};
-use super::super::snapshot::head;
+use super::super::snapshot::{LARGEST_PART, head};
 use super::super::{Deadlines, Identity};
 use super::support::{
     LONG, Node, OURS, SHORT, append, connections, connections_with, meta, send_snapshot, snapshot,
@@ -227,6 +227,14 @@ async fn a_snapshot_that_is_damaged_or_cut_short_is_not_installed() {
     let status = send_raw(&node, vec![part(Part::Head(huge))]).await;
     assert!(status.message().contains("no more than"), "{status}");
     assert_eq!(node.heard.counts(), [0; 4]);
+}
+
+#[tokio::test]
+async fn a_part_that_no_node_sends_is_not_taken_in_whoever_it_is_from() {
+    let node = Node::start(2, OURS).await;
+    let large = Part::Data(vec![7; LARGEST_PART].into());
+    let status = send_raw(&node, vec![part(large)]).await;
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
 }
 
 #[tokio::test]
