@@ -69,7 +69,7 @@ impl Peer {
             client.read_index(request).await
         };
         let answer = self.ask(self.deadlines.ask, request, call).await?;
-        Ok(answer.index.map(convert::log_id))
+        Ok(convert::log_id(answer.index)?)
     }
 
     /// Asks it, as the leader, for its place; says after how long to stand, if it is given.

@@ -24,6 +24,28 @@ pub enum Malformed {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// A term, or an index, is greater than any that a cluster comes to.
+    #[error("the message has {part} of {value}, which is none that nodes come to")]
+    TooGreat {
+        /// Which it is.
+        part: &'static str,
+        /// What it says.
+        value: u64,
+    },
+    /// Somebody votes of whom it is not said where they are.
+    #[error("the message has a membership in which {0} votes and is no member")]
+    Unknown(NodeId),
+}
+
+/// The greatest term, and index. Raft counts on from those that it hears of, and must not come to the
+/// end of the numbers.
+const GREATEST: u64 = 1 << 62;
+
+fn bounded(part: &'static str, value: u64) -> Result<u64, Malformed> {
+    if value > GREATEST {
+        return Err(Malformed::TooGreat { part, value });
+    }
+    Ok(value)
 }
 
 pub(super) fn to_ballot(vote: &Vote<NodeId>) -> wire::Ballot {
@@ -36,9 +58,10 @@ pub(super) fn to_ballot(vote: &Vote<NodeId>) -> wire::Ballot {
 
 pub(super) fn ballot(ballot: Option<wire::Ballot>) -> Result<Vote<NodeId>, Malformed> {
     let ballot = ballot.ok_or(Malformed::Missing("ballot"))?;
+    let term = bounded("a term", ballot.term)?;
     Ok(match ballot.committed {
-        true => Vote::new_committed(ballot.term, ballot.node),
-        false => Vote::new(ballot.term, ballot.node),
+        true => Vote::new_committed(term, ballot.node),
+        false => Vote::new(term, ballot.node),
     })
 }
 
@@ -55,8 +78,14 @@ pub(super) fn to_log_id(id: &LogId<NodeId>) -> wire::LogId {
     }
 }
 
-pub(super) fn log_id(id: wire::LogId) -> LogId<NodeId> {
-    LogId::new(CommittedLeaderId::new(id.term, id.node), id.index)
+/// Of an entry that there need not be.
+pub(super) fn log_id(id: Option<wire::LogId>) -> Result<Option<LogId<NodeId>>, Malformed> {
+    id.map(some_log_id).transpose()
+}
+
+fn some_log_id(id: wire::LogId) -> Result<LogId<NodeId>, Malformed> {
+    let leader = CommittedLeaderId::new(bounded("a term", id.term)?, id.node);
+    Ok(LogId::new(leader, bounded("an index", id.index)?))
 }
 
 pub(super) fn to_membership(membership: &Membership<NodeId, Member>) -> Result<Vec<u8>, Malformed> {
@@ -67,10 +96,19 @@ pub(super) fn to_membership(membership: &Membership<NodeId, Member>) -> Result<V
 }
 
 pub(super) fn membership(json: &[u8]) -> Result<Membership<NodeId, Member>, Malformed> {
-    serde_json::from_slice(json).map_err(|source| Malformed::Json {
-        part: "membership",
-        source,
-    })
+    let membership: Membership<NodeId, Member> =
+        serde_json::from_slice(json).map_err(|source| Malformed::Json {
+            part: "membership",
+            source,
+        })?;
+    // Raft looks each of them up, and takes it for granted that they are there.
+    let unknown = membership
+        .voter_ids()
+        .find(|voter| membership.get_node(voter).is_none());
+    match unknown {
+        Some(voter) => Err(Malformed::Unknown(voter)),
+        None => Ok(membership),
+    }
 }
 
 pub(super) fn to_append(
@@ -95,13 +133,13 @@ pub(super) fn append(
 ) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
     Ok(AppendEntriesRequest {
         vote: ballot(request.ballot)?,
-        prev_log_id: request.previous.map(log_id),
+        prev_log_id: log_id(request.previous)?,
         entries: request
             .entries
             .into_iter()
             .map(entry)
             .collect::<Result<_, _>>()?,
-        leader_commit: request.committed.map(log_id),
+        leader_commit: log_id(request.committed)?,
     })
 }
 
@@ -126,7 +164,7 @@ fn to_entry(entry: &Entry<TypeConfig>) -> Result<wire::Entry, Malformed> {
 
 fn entry(entry: wire::Entry) -> Result<Entry<TypeConfig>, Malformed> {
     Ok(Entry {
-        log_id: log_id(entry.id.ok_or(Malformed::Missing("log id"))?),
+        log_id: some_log_id(entry.id.ok_or(Malformed::Missing("log id"))?)?,
         payload: match entry.payload.ok_or(Malformed::Missing("payload"))? {
             Payload::Blank(_) => EntryPayload::Blank,
             Payload::Command(json) => {
@@ -161,9 +199,7 @@ pub(super) fn appended(
     Ok(
         match response.outcome.ok_or(Malformed::Missing("outcome"))? {
             Outcome::Appended(_) => AppendEntriesResponse::Success,
-            Outcome::Partly(partly) => {
-                AppendEntriesResponse::PartialSuccess(partly.last.map(log_id))
-            }
+            Outcome::Partly(partly) => AppendEntriesResponse::PartialSuccess(log_id(partly.last)?),
             Outcome::Conflict(_) => AppendEntriesResponse::Conflict,
             Outcome::Superseded(higher) => AppendEntriesResponse::HigherVote(ballot(Some(higher))?),
         },
@@ -184,7 +220,7 @@ pub(super) fn to_vote(
 pub(super) fn vote(request: wire::VoteRequest) -> Result<VoteRequest<NodeId>, Malformed> {
     Ok(VoteRequest {
         vote: ballot(request.ballot)?,
-        last_log_id: request.last.map(log_id),
+        last_log_id: log_id(request.last)?,
     })
 }
 
@@ -200,7 +236,7 @@ pub(super) fn voted(response: wire::VoteResponse) -> Result<VoteResponse<NodeId>
     Ok(VoteResponse {
         vote: ballot(response.ballot)?,
         vote_granted: response.granted,
-        last_log_id: response.last.map(log_id),
+        last_log_id: log_id(response.last)?,
     })
 }
 
@@ -265,6 +301,58 @@ mod tests {
             last_log_id: Some(id(0)),
         };
         assert_eq!(voted(to_voted(&answer)).unwrap(), answer);
+    }
+
+    fn told<T: std::fmt::Debug>(heard: Result<T, Malformed>, words: &str) {
+        let error = heard.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+
+    #[test]
+    fn terms_and_indexes_that_raft_could_not_count_on_from_are_refused() {
+        for term in [GREATEST + 1, u64::MAX] {
+            let of = |term| wire::Ballot {
+                term,
+                ..wire::Ballot::default()
+            };
+            assert!(ballot(Some(of(GREATEST))).is_ok());
+            told(ballot(Some(of(term))), "a term of");
+            let outcome = Some(Outcome::Superseded(of(term)));
+            told(appended(wire::AppendResponse { outcome }), "a term of");
+
+            let last = Some(wire::LogId {
+                term,
+                ..wire::LogId::default()
+            });
+            let outcome = Some(Outcome::Partly(wire::Partly { last }));
+            told(appended(wire::AppendResponse { outcome }), "a term of");
+            let index = wire::LogId {
+                index: term,
+                ..wire::LogId::default()
+            };
+            let request = wire::VoteRequest {
+                ballot: Some(of(1)),
+                last: Some(index),
+                ..wire::VoteRequest::default()
+            };
+            told(vote(request), "an index of");
+            let request = wire::AppendRequest {
+                ballot: Some(of(1)),
+                entries: vec![wire::Entry {
+                    id: Some(index),
+                    payload: Some(Payload::Blank(wire::Nothing {})),
+                }],
+                ..wire::AppendRequest::default()
+            };
+            told(append(request), "an index of");
+        }
+    }
+
+    #[test]
+    fn a_membership_in_which_somebody_votes_who_is_nowhere_is_refused() {
+        let json =
+            br#"{"configs": [[7], [7, 8]], "nodes": {"7": {"name": "a", "address": "a:1"}}}"#;
+        told(membership(json), "8 votes");
     }
 
     #[test]

@@ -73,8 +73,8 @@ pub(super) fn whole(
     let vote = convert::ballot(head.ballot)?;
     let membership = convert::membership(&head.membership)?;
     let meta = SnapshotMeta {
-        last_log_id: head.last.map(convert::log_id),
-        last_membership: StoredMembership::new(head.membership_id.map(convert::log_id), membership),
+        last_log_id: convert::log_id(head.last)?,
+        last_membership: StoredMembership::new(convert::log_id(head.membership_id)?, membership),
         snapshot_id: head.id,
     };
     let snapshot = Box::new(Cursor::new(data));
