@@ -1,7 +1,7 @@
 //! Directories that are still there when the power comes back.
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -17,18 +17,26 @@ fn make_with(path: &Path, mut sync: impl FnMut(&Path) -> io::Result<()>) -> io::
         // The one that holds a relative path's first word.
         let is_here = holder.as_os_str().is_empty();
         let synced = sync(if is_here { Path::new(".") } else { holder });
-        // One that was there may be of an earlier start that never came to this. But where it is somebody
-        // else's, it need not let itself be opened, and was made durable by whoever made it.
-        if index < missing {
-            synced?;
+        match synced {
+            Err(error) if index >= missing && is_of_others(error.kind()) => {}
+            synced => synced?,
         }
     }
     Ok(())
 }
 
+/// One that was there may be of an earlier start that never came to sync it. But where it is somebody
+/// else's, it need not let itself be opened, nor be on a file system on which directories can be synced,
+/// and was made durable by whoever made it.
+fn is_of_others(refused: ErrorKind) -> bool {
+    matches!(
+        refused,
+        ErrorKind::PermissionDenied | ErrorKind::InvalidInput
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
     use std::path::PathBuf;
 
     use super::*;
@@ -57,8 +65,22 @@ mod tests {
     #[test]
     fn only_what_was_made_has_to_let_itself_be_synced() {
         let dir = tempfile::tempdir().unwrap();
-        let refuse = |_: &Path| Err(ErrorKind::PermissionDenied.into());
-        assert!(make_with(&dir.path().join("one"), refuse).is_err());
-        make_with(&dir.path().join("one"), refuse).unwrap();
+        for (name, kind) in [
+            ("one", ErrorKind::PermissionDenied),
+            ("two", ErrorKind::InvalidInput),
+        ] {
+            let refuse = |_: &Path| Err(kind.into());
+            assert!(make_with(&dir.path().join(name), refuse).is_err());
+            make_with(&dir.path().join(name), refuse).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_not_forgotten_when_the_next_start_finds_what_the_first_has_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let fail = |_: &Path| Err(io::Error::other("the disk has failed"));
+        for _ in 0..2 {
+            assert!(make_with(&dir.path().join("one"), fail).is_err());
+        }
     }
 }
