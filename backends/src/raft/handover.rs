@@ -29,6 +29,19 @@ pub(super) const CLOSE: u64 = 64;
 /// When the last vote was cast for another term or leader.
 pub(super) type Terms = watch::Receiver<Instant>;
 
+/// What has come of asking for a leader's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It was given too long ago.
+    NoLongerKept,
+    /// It was not given, or nobody has said so for long.
+    NotGiven,
+    /// It was given, and this node stood for election.
+    StoodFor,
+    /// It was given, and somebody else has it by now.
+    Taken,
+}
+
 /// Follows the votes of a node.
 pub(super) fn follow(mut metrics: watch::Receiver<RaftServerMetrics<NodeId, Member>>) -> Terms {
     let (sender, receiver) = watch::channel(Instant::now());
@@ -130,30 +143,32 @@ impl Node {
     }
 
     /// Asks whoever leads for its place, and stands for election if it is given.
-    pub(super) async fn ask_for_place(&self) {
+    pub(super) async fn ask_for_place(&self) -> Place {
         // Once for all coordinators of this node.
         let Ok(_asking) = self.asking.try_lock() else {
-            return;
+            return Place::NotGiven;
         };
         let led = self.voted_for();
         let Some((leader, member)) = self.leader().filter(|(leader, _)| *leader != self.id())
         else {
-            return;
+            return Place::NotGiven;
         };
         // Before it is asked: the leader keeps its place free from later than this.
         let since = boottime();
         let asked = self.peers.may_lead(leader, &member, self.id());
         let Ok(Ok(Some(delay))) = timeout(self.timing.patience(), asked).await else {
-            return;
+            return Place::NotGiven;
         };
         // A little more, and less, for what the clocks differ in.
         sleep(delay + delay / 20).await;
         let kept = (delay + self.timing.election_max) * 19 / 20;
         // A place that somebody else has by now was not given, nor one that is kept no longer: the answer
         // may have been on its way for long, or this process have stood still.
-        let is_late = boottime().since(since) >= kept;
-        if self.voted_for() != led || is_late {
-            return;
+        if boottime().since(since) >= kept {
+            return Place::NoLongerKept;
+        }
+        if self.voted_for() != led {
+            return Place::Taken;
         }
         // It fails only where the node has stopped.
         let _ = self.raft.trigger().elect().await;
@@ -162,6 +177,7 @@ impl Node {
         let elected = self.raft.wait(Some(self.timing.election_min));
         // Not elected in time: then the place is asked for again.
         let _ = elected.metrics(is_elected, "elected").await;
+        Place::StoodFor
     }
 
     /// Whom it has voted for last, or follows.

@@ -85,11 +85,6 @@ impl LocalCluster {
         }
     }
 
-    /// Has a node reach nobody any more, though it is reached.
-    pub fn mute(&self, id: NodeId) {
-        self.wires().mute.insert(id);
-    }
-
     /// Has answers to whoever asks for a place stay on their way, or arrive.
     pub fn stall_places(&self, stalled: bool) {
         self.wires().places_stalled.send_replace(stalled);

@@ -26,8 +26,6 @@ pub(super) struct Wires {
     pub(super) cut: BTreeSet<NodeId>,
     /// Entries stay on their way.
     pub(super) stalled: watch::Sender<bool>,
-    /// Nodes that nobody is reached by, who reach them.
-    pub(super) mute: BTreeSet<NodeId>,
     /// Answers to whoever asks for a place stay on their way.
     pub(super) places_stalled: watch::Sender<bool>,
     /// Pairs that don't reach each other.
@@ -57,7 +55,6 @@ impl LocalNetwork {
         let pair = (self.from.min(to), self.from.max(to));
         let is_cut = wires.cut.contains(&to)
             || wires.cut.contains(&self.from)
-            || wires.mute.contains(&self.from)
             || wires.severed.contains(&pair);
         match wires.nodes.get(&to) {
             Some(node) if !is_cut => Ok(node.clone()),
