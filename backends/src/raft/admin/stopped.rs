@@ -112,10 +112,9 @@ mod tests {
     use crate::raft::command::Command;
     use crate::raft::fixtures::{alone, status};
 
-    /// The files but the lock, and which ones they are, as another in the same place is another.
+    /// The files, and which ones they are, as another in the same place is another.
     fn contents(directory: &Path) -> BTreeMap<PathBuf, (u64, Vec<u8>)> {
         let files = directory.read_dir().unwrap().map(|it| it.unwrap().path());
-        let files = files.filter(|it| !it.ends_with("raft.lock"));
         let content = |it: PathBuf| {
             let number = it.metadata().unwrap().ino();
             (it.clone(), (number, std::fs::read(&it).unwrap()))
@@ -168,6 +167,13 @@ mod tests {
             node.node.raft().trigger().snapshot().await.unwrap();
         }
         let error = export_stopped(node.directory()).await.unwrap_err();
+        // As one finds it that was killed just now.
+        let killed = tempfile::tempdir().unwrap();
+        std::fs::copy(
+            node.directory().join("raft.redb"),
+            killed.path().join("raft.redb"),
+        )
+        .unwrap();
         let told = error.to_string();
         assert!(told.contains("end it first"), "{told}");
         node.stop().await;
@@ -181,10 +187,25 @@ mod tests {
             }
         });
         free.await.unwrap();
-        let before = contents(node.directory());
+        let with_lock = contents(node.directory());
+        exported_unchanged(node.directory()).await;
         std::fs::remove_file(node.directory().join("raft.lock")).unwrap();
-        let exported = export_stopped(node.directory()).await.unwrap();
-        assert!(contents(node.directory()) == before, "it was written to");
+        exported_unchanged(node.directory()).await;
+        assert_eq!(contents(node.directory()).len() + 1, with_lock.len());
+
+        let file = std::fs::read(killed.path().join("raft.redb")).unwrap();
+        assert_ne!(file[GOD_BYTE] & RECOVERY_REQUIRED, 0, "it was closed");
+        exported_unchanged(killed.path()).await;
+    }
+
+    /// Where redb says whether a file was closed, after what each of them begins with.
+    const GOD_BYTE: usize = 9;
+    const RECOVERY_REQUIRED: u8 = 2;
+
+    async fn exported_unchanged(directory: &Path) {
+        let before = contents(directory);
+        let exported = export_stopped(directory).await.unwrap();
+        assert!(contents(directory) == before, "it was written to");
         let version = exported.status.unwrap().version.unwrap();
         assert_eq!((version.version, version.shards), (2, 3));
         let last = exported.last.unwrap();
