@@ -5,8 +5,10 @@
     reason = "helpers of tests may fail the test"
 )]
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -133,6 +135,39 @@ fn stepdown(words: &[&str]) -> Output {
         .expect("it runs")
 }
 
+/// Runs it while nothing may be written there.
+fn read_only(dir: &Path, stopped: &Path, words: &[&str]) -> Output {
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+    };
+    // Root may write everywhere, so somebody else has to do it, who need not reach the program.
+    let is_root = fs::metadata(dir).expect("it is there").uid() == 0;
+    let program = dir.join("stepdown");
+    let original = env!("CARGO_BIN_EXE_stepdown");
+    if fs::hard_link(original, &program).is_err() {
+        fs::copy(original, &program).expect("there is room");
+    }
+    let run = |program: &Path, words: &[&str]| {
+        let mut command = Command::new(program);
+        if is_root {
+            command.uid(65_534).gid(65_534);
+        }
+        let run = command.args(words).current_dir(dir).stdin(Stdio::null());
+        run.output().expect("it runs")
+    };
+    mode(dir, 0o755);
+    for file in fs::read_dir(stopped).expect("it is there") {
+        mode(&file.expect("it is there").path(), 0o444);
+    }
+    mode(stopped, 0o555);
+    let new = stopped.join("new");
+    let touched = run(Path::new("touch"), &[path(&new)]);
+    assert!(!touched.status.success(), "it may write there");
+    let output = run(&program, words);
+    mode(stopped, 0o755);
+    output
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("a name")
 }
@@ -194,9 +229,10 @@ fn both_documents_go_out_and_come_in_also_from_nodes_that_have_ended() {
 
     coordinators.kill_all();
     let stopped = coordinators.data_dir("a");
-    let output = stepdown(&["raft", "export", "--raft-data-dir", path(&stopped)]);
+    let export = ["raft", "export", "--raft-data-dir", path(&stopped)];
+    let output = read_only(&dir, &stopped, &export);
     let shown = text(&output.stdout);
-    assert!(shown.contains("shardIdGenerator: 2"), "{shown}");
+    assert!(shown.contains("shardIdGenerator: 2"), "{output:?}");
     assert!(shown.ends_with(CONFIGURATION), "{shown}");
     assert_refused(&coordinators.ask(&["status"]), "no node answers");
 }
