@@ -22,7 +22,8 @@ struct Interruption {
 }
 
 /// One that was paused for longer than its authority lasts has none when it is let go on, and does
-/// nothing. A busy machine takes so long until its log says so.
+/// nothing. A busy machine takes so long until its log says so; what it stores meanwhile, others find who
+/// look at the documents and at the stores.
 const NOTICES: SignedDuration = SignedDuration::from_secs(3);
 
 /// One time in office.
