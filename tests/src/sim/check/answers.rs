@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stepdown_core::call::{Answer, Binding, Call, CallErrorKind, ReplicaRole, ReplicaStatus};
+use stepdown_core::call::{
+    Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
+};
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
 use stepdown_core::{ServerId, ShardId, Term, Timestamp};
 
@@ -67,7 +69,11 @@ impl Facts {
                     self.mismatched.remove(&identity.internal);
                 }
             }
+            (Call::Truncate(request), Answer::Truncated(_)) => {
+                self.resting.insert((request.shard, server));
+            }
             (Call::NewTerm(request), Answer::Fenced(head)) if request.term != Term::NEVER => {
+                self.resting.remove(&(request.shard, server.clone()));
                 self.heads
                     .entry((request.shard, request.term))
                     .or_default()
@@ -98,6 +104,9 @@ impl Facts {
                     }
                     if status.term != stored.term {
                         self.not_fenced(&server, *shard);
+                    }
+                    if self.has_more(&server, *shard, status) {
+                        self.resting.insert((*shard, server));
                     }
                     if status.term > stored.term {
                         self.reported(*shard, status.term, now);
@@ -206,7 +215,18 @@ impl Facts {
     /// Whether it has told its head, and is yet looked at, or cut off.
     pub(super) fn is_being_fenced(&self, server: &ServerId, id: ShardId) -> bool {
         let mut calls = self.calls.values();
-        calls.any(|(to, call, _)| fences(call) == Some(id) && to.id() == *server)
+        let is_asked = calls.any(|(to, call, _)| fences(call) == Some(id) && to.id() == *server);
+        is_asked || self.resting.contains(&(id, server.clone()))
+    }
+
+    /// Whether it is fenced, and has more than it told.
+    fn has_more(&self, server: &ServerId, id: ShardId, status: &ReplicaStatus) -> bool {
+        let heads = self.heads.get(&(id, status.term));
+        let told = heads.and_then(|heads| heads.get(server));
+        // After a snapshot there is more in the database than in the log.
+        let is_fed = |told| told == EntryId::NONE && status.head_offset <= status.commit_offset;
+        status.role == ReplicaRole::Fenced
+            && told.is_some_and(|told| status.head_offset > told.offset && !is_fed(*told))
     }
 
     pub(super) fn could_not_lead(&mut self, shard: ShardId, server: ServerId) {
