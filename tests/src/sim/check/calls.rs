@@ -167,6 +167,9 @@ impl World<'_> {
             return Err(self.violation("T2", format!("{about}: the term is not stored")));
         };
         self.check_sole_voter(host, id, &shard)?;
+        for server in call.follower_maps.keys().chain([&to.0]) {
+            self.check_told(host, (id, term), server)?;
+        }
         let facts = &self.hosts[host].facts;
         let mut heads = facts.heads.get(&(id, term)).cloned().unwrap_or_default();
         heads.retain(|server, _| !facts.is_being_fenced(server, id));
@@ -268,6 +271,7 @@ impl World<'_> {
             }
             self.sometimes.hit("leader_asked_whom_it_feeds");
         } else {
+            self.check_told(host, (id, term), &call.follower)?;
             self.check_fits(host, (id, term), to, (&call.follower, call.head))?;
         }
         let about = format!(

@@ -20,6 +20,21 @@ use crate::sim::server::Server;
 use crate::sim::world::World;
 
 impl World<'_> {
+    /// T15.
+    pub(super) fn check_told(
+        &self,
+        host: usize,
+        (id, term): (ShardId, Term),
+        server: &Arc<str>,
+    ) -> Check {
+        let place = self.server_by(server);
+        if place.is_some_and(|it| it.model.has_unsynced(id, term)) {
+            let text = format!("c{host}: shard {id} in {term}: {server} has more than it told");
+            return Err(self.violation("T15", text));
+        }
+        Ok(())
+    }
+
     /// T12.
     pub(super) fn check_fits(
         &mut self,
@@ -28,14 +43,6 @@ impl World<'_> {
         leader: &ServerId,
         follower: (&Arc<str>, EntryId),
     ) -> Check {
-        let (id, term) = of;
-        for server in [&leader.0, follower.0] {
-            let place = self.server_by(server);
-            if place.is_some_and(|it| it.model.has_unsynced(id, term)) {
-                let text = format!("c{host}: shard {id} in {term}: {server} has more than it told");
-                return Err(self.violation("T15", text));
-            }
-        }
         match self.would_differ(host, of, leader, follower) {
             Some((true, text)) => Err(self.violation("T12", text)),
             Some((false, _)) => {
