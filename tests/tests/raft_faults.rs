@@ -1,14 +1,18 @@
 //! Three coordinators that keep their documents among themselves, on networks that lose what is sent
-//! one way, and on disks that take long, while somebody writes.
+//! one way, on disks that take long, that are full, or that are put back to what they were, and with a
+//! log that was compacted while one was away; and somebody writes meanwhile.
 #![cfg(target_os = "linux")]
 
+use std::fs;
 use std::time::Duration;
 
+use stepdown_backends::raft::admin::AdminClient;
 use stepdown_tests::coordinators::{
-    AUTHORITY, Coordinators, SlowDisk, TOLD, Wires, Writer, can_be_slow, is_within, name,
+    AUTHORITY, Coordinators, SlowDisk, SmallDisk, TOLD, Wires, Writer, can_be_slow, is_within, name,
 };
 use stepdown_tests::fleet::Offices;
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 /// One cluster at a time: all want the same processors.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -116,4 +120,120 @@ async fn a_disk_that_takes_long_costs_at_most_a_leader() {
         writer.nothing_is_lost(&mut them).await;
     }
     ended(them, writer, &Offices::with_authority(AUTHORITY)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_ends_its_coordinator_in_words_and_costs_nobody_else() {
+    let _turn = TURN.lock().await;
+    if !is_within("a_disk_that_is_full_ends_its_coordinator_in_words_and_costs_nobody_else") {
+        return;
+    }
+    let wires = Wires::new(COUNT);
+    let them = Coordinators::on(&wires, COUNT);
+    let disks: Vec<_> = (0..COUNT)
+        .map(|index| SmallDisk::at(them.data_dir(index)))
+        .collect();
+    let (mut them, writer) = started(them).await;
+    let mut offices = Offices::with_authority(AUTHORITY);
+    for is_leaders in [false, true] {
+        let leader = them.leader().await;
+        let full = if is_leaders {
+            leader
+        } else {
+            (leader + 1) % COUNT
+        };
+        disks[full].fill();
+        let ended = loop {
+            if let Some(ended) = them.process(full).process_mut().ended().expect("asked") {
+                break ended;
+            }
+            sleep(Duration::from_millis(50)).await;
+        };
+        offices.interrupt(&name(full));
+        assert_eq!(ended.code(), Some(1));
+        let said = them.log(full);
+        let last = said.lines().last().unwrap_or_default();
+        let file = them.data_dir(full).join("raft.redb");
+        for word in ["No space left on device", &file.display().to_string()] {
+            assert!(last.contains(word), "{last}");
+        }
+        writer.goes_on(&mut them, MEANWHILE).await;
+
+        disks[full].empty();
+        them.restart(full);
+        is_needed(&mut them, full, &writer, &mut offices).await;
+    }
+    ended(them, writer, &offices).await;
+}
+
+/// This one takes part: without it there would be no majority.
+async fn is_needed(them: &mut Coordinators, index: usize, writer: &Writer, offices: &mut Offices) {
+    let other = (index + 1) % COUNT;
+    them.kill(other);
+    offices.interrupt(&name(other));
+    writer.goes_on(them, MEANWHILE).await;
+    writer.nothing_is_lost(them).await;
+    them.restart(other);
+    writer.goes_on(them, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_was_away_while_the_log_was_compacted_is_sent_the_documents() {
+    let _turn = TURN.lock().await;
+    let (mut them, writer) = started(Coordinators::new(COUNT)).await;
+    let mut offices = Offices::with_authority(AUTHORITY);
+    let leader = them.leader().await;
+    let away = (leader + 1) % COUNT;
+    them.kill(away);
+    offices.interrupt(&name(away));
+    writer.goes_on(&mut them, MEANWHILE).await;
+    for index in (0..COUNT).filter(|index| *index != away) {
+        let there = AdminClient::new(vec![them.addresses[index].clone()], None).expect("no TLS");
+        there.take_snapshot().await.expect("a snapshot");
+    }
+    let made = them.status(leader, "a snapshot", |it| it.snapshot.is_some());
+    let made = made.await.snapshot;
+    writer.goes_on(&mut them, MEANWHILE).await;
+    them.restart(away);
+    // It has made none itself.
+    let sent = them.status(away, "the documents", |it| it.snapshot >= made);
+    assert!(sent.await.applied >= made);
+    is_needed(&mut them, away, &writer, &mut offices).await;
+    ended(them, writer, &offices).await;
+}
+
+/// Nobody should do this. While its leader leads on, it takes again what it has forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_on_an_older_copy_of_its_directory_takes_again_what_it_has_forgotten() {
+    let _turn = TURN.lock().await;
+    let (mut them, writer) = started(Coordinators::new(COUNT)).await;
+    let mut offices = Offices::with_authority(AUTHORITY);
+    let older = (them.leader().await + 1) % COUNT;
+    let file = them.data_dir(older).join("raft.redb");
+    let copy = file.with_extension("copy");
+    them.kill(older);
+    offices.interrupt(&name(older));
+    fs::copy(&file, &copy).expect("it has ended");
+    them.restart(older);
+    writer.goes_on(&mut them, MEANWHILE).await;
+    all_have_it(&mut them).await;
+    them.kill(older);
+    offices.interrupt(&name(older));
+    fs::rename(&copy, &file).expect("it has ended");
+    them.restart(older);
+    writer.goes_on(&mut them, MEANWHILE).await;
+    writer.nothing_is_lost(&mut them).await;
+    all_have_it(&mut them).await;
+    is_needed(&mut them, older, &writer, &mut offices).await;
+    ended(them, writer, &offices).await;
+}
+
+/// Every node has what is stored by now.
+async fn all_have_it(them: &mut Coordinators) {
+    let leader = them.leader().await;
+    let stored = them.status(leader, "an answer", |_| true).await.applied;
+    for index in 0..COUNT {
+        them.status(index, "what is stored", |it| it.applied >= stored)
+            .await;
+    }
 }

@@ -8,6 +8,7 @@
 
 mod acknowledged;
 mod slow;
+mod small;
 mod wires;
 mod writer;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use acknowledged::Acknowledged;
 pub use slow::{SlowDisk, can_be_slow};
+pub use small::SmallDisk;
 pub use wires::{Wires, is_within};
 pub use writer::Writer;
 
