@@ -149,6 +149,7 @@ fn any_shard() -> impl Strategy<Value = Arc<ShardMetadata>> {
 
 fn any_history() -> impl Strategy<Value = (Beginnings, Option<LastLeader>, Option<Term>)> {
     let last_leader = (0..2i64).prop_map(|term| LastLeader {
+        committed: term * 10,
         term: Term(term),
         server: ServerId("server-1".into()),
     });

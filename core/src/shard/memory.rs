@@ -250,6 +250,9 @@ impl Memory {
         self.knows_the_last();
         let leader = shard.leader.as_ref().map(DataServerIdentity::id);
         let leader = leader.map(|leader| (shard.term, leader));
+        if let Some(last) = &shard.last_leader {
+            self.committed = self.committed.max(last.committed);
+        }
         let last = shard.last_leader.clone().map(|it| (it.term, it.server));
         self.leader = leader.or(last);
         if !shard.beginnings.is_empty() {
@@ -286,7 +289,13 @@ impl Memory {
     /// Who has led last, for a coordinator that comes after.
     pub(super) fn last_leader(&self) -> Option<LastLeader> {
         let (term, server) = self.leader.clone()?;
-        Some(LastLeader { term, server })
+        let began = self.last.map_or(EntryId::NONE, |(_, began)| began);
+        let committed = self.committed.max(began.offset);
+        Some(LastLeader {
+            term,
+            server,
+            committed,
+        })
     }
 
     /// What a voter has, by its status before it was fenced with this head.

@@ -109,6 +109,8 @@ impl Promotion {
         let followers = members.map(|member| {
             let fenced = told.iter().find(|(vote, _)| vote.server == *member);
             let asked = fencing.asked.iter().find(|(_, it)| it.server == *member);
+            let resting = fencing.resting.iter();
+            let resting = resting.clone().find(|(_, it)| it.server == *member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
                 _ if let Some((_, head)) = fenced => {
@@ -116,6 +118,9 @@ impl Promotion {
                     Follower::mapped(member.clone(), is_there && position.is_at(*head))
                 }
                 Some((request, it)) => Follower::fencing(member.clone(), *request, it.fence),
+                None if let Some((until, it)) = resting => {
+                    Follower::resting(member.clone(), *until, it.fence)
+                }
                 None if fencing.spares(&member.id()) => {
                     // Those without which shards can't be led are opened first.
                     let later = cx.context.now.after(cx.context.timing.follower_first);

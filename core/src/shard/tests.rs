@@ -227,10 +227,10 @@ fn a_take_over_of_an_idle_cluster_elects_nobody_and_makes_sure_of_every_follower
     world.settle();
     world.run_for(5_000);
     assert_eq!((world.stores(), count(&world, "BecomeLeader")), (1, 0));
-    // Two followers, fenced at the right term: the leader is asked whether it feeds them.
+    // Two followers, fenced at the right term: each is fenced once more for its head, and added.
     assert_eq!(
         (count(&world, "NewTerm"), count(&world, "AddFollower")),
-        (0, 2)
+        (2, 2)
     );
     assert_eq!(world.machine.steady_shards(), Some((2, 2)));
 }

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use stepdown_backends::{Backend, Candidate, LeadershipReport};
 use stepdown_core::cluster::{
-    ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
-    SplitMetadata, SplitPhase,
+    ClusterStatus, DataServerIdentity, HashRange, LastLeader, NamespaceStatus, ShardMetadata,
+    ShardStatus, SplitMetadata, SplitPhase,
 };
 use stepdown_core::lease::LeaseTiming;
 use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
-use stepdown_core::{Epoch, ProcessId, RequestId, ShardId, Term, Version, WriteId};
+use stepdown_core::{Epoch, ProcessId, RequestId, ServerId, ShardId, Term, Version, WriteId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -236,7 +236,11 @@ pub(super) fn full_status() -> ClusterStatus {
             ]),
         }),
         beginnings: "2@1/29 3-4@2/31".parse().expect("it can be so"),
-        last_leader: None,
+        last_leader: Some(LastLeader {
+            term: Term(2),
+            server: ServerId("s1".into()),
+            committed: 29,
+        }),
         loss_accepted: None,
     };
     let never = ShardMetadata {

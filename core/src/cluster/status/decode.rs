@@ -105,11 +105,13 @@ impl LastLeader {
         let mut last = Self {
             term: Term(0),
             server: ServerId(strings.share("")),
+            committed: -1,
         };
         for (field, at) in at.fields()? {
             match field {
                 "term" => last.term = Term(at.int64()?),
                 "server" => last.server = ServerId(strings.share(at.text()?)),
+                "committed" => last.committed = at.int64()?,
                 _ => {}
             }
         }

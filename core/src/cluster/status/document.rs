@@ -108,6 +108,8 @@ pub struct LastLeader {
     pub term: Term,
     /// By its id.
     pub server: ServerId,
+    /// Up to this offset it was known to have committed; -1 where nothing is known.
+    pub committed: i64,
 }
 
 impl ShardMetadata {

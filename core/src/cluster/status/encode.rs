@@ -82,6 +82,7 @@ impl ShardMetadata {
             yaml.map("lastLeader", |yaml| {
                 yaml.number("term", last.term.0);
                 yaml.text("server", &last.server.0);
+                yaml.number("committed", last.committed);
             });
         }
         if let Some(term) = self.loss_accepted {

@@ -98,10 +98,11 @@ prop_compose! {
 prop_compose! {
     fn history()(
         beginnings in beginnings(),
-        last_leader in option::of((any::<i64>(), text())),
+        last_leader in option::of((any::<i64>(), text(), any::<i64>())),
         loss_accepted in option::of(any::<i64>()),
     ) -> (Beginnings, Option<LastLeader>, Option<Term>) {
-        let last_leader = last_leader.map(|(term, server)| LastLeader {
+        let last_leader = last_leader.map(|(term, server, committed)| LastLeader {
+            committed,
             term: Term(term),
             server: ServerId(server),
         });

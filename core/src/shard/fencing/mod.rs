@@ -22,7 +22,7 @@ pub(super) struct Fencing {
     since: Timestamp,
     pub(super) asked: BTreeMap<RequestId, Asked>,
     /// Those that are given a moment, until when.
-    resting: Vec<(Timestamp, Asked)>,
+    pub(super) resting: Vec<(Timestamp, Asked)>,
     pub(super) votes: Vec<Vote>,
     /// Those of which something may yet be cut off: they don't vote any more in this term.
     uncut: BTreeSet<ServerId>,

@@ -33,9 +33,7 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Claimed(_, status) => {
-                self.claimed(result, status, committed, memory.ends_at, cx.context)
-            }
+            State::Claimed(_, status) => self.claimed(result, status, committed, cx.context),
             State::Joining(_, head) => {
                 self.added(result, (shard.term, head), committed, memory, cx)
             }
@@ -94,6 +92,10 @@ impl Follower {
         match self.cursor {
             // Fenced again it can be taken in, again.
             Cursor::None | Cursor::Asked => self.state = State::Unfenced(Was::of(&status)),
+            // Whoever fenced it may not have looked at what it has.
+            Cursor::Unknown if status.role == ReplicaRole::Fenced => {
+                self.state = State::Unfenced(Was::of(&status));
+            }
             Cursor::Unknown => self.state = State::Unclaimed(status),
             // A follower stays fenced until its first append: it may only be idle.
             Cursor::Kept => return self.judge(status.head_offset, committed, context),
@@ -107,16 +109,9 @@ impl Follower {
         result: Result<Answer, CallError>,
         status: ReplicaStatus,
         committed: i64,
-        ends_at: i64,
         context: &mut Context,
     ) -> Meaning {
         match result {
-            // It has got nothing of its leader yet, and has more: that was never cut off.
-            Ok(Answer::FollowerAdded)
-                if status.role == ReplicaRole::Fenced && status.head_offset > ends_at =>
-            {
-                self.state = State::Unfenced(Was::of(&status));
-            }
             Ok(Answer::FollowerAdded) => {
                 self.cursor = Cursor::Kept;
                 return self.judge(status.head_offset, committed, context);

@@ -116,6 +116,11 @@ impl Follower {
         Self::with(identity, State::Fencing(request, fence), Cursor::None)
     }
 
+    /// One that was given a moment when its leader was elected, until this time.
+    pub(super) fn resting(identity: DataServerIdentity, until: Timestamp, fence: Fence) -> Self {
+        Self::with(identity, State::Resting(until, fence), Cursor::None)
+    }
+
     /// One that was not there when its leader was elected, or was not needed. It is asked at this
     /// time.
     pub(super) fn left_out(identity: DataServerIdentity, at: Timestamp) -> Self {
@@ -165,8 +170,8 @@ impl Follower {
                 context.cancel(request);
             }
             // In sync by what it said before it was away, or by what was committed then.
-            State::Due(_) | State::InSync | State::Unclaimed(_) | State::Resting(..) => {}
-            State::Unfenced(_) | State::Fenced(_) | State::Joining(..) => {
+            State::Due(_) | State::InSync | State::Unclaimed(_) => {}
+            State::Unfenced(_) | State::Resting(..) | State::Fenced(_) | State::Joining(..) => {
                 self.doubtful = true;
                 return false;
             }

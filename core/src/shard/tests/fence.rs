@@ -106,7 +106,7 @@ fn one_that_can_not_tell_its_head_nor_where_its_log_ends_is_not_cut_off() {
 
 /// It was fenced by a coordinator that did not look at what it has, and its leader was elected since.
 #[test]
-fn a_fenced_follower_with_more_than_its_leader_is_cut_off_though_that_feeds_it() {
+fn a_fenced_follower_with_more_than_it_tells_is_cut_off_though_its_leader_feeds_it() {
     let world = World::steady();
     let (one, other) = others(&leader(&world));
     let mut world = world.restarted();
@@ -116,7 +116,7 @@ fn a_fenced_follower_with_more_than_its_leader_is_cut_off_though_that_feeds_it()
     let leads = ReplicaStatus {
         role: ReplicaRole::Leader,
         commit_offset: 5,
-        ..status(1, 5)
+        ..status(1, 9)
     };
     world.replicas.insert(led_by, leads);
     let fenced = ReplicaStatus {

@@ -2,9 +2,10 @@
 
 use super::forgetting::{blocked, status};
 use super::{LIFE, SHARD, head, leader, others, promotions, replica, start};
-use crate::Term;
 use crate::call::{ReplicaRole, ReplicaStatus};
+use crate::cluster::LastLeader;
 use crate::scripted::World;
+use crate::{ServerId, Term};
 
 /// The leader has ten entries, and another server lags behind with six. The third one was fed by a
 /// snapshot of all ten, and restarted.
@@ -136,6 +137,35 @@ fn who_led_before_an_election_that_was_broken_off_leads_with_the_one_it_fed() {
     start(&mut world);
     world.run_for(20_000);
     assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
+}
+
+/// As a disk that is put back to an older copy would: the one who led last counts no more for that.
+#[test]
+fn who_led_last_does_not_lead_without_what_it_was_known_to_have_committed() {
+    let Fed {
+        mut world,
+        led_by,
+        lags,
+        fed,
+    } = self::fed();
+    for server in [&led_by, &fed] {
+        world.replicas.insert(server.clone(), opened(0));
+    }
+    world.edit(SHARD, |shard| {
+        shard.leader = None;
+        shard.last_leader = Some(LastLeader {
+            term: Term(0),
+            server: ServerId(led_by.split(':').next().unwrap().into()),
+            committed: 12,
+        });
+    });
+    let mut world = world.restarted_alone();
+    world.cut_off(&lags, &LIFE);
+    start(&mut world);
+    world.run_for(20_000);
+    assert!(promotions(&world).is_empty(), "{:?}", promotions(&world));
+    let said = blocked(&world);
+    assert!(said.iter().any(|it| it.contains("up to 12")), "{said:?}");
 }
 
 /// Both were restarted; who led last is known by the document alone.
