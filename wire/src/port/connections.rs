@@ -1,6 +1,5 @@
 //! Connections as they come in, with TLS or without.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -10,7 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -22,14 +20,12 @@ use tracing::{debug, warn};
 
 use super::listener::Listener;
 use super::places::{Place, Places};
+use super::silent::Silent;
 
 /// For the handshake of TLS, and once more for the first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The length of what every HTTP/2 connection begins with (RFC 9113, 3.4), in bytes.
 const PREFACE: usize = 24;
-/// So many may be yet to say something. Whoever was silent for longest makes room for others: nobody who
-/// means well takes long.
-const SILENT: usize = 256;
 /// So many may be open that have said something. Nodes, programs and people need a handful each; file
 /// descriptors and memory are not to run out for those who are many, nor places for the others.
 const OPEN: usize = 256;
@@ -52,15 +48,15 @@ pub struct Connection {
 impl Connections {
     /// Accepts until `stop`, or until this is dropped. A slow handshake keeps nobody waiting.
     pub fn accept(listener: Listener, stop: CancellationToken) -> Self {
-        Self::accept_at_most(OPEN, listener, stop)
+        Self::accept_with(Places::new(OPEN), listener, stop)
     }
 
-    fn accept_at_most(open: usize, listener: Listener, stop: CancellationToken) -> Self {
+    fn accept_with(places: Places, listener: Listener, stop: CancellationToken) -> Self {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
             let doors = Doors {
                 connections: sender,
-                places: Places::new(open),
+                places,
             };
             let _ = stop.run_until_cancelled(accept_all(listener, doors)).await;
         });
@@ -77,7 +73,7 @@ struct Doors {
 
 async fn accept_all(listener: Listener, doors: Doors) {
     let acceptor = listener.tls.map(TlsAcceptor::from);
-    let mut silent = VecDeque::new();
+    let mut silent = Silent::default();
     while !doors.connections.is_closed() {
         let (stream, peer) = match listener.socket.accept().await {
             Ok(accepted) => accepted,
@@ -98,19 +94,7 @@ async fn accept_all(listener: Listener, doors: Doors) {
             }
             None => tokio::spawn(hear(Either::Left(stream), peer.ip(), doors.clone())),
         };
-        silent.push_back(heard.abort_handle());
-        make_room(&mut silent);
-    }
-}
-
-fn make_room(silent: &mut VecDeque<AbortHandle>) {
-    if silent.len() > SILENT {
-        silent.retain(|it| !it.is_finished());
-    }
-    while silent.len() > SILENT {
-        if let Some(longest) = silent.pop_front() {
-            longest.abort();
-        }
+        silent.add(peer.ip(), heard.abort_handle());
     }
 }
 
@@ -225,6 +209,7 @@ mod tests {
     use tokio_rustls::TlsConnector;
     use tokio_stream::StreamExt;
 
+    use super::super::silent::SILENT;
     use super::*;
 
     const BEGINNING: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -237,7 +222,8 @@ mod tests {
         let listener = Listener::open("127.0.0.1:0", tls).await.unwrap();
         let address = listener.socket.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let accepted = Connections::accept_at_most(open, listener, stop);
+        let places = Places::keeping(1, open);
+        let accepted = Connections::accept_with(places, listener, stop);
         (accepted, address)
     }
 
@@ -326,13 +312,35 @@ mod tests {
         comes_in(&mut next, accepted.next().await.unwrap()).await;
     }
 
-    /// Connects from an address of its own, and begins as HTTP/2 does.
-    async fn speaks_from(from: &str, to: SocketAddr) -> TcpStream {
+    /// Connects from an address of its own.
+    async fn connects_from(from: &str, to: SocketAddr) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-        let mut client = socket.connect(to).await.unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    /// Connects from an address of its own, and begins as HTTP/2 does.
+    async fn speaks_from(from: &str, to: SocketAddr) -> TcpStream {
+        let mut client = connects_from(from, to).await;
         client.write_all(BEGINNING).await.unwrap();
         client
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn whoever_is_silent_makes_no_room_for_those_of_somebody_who_has_many() {
+        let (mut accepted, address) = port(None).await;
+        let mut slow = connects_from("127.0.0.2", address).await;
+        let mut many = Vec::new();
+        for _ in 0..SILENT + 9 {
+            many.push(connects_from("127.0.0.3", address).await);
+        }
+        for gone in &mut many[..9] {
+            let let_go = timeout(HANDSHAKE / 2, is_let_go(gone)).await;
+            assert_eq!(let_go, Ok(true));
+        }
+        slow.write_all(BEGINNING).await.unwrap();
+        comes_in(&mut slow, accepted.next().await.unwrap()).await;
     }
 
     #[cfg(target_os = "linux")]

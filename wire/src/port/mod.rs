@@ -3,6 +3,8 @@
 mod connections;
 mod listener;
 mod places;
+mod silent;
 
 pub use connections::{Connection, Connections};
 pub use listener::Listener;
+pub use places::network;

@@ -1,7 +1,8 @@
 //! Who may be connected, where more want to be than may.
 //!
-//! Nobody is kept out by those who are many: whoever has fewer connections than somebody else gets a
-//! place of theirs.
+//! Nobody is kept out by one who has many: whoever has fewer connections than somebody else gets a place
+//! of theirs. But nobody is put out by those who are many: a handful of places are kept by whoever has
+//! them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,10 +18,14 @@ use tracing::warn;
 /// The last 64 bits of an IPv6 address are a host's to choose.
 const NETWORK: u128 = !(u64::MAX as u128);
 
+/// So many places nobody gives up to anybody else. Nodes, programs and people need no more each.
+const HANDFUL: usize = 8;
+
 /// The places of one port. Clones are one.
 #[derive(Clone)]
 pub(super) struct Places {
     most: usize,
+    handful: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -48,13 +53,20 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
+        Self::keeping(HANDFUL, most)
+    }
+
+    /// The same, where nobody gives up one of so many.
+    pub(super) fn keeping(handful: usize, most: usize) -> Self {
         Self {
             most,
+            handful,
             taken: Arc::default(),
         }
     }
 
-    /// A place for somebody at this address, if there is one, or somebody else has more than they.
+    /// A place for somebody at this address, if there is one, or somebody else has more than they,
+    /// and more than a handful.
     pub(super) fn take(&self, address: IpAddr) -> Option<Place> {
         let address = network(address);
         let (keeps, kept) = oneshot::channel();
@@ -87,10 +99,14 @@ impl Places {
             let by = by.max_by_key(|it| counts.get(it)).map(|it| it.to_string());
             warn!(
                 open = self.most,
-                by, most, "No more connections may be open: those of whoever has most go first"
+                by,
+                most,
+                "No more connections may be open: those of whoever has most go first, and nobody's where each \
+                 has a handful"
             );
         }
-        if counts.get(&address).copied().unwrap_or_default() >= most {
+        let has = counts.get(&address).copied().unwrap_or_default();
+        if has >= most || most <= self.handful {
             return false;
         }
         let has_most = |holder: &Holder| counts.get(&holder.address) == Some(&most);
@@ -130,7 +146,10 @@ impl Drop for Place {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// Whose an address is, as far as it tells: all of an IPv6 network of 64 bits are one, and so are both
+/// forms of an IPv4 address.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
         address @ IpAddr::V4(_) => address,
@@ -159,7 +178,7 @@ mod tests {
 
     #[test]
     fn whoever_has_most_gives_up_the_oldest_until_others_have_as_many() {
-        let places = Places::new(4);
+        let places = Places::keeping(1, 4);
         let mut many = take(&places, "10.0.0.1", 4);
         let mut few = take(&places, "10.0.0.2", 2);
         assert!(places.take(at("10.0.0.2")).is_none());
@@ -171,17 +190,27 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_none_gets_in_where_each_has_one() {
-        let places = Places::new(2);
-        let mut first = take(&places, "10.0.0.1", 1);
-        let mut second = take(&places, "10.0.0.2", 1);
-        let _third = take(&places, "10.0.0.3", 1);
-        assert!(!is_kept(&mut first[0]) && is_kept(&mut second[0]));
+    fn nobody_gives_up_one_of_a_handful_however_many_others_want_it() {
+        let places = Places::new(3 * HANDFUL);
+        let mut peer = take(&places, "10.0.0.1", HANDFUL);
+        let mut many = take(&places, "10.0.0.2", 2 * HANDFUL);
+        let strangers: Vec<_> = (0..256)
+            .filter_map(|network| places.take(at(&format!("2001:db8:0:{network:x}::1"))))
+            .collect();
+        assert_eq!(strangers.len(), HANDFUL);
+        assert!(peer.iter_mut().all(is_kept));
+        assert_eq!(
+            many.iter_mut().map(is_kept).filter(|it| *it).count(),
+            HANDFUL
+        );
+        drop(peer.pop());
+        let _newcomer = take(&places, "10.0.0.3", 1);
+        assert!(places.take(at("10.0.0.1")).is_none());
     }
 
     #[test]
     fn a_place_that_was_given_away_frees_none_when_it_is_dropped() {
-        let places = Places::new(2);
+        let places = Places::keeping(1, 2);
         let many = take(&places, "10.0.0.1", 2);
         let _other = take(&places, "10.0.0.2", 1);
         drop(many);
@@ -191,10 +220,10 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_network_are_one_and_so_are_both_forms_of_one() {
-        let places = Places::new(2);
+        let places = Places::keeping(1, 2);
         let _many = take(&places, "2001:db8::1", 2);
         assert!(places.take(at("2001:db8::2:1")).is_none());
-        let places = Places::new(2);
+        let places = Places::keeping(1, 2);
         let _many = take(&places, "::ffff:10.0.0.1", 2);
         assert!(places.take(at("10.0.0.1")).is_none());
         assert!(places.take(at("::ffff:10.0.0.2")).is_some());
@@ -202,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_port_is_said_to_be_full_once_until_half_of_it_is_free_again() {
-        let places = Places::new(2);
+        let places = Places::keeping(1, 2);
         let is_told = || places.taken().is_told;
         let mut taken = take(&places, "10.0.0.1", 2);
         assert!(!is_told());
