@@ -1,21 +1,26 @@
 //! What has come of requests that are not there as a whole yet, and how long that may take.
 //!
 //! A request is handed on only once all of it is there. Until then it is kept, and anybody may send one
-//! that never ends. Of a snapshot each part is such a request, which has no deadline here.
+//! that never ends. A snapshot is kept as well until it was taken over, but has no deadline here.
+//!
+//! Where there is no room for more, that of whoever has most is given up, if it is somebody else: so one
+//! who fills all of it gives way to others.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body::{Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use stepdown_wire::port::network;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
 
+use super::budget::{Budget, Full, Share};
 use super::carried::SLOWEST;
 use super::service::LARGEST_MESSAGE;
 use super::snapshot::LARGEST_PART;
@@ -34,7 +39,7 @@ const STREAMED: &str = "/InstallSnapshot";
 /// The requests of one port. Clones are one.
 #[derive(Clone)]
 pub(super) struct Bodies {
-    room: Arc<Semaphore>,
+    budget: Budget,
     within: Duration,
 }
 
@@ -47,13 +52,20 @@ impl Default for Bodies {
 impl Bodies {
     fn new(most: usize, within: Duration) -> Self {
         Self {
-            room: Arc::new(Semaphore::new(most)),
+            budget: Budget::new(most),
             within,
         }
     }
 
     /// The same request, which fails where it takes too long, or there is no room for more of it.
     pub(super) fn bound(&self, request: Request<Body>) -> Request<Body> {
+        let from = request.extensions().get::<TcpConnectInfo>();
+        let from = from.and_then(TcpConnectInfo::remote_addr);
+        let from = from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it| network(it.ip()));
+        self.bound_of(from, request)
+    }
+
+    fn bound_of(&self, from: IpAddr, request: Request<Body>) -> Request<Body> {
         let coming = match request.uri().path().ends_with(STREAMED) {
             true => Coming::Parts(Part::default()),
             false => Coming::Whole(Box::pin(sleep(self.within))),
@@ -61,8 +73,7 @@ impl Bodies {
         request.map(|body| {
             Body::new(Bounded {
                 body,
-                room: self.room.clone(),
-                held: None,
+                share: self.budget.share(from),
                 free: FREE,
                 coming,
             })
@@ -72,9 +83,8 @@ impl Bodies {
 
 struct Bounded {
     body: Body,
-    room: Arc<Semaphore>,
-    /// What is kept of it counts until it is there as a whole, or the part is that it belongs to.
-    held: Option<OwnedSemaphorePermit>,
+    /// What is kept of it counts until it was taken over as a whole.
+    share: Share,
     free: usize,
     coming: Coming,
 }
@@ -99,13 +109,12 @@ struct Part {
 const HEAD: usize = 5;
 
 impl Part {
-    /// Takes bytes up to the end of a head, or of a part, and says how many, and whether that was the
-    /// end of a part.
-    fn take(&mut self, bytes: &[u8]) -> Result<(usize, bool), Status> {
+    /// Takes bytes up to the end of a head, or of a part, and says how many.
+    fn take(&mut self, bytes: &[u8]) -> Result<usize, Status> {
         if self.left > 0 {
             let taken = bytes.len().min(self.left);
             self.left -= taken;
-            return Ok((taken, self.left == 0));
+            return Ok(taken);
         }
         let rest = self.head.get_mut(self.filled..).unwrap_or_default();
         let taken = bytes.len().min(rest.len());
@@ -114,7 +123,7 @@ impl Part {
         }
         self.filled += taken;
         if self.filled < HEAD {
-            return Ok((taken, false));
+            return Ok(taken);
         }
         let [_, length @ ..] = self.head;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
@@ -124,7 +133,7 @@ impl Part {
             )));
         }
         (self.filled, self.left) = (0, length);
-        Ok((taken, length == 0))
+        Ok(taken)
     }
 }
 
@@ -146,13 +155,9 @@ impl Bounded {
         while let Coming::Parts(part) = &mut self.coming
             && !data.is_empty()
         {
-            let (taken, is_whole) = part.take(data)?;
+            let taken = part.take(data)?;
             data = data.get(taken..).unwrap_or_default();
             self.hold(taken)?;
-            if is_whole {
-                self.held = None;
-                self.free = FREE;
-            }
         }
         Ok(())
     }
@@ -163,15 +168,13 @@ impl Bounded {
         if counts == 0 {
             return Ok(());
         }
-        let full = || Status::resource_exhausted("too much of other requests is on its way");
-        let counts = u32::try_from(counts).map_err(|_| full())?;
-        let more = self.room.clone().try_acquire_many_owned(counts);
-        let more = more.map_err(|_| full())?;
-        match &mut self.held {
-            Some(held) => held.merge(more),
-            None => self.held = Some(more),
-        }
-        Ok(())
+        self.share.add(counts).map_err(Status::from)
+    }
+}
+
+impl From<Full> for Status {
+    fn from(full: Full) -> Self {
+        Self::resource_exhausted(full.to_string())
     }
 }
 
@@ -189,6 +192,9 @@ impl http_body::Body for Bounded {
         {
             let late = "the request comes too slowly, or not at all";
             return Poll::Ready(Some(Err(Status::deadline_exceeded(late))));
+        }
+        if let Err(full) = this.share.poll_kept(context) {
+            return Poll::Ready(Some(Err(full.into())));
         }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame
@@ -224,8 +230,14 @@ mod tests {
     const PARTS: &str = "/stepdown.raft.v1.Raft/InstallSnapshot";
 
     fn bound(bodies: &Bodies, path: &str, body: Body) -> Body {
+        bound_from(bodies, "10.0.0.1", path, body)
+    }
+
+    fn bound_from(bodies: &Bodies, address: &str, path: &str, body: Body) -> Body {
         let request = Request::builder().uri(path).body(body).unwrap();
-        bodies.bound(request).into_body()
+        bodies
+            .bound_of(address.parse().unwrap(), request)
+            .into_body()
     }
 
     fn bytes(count: usize) -> Body {
@@ -292,6 +304,40 @@ mod tests {
         drop(first);
         assert_eq!(next(&mut large()).await, Ok(FREE + 600));
     }
+
+    /// Some bytes, and no end.
+    fn unfinished(count: usize) -> Body {
+        let frame = Frame::data(Bytes::from(vec![7; count]));
+        let frames = tokio_stream::iter([Ok::<_, Status>(frame)]).chain(tokio_stream::pending());
+        Body::new(StreamBody::new(frames))
+    }
+
+    #[tokio::test]
+    async fn whoever_fills_all_room_gives_it_up_to_others_and_not_the_other_way_round() {
+        let bodies = Bodies::new(1_000, WITHIN);
+        let of = |address, count| bound_from(&bodies, address, PATH, unfinished(FREE + count));
+        let mut larger = of("10.0.0.9", 600);
+        let mut smaller = of("10.0.0.9", 400);
+        assert_eq!(next(&mut larger).await, Ok(FREE + 600));
+        assert_eq!(next(&mut smaller).await, Ok(FREE + 400));
+        assert_eq!(
+            next(&mut of("10.0.0.9", 1)).await,
+            Err(Code::ResourceExhausted)
+        );
+        let given_up = tokio::spawn(async move { next(&mut larger).await });
+        tokio::task::yield_now().await;
+        let mut peer = of("10.0.0.1", 300);
+        assert_eq!(next(&mut peer).await, Ok(FREE + 300));
+        assert_eq!(given_up.await.unwrap(), Err(Code::ResourceExhausted));
+        let mut again = of("10.0.0.9", 400);
+        assert_eq!(next(&mut again).await, Err(Code::ResourceExhausted));
+        let mut second = of("10.0.0.2", 350);
+        assert_eq!(next(&mut second).await, Ok(FREE + 350));
+        assert_eq!(next(&mut smaller).await, Err(Code::ResourceExhausted));
+        drop(peer);
+        assert_eq!(next(&mut of("10.0.0.9", 600)).await, Ok(FREE + 600));
+    }
+
     /// Of so many bytes, of which some are there.
     fn part(length: usize, there: usize) -> Vec<u8> {
         let mut part = vec![0];
@@ -310,8 +356,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parts_of_a_snapshot_count_until_each_is_there_and_none_is_too_large() {
-        let bodies = Bodies::new(LARGEST_PART, WITHIN);
+    async fn parts_of_a_snapshot_count_until_it_was_taken_over_and_none_is_too_large() {
+        let bodies = Bodies::new(3 * LARGEST_PART, WITHIN);
         let whole = part(LARGEST_PART, LARGEST_PART);
         let many = [&whole[..], &part(0, 0), &whole, &part(3, 3)].concat();
         for of in [1_000, 16_384, many.len()] {
@@ -328,13 +374,13 @@ mod tests {
         }
         assert_eq!(next(&mut body).await, Err(Code::OutOfRange));
 
-        let begun = part(LARGEST_PART, LARGEST_PART - 1);
-        let mut first = bound(&bodies, PARTS, frames(&begun, begun.len()));
-        assert_eq!(next(&mut first).await, Ok(begun.len()));
-        let mut second = bound(&bodies, PARTS, frames(&begun, begun.len()));
+        let two = [&whole[..], &whole].concat();
+        let mut first = bound(&bodies, PARTS, frames(&two, two.len()));
+        assert_eq!(next(&mut first).await, Ok(two.len()));
+        let mut second = bound(&bodies, PARTS, frames(&two, two.len()));
         assert_eq!(next(&mut second).await, Err(Code::ResourceExhausted));
         drop(first);
-        let mut third = bound(&bodies, PARTS, frames(&begun, begun.len()));
-        assert_eq!(next(&mut third).await, Ok(begun.len()));
+        let mut third = bound(&bodies, PARTS, frames(&two, two.len()));
+        assert_eq!(next(&mut third).await, Ok(two.len()));
     }
 }

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bodies;
+mod budget;
 mod call;
 mod call_error;
 mod carried;

@@ -14,8 +14,9 @@ use crate::raft::types::{Member, NodeId, TypeConfig};
 pub(super) const PART: usize = 64 << 10;
 /// The largest part that is taken in, in bytes, and the largest head: it has all members.
 pub(super) const LARGEST_PART: usize = 4 * PART;
-/// The largest snapshot that is taken in, in bytes.
-pub(super) const LARGEST_SNAPSHOT: u64 = 1 << 30;
+/// The largest snapshot that is taken in, in bytes: it has both documents, which fit into one message
+/// each, and is kept in memory until all of it is there.
+pub(super) const LARGEST_SNAPSHOT: u64 = 64 << 20;
 
 /// What came is not what its head has promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_stream::StreamExt;
+use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -18,16 +18,33 @@ const MIB: usize = 1 << 20;
 
 /// Asks for entries to be appended, of which the last one never comes; says why it was refused.
 async fn append_for_ever(channel: Channel, mib: usize) -> Option<Code> {
-    let length = u32::try_from(mib * MIB + 1).unwrap().to_be_bytes();
+    let frames = frames(mib * MIB + 1, mib).chain(tokio_stream::pending());
+    append(channel, Body::new(StreamBody::new(frames))).await
+}
+
+/// A message that is there as a whole, which nobody understands.
+async fn append_nonsense(channel: Channel, mib: usize) -> Option<Code> {
+    let frames = frames(mib * MIB, mib);
+    append(channel, Body::new(StreamBody::new(frames))).await
+}
+
+/// What begins a message of this length, and some of it.
+fn frames(
+    length: usize,
+    mib: usize,
+) -> impl Stream<Item = Result<Frame<Bytes>, Status>> + Send + 'static {
+    let length = u32::try_from(length).unwrap().to_be_bytes();
     let head = Bytes::from([&[0], &length[..]].concat());
     let data = std::iter::repeat_n(Bytes::from(vec![7; MIB]), mib);
     let frames = std::iter::once(head).chain(data);
-    let frames = frames.map(|it| Ok::<_, Status>(Frame::data(it)));
-    let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
+    tokio_stream::iter(frames.map(|it| Ok(Frame::data(it))))
+}
+
+async fn append(channel: Channel, body: Body) -> Option<Code> {
     let request = Request::post("/stepdown.raft.v1.Raft/Append")
         .header("content-type", "application/grpc")
         .header("te", "trailers")
-        .body(Body::new(StreamBody::new(frames)))
+        .body(body)
         .unwrap();
     let answer = channel.oneshot(request).await.unwrap();
     let status = answer.headers().get("grpc-status")?;
@@ -45,4 +62,28 @@ async fn a_node_keeps_no_more_of_what_never_comes_as_a_whole_than_it_has_memory_
     }
     let first = timeout(LONG, asked.join_next()).await.unwrap().unwrap();
     assert_eq!(first.unwrap(), Some(Code::ResourceExhausted));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn whoever_fills_a_node_s_memory_does_not_keep_others_from_being_heard() {
+    let node = Node::start(2, OURS).await;
+    let from = async |address: &str| {
+        let endpoint = Endpoint::from_shared(format!("http://{}", node.address())).unwrap();
+        let endpoint = endpoint.local_address(Some(address.parse().unwrap()));
+        endpoint.connect().await.unwrap()
+    };
+    let stranger = from("127.0.0.2").await;
+    let mut asked = JoinSet::new();
+    for _ in 0..3 {
+        asked.spawn(append_for_ever(stranger.clone(), 40));
+    }
+    let refused = timeout(LONG, asked.join_next()).await.unwrap().unwrap();
+    assert_eq!(refused.unwrap(), Some(Code::ResourceExhausted));
+    let peer = from("127.0.0.3").await;
+    for _ in 0..3 {
+        let heard = timeout(LONG, append_nonsense(peer.clone(), 30)).await;
+        let heard = heard.unwrap().unwrap();
+        assert_ne!(heard, Code::ResourceExhausted);
+    }
 }

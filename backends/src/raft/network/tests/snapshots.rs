@@ -220,12 +220,14 @@ async fn a_snapshot_that_is_damaged_or_cut_short_is_not_installed() {
         assert_eq!(status.code(), code, "{status}");
         assert!(status.message().contains(word), "{status}");
     }
-    let huge = wire::SnapshotHead {
-        length: u64::MAX,
-        ..head
-    };
-    let status = send_raw(&node, vec![part(Part::Head(huge))]).await;
-    assert!(status.message().contains("no more than"), "{status}");
+    for length in [(64 << 20) + 1, u64::MAX] {
+        let huge = wire::SnapshotHead {
+            length,
+            ..head.clone()
+        };
+        let status = send_raw(&node, vec![part(Part::Head(huge))]).await;
+        assert!(status.message().contains("no more than"), "{status}");
+    }
     assert_eq!(node.heard.counts(), [0; 4]);
 }
 
