@@ -1,6 +1,6 @@
 //! Raft's messages, to and from their form on the wire.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, Membership, Vote};
@@ -25,7 +25,7 @@ pub enum Malformed {
         source: serde_json::Error,
     },
     /// A term, or an index, is greater than any that a cluster comes to.
-    #[error("the message has {part} of {value}, which is none that nodes come to")]
+    #[error("the message has {part} of {value}, which is none that nodes have come to by now")]
     TooGreat {
         /// Which it is.
         part: &'static str,
@@ -37,12 +37,24 @@ pub enum Malformed {
     Unknown(NodeId),
 }
 
-/// The greatest term, and index. Raft counts on from those that it hears of, and must not come to the
-/// end of the numbers.
-const GREATEST: u64 = 1 << 62;
+/// Terms and indexes up to here are taken in at any time: no cluster comes to them by itself.
+const COMMON: u64 = 1 << 40;
+/// So many more are taken in for every second since 1970. A node remembers the greatest term that it has
+/// heard of, and must be heard itself with the one after it: where somebody has told it of the greatest of
+/// all, it is, a second later.
+const EVERY_SECOND: u64 = 1 << 24;
+
+fn greatest(since_1970: Duration) -> u64 {
+    COMMON.saturating_add(EVERY_SECOND.saturating_mul(since_1970.as_secs()))
+}
 
 fn bounded(part: &'static str, value: u64) -> Result<u64, Malformed> {
-    if value > GREATEST {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    bounded_at(now.unwrap_or_default(), part, value)
+}
+
+fn bounded_at(since_1970: Duration, part: &'static str, value: u64) -> Result<u64, Malformed> {
+    if value > greatest(since_1970) {
         return Err(Malformed::TooGreat { part, value });
     }
     Ok(value)
@@ -310,12 +322,12 @@ mod tests {
 
     #[test]
     fn terms_and_indexes_that_raft_could_not_count_on_from_are_refused() {
-        for term in [GREATEST + 1, u64::MAX] {
+        for term in [1 << 62, u64::MAX] {
             let of = |term| wire::Ballot {
                 term,
                 ..wire::Ballot::default()
             };
-            assert!(ballot(Some(of(GREATEST))).is_ok());
+            assert!(ballot(Some(of(COMMON))).is_ok());
             told(ballot(Some(of(term))), "a term of");
             let outcome = Some(Outcome::Superseded(of(term)));
             told(appended(wire::AppendResponse { outcome }), "a term of");
@@ -345,6 +357,19 @@ mod tests {
                 ..wire::AppendRequest::default()
             };
             told(append(request), "an index of");
+        }
+    }
+
+    #[test]
+    fn the_term_after_the_greatest_is_heard_a_second_later_and_there_is_an_end_to_none() {
+        let later = Duration::from_secs(1);
+        for seconds in [0, 1, 1_800_000_000, 1 << 38] {
+            let now = Duration::from_secs(seconds);
+            let most = greatest(now);
+            assert_eq!(bounded_at(now, "a term", most).unwrap(), most);
+            told(bounded_at(now, "a term", most + 1), "a term of");
+            let next = bounded_at(now + later, "a term", most + 1);
+            assert_eq!(next.unwrap(), most + 1);
         }
     }
 
