@@ -340,7 +340,8 @@ mod tests {
             assert_eq!(let_go, Ok(true));
         }
         slow.write_all(BEGINNING).await.unwrap();
-        comes_in(&mut slow, accepted.next().await.unwrap()).await;
+        let heard = timeout(HANDSHAKE, accepted.next()).await;
+        comes_in(&mut slow, heard.unwrap().unwrap()).await;
     }
 
     #[cfg(target_os = "linux")]
