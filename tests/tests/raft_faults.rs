@@ -1,9 +1,8 @@
 //! Three coordinators that keep their documents among themselves, on networks that lose what is sent
-//! one way, on disks that take long, that are full, or that are put back to what they were, and with a
-//! log that was compacted while one was away; and somebody writes meanwhile.
+//! one way, on disks that take long or are full, and with a log that was compacted while one was away;
+//! and somebody writes meanwhile.
 #![cfg(target_os = "linux")]
 
-use std::fs;
 use std::time::Duration;
 
 use stepdown_backends::raft::admin::AdminClient;
@@ -200,40 +199,4 @@ async fn a_coordinator_that_was_away_while_the_log_was_compacted_is_sent_the_doc
     assert!(sent.await.applied >= made);
     is_needed(&mut them, away, &writer, &mut offices).await;
     ended(them, writer, &offices).await;
-}
-
-/// Nobody should do this. While its leader leads on, it takes again what it has forgotten.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_follower_on_an_older_copy_of_its_directory_takes_again_what_it_has_forgotten() {
-    let _turn = TURN.lock().await;
-    let (mut them, writer) = started(Coordinators::new(COUNT)).await;
-    let mut offices = Offices::with_authority(AUTHORITY);
-    let older = (them.leader().await + 1) % COUNT;
-    let file = them.data_dir(older).join("raft.redb");
-    let copy = file.with_extension("copy");
-    them.kill(older);
-    offices.interrupt(&name(older));
-    fs::copy(&file, &copy).expect("it has ended");
-    them.restart(older);
-    writer.goes_on(&mut them, MEANWHILE).await;
-    all_have_it(&mut them).await;
-    them.kill(older);
-    offices.interrupt(&name(older));
-    fs::rename(&copy, &file).expect("it has ended");
-    them.restart(older);
-    writer.goes_on(&mut them, MEANWHILE).await;
-    writer.nothing_is_lost(&mut them).await;
-    all_have_it(&mut them).await;
-    is_needed(&mut them, older, &writer, &mut offices).await;
-    ended(them, writer, &offices).await;
-}
-
-/// Every node has what is stored by now.
-async fn all_have_it(them: &mut Coordinators) {
-    let leader = them.leader().await;
-    let stored = them.status(leader, "an answer", |_| true).await.applied;
-    for index in 0..COUNT {
-        them.status(index, "what is stored", |it| it.applied >= stored)
-            .await;
-    }
 }
