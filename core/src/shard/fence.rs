@@ -185,10 +185,9 @@ impl Fence {
         if !self.is_rested {
             return self.rest(cx);
         }
-        if self.tries >= TRIES {
+        if !self.has_another_try() {
             return Outcome::Failed(error);
         }
-        self.tries += 1;
         self.step = Step::Searching;
         Outcome::Asks(memory.ask_status(server, cx))
     }
@@ -255,13 +254,18 @@ impl Fence {
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
-        if self.tries >= TRIES {
+        if !self.has_another_try() {
             let more = format!("it keeps more than its log up to offset {}", head.offset);
             return Outcome::Failed(other(more));
         }
-        self.tries += 1;
         self.step = Step::Cutting;
         Outcome::Asks(memory.send_truncate((self.term, head), server, cx))
+    }
+
+    fn has_another_try(&mut self) -> bool {
+        let has_one = self.tries < TRIES;
+        self.tries += u32::from(has_one);
+        has_one
     }
 
     fn rest(&mut self, cx: &ShardContext<'_>) -> Outcome {
@@ -287,10 +291,9 @@ impl Fence {
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
-        if self.tries >= TRIES {
+        if !self.has_another_try() {
             return Outcome::Failed(error);
         }
-        self.tries += 1;
         Outcome::Asks(self.again(server, memory, cx))
     }
 

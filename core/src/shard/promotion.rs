@@ -109,8 +109,8 @@ impl Promotion {
         let followers = members.map(|member| {
             let fenced = told.iter().find(|(vote, _)| vote.server == *member);
             let asked = fencing.asked.iter().find(|(_, it)| it.server == *member);
-            let resting = fencing.resting.iter();
-            let resting = resting.clone().find(|(_, it)| it.server == *member);
+            let mut resting = fencing.resting.iter();
+            let resting = resting.find(|(_, it)| it.server == *member);
             // A `NewTerm` still on its way is left to come in; its answer brings the follower back.
             match asked {
                 _ if let Some((_, head)) = fenced => {

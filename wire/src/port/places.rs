@@ -89,10 +89,7 @@ impl Places {
     }
 
     fn make_room(&self, taken: &mut Taken, address: IpAddr) -> bool {
-        let mut counts = BTreeMap::<IpAddr, usize>::new();
-        for holder in taken.places.values() {
-            *counts.entry(holder.address).or_default() += 1;
-        }
+        let counts = counted(taken.places.values().map(|it| it.address));
         let most = counts.values().copied().max().unwrap_or_default();
         if !std::mem::replace(&mut taken.is_told, true) {
             let by = taken.places.values().map(|it| it.address);
@@ -144,6 +141,15 @@ impl Drop for Place {
             taken.is_told = false;
         }
     }
+}
+
+/// How often each is among them.
+pub(super) fn counted(addresses: impl Iterator<Item = IpAddr>) -> BTreeMap<IpAddr, usize> {
+    let mut counts = BTreeMap::new();
+    for address in addresses {
+        *counts.entry(address).or_default() += 1;
+    }
+    counts
 }
 
 /// Whose an address is, as far as it tells: all of an IPv6 network of 64 bits are one, and so are both

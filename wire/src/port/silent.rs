@@ -1,11 +1,11 @@
 //! Connections that have yet to say something.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use tokio::task::AbortHandle;
 
-use super::places::network;
+use super::places::{counted, network};
 
 /// So many there may be. Of whoever has most of them, the one that was silent for longest makes room for
 /// others: nobody who means well takes long. Nobody is refused, or whoever says nothing at all would
@@ -32,10 +32,7 @@ impl Silent {
     }
 
     fn longest(&self) -> Option<usize> {
-        let mut counts = BTreeMap::<IpAddr, usize>::new();
-        for (address, _) in &self.0 {
-            *counts.entry(*address).or_default() += 1;
-        }
+        let counts = counted(self.0.iter().map(|(address, _)| *address));
         let most = counts.values().max()?;
         self.0
             .iter()

@@ -242,20 +242,16 @@ impl Fencing {
                 self.resting.push((until, asked));
                 return Round::Open;
             }
-            Outcome::Fenced(_) | Outcome::Failed(_) => {}
-        }
-        let Asked { server, status, .. } = asked;
-        match outcome {
-            Outcome::Asks(_) | Outcome::Rests(_) => {}
             Outcome::Fenced(head) if !head.is_of_a_log_before(self.term) => {
                 self.last_failure = format!(
                     "{} ends its log with offset {} of term {}, which can't be",
-                    server.id(),
+                    asked.server.id(),
                     head.offset,
                     head.term
                 );
             }
             Outcome::Fenced(head) => {
+                let Asked { server, status, .. } = asked;
                 let position = memory.position(&server.id(), status, head);
                 if position.has_log() {
                     memory.fed.remove(&server.id());
@@ -263,6 +259,7 @@ impl Fencing {
                 self.votes.push(Vote { server, position });
             }
             Outcome::Failed(error) => {
+                let server = asked.server;
                 if was_cutting {
                     self.uncut.insert(server.id());
                 }

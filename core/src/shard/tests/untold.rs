@@ -32,6 +32,15 @@ fn fed() -> Fed {
     }
 }
 
+/// Another coordinator has come into office, while this server is away.
+fn taken_over_without(away: &str, world: World) -> World {
+    let mut world = world.restarted_alone();
+    world.cut_off(away, &LIFE);
+    start(&mut world);
+    world.run_for(20_000);
+    world
+}
+
 /// Of one that was opened only now.
 fn opened(term: i64) -> ReplicaStatus {
     replica(term, ReplicaRole::Fenced)
@@ -125,17 +134,12 @@ fn who_led_before_an_election_that_was_broken_off_leads_with_the_one_it_fed() {
     world.cut_off(&lags, &LIFE);
     world.observe(&led_by, true);
     world.run_for(1_000);
-    let is_led = |world: &World| {
-        world
-            .status()
-            .shards()
-            .all(|(_, _, it)| it.leader.is_some())
-    };
-    assert!(!is_led(&world), "no election has begun");
-    let mut world = world.restarted_alone();
-    world.cut_off(&lags, &LIFE);
-    start(&mut world);
-    world.run_for(20_000);
+    let is_led = world
+        .status()
+        .shards()
+        .all(|(_, _, it)| it.leader.is_some());
+    assert!(!is_led, "no election has begun");
+    let world = taken_over_without(&lags, world);
     assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
 }
 
@@ -159,10 +163,7 @@ fn who_led_last_does_not_lead_without_what_it_was_known_to_have_committed() {
             committed: 12,
         });
     });
-    let mut world = world.restarted_alone();
-    world.cut_off(&lags, &LIFE);
-    start(&mut world);
-    world.run_for(20_000);
+    let world = taken_over_without(&lags, world);
     assert!(promotions(&world).is_empty(), "{:?}", promotions(&world));
     let said = blocked(&world);
     assert!(said.iter().any(|it| it.contains("up to 12")), "{said:?}");
@@ -180,9 +181,6 @@ fn who_led_last_leads_with_the_one_it_fed_though_nobody_knows_what_that_has() {
     for server in [&led_by, &fed] {
         world.replicas.insert(server.clone(), opened(0));
     }
-    let mut world = world.restarted_alone();
-    world.cut_off(&lags, &LIFE);
-    start(&mut world);
-    world.run_for(20_000);
+    let world = taken_over_without(&lags, world);
     assert_eq!(promotions(&world).first().map(|it| &it.0), Some(&led_by));
 }
