@@ -84,13 +84,7 @@ async fn a_network_that_loses_what_is_sent_one_way_costs_at_most_a_leader() {
         writer.goes_on(&mut them, MEANWHILE).await;
         cut.ways(follower)
             .for_each(|(from, to)| wires.mend(from, to));
-        let other = (leader + 2) % COUNT;
-        // The follower is needed then.
-        them.kill(other);
-        offices.interrupt(&name(other));
-        writer.goes_on(&mut them, 1).await;
-        them.restart(other);
-        writer.nothing_is_lost(&mut them).await;
+        is_needed(&mut them, follower, &writer, &mut offices).await;
     }
     ended(them, writer, &offices).await;
 }
@@ -174,6 +168,7 @@ async fn is_needed(them: &mut Coordinators, index: usize, writer: &Writer, offic
     writer.nothing_is_lost(them).await;
     them.restart(other);
     writer.goes_on(them, 1).await;
+    writer.nothing_is_lost(them).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

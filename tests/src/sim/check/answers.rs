@@ -11,6 +11,7 @@ use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
 use stepdown_core::{ServerId, ShardId, Term, Timestamp};
 
 use super::Facts;
+use super::calls::asks_whom_it_feeds;
 use super::facts::Reported;
 use crate::sim::clock::At;
 use crate::sim::configuration::name_at;
@@ -121,7 +122,7 @@ impl Facts {
                 let key = (request.shard, request.term);
                 let fed = self.fed.entry(key).or_default();
                 fed.insert(request.follower.clone());
-                if request.head.term > request.term {
+                if asks_whom_it_feeds(request) {
                     // The leader was asked whether it feeds it, and has its head from there.
                     self.reaches(&request.follower, key, request.head.offset, known);
                     return;
@@ -281,7 +282,7 @@ impl Facts {
             }
             Call::Handshake => {}
             Call::AddFollower(request) => {
-                let is_question = request.head.term > request.term;
+                let is_question = asks_whom_it_feeds(request);
                 // That is an answer: it does not feed that one.
                 if !is_question || kind != CallErrorKind::InvalidTerm {
                     self.doubted.insert(request.shard);

@@ -263,7 +263,7 @@ impl World<'_> {
     fn check_add_follower(&mut self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
         let (id, term) = (call.shard, call.term);
         // No leader goes by it: it is asked whether it feeds that one.
-        let is_question = call.head.term == term.next();
+        let is_question = asks_whom_it_feeds(call);
         if is_question {
             if self.hosts[host].facts.led.contains_key(&(id, term)) {
                 let text = format!("c{host}: shard {id} in {term}: {to} is asked whom it feeds");
@@ -271,7 +271,9 @@ impl World<'_> {
             }
             self.sometimes.hit("leader_asked_whom_it_feeds");
         } else {
-            self.check_told(host, (id, term), &call.follower)?;
+            for server in [&to.0, &call.follower] {
+                self.check_told(host, (id, term), server)?;
+            }
             self.check_fits(host, (id, term), to, (&call.follower, call.head))?;
         }
         let about = format!(
@@ -309,6 +311,11 @@ impl World<'_> {
 fn voters(shard: &ShardMetadata) -> BTreeSet<ServerId> {
     let voters = shard.ensemble.iter().chain(&shard.removed_nodes);
     voters.map(DataServerIdentity::id).collect()
+}
+
+/// Whether a leader is only asked whether it feeds the follower: none takes in a head of a later term.
+pub(super) fn asks_whom_it_feeds(call: &AddFollower) -> bool {
+    call.head.term == call.term.next()
 }
 
 /// Whether a leader with this head may be told that of a follower which was fenced there: as it is,
