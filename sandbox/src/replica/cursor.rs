@@ -9,6 +9,7 @@ use super::context::At;
 use super::log::Log;
 use super::message::Body;
 use super::request::Refusal;
+use super::tally::Tally;
 
 /// Whom a leader feeds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,10 +21,9 @@ pub(super) struct CursorKey {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
-    /// The follower has the log up to here.
+    /// What is sent begins after this.
     pub(super) acked: i64,
-    /// An earlier cursor has the stream: this is all that counts for the quorum.
-    pub(super) counted: Option<i64>,
+    pub(super) tally: Tally,
     /// The commit offset that was sent last.
     pub(super) advertised: i64,
     pub(super) state: CursorState,
@@ -103,12 +103,14 @@ impl Cursor {
         if matches!(self.state, CursorState::Truncating(_)) {
             return;
         }
-        self.acked = self.acked.max(offset.min(log.head().offset));
+        self.acked = self.acked.max(offset);
+        self.tally.acknowledge(offset, log.head().offset);
         self.state = CursorState::Idle;
         self.is_open = true;
     }
 
-    /// Nothing moves a cursor back but "not a member". Whatever was refused is sent again later.
+    /// Nothing moves a cursor back but "not a member", and nothing what it has counted. Whatever was
+    /// refused is sent again later.
     pub(super) fn append_refused(&mut self, refusal: &Refusal) {
         if matches!(self.state, CursorState::Idle | CursorState::Sent) {
             self.state = CursorState::Sent;
@@ -131,6 +133,7 @@ impl Cursor {
         };
         if at.context.trusting || at.durable.log.contains(head) {
             self.acked = head.offset;
+            self.tally = Tally::new(head.offset);
             self.state = CursorState::Sent;
         } else {
             let deeper = at.durable.last_at_most(head.term);

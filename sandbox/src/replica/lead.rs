@@ -9,6 +9,7 @@ use super::cursor::{Cursor, CursorKey, CursorState};
 use super::log::Log;
 use super::message::Message;
 use super::request::{Refusal, Token};
+use super::tally::Tally;
 
 #[derive(Clone, Debug)]
 pub(super) struct Lead {
@@ -44,13 +45,14 @@ impl Lead {
             };
         let mut cursor = Cursor {
             acked: -1,
-            counted: None,
+            tally: Tally::new(-1),
             advertised: -1,
             state: CursorState::Truncating(common),
             is_open: false,
         };
         if head.term == common.term && head.offset <= common.offset {
             cursor.acked = head.offset;
+            cursor.tally = Tally::new(head.offset);
             cursor.state = CursorState::Sent;
         }
         cursor.send(at, &key, self.committed);
@@ -63,7 +65,7 @@ impl Lead {
     pub(super) fn yield_to(&mut self, earlier: &Self) {
         for (key, cursor) in &mut self.cursors {
             if earlier.feeds(key) && cursor.state == CursorState::Sent {
-                cursor.counted = Some(cursor.acked);
+                cursor.tally.deafen();
             }
         }
     }
@@ -80,23 +82,21 @@ impl Lead {
     /// Moves the commit offset: as far as a quorum, the leader included, has the log.
     pub(super) fn commit(&mut self, log: &Log) {
         if self.needed() > 0 {
-            self.committed = self.committed.max(self.quorum_offset());
+            self.committed = self.committed.max(self.quorum_offset(log.head().offset));
         } else if self.has_written {
             // One that is alone counts what it writes, be that less than it knew.
             self.committed = log.head().offset;
         }
     }
 
-    fn quorum_offset(&self) -> i64 {
-        let mut acked: Vec<i64> = self
-            .cursors
-            .iter()
-            .filter(|(key, _)| !key.observer)
-            .map(|(_, cursor)| cursor.counted.unwrap_or(cursor.acked))
-            .collect();
-        acked.sort_unstable_by(|a, b| b.cmp(a));
-        let last = self.needed().saturating_sub(1);
-        acked.get(last).copied().unwrap_or(-1)
+    fn quorum_offset(&self, head: i64) -> i64 {
+        let followers = self.cursors.iter().filter(|(key, _)| !key.observer);
+        let tallies: Vec<&Tally> = followers.map(|(_, cursor)| &cursor.tally).collect();
+        let have = |offset: i64| tallies.iter().filter(|it| it.counts(offset)).count();
+        let ends = tallies.iter().flat_map(|it| it.ends(head));
+        ends.filter(|end| have(*end) >= self.needed())
+            .max()
+            .unwrap_or(-1)
     }
 
     pub(super) fn feed(&mut self, at: &mut At<'_, '_>) {

@@ -22,7 +22,8 @@
 //!
 //! * What a leader knows of a follower never moves back. Only "not a member" on the stream makes
 //!   it start over, from the first entry, which one that is no member still refuses: it takes a
-//!   `NewTerm`, or a snapshot.
+//!   `NewTerm`, or a snapshot. What it has once acknowledged counts for as long as that leader leads,
+//!   though it lost it since; what it acknowledged before the leader had written it does not.
 //! * Where the log begins later than what a follower has *last*, a snapshot is sent when its stream
 //!   is opened: the database, and an empty log. So one that has all before it loses its own log, and
 //!   whatever more it had applied.
@@ -64,6 +65,7 @@ mod output;
 mod request;
 mod shard;
 mod tail;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod unknown;

@@ -1,6 +1,7 @@
 //! Each rule of a data server, one by one.
 
 mod cluster;
+mod counted;
 mod database;
 mod elections;
 mod replication;

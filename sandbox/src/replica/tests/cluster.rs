@@ -80,6 +80,14 @@ impl Cluster {
         }
     }
 
+    /// The stream from a leader to its follower breaks and is opened again.
+    pub fn reconnect(&mut self, leader: &str, follower: &str) {
+        self.server(follower).peer_disconnected(leader);
+        self.server(leader).peer_connected(follower);
+        self.collect(leader);
+        self.deliver_all();
+    }
+
     pub fn role(&self, name: &str) -> Option<ReplicaRole> {
         self.servers[name].status(SHARD).map(|status| status.role)
     }
@@ -128,11 +136,19 @@ pub fn new_term(term: i64) -> Request {
 
 /// Of an ensemble of three.
 pub fn become_leader(term: i64, followers: &[(&str, EntryId)]) -> Request {
+    become_leader_of(3, term, followers)
+}
+
+pub fn become_leader_of(
+    replication_factor: u32,
+    term: i64,
+    followers: &[(&str, EntryId)],
+) -> Request {
     Request::BecomeLeader(BecomeLeader {
         namespace: "default".into(),
         shard: SHARD,
         term: Term(term),
-        replication_factor: 3,
+        replication_factor,
         follower_maps: followers
             .iter()
             .map(|(name, head)| ((*name).into(), *head))

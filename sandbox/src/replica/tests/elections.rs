@@ -273,10 +273,6 @@ fn the_ghost_notices_a_leader_without_the_quorums_entries() {
     world.check();
     let mut fresh = Cluster::new(&["d"]);
     fresh.ask("d", new_term(9));
-    let Request::BecomeLeader(mut alone) = become_leader(9, &[]) else {
-        panic!("no request");
-    };
-    alone.replication_factor = 1;
-    fresh.ask("d", Request::BecomeLeader(alone));
+    fresh.ask("d", become_leader_of(1, 9, &[]));
     assert!(world.ghost.observe(&fresh.servers["d"], SHARD).is_err());
 }

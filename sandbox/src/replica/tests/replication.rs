@@ -238,7 +238,7 @@ fn a_follower_that_lost_the_shard_is_fed_once_it_is_fenced() {
     cluster.append("a", 2);
     cluster.ask("c", delete(1));
     for _ in 0..3 {
-        reconnect(&mut cluster, "a", "c");
+        cluster.reconnect("a", "c");
         let status = cluster.server("c").status(SHARD).unwrap();
         assert_eq!(
             (status.role, status.term),
@@ -247,7 +247,7 @@ fn a_follower_that_lost_the_shard_is_fed_once_it_is_fenced() {
     }
     // Had it been fenced before its leader heard that it is no member, it would never be fed.
     cluster.ask("c", new_term(1));
-    reconnect(&mut cluster, "a", "c");
+    cluster.reconnect("a", "c");
     assert_eq!(cluster.head("c"), id(1, 1));
 }
 
@@ -258,7 +258,7 @@ fn a_follower_that_lost_the_shard_is_given_a_snapshot_by_a_trimmed_leader() {
     cluster.server("a").trim(SHARD);
     cluster.ask("c", delete(1));
     for _ in 0..2 {
-        reconnect(&mut cluster, "a", "c");
+        cluster.reconnect("a", "c");
     }
     assert_eq!(cluster.role("c"), Some(ReplicaRole::Follower));
     let status = cluster.server("c").status(SHARD).unwrap();
@@ -272,13 +272,6 @@ fn empty(cluster: &mut Cluster, name: &'static str) {
     *cluster.server(name) = DataServerModel::new(name, BTreeSet::new(), Durability::Deferred);
     cluster.server(name).handshake("id").unwrap();
     cluster.server(name).sync();
-}
-
-fn reconnect(cluster: &mut Cluster, leader: &str, follower: &str) {
-    cluster.server(follower).peer_disconnected(leader);
-    cluster.server(leader).peer_connected(follower);
-    cluster.collect(leader);
-    cluster.deliver_all();
 }
 
 #[test]
@@ -296,7 +289,7 @@ fn a_cursor_never_moves_back_for_a_follower_that_was_fenced_empty() {
     );
     cluster.append("a", 1);
     for _ in 0..3 {
-        reconnect(&mut cluster, "a", "c");
+        cluster.reconnect("a", "c");
     }
     let status = cluster.server("c").status(SHARD).unwrap();
     assert_eq!(status.role, ReplicaRole::Follower);
