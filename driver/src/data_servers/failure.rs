@@ -1,5 +1,6 @@
 //! What a failed call means to the coordinator: first by Oxia's reason, then by gRPC's code.
 
+use std::error::Error;
 use std::time::Duration;
 
 use stepdown_core::call::{CallError, CallErrorKind};
@@ -9,7 +10,7 @@ use tonic::{Code, Status};
 /// The error that a status stands for.
 pub(super) fn call_error(status: &Status) -> CallError {
     CallError {
-        kind: reason_of(status).map_or_else(|| kind_of_code(status.code()), kind_of_reason),
+        kind: reason_of(status).map_or_else(|| kind_without_reason(status), kind_of_reason),
         message: format!("{}: {}", status.code(), status.message()),
     }
 }
@@ -64,6 +65,14 @@ fn kind_of_reason(reason: Reason) -> CallErrorKind {
     }
 }
 
+/// A connection that breaks amid a call looks like an answer, but for what caused it.
+fn kind_without_reason(status: &Status) -> CallErrorKind {
+    match kind_of_code(status.code()) {
+        CallErrorKind::Other if status.source().is_some() => CallErrorKind::Unreachable,
+        kind => kind,
+    }
+}
+
 fn kind_of_code(code: Code) -> CallErrorKind {
     match code {
         Code::Cancelled | Code::DeadlineExceeded => CallErrorKind::TimedOut,
@@ -102,6 +111,14 @@ mod tests {
         ] {
             assert_eq!(call_error(&to_status(reason, [])).kind, kind);
         }
+    }
+
+    #[test]
+    fn a_connection_that_breaks_amid_a_call_is_no_answer() {
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let status = Status::from_error(Box::new(broken));
+        assert_eq!(status.code(), Code::Unknown);
+        assert_eq!(call_error(&status).kind, CallErrorKind::Unreachable);
     }
 
     #[test]
