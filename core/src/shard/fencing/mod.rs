@@ -1,17 +1,19 @@
 //! A round of `NewTerm` to the ensemble and the removed nodes: votes, and the choice.
 
+mod asking;
+mod beginning;
 mod choice;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaStatus};
+use self::beginning::Beginning;
+use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
 use crate::shard::context::ShardContext;
 use crate::shard::fence::{Fence, Outcome};
-use crate::shard::intent::Intent;
 use crate::shard::memory::Memory;
 use crate::shard::position::Position;
 use crate::shard::recall::Recall;
@@ -34,13 +36,6 @@ pub(super) struct Fencing {
     last_failure: String,
     beginning: Option<Beginning>,
     is_reported: bool,
-}
-
-/// With what log the chosen one is to lead, on its way to the store.
-#[derive(Clone, Copy, Debug)]
-struct Beginning {
-    head: EntryId,
-    is_stored: bool,
 }
 
 /// A voter that is being fenced.
@@ -102,76 +97,6 @@ impl Fencing {
         fencing
     }
 
-    /// Asks a voter, if it is known to remember.
-    fn ask(&mut self, server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) {
-        let Some((status, was)) = self.recall.vote_of(&server.id()) else {
-            return;
-        };
-        if cx.is_foreign(server) {
-            self.last_failure = format!("{} belongs to another cluster", server.id());
-        } else if cx.is_away(server) {
-            self.last_failure = format!("{} is unavailable", server.id());
-        } else {
-            let (request, fence) = Fence::begin(self.term, was, server, memory, cx);
-            let server = server.clone();
-            let asked = Asked {
-                server,
-                status,
-                fence,
-            };
-            self.asked.insert(request, asked);
-        }
-    }
-
-    /// A server is back: it is asked what it remembers, if it votes and is not being asked.
-    pub(super) fn ask_too(
-        &mut self,
-        server: &ServerId,
-        memory: &Memory,
-        cx: &mut ShardContext<'_>,
-    ) {
-        let Some(shard) = memory.metadata(cx) else {
-            return;
-        };
-        let is_heard = self.votes.iter().any(|vote| vote.server.id() == *server);
-        let resting = self.resting.iter().map(|(_, it)| it);
-        let mut asked = self.asked.values().chain(resting);
-        let is_asked = asked.any(|it| it.server.id() == *server);
-        let voter = voters(&shard).into_iter().find(|it| it.id() == *server);
-        if let Some(voter) = voter
-            && !is_heard
-            && !is_asked
-            && !self.uncut.contains(server)
-        {
-            self.recall.forget(server, "it is asked again", cx);
-            self.recall.ask_too(voter, memory, cx);
-        }
-    }
-
-    /// A server has lost its data: a vote that it may have given before does not count.
-    pub(super) fn forget(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
-        self.votes.retain(|vote| vote.server.id() != *server);
-        self.withdraw(server, cx);
-        self.recall.forget(server, "it has lost its data", cx);
-    }
-
-    fn withdraw(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
-        self.resting.retain(|(_, it)| it.server.id() != *server);
-        let asked = self.asked.iter();
-        let asked = asked.filter(|(_, it)| it.server.id() == *server);
-        let requests: Vec<_> = asked.map(|(request, _)| *request).collect();
-        for request in requests {
-            if self
-                .asked
-                .remove(&request)
-                .is_some_and(|it| it.fence.is_cutting())
-            {
-                self.uncut.insert(server.clone());
-            }
-            cx.context.cancel(request);
-        }
-    }
-
     /// Whether the answer of anybody is still waited for.
     fn is_open(&self) -> bool {
         !self.asked.is_empty() || !self.resting.is_empty() || self.recall.pending() > 0
@@ -197,20 +122,6 @@ impl Fencing {
         let rests = self.resting.iter().map(|(until, _)| *until);
         let spared = self.recall.spared_until();
         self.grace.into_iter().chain(spared).chain(rests).min()
-    }
-
-    /// Whether this one was not asked, since a majority does without it.
-    pub(super) fn spares(&self, server: &ServerId) -> bool {
-        self.recall.spares(server)
-    }
-
-    /// Turns to those that were spared, which are needed now; says whether there are any.
-    fn turn_to_spared(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> bool {
-        let before = self.recall.pending();
-        if let Some(shard) = memory.metadata(cx) {
-            self.recall.spare_nobody(&voters(&shard), memory, cx);
-        }
-        self.recall.pending() > before
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
@@ -308,23 +219,6 @@ impl Fencing {
         self.count(memory, cx)
     }
 
-    /// A server that is unavailable won't answer.
-    pub(super) fn give_up_on(
-        &mut self,
-        server: &ServerId,
-        reason: &str,
-        memory: &mut Memory,
-        cx: &mut ShardContext<'_>,
-    ) -> Round {
-        if self.votes.iter().any(|vote| vote.server.id() == *server) {
-            return Round::Open;
-        }
-        self.last_failure = format!("{server} is unavailable: {reason}");
-        self.withdraw(server, cx);
-        self.recall.forget(server, reason, cx);
-        self.count(memory, cx)
-    }
-
     /// Counts the votes: after a majority, the others have a little more time.
     pub(super) fn count(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
         let hopeful = self.votes.len() + self.asked.len() + self.resting.len();
@@ -347,49 +241,6 @@ impl Fencing {
             }
         }
         Round::Open
-    }
-
-    /// Whether with what this one begins is stored, if it has to be before it is told to lead: a
-    /// coordinator that comes after has to know it. Else what was committed by then, and read, would
-    /// look like less than what another one wrote alone before.
-    pub(super) fn is_recorded(&self, winner: &Vote, memory: &Memory) -> bool {
-        let head = winner.position.head();
-        match self.beginning {
-            // The document must not tell of another one.
-            Some(beginning) => beginning.is_stored && beginning.head == head,
-            None => !memory.led.is_to_be_stored(self.term, head),
-        }
-    }
-
-    /// Stores with what this one begins.
-    pub(super) fn record(&mut self, winner: &Vote, memory: &Memory, cx: &mut ShardContext<'_>) {
-        let head = winner.position.head();
-        if self.beginning.is_some_and(|it| it.head == head) {
-            return;
-        }
-        self.beginning = Some(Beginning {
-            head,
-            is_stored: false,
-        });
-        let beginnings = memory.led.kept(Some((self.term, head)));
-        let (namespace, promote) = (&memory.namespace, Intent::Promote(self.term));
-        cx.ledger.change(namespace, memory.id, promote, |shard| {
-            shard.beginnings = beginnings;
-        });
-    }
-
-    /// It is stored: the choice is made again, as things stand now.
-    pub(super) fn recorded(
-        &mut self,
-        term: Term,
-        memory: &mut Memory,
-        cx: &mut ShardContext<'_>,
-    ) -> Round {
-        match &mut self.beginning {
-            Some(beginning) if self.term == term => beginning.is_stored = true,
-            Some(_) | None => return Round::Open,
-        }
-        self.choose(memory, cx)
     }
 
     fn report_end(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
