@@ -225,6 +225,14 @@ pub enum CallErrorKind {
     TimedOut,
     /// The server can't be reached, or the connection broke: it may have happened.
     Unreachable,
-    /// Anything else.
+    /// Anything else that the server said.
     Other,
+}
+
+impl CallErrorKind {
+    /// Whether nothing was heard of the server: what it was asked may have happened, or may yet.
+    #[must_use]
+    pub fn is_unheard(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Unreachable)
+    }
 }

@@ -151,7 +151,7 @@ fn any_history() -> impl Strategy<Value = (Beginnings, Option<LastLeader>, Optio
     let last_leader = (0..2i64).prop_map(|term| LastLeader {
         committed: term * 10,
         term: Term(term),
-        server: ServerId("server-1".into()),
+        server: (term > 0).then(|| ServerId("server-1".into())),
     });
     let loss_accepted = option::of((0..2i64).prop_map(Term));
     (any_beginnings(), option::of(last_leader), loss_accepted)

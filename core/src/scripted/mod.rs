@@ -27,6 +27,7 @@ servers:
 
 /// One coordinator, one store, and data servers that do what they are told.
 pub(crate) struct World {
+    timing: Timing,
     pub(crate) machine: CoordinatorState,
     pub(crate) now: Timestamp,
     pub(crate) stored: Option<(u64, StatusDocument)>,
@@ -76,13 +77,18 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(Timing::default())
+    }
+
+    fn with(timing: Timing) -> Self {
         let options = Options {
             process: ProcessId(7),
             seed: 42,
-            timing: Timing::default(),
+            timing: timing.clone(),
         };
         let now = Timestamp(1_000_000_000);
         Self {
+            timing,
             machine: CoordinatorState::new(options, now),
             now,
             stored: None,
@@ -112,13 +118,17 @@ impl World {
 
     /// A world whose coordinator leads, and whose shards are all led.
     pub(crate) fn steady() -> Self {
-        let mut world = Self::new();
-        world.configure(Some(CONFIGURATION));
+        Self::steady_with(Timing::default(), CONFIGURATION, 2)
+    }
+
+    pub(crate) fn steady_with(timing: Timing, configuration: &str, shards: usize) -> Self {
+        let mut world = Self::with(timing);
+        world.configure(Some(configuration));
         world.settle();
         world.run_for(3_000);
         assert_eq!(
             world.machine.steady_shards(),
-            Some((2, 2)),
+            Some((shards, shards)),
             "{:#?}",
             world.log
         );
@@ -128,7 +138,7 @@ impl World {
 
     /// Another process over the same store and servers.
     pub(crate) fn restarted(self) -> Self {
-        let mut world = Self::new();
+        let mut world = Self::with(self.timing);
         world.stored = self.stored;
         world.bound = self.bound;
         world.now = self.now;

@@ -253,8 +253,8 @@ impl Memory {
         if let Some(last) = &shard.last_leader {
             self.committed = self.committed.max(last.committed);
         }
-        let last = shard.last_leader.clone().map(|it| (it.term, it.server));
-        self.leader = leader.or(last);
+        let last = shard.last_leader.clone();
+        self.leader = leader.or(last.and_then(|it| Some((it.term, it.server?))));
         if !shard.beginnings.is_empty() {
             self.promoted = shard.term;
         }
@@ -288,9 +288,14 @@ impl Memory {
 
     /// Who has led last, for a coordinator that comes after.
     pub(super) fn last_leader(&self) -> Option<LastLeader> {
-        let (term, server) = self.leader.clone()?;
-        let began = self.last.map_or(EntryId::NONE, |(_, began)| began);
-        let committed = self.committed.max(began.offset);
+        let (term, server) = match &self.leader {
+            Some((term, server)) => (*term, Some(server.clone())),
+            // It has lost what it had.
+            None if self.committed >= 0 => (self.led_in, None),
+            None => return None,
+        };
+        // Not what is only supposed: it would be taken for known.
+        let committed = self.committed;
         Some(LastLeader {
             term,
             server,
@@ -496,6 +501,40 @@ mod tests {
         assert_eq!(memory.committed, 20);
         // Nobody is known to have led with what was told.
         assert_eq!(found(3, "0@none 3@0/20").committed, -1);
+    }
+
+    fn led_by(committed: i64) -> Memory {
+        let mut memory = Memory::new("default".into(), ShardId(0));
+        memory.has_led(Term(1), ServerId("s1".into()), EntryId::NONE);
+        memory.committed = committed;
+        memory
+    }
+
+    #[test]
+    fn what_is_only_supposed_to_be_committed_is_not_handed_on_as_known() {
+        let mut memory = led_by(100);
+        let head = EntryId {
+            term: Term(1),
+            offset: 120,
+        };
+        memory.tells(Term(2), head);
+        memory.suppose(3, &[]);
+        assert_eq!(memory.last.map(|(_, began)| began), Some(head));
+        assert_eq!(memory.last_leader().unwrap().committed, 100);
+    }
+
+    #[test]
+    fn what_was_committed_is_handed_on_though_who_led_last_has_lost_it() {
+        let mut memory = led_by(30);
+        memory.server_emptied(&ServerId("s1".into()));
+        let last_leader = memory.last_leader();
+        assert_eq!(last_leader.as_ref().unwrap().server, None);
+        let mut next = Memory::new("default".into(), ShardId(0));
+        next.find(&ShardMetadata {
+            last_leader,
+            ..ShardMetadata::default()
+        });
+        assert_eq!((next.committed, next.leader), (30, None));
     }
 
     #[test]

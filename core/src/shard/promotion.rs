@@ -121,6 +121,9 @@ impl Promotion {
                 None if let Some((until, it)) = resting => {
                     Follower::resting(member.clone(), *until, it.fence)
                 }
+                None if fencing.uncut.contains(&member.id()) => {
+                    Follower::left_out(member.clone(), cx.context.now).uncut()
+                }
                 None if fencing.spares(&member.id()) => {
                     // Those without which shards can't be led are opened first.
                     let later = cx.context.now.after(cx.context.timing.follower_first);

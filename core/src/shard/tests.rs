@@ -3,6 +3,7 @@
 mod disks;
 mod fence;
 mod forgetting;
+mod handed;
 mod kept;
 mod late;
 mod left;

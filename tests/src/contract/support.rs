@@ -238,7 +238,7 @@ pub(super) fn full_status() -> ClusterStatus {
         beginnings: "2@1/29 3-4@2/31".parse().expect("it can be so"),
         last_leader: Some(LastLeader {
             term: Term(2),
-            server: ServerId("s1".into()),
+            server: Some(ServerId("s1".into())),
             committed: 29,
         }),
         loss_accepted: None,

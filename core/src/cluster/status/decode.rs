@@ -104,13 +104,13 @@ impl LastLeader {
     fn read(at: Cursor<'_>, strings: &mut Strings) -> Result<Self, DecodeError> {
         let mut last = Self {
             term: Term(0),
-            server: ServerId(strings.share("")),
+            server: None,
             committed: -1,
         };
         for (field, at) in at.fields()? {
             match field {
                 "term" => last.term = Term(at.int64()?),
-                "server" => last.server = ServerId(strings.share(at.text()?)),
+                "server" => last.server = Some(ServerId(strings.share(at.text()?))),
                 "committed" => last.committed = at.int64()?,
                 _ => {}
             }

@@ -106,8 +106,9 @@ pub struct ShardMetadata {
 pub struct LastLeader {
     /// In this term.
     pub term: Term,
-    /// By its id.
-    pub server: ServerId,
+    /// By its id; nobody, if it has lost its data since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerId>,
     /// Up to this offset it was known to have committed; -1 where nothing is known.
     pub committed: i64,
 }

@@ -81,7 +81,9 @@ impl ShardMetadata {
         if let Some(last) = &self.last_leader {
             yaml.map("lastLeader", |yaml| {
                 yaml.number("term", last.term.0);
-                yaml.text("server", &last.server.0);
+                if let Some(server) = &last.server {
+                    yaml.text("server", &server.0);
+                }
                 yaml.number("committed", last.committed);
             });
         }

@@ -38,7 +38,7 @@ pub(crate) fn of_shard(shard: &Arc<ShardMetadata>) -> u64 {
 }
 
 fn of_last_leader(last: &LastLeader) -> u64 {
-    130 + length(&last.server.0)
+    130 + last.server.as_ref().map_or(0, |server| length(&server.0))
 }
 
 fn of_beginnings(shard: &ShardMetadata) -> u64 {

@@ -98,13 +98,13 @@ prop_compose! {
 prop_compose! {
     fn history()(
         beginnings in beginnings(),
-        last_leader in option::of((any::<i64>(), text(), any::<i64>())),
+        last_leader in option::of((any::<i64>(), option::of(text()), any::<i64>())),
         loss_accepted in option::of(any::<i64>()),
     ) -> (Beginnings, Option<LastLeader>, Option<Term>) {
         let last_leader = last_leader.map(|(term, server, committed)| LastLeader {
             committed,
             term: Term(term),
-            server: ServerId(server),
+            server: server.map(ServerId),
         });
         (beginnings, last_leader, loss_accepted.map(Term))
     }

@@ -26,8 +26,8 @@ pub(super) struct Fencing {
     /// Those that are given a moment, until when.
     pub(super) resting: Vec<(Timestamp, Asked)>,
     pub(super) votes: Vec<Vote>,
-    /// Those of which something may yet be cut off: they don't vote any more in this term.
-    uncut: BTreeSet<ServerId>,
+    /// Those of which something may yet be cut off: they don't vote any more in this term, nor follow.
+    pub(super) uncut: BTreeSet<ServerId>,
     /// Those that could not lead, and are left out as others are enough.
     pub(super) passed_over: BTreeSet<ServerId>,
     recall: Recall,
@@ -171,7 +171,7 @@ impl Fencing {
             }
             Outcome::Failed(error) => {
                 let server = asked.server;
-                if was_cutting {
+                if was_cutting && error.kind.is_unheard() {
                     self.uncut.insert(server.id());
                 }
                 self.last_failure = format!("{}: {error}", server.id());

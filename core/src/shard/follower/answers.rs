@@ -91,12 +91,13 @@ impl Follower {
         }
         match self.cursor {
             // Fenced again it can be taken in, again.
-            Cursor::None | Cursor::Asked => self.state = State::Unfenced(Was::of(&status)),
+            Cursor::None => self.state = State::Unfenced(Was::of(&status)),
             // Whoever fenced it may not have looked at what it has.
-            Cursor::Unknown if status.role == ReplicaRole::Fenced => {
+            Cursor::Asked | Cursor::Unknown if status.role == ReplicaRole::Fenced => {
                 self.state = State::Unfenced(Was::of(&status));
             }
-            Cursor::Unknown => self.state = State::Unclaimed(status),
+            // A `NewTerm` would end the stream on which it may be fed.
+            Cursor::Asked | Cursor::Unknown => self.state = State::Unclaimed(status),
             // A follower stays fenced until its first append: it may only be idle.
             Cursor::Kept => return self.judge(status.head_offset, committed, context),
         }
@@ -251,7 +252,7 @@ impl Follower {
         self.retry(cx.context);
         match outcome {
             Outcome::Failed(error) => {
-                self.uncut |= was_cutting;
+                self.uncut |= was_cutting && error.kind.is_unheard();
                 Some(error.kind)
             }
             Outcome::Asks(_) | Outcome::Rests(_) | Outcome::Fenced(_) => None,

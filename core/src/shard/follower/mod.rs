@@ -127,6 +127,14 @@ impl Follower {
         Self::with(identity, State::Due(at), Cursor::None)
     }
 
+    /// Something may yet be cut off it in this term.
+    pub(super) fn uncut(self) -> Self {
+        Self {
+            uncut: true,
+            ..self
+        }
+    }
+
     /// One of a leader of an earlier tenure.
     pub(super) fn found(identity: DataServerIdentity) -> Self {
         Self::with(identity, State::Due(Timestamp::default()), Cursor::Unknown)

@@ -159,7 +159,7 @@ fn who_led_last_does_not_lead_without_what_it_was_known_to_have_committed() {
         shard.leader = None;
         shard.last_leader = Some(LastLeader {
             term: Term(0),
-            server: ServerId(led_by.split(':').next().unwrap().into()),
+            server: Some(ServerId(led_by.split(':').next().unwrap().into())),
             committed: 12,
         });
     });

@@ -120,6 +120,8 @@ impl Facts {
                 let follower = (request.shard, name_at(&request.follower));
                 self.unfit.remove(&follower);
                 let key = (request.shard, request.term);
+                self.maybe_fed
+                    .remove(&(request.shard, request.term, request.follower.clone()));
                 let fed = self.fed.entry(key).or_default();
                 fed.insert(request.follower.clone());
                 if asks_whom_it_feeds(request) {
@@ -322,7 +324,10 @@ impl Facts {
             }
             Call::Truncate(request) => {
                 self.doubted.insert(request.shard);
-                self.uncut.insert((request.shard, request.term));
+                if kind.is_unheard() {
+                    let key = (request.shard, request.term, identity.id());
+                    self.uncut.insert(key);
+                }
                 self.not_fenced(&identity.id(), request.shard);
             }
         }

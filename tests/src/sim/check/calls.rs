@@ -58,13 +58,25 @@ impl World<'_> {
             .map(|(_, _, shard)| shard.clone())
     }
 
-    /// T2, T3.
+    /// T2, T3, and T15: nobody is brought back in a term in which it may yet be cut off.
     fn check_new_term(&mut self, host: usize, to: &ServerId, call: &NewTerm) -> Check {
         let (id, term) = (call.shard, call.term);
         if term == Term::NEVER {
             // It only asks whether the replica was ever fenced.
             self.sometimes.hit("asked_whether_it_was_ever_fenced");
             return Ok(());
+        }
+        if self.hosts[host]
+            .facts
+            .uncut
+            .contains(&(id, term, to.clone()))
+        {
+            return Err(self.violation(
+                "T15",
+                format!(
+                    "c{host}: NewTerm of shard {id} in {term} to {to}, which may yet be cut off"
+                ),
+            ));
         }
         let Some(shard) = self
             .accepted_shard(host, id)
@@ -264,13 +276,16 @@ impl World<'_> {
         let (id, term) = (call.shard, call.term);
         // No leader goes by it: it is asked whether it feeds that one.
         let is_question = asks_whom_it_feeds(call);
+        let facts = &mut self.hosts[host].facts;
+        let key = (id, term, call.follower.clone());
         if is_question {
-            if self.hosts[host].facts.led.contains_key(&(id, term)) {
+            if facts.led.contains_key(&(id, term)) && !facts.maybe_fed.contains(&key) {
                 let text = format!("c{host}: shard {id} in {term}: {to} is asked whom it feeds");
                 return Err(self.violation("T11", text));
             }
             self.sometimes.hit("leader_asked_whom_it_feeds");
         } else {
+            facts.maybe_fed.insert(key);
             for server in [&to.0, &call.follower] {
                 self.check_told(host, (id, term), server)?;
             }

@@ -42,6 +42,8 @@ pub struct Facts {
     /// The followers that leaders were told of when they were elected, or have taken in, or say that
     /// they feed, by internal address.
     pub fed: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
+    /// The followers that leaders were asked to take in, and have not said that they feed.
+    pub maybe_fed: BTreeSet<(ShardId, Term, Arc<str>)>,
     /// The followers that may count as in sync, by internal address.
     pub joined: BTreeMap<(ShardId, Term), BTreeSet<Arc<str>>>,
     /// Up to where leaders had committed, by what was heard of them.
@@ -68,7 +70,7 @@ pub struct Facts {
     pub unexplained: BTreeSet<ShardId>,
     /// In which terms something was to be cut off a replica, and it was not heard of: it is kept out
     /// until the next one.
-    pub uncut: BTreeSet<(ShardId, Term)>,
+    pub uncut: BTreeSet<(ShardId, Term, ServerId)>,
     /// Who is fenced, and is given a moment before it is fenced once more.
     pub resting: BTreeSet<(ShardId, ServerId)>,
     /// Who could not tell its head when it was fenced in a term.
@@ -102,6 +104,13 @@ pub struct Writing {
 }
 
 impl Facts {
+    /// Whether a member is kept out of this term, so that only an election brings it back.
+    pub(super) fn waits_for_the_next_term(&self, shard: ShardId, term: Term) -> bool {
+        self.uncut
+            .iter()
+            .any(|(id, at, _)| (*id, *at) == (shard, term))
+    }
+
     pub fn of(tenure: Tenure) -> Self {
         Self {
             tenure,

@@ -228,7 +228,7 @@ impl World<'_> {
                             facts.could_not_lead(call.shard, server.id());
                         }
                         Call::Truncate(call) => {
-                            facts.uncut.insert((call.shard, call.term));
+                            facts.uncut.insert((call.shard, call.term, server.id()));
                         }
                         Call::AddFollower(_)
                         | Call::CheckHealth

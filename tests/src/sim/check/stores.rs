@@ -188,7 +188,7 @@ impl World<'_> {
             || facts.down.contains(&leader.id())
             || !facts.running.contains(&leader.id())
             || facts.doubted.contains(&id)
-            || facts.uncut.contains(&(id, old.term))
+            || facts.waits_for_the_next_term(id, old.term)
         {
             self.sometimes.hit("elected_again");
             return Ok(());

@@ -1,0 +1,158 @@
+//! What becomes of those that were still being fenced, or taken in, when their leader began to lead.
+
+use super::forgetting::{fenced, status};
+use super::{ALL, LIFE, SHARD, calls_of_shard, head, promotions, replica};
+use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::scripted::{CONFIGURATION, World};
+use crate::{Term, Timing};
+
+/// The others are enough without it.
+const LATE: &str = ALL[0];
+
+/// Another coordinator is to come, and nobody leads. Every replica has the same log, and who is told to
+/// lead leads.
+fn leaderless(timing: Timing) -> World {
+    let mut world = World::steady_with(timing, &configuration(), 1);
+    for server in ALL {
+        world.heads.insert(server.to_owned(), head(0, 5));
+        world.replicas.insert(server.to_owned(), status(0, 5));
+    }
+    world.edit(SHARD, |shard| shard.leader = None);
+    let mut world = world.restarted_alone();
+    for server in ALL {
+        let leads = ReplicaStatus {
+            role: ReplicaRole::Leader,
+            ..status(1, 5)
+        };
+        world.leading.insert(server.to_owned(), leads);
+    }
+    world
+}
+
+fn start(world: &mut World) {
+    world.configure(Some(&configuration()));
+    world.settle();
+}
+
+/// With one shard: the servers say the same of all.
+fn configuration() -> String {
+    CONFIGURATION.replace("initialShardCount: 2", "initialShardCount: 1")
+}
+
+/// One has more than it tells.
+fn with_more(timing: Timing) -> World {
+    let mut world = leaderless(timing);
+    world.replicas.insert(LATE.to_owned(), status(0, 7));
+    start(&mut world);
+    world
+}
+
+/// Runs until somebody was asked this.
+fn run_until(kind: &str, world: &mut World) {
+    for _ in 0..20_000 {
+        if calls_of_shard(world).iter().any(|(it, ..)| *it == kind) {
+            return;
+        }
+        world.run_for(1);
+    }
+    panic!("no {kind}: {:#?}", calls_of_shard(world));
+}
+
+/// What this one was asked, from when somebody was told to lead on.
+fn asked_since_promotion(world: &World, server: &str) -> Vec<&'static str> {
+    let calls = calls_of_shard(world).into_iter();
+    let calls = calls.skip_while(|(kind, ..)| *kind != "BecomeLeader");
+    let calls = calls.filter(|(_, to, _)| to == server);
+    calls.map(|(kind, ..)| kind).collect()
+}
+
+/// With what heads its leader was asked to take this one in.
+fn added(world: &World, server: &str) -> Vec<EntryId> {
+    let calls = calls_of_shard(world).into_iter();
+    let added = calls.filter_map(|(_, _, call)| match call {
+        Call::AddFollower(call) if *call.follower == *server => Some(call.head),
+        _ => None,
+    });
+    added.collect()
+}
+
+#[test]
+fn one_that_is_given_a_moment_when_its_leader_begins_is_given_all_of_it() {
+    let mut timing = Timing::default();
+    timing.sync = timing.grace * 4;
+    let mut world = with_more(timing);
+    world.run_for(5_000);
+    assert_eq!(promotions(&world).len(), 1);
+    let asked = asked_since_promotion(&world, LATE);
+    assert_eq!(asked.first(), Some(&"NewTerm"), "{asked:?}");
+    assert_eq!(added(&world, LATE), [head(0, 5)]);
+}
+
+/// Else what it acknowledges could be cut off.
+#[test]
+fn one_that_was_not_heard_of_since_it_was_to_be_cut_off_does_not_follow_in_that_term() {
+    let mut world = with_more(Timing::default());
+    world.silent.insert((LATE.to_owned(), "Truncate"));
+    run_until("Truncate", &mut world);
+    assert!(promotions(&world).is_empty());
+    world.observe(LATE, false);
+    world.run_for(1_000);
+    assert_eq!(promotions(&world).len(), 1);
+    world.silent.clear();
+    world.observe(LATE, true);
+    world.run_for(20_000);
+    assert_eq!(promotions(&world).len(), 1);
+    let asked = asked_since_promotion(&world, LATE);
+    assert!(asked.contains(&"GetStatus"), "{asked:?}");
+    assert!(!asked.contains(&"NewTerm"), "{asked:?}");
+    assert_eq!(added(&world, LATE), []);
+}
+
+/// One was away when its leader was elected.
+fn late() -> World {
+    let mut world = leaderless(Timing::default());
+    world.cut_off(LATE, &LIFE);
+    start(&mut world);
+    run_until("BecomeLeader", &mut world);
+    world.run_for(5_000);
+    assert_eq!(promotions(&world).len(), 1);
+    world.log.clear();
+    world.failing.clear();
+    world
+}
+
+/// A `NewTerm` would end its stream.
+#[test]
+fn one_that_its_leader_may_have_taken_in_is_not_fenced_but_its_leader_asked() {
+    let mut world = late();
+    for server in ALL {
+        let call = (server.to_owned(), "AddFollower");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world.observe(LATE, true);
+    run_until("AddFollower", &mut world);
+    world.failing.clear();
+    let follows = ReplicaStatus {
+        head_offset: 5,
+        ..replica(1, ReplicaRole::Follower)
+    };
+    world.replicas.insert(LATE.to_owned(), follows);
+    world.run_for(20_000);
+    assert_eq!(added(&world, LATE), [head(0, 5), head(2, 5)]);
+    assert_eq!(fenced(&world, LATE), [Term(1)]);
+}
+
+/// Its leader may have fed it meanwhile.
+#[test]
+fn one_that_refuses_to_be_cut_off_is_fenced_again_in_that_term() {
+    let mut world = late();
+    world.replicas.insert(LATE.to_owned(), status(0, 7));
+    let call = (LATE.to_owned(), "Truncate");
+    world.failing.insert(call, CallErrorKind::InvalidStatus);
+    world.observe(LATE, true);
+    run_until("Truncate", &mut world);
+    world.failing.clear();
+    world.run_for(20_000);
+    assert_eq!(added(&world, LATE), [head(0, 5)]);
+    assert!(promotions(&world).is_empty());
+}
