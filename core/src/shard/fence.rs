@@ -30,6 +30,8 @@ pub(super) struct Fence {
     step: Step,
     /// A sync that was on its way has had its time.
     is_rested: bool,
+    /// Something was cut off it.
+    is_cut: bool,
     tries: u32,
 }
 
@@ -95,6 +97,7 @@ impl Fence {
             was,
             step: Step::Fencing,
             is_rested: false,
+            is_cut: false,
             tries: 0,
         };
         (memory.send_new_term(term, server, cx), fence)
@@ -104,6 +107,11 @@ impl Fence {
     /// and it would end a leader.
     pub(super) fn is_cutting(&self) -> bool {
         self.step == Step::Cutting
+    }
+
+    /// Whether something was cut off it. Whoever is a follower by that has to be fenced once more.
+    pub(super) fn has_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Takes in the answer that it waits for.
@@ -121,6 +129,7 @@ impl Fence {
             }
             (Step::Cutting, Ok(Answer::Truncated(_))) => {
                 self.was = Was::Other;
+                self.is_cut = true;
                 // One that was open to lead was opened anew.
                 if self.is_rested {
                     self.rest(cx)

@@ -291,7 +291,7 @@ impl Memory {
         let (term, server) = match &self.leader {
             Some((term, server)) => (*term, Some(server.clone())),
             // It has lost what it had.
-            None if self.committed >= 0 => (self.led_in, None),
+            None if self.committed >= 0 => (self.last_led(), None),
             None => return None,
         };
         // Not what is only supposed: it would be taken for known.

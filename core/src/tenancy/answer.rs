@@ -116,14 +116,16 @@ impl Failure {
     /// Of a task that ended like that, having had so much time.
     pub(super) fn of(end: End, kind: Kind, limit: Option<Duration>) -> Self {
         match end {
-            End::Dropped => Self::Unheard(CallErrorKind::Other, "it was given up".to_owned()),
+            End::Dropped => Self::Unheard(CallErrorKind::Unreachable, "it was given up".to_owned()),
             End::NoAuthority => Self::no_authority(),
-            End::Panicked if kind.asks_a_server() => {
-                Self::Unheard(CallErrorKind::Other, "the call has panicked".to_owned())
-            }
-            End::Panicked => {
-                Self::Unheard(CallErrorKind::Other, "the backend has panicked".to_owned())
-            }
+            End::Panicked if kind.asks_a_server() => Self::Unheard(
+                CallErrorKind::Unreachable,
+                "the call has panicked".to_owned(),
+            ),
+            End::Panicked => Self::Unheard(
+                CallErrorKind::Unreachable,
+                "the backend has panicked".to_owned(),
+            ),
             End::TimedOut => {
                 let reason = match limit {
                     Some(limit) => format!("no answer within {limit:?}"),

@@ -134,6 +134,7 @@ fn words(event: &Event) -> (String, &'static str) {
         | Event::PushEnded { error, .. } => {
             let kind = match error.kind {
                 CallErrorKind::TimedOut => "timed out",
+                CallErrorKind::Unreachable => "unheard",
                 _ => "other",
             };
             (error.message.clone(), kind)
@@ -311,9 +312,9 @@ fn whatever_a_task_comes_to_its_request_is_answered() {
     let call = "the call has panicked";
     let dropped = "it was given up";
     for (kind, end, reason, how) in [
-        (Kind::Call, End::Dropped, dropped, "other"),
+        (Kind::Call, End::Dropped, dropped, "unheard"),
         (Kind::Call, End::NoAuthority, sent, "other"),
-        (Kind::Call, End::Panicked, call, "other"),
+        (Kind::Call, End::Panicked, call, "unheard"),
         (
             Kind::Call,
             End::TimedOut,
@@ -330,9 +331,9 @@ fn whatever_a_task_comes_to_its_request_is_answered() {
         (Kind::Store, End::Panicked, backend, "ambiguous"),
         (Kind::Store, End::TimedOut, silent, "ambiguous"),
         (Kind::Stream, End::NoAuthority, sent, "other"),
-        (Kind::Stream, End::Panicked, call, "other"),
+        (Kind::Stream, End::Panicked, call, "unheard"),
         (Kind::Watch, End::NoAuthority, sent, "other"),
-        (Kind::Watch, End::Panicked, call, "other"),
+        (Kind::Watch, End::Panicked, call, "unheard"),
         (Kind::Watch, End::TimedOut, "no answer in time", "timed out"),
     ] {
         let mut tenancy = opened(Some(seconds(10)));

@@ -68,7 +68,8 @@ fn kind_of_reason(reason: Reason) -> CallErrorKind {
 /// A connection that breaks amid a call looks like an answer, but for what caused it.
 fn kind_without_reason(status: &Status) -> CallErrorKind {
     match kind_of_code(status.code()) {
-        CallErrorKind::Other if status.source().is_some() => CallErrorKind::Unreachable,
+        CallErrorKind::TimedOut => CallErrorKind::TimedOut,
+        _ if status.source().is_some() => CallErrorKind::Unreachable,
         kind => kind,
     }
 }

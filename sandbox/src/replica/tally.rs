@@ -7,7 +7,7 @@
 pub(super) struct Tally {
     acked: i64,
     /// After the first and up to the second it acknowledged what its leader had not written yet: that
-    /// is not counted when it is.
+    /// is not counted when it is. Where that happened twice, it is of the last time.
     early: (i64, i64),
     /// An earlier cursor has the stream: nothing more is heard.
     is_deaf: bool,

@@ -33,7 +33,7 @@ impl Follower {
                 Some(CallErrorKind::InvalidStatus) => Meaning::Elect,
                 Some(_) | None => Meaning::GoOn,
             },
-            State::Claimed(_, status) => self.claimed(result, status, committed, cx.context),
+            State::Claimed(_, status) => self.claimed(result, status, memory, cx),
             State::Joining(_, head) => {
                 self.added(result, (shard.term, head), committed, memory, cx)
             }
@@ -75,6 +75,7 @@ impl Follower {
             };
         }
         if status.has_forgotten() {
+            self.uncut = false;
             return self.forgotten(context);
         }
         self.is_closed = false;
@@ -93,7 +94,9 @@ impl Follower {
             // Fenced again it can be taken in, again.
             Cursor::None => self.state = State::Unfenced(Was::of(&status)),
             // Whoever fenced it may not have looked at what it has.
-            Cursor::Asked | Cursor::Unknown if status.role == ReplicaRole::Fenced => {
+            Cursor::Asked | Cursor::Unknown
+                if status.role == ReplicaRole::Fenced || self.unlooked =>
+            {
                 self.state = State::Unfenced(Was::of(&status));
             }
             // A `NewTerm` would end the stream on which it may be fed.
@@ -109,18 +112,21 @@ impl Follower {
         &mut self,
         result: Result<Answer, CallError>,
         status: ReplicaStatus,
-        committed: i64,
-        context: &mut Context,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
     ) -> Meaning {
+        let context = &mut *cx.context;
         match result {
             Ok(Answer::FollowerAdded) => {
-                self.cursor = Cursor::Kept;
-                return self.judge(status.head_offset, committed, context);
+                self.is_taken_in(memory);
+                // It may have been cut off since it said what it has.
+                self.state = State::Due(context.now);
             }
             Ok(_) => self.retry(context),
             Err(error) => match error.kind {
+                // That it was asked to take it in may yet come to it.
                 CallErrorKind::InvalidTerm => {
-                    self.cursor = Cursor::None;
+                    self.cursor = Cursor::Asked;
                     self.state = State::Unfenced(Was::of(&status));
                 }
                 // It may have as many others as it can have: then only an election helps.
@@ -145,10 +151,9 @@ impl Follower {
     /// Where it may be fed, it is left to its leader for a moment, which opens it as a follower; then
     /// it is asked whether it was ever fenced, which opens it as if it were to lead.
     fn not_open(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Meaning {
+        // What was on its way to it, when it was to be cut off, has ended with the server that it was.
+        self.uncut = false;
         self.state = match self.cursor {
-            Cursor::None if self.uncut => {
-                return self.behind(EntryId::NONE.offset, cx.context);
-            }
             Cursor::None => State::Unfenced(Was::Opened),
             Cursor::Kept | Cursor::Asked | Cursor::Unknown => {
                 if !std::mem::replace(&mut self.is_closed, true) {
@@ -228,7 +233,8 @@ impl Follower {
                 self.state = State::Resting(until, fence);
                 return None;
             }
-            Outcome::Fenced(_) | Outcome::Failed(_) => {}
+            Outcome::Fenced(_) => self.unlooked = false,
+            Outcome::Failed(_) => self.unlooked |= fence.has_cut(),
         }
         if let Outcome::Fenced(head) = outcome
             && head.is_of_a_log_before(term.next())
@@ -271,10 +277,7 @@ impl Follower {
             Ok(Answer::FollowerAdded) => {
                 // Also the answer for a follower that it had before, whatever has become of that:
                 // the log shows whether it has caught up.
-                self.refusals = 0;
-                self.cursor = Cursor::Kept;
-                memory.left_out.remove(&self.identity.id());
-                memory.failed.remove(&self.identity.id());
+                self.is_taken_in(memory);
                 if !memory.is_part(term, head) {
                     // How much of it was cut off is seen later.
                     return self.behind(EntryId::NONE.offset, cx.context);
@@ -332,6 +335,13 @@ impl Follower {
             | CallErrorKind::TimedOut
             | CallErrorKind::Unreachable => Meaning::GoOn,
         }
+    }
+
+    fn is_taken_in(&mut self, memory: &mut Memory) {
+        self.refusals = 0;
+        self.cursor = Cursor::Kept;
+        memory.left_out.remove(&self.identity.id());
+        memory.failed.remove(&self.identity.id());
     }
 
     fn has_caught_up(&mut self) {

@@ -38,6 +38,8 @@ pub(super) struct Follower {
     /// It was to be cut off, and nothing was heard of that: it might be later, in this term, so it is not
     /// taken in before the next one.
     uncut: bool,
+    /// Something was cut off it, and it was not fenced since: it may take for synced what it does not have.
+    unlooked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,7 @@ enum State {
 enum Cursor {
     /// It has: it was told of it when it was elected, or has taken it in since.
     Kept,
-    /// It was asked to take it in, and has not answered.
+    /// It was asked to take it in, and has not answered: that may yet come to it.
     Asked,
     /// It was elected in an earlier tenure: it may have one.
     Unknown,
@@ -151,6 +153,7 @@ impl Follower {
             refusals: 0,
             doubtful: false,
             uncut: false,
+            unlooked: false,
         }
     }
 
@@ -175,6 +178,7 @@ impl Follower {
             }
             State::Fencing(request, fence) => {
                 self.uncut |= fence.is_cutting();
+                self.unlooked |= fence.has_cut();
                 context.cancel(request);
             }
             // In sync by what it said before it was away, or by what was committed then.

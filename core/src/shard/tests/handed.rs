@@ -2,7 +2,7 @@
 
 use super::forgetting::{fenced, status};
 use super::{ALL, LIFE, SHARD, calls_of_shard, head, promotions, replica};
-use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
+use crate::call::{BecomeLeader, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::scripted::{CONFIGURATION, World};
 use crate::{Term, Timing};
 
@@ -106,6 +106,10 @@ fn one_that_was_not_heard_of_since_it_was_to_be_cut_off_does_not_follow_in_that_
     assert!(asked.contains(&"GetStatus"), "{asked:?}");
     assert!(!asked.contains(&"NewTerm"), "{asked:?}");
     assert_eq!(added(&world, LATE), []);
+    world.run_for(120_000);
+    let follows = |call: &BecomeLeader| call.follower_maps.contains_key(LATE);
+    let last = promotions(&world).pop();
+    assert!(last.is_some_and(|(to, call)| to == LATE || follows(&call)));
 }
 
 /// One was away when its leader was elected.
@@ -140,6 +144,72 @@ fn one_that_its_leader_may_have_taken_in_is_not_fenced_but_its_leader_asked() {
     world.run_for(20_000);
     assert_eq!(added(&world, LATE), [head(0, 5), head(2, 5)]);
     assert_eq!(fenced(&world, LATE), [Term(1)]);
+}
+
+/// What it was asked first may yet come to its leader: then it feeds one that must not be fenced empty.
+#[test]
+fn one_that_its_leader_has_not_taken_in_yet_is_not_fenced_once_it_has_lost_its_disk() {
+    let mut world = late();
+    for server in ALL {
+        let call = (server.to_owned(), "AddFollower");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world.observe(LATE, true);
+    run_until("AddFollower", &mut world);
+    world.failing.clear();
+    world
+        .failing
+        .insert((LATE.to_owned(), "NewTerm"), CallErrorKind::Unreachable);
+    world.unfed.insert(LATE.to_owned());
+    let follows = ReplicaStatus {
+        head_offset: 5,
+        ..replica(1, ReplicaRole::Follower)
+    };
+    world.replicas.insert(LATE.to_owned(), follows);
+    while added(&world, LATE).len() < 2 {
+        world.run_for(1);
+    }
+    let before = fenced(&world, LATE).len();
+    world.replicas.remove(LATE);
+    world.forgetful.insert(LATE.to_owned());
+    world.run_for(1_000);
+    world.failing.clear();
+    world.run_for(20_000);
+    let (tried, since) = (fenced(&world, LATE), promotions(&world));
+    assert!(!since.is_empty(), "{tried:?}");
+    assert!(
+        tried[before..].iter().all(|term| *term != Term(1)),
+        "{tried:?}"
+    );
+}
+
+/// What it is then may be less than it was when it was asked.
+#[test]
+fn one_that_its_leader_says_it_feeds_is_in_sync_by_what_it_says_after_that() {
+    let mut world = late();
+    for server in ALL {
+        let call = (server.to_owned(), "AddFollower");
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    world.observe(LATE, true);
+    run_until("AddFollower", &mut world);
+    world.failing.clear();
+    let follows = ReplicaStatus {
+        head_offset: 5,
+        ..replica(1, ReplicaRole::Follower)
+    };
+    world.replicas.insert(LATE.to_owned(), follows);
+    while added(&world, LATE).len() < 2 {
+        world.run_for(1);
+    }
+    world.run_for(10);
+    let asked = calls_of_shard(&world);
+    let after = asked.iter().rposition(|(kind, ..)| *kind == "AddFollower");
+    let after: Vec<_> = asked[after.unwrap()..]
+        .iter()
+        .map(|(kind, ..)| *kind)
+        .collect();
+    assert_eq!(after, ["AddFollower", "GetStatus"]);
 }
 
 /// Its leader may have fed it meanwhile.

@@ -95,6 +95,9 @@ impl Facts {
                 self.led.insert(key, server);
             }
             (Call::GetStatus { shard }, Answer::Status(status)) => {
+                if status.has_forgotten() {
+                    self.ends_what_was_on_its_way(*shard, &server);
+                }
                 if let Some(stored) = self.stored(*shard) {
                     let leads = stored
                         .leader
@@ -125,8 +128,7 @@ impl Facts {
                 let fed = self.fed.entry(key).or_default();
                 fed.insert(request.follower.clone());
                 if asks_whom_it_feeds(request) {
-                    // The leader was asked whether it feeds it, and has its head from there.
-                    self.reaches(&request.follower, key, request.head.offset, known);
+                    // How far that one is by now is asked again.
                     return;
                 }
                 let joined = self.joined.entry(key).or_default();
@@ -265,10 +267,17 @@ impl Facts {
     /// A replica that its leader's stream has not opened yet has nothing, as one that is open and
     /// empty.
     fn not_open(&mut self, shard: ShardId, identity: &DataServerIdentity, shown: Timestamp) {
+        self.ends_what_was_on_its_way(shard, &identity.id());
         if let Some(stored) = self.stored(shard) {
             let known = (shard, stored.term, identity.internal.clone());
             self.behind.entry(known).or_insert((-1, shown));
         }
+    }
+
+    /// A server that was restarted since hears nothing of what it was asked before.
+    fn ends_what_was_on_its_way(&mut self, shard: ShardId, server: &ServerId) {
+        self.uncut
+            .retain(|(id, _, uncut)| (*id, uncut) != (shard, server));
     }
 
     pub(super) fn failed(

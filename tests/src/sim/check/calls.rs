@@ -58,7 +58,7 @@ impl World<'_> {
             .map(|(_, _, shard)| shard.clone())
     }
 
-    /// T2, T3, and T15: nobody is brought back in a term in which it may yet be cut off.
+    /// T2, T3.
     fn check_new_term(&mut self, host: usize, to: &ServerId, call: &NewTerm) -> Check {
         let (id, term) = (call.shard, call.term);
         if term == Term::NEVER {
@@ -66,18 +66,7 @@ impl World<'_> {
             self.sometimes.hit("asked_whether_it_was_ever_fenced");
             return Ok(());
         }
-        if self.hosts[host]
-            .facts
-            .uncut
-            .contains(&(id, term, to.clone()))
-        {
-            return Err(self.violation(
-                "T15",
-                format!(
-                    "c{host}: NewTerm of shard {id} in {term} to {to}, which may yet be cut off"
-                ),
-            ));
-        }
+        self.check_not_uncut(host, (id, term), to)?;
         let Some(shard) = self
             .accepted_shard(host, id)
             .filter(|shard| shard.term == term)
@@ -107,6 +96,21 @@ impl World<'_> {
             "T2",
             format!("c{host}: NewTerm of shard {id} in {term} to {to}: {shard:?}"),
         ))
+    }
+
+    /// T15: nobody is fenced, or follows, in a term in which it may yet be cut off.
+    fn check_not_uncut(
+        &self,
+        host: usize,
+        (id, term): (ShardId, Term),
+        server: &ServerId,
+    ) -> Check {
+        let uncut = &self.hosts[host].facts.uncut;
+        if uncut.contains(&(id, term, server.clone())) {
+            let text = format!("c{host}: shard {id} in {term}: {server} may yet be cut off");
+            return Err(self.violation("T15", text));
+        }
+        Ok(())
     }
 
     /// T15: nothing is cut off a replica but what it did not tell of when it was fenced.
@@ -229,6 +233,9 @@ impl World<'_> {
             .filter(|(_, fenced)| !has_left(fenced) || head >= Some(*fenced))
             .collect();
         let told = &call.follower_maps;
+        for follower in told.keys() {
+            self.check_not_uncut(host, (id, term), &ServerId(name_at(follower)))?;
+        }
         for (follower, head) in told {
             self.check_fits(host, (id, term), &to, (follower, *head))?;
         }
@@ -274,6 +281,7 @@ impl World<'_> {
     /// T11.
     fn check_add_follower(&mut self, host: usize, to: &ServerId, call: &AddFollower) -> Check {
         let (id, term) = (call.shard, call.term);
+        self.check_not_uncut(host, (id, term), &ServerId(name_at(&call.follower)))?;
         // No leader goes by it: it is asked whether it feeds that one.
         let is_question = asks_whom_it_feeds(call);
         let facts = &mut self.hosts[host].facts;
