@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Extensions, Request};
 use http_body::{Frame, SizeHint};
 use stepdown_wire::port::network;
 use tokio::time::{Sleep, sleep};
@@ -59,10 +59,7 @@ impl Bodies {
 
     /// The same request, which fails where it takes too long, or there is no room for more of it.
     pub(super) fn bound(&self, request: Request<Body>) -> Request<Body> {
-        let from = request.extensions().get::<TcpConnectInfo>();
-        let from = from.and_then(TcpConnectInfo::remote_addr);
-        let from = from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it| network(it.ip()));
-        self.bound_of(from, request)
+        self.bound_of(address_of(request.extensions()), request)
     }
 
     fn bound_of(&self, from: IpAddr, request: Request<Body>) -> Request<Body> {
@@ -79,6 +76,13 @@ impl Bodies {
             })
         })
     }
+}
+
+/// Whom a request is from, as far as its address tells.
+pub(super) fn address_of(extensions: &Extensions) -> IpAddr {
+    let from = extensions.get::<TcpConnectInfo>();
+    let from = from.and_then(TcpConnectInfo::remote_addr);
+    from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it| network(it.ip()))
 }
 
 struct Bounded {

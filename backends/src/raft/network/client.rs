@@ -134,7 +134,7 @@ impl RaftNetwork<TypeConfig> for Peer {
             };
             let answer = self.ask(option.hard_ttl(), message, call).await;
             self.reach.heard(&answer);
-            return Ok(convert::appended(answer?).map_err(CallError::from)?);
+            return Ok(convert::appended(answer?, &request.vote).map_err(CallError::from)?);
         };
         if !self.carried.as_ref().is_some_and(|it| it.begins(&request)) {
             let message = self.append_message(&request)?;
@@ -151,7 +151,8 @@ impl RaftNetwork<TypeConfig> for Peer {
             return Err(CallError::TimedOut(option.hard_ttl()).into());
         };
         let answer = carried.answer().await;
-        let answer = answer.and_then(|it| Ok(carried.meant(convert::appended(it)?, last)));
+        let answer =
+            answer.and_then(|it| Ok(carried.meant(convert::appended(it, &request.vote)?, last)));
         self.carried = None;
         self.reach.heard(&answer);
         Ok(answer?)

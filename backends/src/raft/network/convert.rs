@@ -8,6 +8,7 @@ use stepdown_wire::raft as wire;
 use wire::append_response::Outcome;
 use wire::entry::Payload;
 
+use super::ballots;
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// A message that can't be understood.
@@ -31,6 +32,14 @@ pub enum Malformed {
         part: &'static str,
         /// What it says.
         value: u64,
+    },
+    /// A ballot names somebody who can't have cast it by what else is said.
+    #[error("the message has the ballot {vote} and is of node {of}, which has cast none like this")]
+    NotIts {
+        /// The ballot.
+        vote: Vote<NodeId>,
+        /// Of whom it would have to be.
+        of: NodeId,
     },
     /// Somebody votes of whom it is not said where they are.
     #[error("the message has a membership in which {0} votes and is no member")]
@@ -207,13 +216,16 @@ pub(super) fn to_appended(response: &AppendEntriesResponse<NodeId>) -> wire::App
 
 pub(super) fn appended(
     response: wire::AppendResponse,
+    sent: &Vote<NodeId>,
 ) -> Result<AppendEntriesResponse<NodeId>, Malformed> {
     Ok(
         match response.outcome.ok_or(Malformed::Missing("outcome"))? {
             Outcome::Appended(_) => AppendEntriesResponse::Success,
             Outcome::Partly(partly) => AppendEntriesResponse::PartialSuccess(log_id(partly.last)?),
             Outcome::Conflict(_) => AppendEntriesResponse::Conflict,
-            Outcome::Superseded(higher) => AppendEntriesResponse::HigherVote(ballot(Some(higher))?),
+            Outcome::Superseded(higher) => {
+                AppendEntriesResponse::HigherVote(ballots::in_answer_to(sent, Some(higher))?)
+            }
         },
     )
 }
@@ -256,6 +268,14 @@ pub(super) fn voted(response: wire::VoteResponse) -> Result<VoteResponse<NodeId>
 mod tests {
     use super::*;
     use crate::raft::command::{ClusterId, Command};
+
+    const SENT: Vote<NodeId> = Vote {
+        leader_id: openraft::LeaderId {
+            term: 3,
+            node_id: 7,
+        },
+        committed: true,
+    };
 
     fn id(index: u64) -> LogId<NodeId> {
         LogId::new(CommittedLeaderId::new(3, u64::MAX), index)
@@ -305,7 +325,7 @@ mod tests {
             AppendEntriesResponse::Conflict,
             AppendEntriesResponse::HigherVote(Vote::new(9, 1)),
         ] {
-            assert_eq!(appended(to_appended(&answer)).unwrap(), answer);
+            assert_eq!(appended(to_appended(&answer), &SENT).unwrap(), answer);
         }
         let answer = VoteResponse {
             vote: Vote::new(2, 5),
@@ -322,22 +342,26 @@ mod tests {
 
     #[test]
     fn terms_and_indexes_that_raft_could_not_count_on_from_are_refused() {
-        for term in [1 << 62, u64::MAX] {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let in_an_hour = greatest(now + Duration::from_secs(3_600));
+        for term in [in_an_hour, 1 << 62, u64::MAX] {
             let of = |term| wire::Ballot {
                 term,
                 ..wire::Ballot::default()
             };
-            assert!(ballot(Some(of(COMMON))).is_ok());
+            assert!(ballot(Some(of(greatest(now)))).is_ok());
             told(ballot(Some(of(term))), "a term of");
             let outcome = Some(Outcome::Superseded(of(term)));
-            told(appended(wire::AppendResponse { outcome }), "a term of");
+            let answer = wire::AppendResponse { outcome };
+            told(appended(answer, &SENT), "a term of");
 
             let last = Some(wire::LogId {
                 term,
                 ..wire::LogId::default()
             });
             let outcome = Some(Outcome::Partly(wire::Partly { last }));
-            told(appended(wire::AppendResponse { outcome }), "a term of");
+            let answer = wire::AppendResponse { outcome };
+            told(appended(answer, &SENT), "a term of");
             let index = wire::LogId {
                 index: term,
                 ..wire::LogId::default()
@@ -384,7 +408,7 @@ mod tests {
     fn a_message_without_what_it_needs_is_named() {
         let error = append(wire::AppendRequest::default()).unwrap_err();
         assert!(error.to_string().contains("no ballot"), "{error}");
-        let error = appended(wire::AppendResponse::default()).unwrap_err();
+        let error = appended(wire::AppendResponse::default(), &SENT).unwrap_err();
         assert!(error.to_string().contains("no outcome"), "{error}");
         let error = membership(b"[").unwrap_err();
         assert!(error.to_string().contains("membership"), "{error}");

@@ -100,9 +100,9 @@ impl Identity {
         }
     }
 
-    /// Whether a message is for this node. Whoever does not know its cluster yet is told apart by
+    /// Whom a message is from, if it is for this node. Whoever does not know its cluster yet is told apart by
     /// the numbers alone: they are drawn at random, so that no other cluster's node has them.
-    pub(super) fn check(&self, envelope: Option<&wire::Envelope>) -> Result<(), Stranger> {
+    pub(super) fn check(&self, envelope: Option<&wire::Envelope>) -> Result<NodeId, Stranger> {
         let envelope = envelope.ok_or(Stranger::Unreadable)?;
         let cluster = Self::parse(&envelope.cluster)?;
         if envelope.to != self.node {
@@ -112,7 +112,8 @@ impl Identity {
                 here: self.node,
             });
         }
-        self.check_sender(envelope.from, cluster)
+        self.check_sender(envelope.from, cluster)?;
+        Ok(envelope.from)
     }
 
     /// Whether a sender is another node, and of no other cluster.
@@ -166,7 +167,7 @@ mod tests {
     const OURS: ClusterId = ClusterId(1);
     const THEIRS: ClusterId = ClusterId(2);
 
-    fn checked(sender: &Identity, to: NodeId, receiver: &Identity) -> Result<(), Stranger> {
+    fn checked(sender: &Identity, to: NodeId, receiver: &Identity) -> Result<NodeId, Stranger> {
         receiver.check(Some(&sender.envelope(to)))
     }
 
@@ -176,15 +177,15 @@ mod tests {
         let stranger = Identity::new(1, Some(THEIRS));
         let refused = checked(&stranger, 2, &receiver).unwrap_err();
         assert_eq!(refused.kind(), StrangerKind::AnotherCluster);
-        assert_eq!(checked(&Identity::new(1, Some(OURS)), 2, &receiver), Ok(()));
+        assert_eq!(checked(&Identity::new(1, Some(OURS)), 2, &receiver), Ok(1));
     }
 
     #[test]
     fn a_node_that_is_new_is_told_apart_by_its_number() {
         let new = Identity::new(2, None);
         let old = Identity::new(1, Some(OURS));
-        assert_eq!(checked(&old, 2, &new), Ok(()));
-        assert_eq!(checked(&new, 1, &old), Ok(()));
+        assert_eq!(checked(&old, 2, &new), Ok(1));
+        assert_eq!(checked(&new, 1, &old), Ok(2));
         let refused = checked(&old, 3, &new).unwrap_err();
         assert_eq!(refused, Stranger::AnotherNode { to: 3, here: 2 });
     }

@@ -1,6 +1,7 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
 mod backlog;
+mod ballots;
 mod bodies;
 mod budget;
 mod call;
@@ -13,6 +14,7 @@ mod dial;
 mod greeter;
 mod greeting;
 mod identity;
+mod incoming;
 mod outgoing;
 mod reach;
 mod replica;

@@ -10,9 +10,9 @@ use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
+use super::ballots;
 use super::call_error::CallError;
 use super::connections::Deadlines;
-use super::convert;
 use super::snapshot::{PART, head};
 use crate::raft::types::{NodeId, TypeConfig};
 
@@ -35,7 +35,7 @@ pub(super) async fn send(
         Err(CallError::TimedOut(deadlines.install))
     };
     tokio::select! {
-        answer = answer => Ok(convert::ballot(answer?.into_inner().ballot)?),
+        answer = answer => Ok(ballots::in_answer_to(vote, answer?.into_inner().ballot)?),
         late = last => late,
     }
 }

@@ -19,6 +19,9 @@ pub trait Replica: Send + Sync + 'static {
         request: AppendEntriesRequest<TypeConfig>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError>;
 
+    /// Its own ballot, where that is greater than this one: whoever has this one leads no more.
+    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>>;
+
     /// A candidate asks for a vote.
     async fn vote(
         &self,
@@ -67,6 +70,12 @@ impl Replica for Arc<Node> {
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
         let appended = self.raft().append_entries(request).await;
         appended.map_err(ReplicaError::new)
+    }
+
+    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {
+        // It may lag behind: then Raft itself says so.
+        let own = self.raft().server_metrics().borrow().vote;
+        (own > *ballot).then_some(own)
     }
 
     async fn vote(

@@ -3,26 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::raft::AppendEntriesResponse;
+use openraft::{Snapshot, Vote};
 use stepdown_wire::raft as wire;
 use stepdown_wire::raft::raft_server::{Raft, RaftServer};
 use stepdown_wire::raft::snapshot_part::Part;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::backlog::Backlog;
+use super::ballots;
+use super::bodies::address_of;
 use super::convert::{self, Malformed};
 use super::greeting::{Greeting, Introduction};
 use super::identity::Stranger;
+use super::incoming::Incoming;
 use super::replica::{Replica, ReplicaError};
 use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length, whole};
 use super::strangers::Strangers;
+use crate::raft::types::{NodeId, TypeConfig};
 
 /// The largest message in bytes, either way: a whole status in one entry fits.
 pub(in crate::raft) const LARGEST_MESSAGE: usize = 64 << 20;
 
 /// Calls with entries, or signs of life, that the node may have to answer at once.
-const APPENDS: usize = 16;
+const APPENDS: usize = 32;
+/// The same of one address: a leader is heard of, whoever else sends as many.
+const APPENDS_OF_ONE: usize = APPENDS / 2;
 
 /// Answers other nodes.
 pub(super) struct Service {
@@ -30,8 +37,7 @@ pub(super) struct Service {
     replica: Arc<dyn Replica>,
     strangers: Strangers,
     part_deadline: Duration,
-    /// How many snapshots have begun to come.
-    snapshots: watch::Sender<u64>,
+    snapshots: Incoming,
     appends: Backlog,
     installs: Backlog,
 }
@@ -48,14 +54,15 @@ impl Service {
             replica,
             strangers,
             part_deadline,
-            snapshots: watch::Sender::new(0),
-            appends: Backlog::new(APPENDS),
-            installs: Backlog::new(1),
+            snapshots: Incoming::default(),
+            appends: Backlog::new(APPENDS, APPENDS_OF_ONE),
+            installs: Backlog::new(1, 1),
         })
         .max_decoding_message_size(LARGEST_MESSAGE)
     }
 
-    fn check(&self, envelope: Option<&wire::Envelope>) -> Result<(), Status> {
+    /// Whom it is from.
+    fn check(&self, envelope: Option<&wire::Envelope>) -> Result<NodeId, Status> {
         let checked = self.introduction.identity().check(envelope);
         checked.map_err(|stranger| self.refuse(&stranger))
     }
@@ -72,6 +79,21 @@ impl Service {
         let next = timeout(self.part_deadline, parts.message()).await;
         let next = next.map_err(|_| Status::deadline_exceeded("no more of the snapshot came"))?;
         Ok(next?.and_then(|message| message.part))
+    }
+
+    async fn taken_in(
+        &self,
+        parts: &mut Streaming<wire::SnapshotPart>,
+        ballot: Vote<NodeId>,
+        head: wire::SnapshotHead,
+    ) -> Result<Snapshot<TypeConfig>, Status> {
+        let newer = || Status::aborted("a newer snapshot is coming");
+        let mut turn = self.snapshots.begin(ballot).ok_or_else(newer)?;
+        let data = tokio::select! {
+            data = self.rest(parts, head.length) => data?,
+            () = turn.is_over() => return Err(newer()),
+        };
+        whole(head, data)
     }
 
     async fn rest(
@@ -122,11 +144,18 @@ impl Raft for Service {
         &self,
         request: Request<wire::AppendRequest>,
     ) -> Result<Response<wire::AppendResponse>, Status> {
+        let address = address_of(request.extensions());
         let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
-        let (replica, request) = (self.replica.clone(), convert::append(request)?);
-        let appended = async move { replica.append(request).await };
-        let answer = self.appends.hand(appended).await??;
+        let from = self.check(request.envelope.as_ref())?;
+        let ballot = ballots::of_leader(request.ballot, from)?;
+        let answer = match self.replica.supersedes(&ballot) {
+            Some(own) => AppendEntriesResponse::HigherVote(own),
+            None => {
+                let (replica, request) = (self.replica.clone(), convert::append(request)?);
+                let appended = async move { replica.append(request).await };
+                self.appends.hand(address, appended).await??
+            }
+        };
         Ok(Response::new(convert::to_appended(&answer)))
     }
 
@@ -135,32 +164,33 @@ impl Raft for Service {
         request: Request<wire::VoteRequest>,
     ) -> Result<Response<wire::VoteResponse>, Status> {
         let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
+        let from = self.check(request.envelope.as_ref())?;
+        ballots::of_candidate(request.ballot, from)?;
         let answer = self.replica.vote(convert::vote(request)?).await?;
         Ok(Response::new(convert::to_voted(&answer)))
     }
 
-    /// One at a time is taken in. A newer one ends an older one, whose sender may have gone.
+    /// One at a time is taken in.
     async fn install_snapshot(
         &self,
         request: Request<Streaming<wire::SnapshotPart>>,
     ) -> Result<Response<wire::SnapshotResponse>, Status> {
+        let address = address_of(request.extensions());
         let mut parts = request.into_inner();
         let Some(Part::Head(head)) = self.next(&mut parts).await? else {
             return Err(Malformed::Missing("head").into());
         };
-        self.check(head.envelope.as_ref())?;
-        self.snapshots
-            .send_modify(|count| *count = count.wrapping_add(1));
-        let mut newer = self.snapshots.subscribe();
-        let data = tokio::select! {
-            data = self.rest(&mut parts, head.length) => data?,
-            _ = newer.changed() => return Err(Status::aborted("a newer snapshot is coming")),
+        let from = self.check(head.envelope.as_ref())?;
+        let ballot = ballots::of_leader(head.ballot, from)?;
+        let highest = match self.replica.supersedes(&ballot) {
+            Some(own) => own,
+            None => {
+                let snapshot = self.taken_in(&mut parts, ballot, head).await?;
+                let replica = self.replica.clone();
+                let installed = async move { replica.install(ballot, snapshot).await };
+                self.installs.hand(address, installed).await??
+            }
         };
-        let (vote, snapshot) = whole(head, data)?;
-        let replica = self.replica.clone();
-        let installed = async move { replica.install(vote, snapshot).await };
-        let highest = self.installs.hand(installed).await??;
         Ok(Response::new(wire::SnapshotResponse {
             ballot: Some(convert::to_ballot(&highest)),
         }))

@@ -60,7 +60,7 @@ pub(super) fn head(
 pub(super) fn whole(
     head: wire::SnapshotHead,
     data: Vec<u8>,
-) -> Result<(Vote<NodeId>, Snapshot<TypeConfig>), Status> {
+) -> Result<Snapshot<TypeConfig>, Status> {
     if length(&data) != head.length {
         return Err(Damaged::Length {
             heard: length(&data),
@@ -71,7 +71,6 @@ pub(super) fn whole(
     if xxh3_64(&data) != head.checksum {
         return Err(Damaged::Checksum.into());
     }
-    let vote = convert::ballot(head.ballot)?;
     let membership = convert::membership(&head.membership)?;
     let meta = SnapshotMeta {
         last_log_id: convert::log_id(head.last)?,
@@ -79,7 +78,7 @@ pub(super) fn whole(
         snapshot_id: head.id,
     };
     let snapshot = Box::new(Cursor::new(data));
-    Ok((vote, Snapshot { meta, snapshot }))
+    Ok(Snapshot { meta, snapshot })
 }
 
 pub(super) fn length(data: &[u8]) -> u64 {

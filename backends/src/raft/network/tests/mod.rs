@@ -1,6 +1,7 @@
 //! Nodes that talk over real sockets; what is behind them is a stand-in for Raft, but in
 //! `cluster`.
 
+mod ballots;
 mod bodies;
 mod cluster;
 mod greetings;

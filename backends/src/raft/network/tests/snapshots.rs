@@ -181,21 +181,21 @@ async fn a_snapshot_that_is_no_longer_wanted_is_ended() {
     assert!(matches!(ended, Err(StreamingError::Closed(_))), "{ended:?}");
 }
 
-fn part(part: Part) -> wire::SnapshotPart {
+pub fn part(part: Part) -> wire::SnapshotPart {
     wire::SnapshotPart { part: Some(part) }
 }
 
-fn head_of(data: &[u8]) -> wire::SnapshotHead {
+pub fn head_of(data: &[u8]) -> wire::SnapshotHead {
     let envelope = Identity::new(1, Some(OURS)).envelope(2);
     head(envelope, &Vote::new_committed(1, 1), &meta(), data).unwrap()
 }
 
-async fn raw_client(address: &str) -> RaftClient<Channel> {
+pub async fn raw_client(address: &str) -> RaftClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     RaftClient::new(endpoint.connect().await.unwrap())
 }
 
-async fn send_raw(node: &Node, parts: Vec<wire::SnapshotPart>) -> Status {
+pub async fn send_raw(node: &Node, parts: Vec<wire::SnapshotPart>) -> Status {
     let mut client = raw_client(&node.address().to_string()).await;
     let sent = client.install_snapshot(tokio_stream::iter(parts)).await;
     sent.unwrap_err()

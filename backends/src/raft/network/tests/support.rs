@@ -44,6 +44,8 @@ pub struct Heard {
     pub questions: AtomicU64,
     pub is_formed: AtomicBool,
     pub snapshots: Mutex<Vec<Installed>>,
+    /// Its own ballot.
+    pub ballot: Mutex<Vote<NodeId>>,
     /// A vote needs one of these.
     pub vote_permits: Semaphore,
     /// Entries need one of these.
@@ -69,6 +71,7 @@ impl Default for Heard {
             questions: AtomicU64::default(),
             is_formed: AtomicBool::new(true),
             snapshots: Mutex::default(),
+            ballot: Mutex::default(),
             vote_permits: Semaphore::new(1000),
             entry_permits: Semaphore::new(1000),
         }
@@ -86,6 +89,11 @@ impl Replica for Heard {
         }
         self.appends.fetch_add(1, Ordering::SeqCst);
         Ok(AppendEntriesResponse::Success)
+    }
+
+    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {
+        let own = *self.ballot.lock().unwrap();
+        (own > *ballot).then_some(own)
     }
 
     async fn vote(

@@ -1,0 +1,87 @@
+//! Whose ballot a message may have.
+//!
+//! Raft takes every greater ballot for its own, and leads at once where it is said to be elected. So a
+//! ballot that names this node, and that it has not cast itself, would put it in office beside whoever is.
+
+use openraft::Vote;
+use stepdown_wire::raft as wire;
+
+use super::convert::{self, Malformed};
+use crate::raft::types::NodeId;
+
+/// That of a leader, which speaks for itself.
+pub(super) fn of_leader(
+    ballot: Option<wire::Ballot>,
+    from: NodeId,
+) -> Result<Vote<NodeId>, Malformed> {
+    of_sender(ballot, from, true)
+}
+
+/// That of a candidate, which nobody has elected yet.
+pub(super) fn of_candidate(
+    ballot: Option<wire::Ballot>,
+    from: NodeId,
+) -> Result<Vote<NodeId>, Malformed> {
+    of_sender(ballot, from, false)
+}
+
+fn of_sender(
+    ballot: Option<wire::Ballot>,
+    from: NodeId,
+    elected: bool,
+) -> Result<Vote<NodeId>, Malformed> {
+    let vote = convert::ballot(ballot)?;
+    if vote.leader_id.node_id != from || vote.committed != elected {
+        return Err(Malformed::NotIts { vote, of: from });
+    }
+    Ok(vote)
+}
+
+/// That in the answer to a leader which has sent this one: no greater one names it, since it has cast none.
+pub(super) fn in_answer_to(
+    sent: &Vote<NodeId>,
+    ballot: Option<wire::Ballot>,
+) -> Result<Vote<NodeId>, Malformed> {
+    let vote = convert::ballot(ballot)?;
+    let leader = sent.leader_id.node_id;
+    if vote.leader_id.node_id == leader && vote > *sent {
+        return Err(Malformed::NotIts { vote, of: leader });
+    }
+    Ok(vote)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wired(vote: Vote<NodeId>) -> Option<wire::Ballot> {
+        Some(convert::to_ballot(&vote))
+    }
+
+    fn is_refused(heard: Result<Vote<NodeId>, Malformed>) -> bool {
+        matches!(heard, Err(Malformed::NotIts { .. }))
+    }
+
+    #[test]
+    fn nobody_says_that_another_leads_or_stands() {
+        for node in [1, 2] {
+            let (elected, standing) = (Vote::new_committed(3, node), Vote::new(3, node));
+            assert_eq!(is_refused(of_leader(wired(elected), 1)), node != 1);
+            assert_eq!(is_refused(of_candidate(wired(standing), 1)), node != 1);
+            assert!(is_refused(of_leader(wired(standing), 1)));
+            assert!(is_refused(of_candidate(wired(elected), 1)));
+        }
+    }
+
+    #[test]
+    fn no_answer_elects_the_leader_that_is_answered() {
+        let sent = Vote::new_committed(3, 1);
+        for (term, node) in [(3, 1), (2, 1), (4, 2)] {
+            let answered = Vote::new_committed(term, node);
+            assert_eq!(in_answer_to(&sent, wired(answered)).unwrap(), answered);
+        }
+        for forged in [Vote::new_committed(4, 1), Vote::new(4, 1)] {
+            assert!(is_refused(in_answer_to(&sent, wired(forged))));
+        }
+    }
+}
