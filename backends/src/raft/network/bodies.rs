@@ -22,6 +22,7 @@ use tonic::transport::server::TcpConnectInfo;
 
 use super::budget::{Budget, Full, Share};
 use super::carried::SLOWEST;
+use super::messages::Messages;
 use super::service::LARGEST_MESSAGE;
 use super::snapshot::LARGEST_PART;
 
@@ -33,8 +34,13 @@ const MOST: usize = LARGEST_MESSAGE / 2 * 3;
 /// So much of a request does not count, in bytes: votes and signs of life go through, whoever fills the
 /// rest.
 const FREE: usize = 4 << 10;
+/// The largest request in bytes that is neither of these.
+const LITTLE: usize = 64 << 10;
 /// Its parts are taken in as they come. How long each may take is known where they are.
 const STREAMED: &str = "/InstallSnapshot";
+const APPENDING: &str = "/Append";
+/// They carry a document.
+const IMPORTS: [&str; 2] = ["/ImportStatus", "/ImportConfiguration"];
 
 /// The requests of one port. Clones are one.
 #[derive(Clone)]
@@ -63,16 +69,19 @@ impl Bodies {
     }
 
     fn bound_of(&self, from: IpAddr, request: Request<Body>) -> Request<Body> {
-        let coming = match request.uri().path().ends_with(STREAMED) {
-            true => Coming::Parts(Part::default()),
+        let path = request.uri().path();
+        let coming = match path.ends_with(STREAMED) {
+            true => Coming::Parts,
             false => Coming::Whole(Box::pin(sleep(self.within))),
         };
+        let messages = messages_of(path);
         request.map(|body| {
             Body::new(Bounded {
                 body,
                 share: self.budget.share(from),
                 free: FREE,
                 coming,
+                messages,
             })
         })
     }
@@ -85,85 +94,48 @@ pub(super) fn address_of(extensions: &Extensions) -> IpAddr {
     from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it| network(it.ip()))
 }
 
+/// What may come on this path.
+fn messages_of(path: &str) -> Messages {
+    if path.ends_with(STREAMED) {
+        Messages::new(LARGEST_PART)
+    } else if path.ends_with(APPENDING) {
+        Messages::appending(LARGEST_MESSAGE)
+    } else if IMPORTS.iter().any(|it| path.ends_with(it)) {
+        Messages::new(LARGEST_MESSAGE)
+    } else {
+        Messages::new(LITTLE)
+    }
+}
+
 struct Bounded {
     body: Body,
     /// What is kept of it counts until it was taken over as a whole.
     share: Share,
     free: usize,
     coming: Coming,
+    messages: Messages,
 }
 
 enum Coming {
     /// Until when.
     Whole(Pin<Box<Sleep>>),
-    Parts(Part),
-}
-
-/// How much of a part has come. Each has a head of its own, as gRPC has it.
-#[derive(Default)]
-struct Part {
-    head: [u8; HEAD],
-    /// How much of the head is there.
-    filled: usize,
-    /// How much is yet to come after it.
-    left: usize,
-}
-
-/// Whether it is compressed, and its length.
-const HEAD: usize = 5;
-
-impl Part {
-    /// Takes bytes up to the end of a head, or of a part, and says how many.
-    fn take(&mut self, bytes: &[u8]) -> Result<usize, Status> {
-        if self.left > 0 {
-            let taken = bytes.len().min(self.left);
-            self.left -= taken;
-            return Ok(taken);
-        }
-        let rest = self.head.get_mut(self.filled..).unwrap_or_default();
-        let taken = bytes.len().min(rest.len());
-        for (to, from) in rest.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        self.filled += taken;
-        if self.filled < HEAD {
-            return Ok(taken);
-        }
-        let [_, length @ ..] = self.head;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if length > LARGEST_PART {
-            return Err(Status::out_of_range(format!(
-                "a part of the snapshot has {length} bytes; no more than {LARGEST_PART} are taken in"
-            )));
-        }
-        (self.filled, self.left) = (0, length);
-        Ok(taken)
-    }
+    Parts,
 }
 
 impl Bounded {
     fn take(&mut self, data: &[u8]) -> Result<(), Status> {
-        match &mut self.coming {
-            Coming::Whole(late) => {
-                let takes = data.len().saturating_mul(1_000) / SLOWEST;
-                let takes = Duration::from_millis(u64::try_from(takes).unwrap_or(0));
-                let later = late.deadline() + takes;
-                late.as_mut().reset(later);
-                self.hold(data.len())
-            }
-            Coming::Parts(_) => self.take_parts(data),
+        if let Coming::Whole(late) = &mut self.coming {
+            let takes = data.len().saturating_mul(1_000) / SLOWEST;
+            let takes = Duration::from_millis(u64::try_from(takes).unwrap_or(0));
+            let later = late.deadline() + takes;
+            late.as_mut().reset(later);
         }
-    }
-
-    fn take_parts(&mut self, mut data: &[u8]) -> Result<(), Status> {
-        while let Coming::Parts(part) = &mut self.coming
-            && !data.is_empty()
-        {
-            let taken = part.take(data)?;
-            data = data.get(taken..).unwrap_or_default();
-            self.hold(taken)?;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let taken = self.messages.take(rest)?;
+            rest = rest.get(taken..).unwrap_or_default();
         }
-        Ok(())
+        self.hold(data.len())
     }
 
     fn hold(&mut self, bytes: usize) -> Result<(), Status> {
@@ -228,9 +200,12 @@ mod tests {
     use tokio_stream::StreamExt as _;
     use tonic::Code;
 
+    use super::super::messages::HEAD;
     use super::*;
 
-    const PATH: &str = "/stepdown.raft.v1.Raft/Append";
+    const PATH: &str = "/stepdown.raft.v1.Admin/ImportStatus";
+    const APPEND: &str = "/stepdown.raft.v1.Raft/Append";
+    const VOTE: &str = "/stepdown.raft.v1.Raft/Vote";
     const PARTS: &str = "/stepdown.raft.v1.Raft/InstallSnapshot";
 
     fn bound(bodies: &Bodies, path: &str, body: Body) -> Body {
@@ -244,8 +219,13 @@ mod tests {
             .into_body()
     }
 
+    /// One of so many bytes, its head among them.
+    fn message(count: usize) -> Vec<u8> {
+        part(count - HEAD, count - HEAD)
+    }
+
     fn bytes(count: usize) -> Body {
-        Body::new(Full::new(Bytes::from(vec![7; count])))
+        Body::new(Full::new(Bytes::from(message(count))))
     }
 
     /// One that never comes.
@@ -275,9 +255,13 @@ mod tests {
     async fn a_large_request_has_the_longer_the_more_of_it_has_come() {
         let bodies = Bodies::new(MOST, WITHIN);
         let frames = |every: Duration| {
-            let frames = tokio_stream::iter(0..100).then(move |_| async move {
-                sleep(every).await;
-                Ok::<_, Status>(Frame::data(Bytes::from(vec![7; SLOWEST])))
+            let whole = Bytes::from(message(100 * SLOWEST));
+            let frames = tokio_stream::iter(0..100).then(move |at| {
+                let frame = whole.slice(at * SLOWEST..(at + 1) * SLOWEST);
+                async move {
+                    sleep(every).await;
+                    Ok::<_, Status>(Frame::data(frame))
+                }
             });
             bound(&bodies, PATH, Body::new(StreamBody::new(frames)))
         };
@@ -311,7 +295,7 @@ mod tests {
 
     /// Some bytes, and no end.
     fn unfinished(count: usize) -> Body {
-        let frame = Frame::data(Bytes::from(vec![7; count]));
+        let frame = Frame::data(Bytes::from(message(count)));
         let frames = tokio_stream::iter([Ok::<_, Status>(frame)]).chain(tokio_stream::pending());
         Body::new(StreamBody::new(frames))
     }
@@ -360,7 +344,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parts_of_a_snapshot_count_until_it_was_taken_over_and_none_is_too_large() {
+    async fn what_is_too_large_for_its_kind_is_refused_by_its_head_alone() {
+        let bodies = Bodies::new(MOST, WITHIN);
+        for (path, most) in [
+            (PARTS, LARGEST_PART),
+            (APPEND, LARGEST_MESSAGE),
+            (PATH, LARGEST_MESSAGE),
+            (VOTE, LITTLE),
+            ("/stepdown.raft.v1.Raft/Greet", LITTLE),
+        ] {
+            for (length, last) in [(most, Ok(1)), (most + 1, Err(Code::OutOfRange))] {
+                let mut body = bound(&bodies, path, frames(&part(length, 0), 1));
+                for _ in 1..HEAD {
+                    assert_eq!(next(&mut body).await, Ok(1));
+                }
+                assert_eq!(next(&mut body).await, last, "{path}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_of_more_entries_than_any_leader_sends_is_refused_as_it_comes() {
+        let bodies = Bodies::new(MOST, WITHIN);
+        let entry = [0x22, 4, 0x0a, 0, 0x12, 0];
+        let content = entry.repeat(10_000);
+        let mut request = part(content.len(), 0);
+        request.extend(content);
+        let mut body = bound(&bodies, APPEND, frames(&request, 1_000));
+        let mut heard = 0;
+        let refused = loop {
+            match next(&mut body).await {
+                Ok(_) => heard += 1,
+                Err(code) => break code,
+            }
+        };
+        assert_eq!((refused, heard < 10), (Code::OutOfRange, true));
+    }
+
+    #[tokio::test]
+    async fn parts_of_a_snapshot_count_until_it_was_taken_over() {
         let bodies = Bodies::new(3 * LARGEST_PART, WITHIN);
         let whole = part(LARGEST_PART, LARGEST_PART);
         let many = [&whole[..], &part(0, 0), &whole, &part(3, 3)].concat();
@@ -371,13 +393,6 @@ mod tests {
                 heard += next(&mut body).await.unwrap();
             }
         }
-        let large = part(LARGEST_PART + 1, 0);
-        let mut body = bound(&bodies, PARTS, frames(&large, 1));
-        for _ in 1..HEAD {
-            assert_eq!(next(&mut body).await, Ok(1));
-        }
-        assert_eq!(next(&mut body).await, Err(Code::OutOfRange));
-
         let two = [&whole[..], &whole].concat();
         let mut first = bound(&bodies, PARTS, frames(&two, two.len()));
         assert_eq!(next(&mut first).await, Ok(two.len()));

@@ -41,6 +41,9 @@ pub enum Malformed {
         /// Of whom it would have to be.
         of: NodeId,
     },
+    /// A membership is changed into more than one other at once.
+    #[error("the message has a membership of {0} at once; from one to another, there are two")]
+    Changes(usize),
     /// Somebody votes of whom it is not said where they are.
     #[error("the message has a membership in which {0} votes and is no member")]
     Unknown(NodeId),
@@ -126,10 +129,15 @@ pub(super) fn membership(json: &[u8]) -> Result<Membership<NodeId, Member>, Malf
     let unknown = membership
         .voter_ids()
         .find(|voter| membership.get_node(voter).is_none());
-    match unknown {
-        Some(voter) => Err(Malformed::Unknown(voter)),
-        None => Ok(membership),
+    if let Some(voter) = unknown {
+        return Err(Malformed::Unknown(voter));
     }
+    // From one to another, at most. Little ones come to far more memory than bytes.
+    let configs = membership.get_joint_config().len();
+    if configs > 2 {
+        return Err(Malformed::Changes(configs));
+    }
+    Ok(membership)
 }
 
 pub(super) fn to_append(
@@ -402,6 +410,16 @@ mod tests {
         let json =
             br#"{"configs": [[7], [7, 8]], "nodes": {"7": {"name": "a", "address": "a:1"}}}"#;
         told(membership(json), "8 votes");
+    }
+
+    #[test]
+    fn a_membership_that_is_changed_into_more_than_one_other_is_refused() {
+        let of = |configs: &str| {
+            let nodes = r#"{"7": {"name": "a", "address": "a:1"}}"#;
+            membership(format!(r#"{{"configs": [{configs}], "nodes": {nodes}}}"#).as_bytes())
+        };
+        of("[7], [7]").unwrap();
+        told(of("[7], [7], [7]"), "3 at once");
     }
 
     #[test]

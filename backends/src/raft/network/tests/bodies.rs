@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
+use prost::encoding::encode_varint;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
@@ -22,7 +23,7 @@ async fn append_for_ever(channel: Channel, mib: usize) -> Option<Code> {
     append(channel, Body::new(StreamBody::new(frames))).await
 }
 
-/// A message that is there as a whole, which nobody understands.
+/// A message that is there as a whole, and says nothing.
 async fn append_nonsense(channel: Channel, mib: usize) -> Option<Code> {
     let frames = frames(mib * MIB, mib);
     append(channel, Body::new(StreamBody::new(frames))).await
@@ -33,8 +34,11 @@ fn frames(
     length: usize,
     mib: usize,
 ) -> impl Stream<Item = Result<Frame<Bytes>, Status>> + Send + 'static {
-    let length = u32::try_from(length).unwrap().to_be_bytes();
-    let head = Bytes::from([&[0], &length[..]].concat());
+    // A field that only another release knows.
+    let mut field = vec![0x7a];
+    encode_varint(u64::try_from(length).unwrap(), &mut field);
+    let length = u32::try_from(length + field.len()).unwrap().to_be_bytes();
+    let head = Bytes::from([&[0], &length[..], &field].concat());
     let data = std::iter::repeat_n(Bytes::from(vec![7; MIB]), mib);
     let frames = std::iter::once(head).chain(data);
     tokio_stream::iter(frames.map(|it| Ok(Frame::data(it))))
