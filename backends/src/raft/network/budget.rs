@@ -1,6 +1,6 @@
 //! How many bytes may be kept at once, and whose they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,9 @@ struct Spent {
     next: u64,
     /// Of all holders.
     bytes: usize,
-    // Oldest first. Those that have none yet are not among them.
+    // Those that have none yet are not among them.
     holders: BTreeMap<u64, Holder>,
+    owners: BTreeMap<IpAddr, Owner>,
 }
 
 struct Holder {
@@ -34,6 +35,15 @@ struct Holder {
     bytes: usize,
     /// What has come is given up when this is dropped.
     _keeps: oneshot::Sender<()>,
+}
+
+/// What holders of one address have. Nobody is looked for among all holders: there may be very many, and
+/// everybody waits meanwhile.
+#[derive(Default)]
+struct Owner {
+    bytes: usize,
+    /// Each with its number, the smallest first.
+    holders: BTreeSet<(usize, u64)>,
 }
 
 /// What is kept of one request. It counts no more once this is dropped.
@@ -70,30 +80,55 @@ impl Budget {
 
 impl Spent {
     /// Gives up the largest of what those have kept who have more than this address comes to with so
-    /// many bytes more, until these fit in.
+    /// many bytes more, until these fit in. Where they can't, nothing is given up.
     fn make_room(&mut self, address: IpAddr, bytes: usize, most: usize) -> Result<(), Full> {
-        while self.bytes.saturating_add(bytes) > most {
-            let mut by = BTreeMap::<IpAddr, usize>::new();
-            for holder in self.holders.values() {
-                *by.entry(holder.address).or_default() += holder.bytes;
+        let too_many = self.bytes.saturating_add(bytes).saturating_sub(most);
+        if too_many > 0 {
+            for id in self.largest(address, bytes, too_many)? {
+                self.remove(id);
             }
-            let has = by.get(&address).copied().unwrap_or_default();
-            let richest = by.iter().max_by_key(|(_, bytes)| **bytes);
-            let (richest, has_most) = richest.ok_or(Full)?;
-            if has.saturating_add(bytes) >= *has_most {
-                return Err(Full);
-            }
-            let theirs = self.holders.iter().filter(|(_, it)| it.address == *richest);
-            let largest = theirs.max_by_key(|(_, it)| it.bytes).map(|(id, _)| *id);
-            self.remove(largest.ok_or(Full)?);
         }
         Ok(())
     }
 
-    fn remove(&mut self, id: u64) {
-        if let Some(holder) = self.holders.remove(&id) {
-            self.bytes = self.bytes.saturating_sub(holder.bytes);
+    fn largest(&self, address: IpAddr, bytes: usize, too_many: usize) -> Result<Vec<u64>, Full> {
+        let own = self.owners.get(&address).map_or(0, |it| it.bytes);
+        let comes_to = own.saturating_add(bytes);
+        // What would be left to each, and its holders, the largest first.
+        let others = self.owners.values().filter(|it| it.bytes > comes_to);
+        let mut others: Vec<_> = others.map(|it| (it.bytes, it.holders.iter())).collect();
+        let (mut freed, mut given_up) = (0_usize, Vec::new());
+        while freed < too_many {
+            let richest = others.iter_mut().max_by_key(|(left, _)| *left);
+            let (left, holders) = richest.filter(|it| it.0 > comes_to).ok_or(Full)?;
+            let (size, id) = holders.next_back().ok_or(Full)?;
+            *left = left.saturating_sub(*size);
+            freed = freed.saturating_add(*size);
+            given_up.push(*id);
         }
+        Ok(given_up)
+    }
+
+    fn insert(&mut self, id: u64, holder: Holder) {
+        let Holder { address, bytes, .. } = holder;
+        self.bytes = self.bytes.saturating_add(bytes);
+        let owner = self.owners.entry(address).or_default();
+        owner.bytes = owner.bytes.saturating_add(bytes);
+        owner.holders.insert((bytes, id));
+        self.holders.insert(id, holder);
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Holder> {
+        let holder = self.holders.remove(&id)?;
+        self.bytes = self.bytes.saturating_sub(holder.bytes);
+        if let Some(owner) = self.owners.get_mut(&holder.address) {
+            owner.bytes = owner.bytes.saturating_sub(holder.bytes);
+            owner.holders.remove(&(holder.bytes, id));
+            if owner.holders.is_empty() {
+                self.owners.remove(&holder.address);
+            }
+        }
+        Some(holder)
     }
 }
 
@@ -120,9 +155,9 @@ impl Share {
         }
         spent.make_room(self.address, bytes, self.budget.most)?;
         if let Some((id, _)) = &self.held {
-            let holder = spent.holders.get_mut(id).ok_or(Full)?;
+            let mut holder = spent.remove(*id).ok_or(Full)?;
             holder.bytes = holder.bytes.saturating_add(bytes);
-            spent.bytes = spent.bytes.saturating_add(bytes);
+            spent.insert(*id, holder);
             return Ok(());
         }
         let id = spent.next;
@@ -133,8 +168,7 @@ impl Share {
             bytes,
             _keeps: keeps,
         };
-        spent.holders.insert(id, holder);
-        spent.bytes = spent.bytes.saturating_add(bytes);
+        spent.insert(id, holder);
         self.held = Some((id, kept));
         Ok(())
     }
@@ -160,5 +194,59 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(last: u8) -> IpAddr {
+        [10, 0, 0, last].into()
+    }
+
+    fn is_kept(share: &mut Share) -> bool {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        share.poll_kept(&mut context).is_ok()
+    }
+
+    fn shares<const N: usize>(budget: &Budget, last: u8, bytes: [usize; N]) -> [Share; N] {
+        bytes.map(|bytes| {
+            let mut share = budget.share(at(last));
+            share.add(bytes).unwrap();
+            share
+        })
+    }
+
+    #[test]
+    fn nothing_is_given_up_for_what_finds_no_room_all_the_same() {
+        let budget = Budget::new(100);
+        let mut many = shares(&budget, 1, [45, 10]);
+        let mut few = shares(&budget, 2, [40]);
+        // The larger one would not be enough, and the smaller ones are not of somebody who has more.
+        assert_eq!(budget.share(at(3)).add(51), Err(Full));
+        assert!(many.iter_mut().chain(&mut few).all(is_kept));
+        budget.share(at(3)).add(45).unwrap();
+        let kept: Vec<_> = many.iter_mut().map(is_kept).collect();
+        assert_eq!((kept, is_kept(&mut few[0])), (vec![false, true], true));
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_for_all_and_for_each_address() {
+        let budget = Budget::new(100);
+        let mut one = shares(&budget, 1, [10, 20]);
+        let two = shares(&budget, 2, [30]);
+        one[0].add(15).unwrap();
+        let counted = || {
+            let spent = budget.spent();
+            let owners = spent.owners.values();
+            let owners: Vec<_> = owners.map(|it| (it.bytes, it.holders.len())).collect();
+            (spent.bytes, owners)
+        };
+        assert_eq!(counted(), (75, vec![(45, 2), (30, 1)]));
+        drop(one);
+        assert_eq!(counted(), (30, vec![(30, 1)]));
+        drop(two);
+        assert_eq!(counted(), (0, vec![]));
     }
 }
