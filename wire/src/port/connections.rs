@@ -29,6 +29,8 @@ const PREFACE: usize = 24;
 /// So many may be open that have said something. Nodes, programs and people need a handful each; file
 /// descriptors and memory are not to run out for those who are many, nor places for the others.
 const OPEN: usize = 256;
+/// So many that have said something wait in a line.
+const WAITING: usize = 16;
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -52,7 +54,7 @@ impl Connections {
     }
 
     fn accept_with(places: Places, listener: Listener, stop: CancellationToken) -> Self {
-        let (sender, receiver) = mpsc::channel(16);
+        let (sender, receiver) = mpsc::channel(WAITING);
         tokio::spawn(async move {
             let doors = Doors {
                 connections: sender,
@@ -123,8 +125,9 @@ async fn hear(
             read: 0,
             place,
         };
-        // Its receiver goes only at the end of the server.
-        let _ = doors.connections.send(connection).await;
+        // It waits for its turn as one that was heard, and not among those that are silent. Its receiver
+        // goes only at the end of the server.
+        tokio::spawn(async move { doors.connections.send(connection).await });
     }
 }
 
@@ -290,6 +293,27 @@ mod tests {
         let mut last = silent.pop().unwrap();
         last.write_all(BEGINNING).await.unwrap();
         comes_in(&mut last, accepted.next().await.unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_has_spoken_comes_in_though_nobody_was_let_in_while_many_were_silent() {
+        let (mut accepted, address) = port(None).await;
+        let mut spoken = Vec::new();
+        for _ in 0..=WAITING {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(BEGINNING).await.unwrap();
+            spoken.push(client);
+        }
+        let mut silent = Vec::new();
+        for _ in 0..=SILENT {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let let_go = timeout(HANDSHAKE / 2, is_let_go(&mut silent[0])).await;
+        assert_eq!(let_go, Ok(true));
+        for _ in spoken {
+            let comes = timeout(HANDSHAKE, accepted.next()).await;
+            assert!(comes.unwrap().is_some());
+        }
     }
 
     #[tokio::test]
