@@ -31,8 +31,10 @@ pub(super) const WINDOW: u32 = 256 << 10;
 /// The same for all calls of a connection. A snapshot that waits takes one call's share of it, and
 /// leaves the rest to signs of life.
 pub(super) const CONNECTION_WINDOW: u32 = 4 << 20;
-/// Calls of one connection that are worked on at once.
-const CALLS: u32 = 64;
+/// Calls of one connection that are worked on at once. Each costs some memory before it is looked at.
+const CALLS: u32 = 16;
+/// What the head of a call may have, in bytes.
+const HEADERS: u32 = 4 << 10;
 
 /// The port, answering. It closes when this is dropped.
 pub struct Server {
@@ -121,4 +123,5 @@ pub(super) fn builder() -> Grpc {
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(CALLS)
+        .http2_max_header_list_size(HEADERS)
 }
