@@ -21,7 +21,8 @@ pub(super) struct Backlog {
 type With = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
 
 /// It is free again when this is dropped.
-struct Place {
+#[derive(Debug)]
+pub(super) struct Place {
     from: IpAddr,
     with: With,
 }
@@ -54,7 +55,8 @@ impl Backlog {
             .map_err(|error| Status::internal(error.to_string()))
     }
 
-    fn place(&self, from: IpAddr) -> Option<Place> {
+    /// A place for something of this address, unless too much is there.
+    pub fn place(&self, from: IpAddr) -> Option<Place> {
         let mut with = self.with.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = with.values().sum();
         let of_one = with.get(&from).copied().unwrap_or_default();

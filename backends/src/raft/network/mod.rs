@@ -1,5 +1,6 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
+mod answers;
 mod backlog;
 mod ballots;
 mod bodies;

@@ -14,6 +14,7 @@ use tonic::transport::Server as Grpc;
 use tower::util::MapRequestLayer;
 use tracing::{error, info};
 
+use super::answers::Answers;
 use super::bodies::Bodies;
 use super::connections::Deadlines;
 use super::greeting::Introduction;
@@ -76,6 +77,7 @@ impl Server {
         let bounded = MapRequestLayer::new(move |request| bodies.bound(request));
         let task = tokio::spawn(async move {
             let served = builder()
+                .layer(Answers::default())
                 .layer(bounded)
                 .add_service(service)
                 .add_optional_service(administration)

@@ -7,6 +7,10 @@ use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_wire::raft as wire;
 use tokio::time::timeout;
+use tonic::body::Body;
+use tonic::transport::Endpoint;
+use tonic::{Code, Status};
+use tower::ServiceExt;
 
 use super::support::{LIMIT, cluster, follower};
 use crate::raft::fixtures::{alone, status, write_id};
@@ -131,4 +135,40 @@ async fn a_configuration_comes_in_if_it_can_be_put_in_force() {
     let exported = client.export().await.unwrap();
     assert_eq!(exported.configuration_text, CONFIGURATION);
     assert_eq!(exported.status, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_that_nobody_reads_are_not_made_again_until_they_are_given_up() {
+    let _alone = alone().await;
+    let nodes = cluster(&["a"]).await;
+    let text = status(1_000).encode();
+    let imported = nodes[0].client().import_status(text_of(&text, None)).await;
+    imported.unwrap();
+    // Less than there is to be read.
+    let endpoint = Endpoint::from_shared(format!("http://{}", nodes[0].member.address)).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(65_535);
+    let channel = endpoint.connect().await.unwrap();
+    let ask = || {
+        let nothing = http_body_util::Full::new(bytes::Bytes::from_static(&[0; 5]));
+        let request = http::Request::post("/stepdown.raft.v1.Admin/Export")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Body::new(nothing));
+        channel.clone().oneshot(request.unwrap())
+    };
+    let unread = ask().await.unwrap();
+    assert!(Status::from_header_map(unread.headers()).is_none());
+    let refused = Status::from_header_map(ask().await.unwrap().headers()).unwrap();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    drop(unread);
+    let client = nodes[0].client();
+    let exported = async {
+        loop {
+            if let Ok(exported) = client.export().await {
+                return exported;
+            }
+        }
+    };
+    let exported = timeout(LIMIT, exported).await.unwrap();
+    assert_eq!(exported.status.unwrap().text, text);
 }
