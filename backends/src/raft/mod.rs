@@ -7,6 +7,7 @@ mod checksum;
 mod command;
 mod delta;
 mod error;
+mod escapes;
 mod following;
 mod forming;
 mod handover;

@@ -2,20 +2,25 @@
 
 use std::io;
 
+use serde::Serialize;
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::StatusDocument;
 
 use super::command::Command;
 use super::error::WriteError;
+use super::escapes;
 
 /// The largest status, by estimate, in bytes.
 pub(super) const LARGEST_STATUS: u64 = 32 << 20;
+/// One that is smaller by estimate has room in a snapshot whatever is in its texts: there a byte takes six
+/// at most.
+const SMALL: u64 = LARGEST_STATUS / 4;
 /// The largest entry, as it is written. A message takes it, and what it is sent with.
 const LARGEST_ENTRY: u64 = 48 << 20;
 
 /// Says why a status is too large, if it is, or would be once every shard that it admits is led.
 pub(super) fn check_status(document: &StatusDocument) -> Result<(), String> {
-    let bytes = document.status.estimated_bytes();
+    let bytes = bytes(&document.status);
     if bytes > LARGEST_STATUS {
         return Err(format!("{bytes} bytes are more than {LARGEST_STATUS}"));
     }
@@ -29,25 +34,42 @@ pub(super) fn check_status(document: &StatusDocument) -> Result<(), String> {
 
 /// Says how many bytes a status takes once every shard is led, if that is too much.
 pub(super) fn check_grown(status: &ClusterStatus) -> Result<(), u64> {
-    let bytes = status.grown().estimated_bytes();
+    let bytes = bytes(&status.grown());
     if bytes > LARGEST_STATUS {
         return Err(bytes);
     }
     Ok(())
 }
 
+/// About how many bytes it takes as others are sent it, or less where it is small.
+fn bytes(status: &ClusterStatus) -> u64 {
+    let estimated = status.estimated_bytes();
+    let estimated = estimated.saturating_add(escapes::left_out(status));
+    match estimated > SMALL {
+        true => estimated.saturating_add(escapes::in_status(status)),
+        false => estimated,
+    }
+}
+
 /// Refuses an entry that no other node could be sent: nothing after it would be agreed upon either.
 pub(super) fn check_entry(command: &Command) -> Result<(), WriteError> {
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, command)
-        .map_err(|error| WriteError::Raft(error.to_string()))?;
-    if length.0 > LARGEST_ENTRY {
+    let bytes = written(command);
+    if bytes > LARGEST_ENTRY {
         return Err(WriteError::TooLarge {
-            bytes: length.0,
+            bytes,
             most: LARGEST_ENTRY,
         });
     }
     Ok(())
+}
+
+/// How many bytes this takes as it is written. More than there are where it can't be.
+pub(super) fn written(value: &impl Serialize) -> u64 {
+    let mut length = Length(0);
+    match serde_json::to_writer(&mut length, value) {
+        Ok(()) => length.0,
+        Err(_) => u64::MAX,
+    }
 }
 
 /// Counts what is written to it.
@@ -95,6 +117,24 @@ mod tests {
         let refused = check_status(&document(unled.clone(), true)).unwrap_err();
         assert!(refused.starts_with("once every shard is led"), "{refused}");
         check_status(&document(unled, false)).unwrap();
+    }
+
+    #[test]
+    fn a_status_that_is_large_only_as_others_are_sent_it_is_refused() {
+        let mut odd = status(20_000);
+        assert!(check_status(&document(odd.clone(), true)).is_ok());
+        for shard in odd
+            .namespaces
+            .values_mut()
+            .flat_map(|it| it.shards.values_mut())
+        {
+            let leader = &mut Arc::make_mut(shard).leader;
+            leader.as_mut().unwrap().public = "\u{1}".repeat(200).into();
+        }
+        assert!(odd.estimated_bytes() <= LARGEST_STATUS);
+        assert!(written(&odd) > LARGEST_STATUS);
+        assert!(check_status(&document(odd.clone(), false)).is_err());
+        assert!(check_grown(&odd).is_err());
     }
 
     #[test]
