@@ -28,6 +28,7 @@ mod standing;
 pub mod storage;
 mod store;
 mod timing;
+mod touch;
 mod types;
 mod voice;
 

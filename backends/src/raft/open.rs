@@ -18,6 +18,7 @@ use super::node::Node;
 use super::options::RaftOptions;
 use super::storage::{self, Database, Directory, Fault};
 use super::timing::RaftTiming;
+use super::touch::keep_in_touch;
 use super::types::{Member, NodeId};
 use crate::backend::Backend;
 use crate::candidate::Candidate;
@@ -111,6 +112,7 @@ pub(super) async fn start(
     tasks.spawn(form(node.clone(), connections, introduction, strangers));
     tasks.spawn(name(node.clone(), identity, database, fresh));
     tasks.spawn(super::node::tell_of_its_end(node.clone()));
+    tasks.spawn(keep_in_touch(node.clone()));
     Ok(Running {
         node,
         _server: server,
