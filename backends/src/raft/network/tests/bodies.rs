@@ -1,7 +1,7 @@
 //! Requests that don't come to an end.
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use prost::encoding::encode_varint;
@@ -66,6 +66,20 @@ async fn a_node_keeps_no_more_of_what_never_comes_as_a_whole_than_it_has_memory_
     }
     let first = timeout(LONG, asked.join_next()).await.unwrap().unwrap();
     assert_eq!(first.unwrap(), Some(Code::ResourceExhausted));
+}
+
+#[tokio::test]
+async fn a_call_whose_head_is_larger_than_any_node_sends_is_refused() {
+    let node = Node::start(2, OURS).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", node.address())).unwrap();
+    let request = Request::post("/stepdown.raft.v1.Raft/Greet")
+        .header("content-type", "application/grpc")
+        .header("padding", "7".repeat(5_000))
+        .body(Body::empty());
+    let channel = endpoint.connect().await.unwrap();
+    let answer = timeout(LONG, channel.oneshot(request.unwrap())).await;
+    let status = answer.unwrap().unwrap().status();
+    assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
 }
 
 #[cfg(target_os = "linux")]

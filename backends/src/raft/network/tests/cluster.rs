@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_wire::port::Listener;
+use stepdown_wire::raft as wire;
 use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
+use tonic::Code;
 
+use super::snapshots::raw_client;
 use super::support::{LONG, OURS, introduction};
 use super::tls::certificate;
 use crate::raft::command::{Applied, Command};
@@ -156,6 +159,32 @@ async fn three_nodes_outlive_their_leader_and_take_it_back() {
     assert_ne!(next, leader);
     cluster.start(leader).await;
     cluster.all_have(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_puts_a_node_in_office_that_nobody_has_elected() {
+    let _alone = alone().await;
+    let cluster = Cluster::form(false).await;
+    let leader = cluster.write(1).await;
+    let follower = *cluster.members.keys().find(|id| **id != leader).unwrap();
+    let node = &cluster.running[&follower].node;
+    let term = node.raft().metrics().borrow().current_term;
+    let append = wire::AppendRequest {
+        envelope: Some(Identity::new(leader, Some(OURS)).envelope(follower)),
+        ballot: Some(wire::Ballot {
+            term: term + 9,
+            node: follower,
+            committed: true,
+        }),
+        ..wire::AppendRequest::default()
+    };
+    let mut client = raw_client(&cluster.members[&follower].address).await;
+    let refused = client.append(append).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    let voted = node
+        .raft()
+        .with_raft_state(|state| state.vote_ref().leader_id);
+    assert!(voted.await.unwrap().term < term + 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
