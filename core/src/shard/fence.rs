@@ -250,6 +250,11 @@ impl Fence {
                     self.rest(cx)
                 }
             }
+            // It was cut off since, by a call that came late: it has less than it told.
+            ReplicaRole::Follower if status.head_offset < head.offset => {
+                let less = format!("it ends with offset {} by now", status.head_offset);
+                self.retry(other(less), server, memory, cx)
+            }
             ReplicaRole::Fenced | ReplicaRole::Follower => Outcome::Fenced(head),
             ReplicaRole::Leader => error(CallErrorKind::InvalidStatus),
             ReplicaRole::NotMember => error(CallErrorKind::NotMember),

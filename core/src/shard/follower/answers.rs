@@ -126,8 +126,13 @@ impl Follower {
             Err(error) => match error.kind {
                 // That it was asked to take it in may yet come to it.
                 CallErrorKind::InvalidTerm => {
+                    self.unheard = true;
                     self.cursor = Cursor::Asked;
-                    self.state = State::Unfenced(Was::of(&status));
+                    self.state = if self.doubtful {
+                        State::Due(context.now)
+                    } else {
+                        State::Unfenced(Was::of(&status))
+                    };
                 }
                 // It may have as many others as it can have: then only an election helps.
                 CallErrorKind::Other => return self.behind(EntryId::NONE.offset, context),
@@ -290,6 +295,10 @@ impl Follower {
             }
             Err(error) => error,
         };
+        self.unheard |= error.kind.is_unheard();
+        if !self.unheard && self.cursor == Cursor::Asked {
+            self.cursor = Cursor::None;
+        }
         self.retry(cx.context);
         match error.kind {
             // The first time the leader may have moved on. If it has not, then the follower's log
@@ -339,6 +348,7 @@ impl Follower {
 
     fn is_taken_in(&mut self, memory: &mut Memory) {
         self.refusals = 0;
+        self.behind = None;
         self.cursor = Cursor::Kept;
         memory.left_out.remove(&self.identity.id());
         memory.failed.remove(&self.identity.id());

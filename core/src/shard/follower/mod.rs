@@ -40,6 +40,8 @@ pub(super) struct Follower {
     uncut: bool,
     /// Something was cut off it, and it was not fenced since: it may take for synced what it does not have.
     unlooked: bool,
+    /// Nothing was heard of its leader since that was asked to take it in.
+    unheard: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +156,7 @@ impl Follower {
             doubtful: false,
             uncut: false,
             unlooked: false,
+            unheard: false,
         }
     }
 

@@ -226,3 +226,43 @@ fn one_that_refuses_to_be_cut_off_is_fenced_again_in_that_term() {
     assert_eq!(added(&world, LATE), [head(0, 5)]);
     assert!(promotions(&world).is_empty());
 }
+
+/// Long enough behind before it was taken in for an election, had that been for its leader to mend.
+#[test]
+fn how_long_one_was_kept_out_does_not_count_once_it_is_taken_in() {
+    let mut world = late();
+    world.heads.insert(LATE.to_owned(), head(0, 7));
+    world.silent.insert((LATE.to_owned(), "Truncate"));
+    world.replicas.insert(LATE.to_owned(), status(0, 9));
+    world.observe(LATE, true);
+    run_until("Truncate", &mut world);
+    world.observe(LATE, false);
+    world.silent.clear();
+    world.observe(LATE, true);
+    world.run_for(70_000);
+    assert!(promotions(&world).is_empty());
+    world.closed.insert((LATE.to_owned(), SHARD));
+    world.replicas.insert(LATE.to_owned(), status(1, 7));
+    world.run_for(60_000);
+    assert!(!added(&world, LATE).is_empty());
+    assert!(promotions(&world).is_empty());
+}
+
+/// A cut of which nothing was heard came late.
+#[test]
+fn one_that_has_less_than_it_told_once_it_follows_is_fenced_once_more() {
+    let mut world = late();
+    let follows = ReplicaStatus {
+        head_offset: 3,
+        ..replica(1, ReplicaRole::Follower)
+    };
+    world
+        .failing
+        .insert((LATE.to_owned(), "GetStatus"), CallErrorKind::TimedOut);
+    world.observe(LATE, true);
+    world.run_for(1_000);
+    world.failing.clear();
+    world.replicas.insert(LATE.to_owned(), follows);
+    world.run_for(20_000);
+    assert!(fenced(&world, LATE).len() > 1, "{:?}", fenced(&world, LATE));
+}
