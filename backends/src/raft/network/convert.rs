@@ -9,11 +9,20 @@ use wire::append_response::Outcome;
 use wire::entry::Payload;
 
 use super::ballots;
+use crate::raft::storage::before;
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// A message that can't be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
+    /// Entries are left out.
+    #[error("the message has entry {found} where entry {expected} has to follow")]
+    Gap {
+        /// The entry that has to follow.
+        expected: u64,
+        /// The one that is there.
+        found: u64,
+    },
     /// It, or a part of it, is not what was expected there.
     #[error("the message has no {0}; is the sender of another version?")]
     Missing(&'static str),
@@ -160,7 +169,7 @@ pub(super) fn to_append(
 pub(super) fn append(
     request: wire::AppendRequest,
 ) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
-    Ok(AppendEntriesRequest {
+    let request = AppendEntriesRequest {
         vote: ballot(request.ballot)?,
         prev_log_id: log_id(request.previous)?,
         entries: request
@@ -169,7 +178,22 @@ pub(super) fn append(
             .map(entry)
             .collect::<Result<_, _>>()?,
         leader_commit: log_id(request.committed)?,
-    })
+    };
+    consecutive(&request)?;
+    Ok(request)
+}
+
+/// Raft takes for granted that there is no gap: what is before it would never be asked for again.
+fn consecutive(request: &AppendEntriesRequest<TypeConfig>) -> Result<(), Malformed> {
+    let mut expected = before(request.prev_log_id);
+    for entry in &request.entries {
+        let found = entry.log_id.index;
+        if found != expected {
+            return Err(Malformed::Gap { expected, found });
+        }
+        expected = found.saturating_add(1);
+    }
+    Ok(())
 }
 
 fn to_entry(entry: &Entry<TypeConfig>) -> Result<wire::Entry, Malformed> {
@@ -310,7 +334,7 @@ mod tests {
         let request = AppendEntriesRequest::<TypeConfig> {
             vote: Vote::new_committed(3, 7),
             prev_log_id: None,
-            entries: (1..)
+            entries: (0..)
                 .zip(payloads)
                 .map(|(index, payload)| Entry {
                     log_id: id(index),
@@ -322,6 +346,37 @@ mod tests {
         let sent = to_append(wire::Envelope::default(), &request).unwrap();
         let heard = append(sent).unwrap();
         assert_eq!(format!("{heard:?}"), format!("{request:?}"));
+    }
+
+    #[test]
+    fn entries_that_do_not_follow_one_another_are_refused() {
+        let sent = |previous: Option<u64>, entries: &[u64]| {
+            append(wire::AppendRequest {
+                ballot: Some(wire::Ballot::default()),
+                previous: previous.map(|index| to_log_id(&id(index))),
+                entries: entries
+                    .iter()
+                    .map(|index| wire::Entry {
+                        id: Some(to_log_id(&id(*index))),
+                        payload: Some(Payload::Blank(wire::Nothing {})),
+                    })
+                    .collect(),
+                ..wire::AppendRequest::default()
+            })
+        };
+        for (previous, entries) in [
+            (None, &[][..]),
+            (None, &[0, 1]),
+            (Some(7), &[]),
+            (Some(7), &[8, 9]),
+        ] {
+            assert!(sent(previous, entries).is_ok(), "{previous:?} {entries:?}");
+        }
+        // The first is what a leader says that has forgotten what is before.
+        told(sent(None, &[21, 22]), "entry 21 where entry 0");
+        told(sent(Some(7), &[9]), "entry 9 where entry 8");
+        told(sent(Some(7), &[8, 10]), "entry 10 where entry 9");
+        told(sent(Some(7), &[7]), "entry 7 where entry 8");
     }
 
     #[test]

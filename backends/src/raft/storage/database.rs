@@ -187,7 +187,7 @@ impl Database {
 }
 
 /// How many entries there are up to this one.
-pub(super) fn before(last: Option<LogId<NodeId>>) -> u64 {
+pub(in crate::raft) fn before(last: Option<LogId<NodeId>>) -> u64 {
     last.map_or(0, |last| last.index.saturating_add(1))
 }
 

@@ -19,6 +19,7 @@ mod simulated;
 mod suite;
 
 pub use copy::Copy;
+pub(super) use database::before;
 pub use database::{Database, Identity};
 pub use directory::Directory;
 pub use error::{Cause, Fault, OpenError};
