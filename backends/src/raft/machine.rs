@@ -67,19 +67,37 @@ pub struct Configuration {
 
 /// A replica that has come to another document than the leader's: it must not go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this node's copy of the status has come to differ from the cluster's: write {write_id} gives \
-     {found} here, where it must give {expected}; as long as a majority of the others runs, take the \
-     node out, empty its data directory, and add it again"
-)]
-pub struct Diverged {
-    /// The write that did not give what it must.
-    pub write_id: WriteId,
-    /// What it must give.
-    pub expected: Checksum,
-    /// What it gives here.
-    pub found: Checksum,
+pub enum Diverged {
+    /// It lacks what the writer had seen stored.
+    #[error(
+        "this node's copy of the status lacks what is stored: write {write_id} was made for version \
+         {expected}, and here is version {}; {ADVICE}", .found.unwrap_or_default()
+    )]
+    Behind {
+        /// The write.
+        write_id: WriteId,
+        /// The version that it takes the place of.
+        expected: u64,
+        /// The version that is here, if there is one.
+        found: Option<u64>,
+    },
+    /// It has another document at the same version.
+    #[error(
+        "this node's copy of the status has come to differ from the cluster's: write {write_id} gives \
+         {found} here, where it must give {expected}; {ADVICE}"
+    )]
+    Different {
+        /// The write that did not give what it must.
+        write_id: WriteId,
+        /// What it must give.
+        expected: Checksum,
+        /// What it gives here.
+        found: Checksum,
+    },
 }
+
+const ADVICE: &str = "as long as a majority of the others runs, take the node out, empty its data \
+                      directory, and add it again";
 
 impl Machine {
     /// Applies one entry. A machine that has diverged is to be thrown away.
@@ -101,13 +119,13 @@ impl Machine {
     fn store(&mut self, store: &Store) -> Result<Applied, Diverged> {
         let present = self.version();
         if present != store.expected {
-            return Ok(match &self.status {
+            return match &self.status {
                 // Sent twice, the first having come through.
                 Some(record) if record.write_id == Some(store.write_id) => {
-                    Applied::Stored(record.version)
+                    Ok(Applied::Stored(record.version))
                 }
-                Some(_) | None => refused(store.expected, present),
-            });
+                Some(_) | None => self.at_another_version(store),
+            };
         }
         if store.epoch < self.epoch {
             return Ok(Applied::Refused(Refusal::Epoch {
@@ -130,6 +148,27 @@ impl Machine {
             checksum: found,
             ..record
         }))
+    }
+
+    /// Whoever writes has applied all that its write is made for, and so has whoever comes to that
+    /// write. Where the write is made for this very document, its writer has the number wrong.
+    fn at_another_version(&self, store: &Store) -> Result<Applied, Diverged> {
+        let present = self.version();
+        match store.expected {
+            Some(expected) if store.expected > present && store.base != self.checksum() => {
+                Err(Diverged::Behind {
+                    write_id: store.write_id,
+                    expected,
+                    found: present,
+                })
+            }
+            Some(_) | None => Ok(refused(store.expected, present)),
+        }
+    }
+
+    fn checksum(&self) -> Checksum {
+        let present = self.status.as_ref().map(|record| record.checksum);
+        present.unwrap_or_else(|| StatusRecord::default().checksum)
     }
 
     fn adopt(&mut self, expected: Option<u64>, status: &Arc<ClusterStatus>) -> Applied {
@@ -189,7 +228,7 @@ fn differs(store: &Store, record: &StatusRecord, found: Checksum) -> Result<Appl
             said: store.checksum,
         }));
     }
-    Err(Diverged {
+    Err(Diverged::Different {
         write_id: store.write_id,
         expected: store.checksum,
         found,

@@ -70,7 +70,35 @@ fn a_replica_whose_copy_of_what_changes_is_another_stops_there() {
     record.status = Arc::new(status(4));
     machine.status = Some(record);
     let diverged = machine.apply(&Command::Store(next.clone())).unwrap_err();
-    assert_eq!(diverged.expected, next.checksum);
+    let Diverged::Different { expected, .. } = diverged else {
+        panic!("{diverged}");
+    };
+    assert_eq!(expected, next.checksum);
+}
+
+#[test]
+fn a_replica_that_lacks_what_a_writer_has_seen_stored_stops() {
+    let mut behind = prepared();
+    let mut ahead = prepared();
+    let third = store(&ahead, write_id(3, 3), &elected(&status(3), 2));
+    assert_eq!(apply(&mut ahead, &third), Applied::Stored(3));
+    let fourth = store(&ahead, write_id(3, 4), &status(2));
+    let diverged = behind.apply(&Command::Store(fourth.clone())).unwrap_err();
+    assert_eq!(
+        diverged,
+        Diverged::Behind {
+            write_id: fourth.write_id,
+            expected: 3,
+            found: Some(2),
+        }
+    );
+    assert!(diverged.to_string().contains("here is version 2; "));
+    assert!(
+        Machine::default()
+            .apply(&Command::Store(fourth.clone()))
+            .is_err()
+    );
+    assert_eq!(apply(&mut ahead, &fourth), Applied::Stored(4));
 }
 
 /// A bit flips in what a writer remembers of its last store, where the next one changes something.
