@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use openraft::LogId;
-use redb::{Durability, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction};
+use redb::{
+    Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::super::command::ClusterId;
@@ -34,9 +37,17 @@ pub struct Database {
     log_bytes: AtomicU64,
     /// How many entries the machine has taken in, by the highest index.
     applied: AtomicU64,
-    /// How many entries the snapshot in the file stands for.
-    snapshot: AtomicU64,
+    snapshot: watch::Sender<KeptSnapshot>,
     medium: Arc<dyn Medium>,
+}
+
+/// The snapshot in the file.
+#[derive(Clone, Copy, Debug, Default)]
+struct KeptSnapshot {
+    /// How many entries it stands for.
+    before: u64,
+    /// Whether another could not be kept after it.
+    is_last: bool,
 }
 
 /// Who the file belongs to.
@@ -70,7 +81,7 @@ impl Database {
             redb,
             log_bytes: AtomicU64::new(0),
             applied: AtomicU64::new(0),
-            snapshot: AtomicU64::new(0),
+            snapshot: watch::Sender::default(),
             medium,
         })
     }
@@ -123,11 +134,27 @@ impl Database {
 
     /// The snapshot in the file stands for everything before this index.
     pub(super) fn snapshot_before(&self) -> u64 {
-        self.snapshot.load(Ordering::SeqCst)
+        self.snapshot.borrow().before
     }
 
     pub(super) fn has_snapshot(&self, last: Option<LogId<NodeId>>) {
-        self.snapshot.fetch_max(before(last), Ordering::SeqCst);
+        self.snapshot
+            .send_modify(|it| it.before = it.before.max(before(last)));
+    }
+
+    /// A snapshot that was to be kept was not.
+    pub(super) fn has_no_later_snapshot(&self) {
+        self.snapshot.send_modify(|it| it.is_last = true);
+    }
+
+    /// Returns once a snapshot is kept that stands for everything before this index.
+    pub(super) async fn until_snapshot(&self, index: u64) -> Result<(), Fault> {
+        let mut snapshot = self.snapshot.subscribe();
+        let kept = snapshot.wait_for(|it| it.before >= index || it.is_last);
+        match kept.await {
+            Ok(kept) if kept.before >= index => Ok(()),
+            Ok(_) | Err(_) => Err(Fault::Unkept(index)),
+        }
     }
 
     pub(super) fn compacted(&self) {
@@ -189,6 +216,19 @@ impl Database {
 /// How many entries there are up to this one.
 pub(in crate::raft) fn before(last: Option<LogId<NodeId>>) -> u64 {
     last.map_or(0, |last| last.index.saturating_add(1))
+}
+
+/// What is kept under this name, once these changes are made.
+pub(super) fn get<T: DeserializeOwned>(
+    transaction: &WriteTransaction,
+    name: &'static str,
+) -> Result<Option<T>, Fault> {
+    let table = transaction.open_table(RECORDS)?;
+    let Some(record) = table.get(name)? else {
+        return Ok(None);
+    };
+    let content = unseal(name, name.as_bytes(), record.value())?;
+    Ok(Some(serde_json::from_slice(content)?))
 }
 
 pub(super) fn put<T: Serialize>(

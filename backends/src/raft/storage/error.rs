@@ -103,6 +103,17 @@ pub enum Fault {
     /// This replica is not like the others.
     #[error(transparent)]
     Diverged(#[from] Diverged),
+    /// An entry does not follow the one before it.
+    #[error(
+        "entry {found} was to follow in the log, where entry {expected} has to: it looks like an older copy \
+         of what this node had"
+    )]
+    Gap {
+        /// The entry that has to follow.
+        expected: u64,
+        /// The one that was to.
+        found: u64,
+    },
     /// A record can't be read or written as text.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -125,6 +136,9 @@ pub enum Fault {
     /// The thread that worked on it is gone.
     #[error(transparent)]
     Thread(#[from] tokio::task::JoinError),
+    /// Entries follow a snapshot that could not be kept.
+    #[error("the snapshot before entry {0} could not be kept")]
+    Unkept(u64),
 }
 
 macro_rules! through_redb {
@@ -167,8 +181,8 @@ impl Fault {
     /// Where it comes from.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Altered(_) | Self::Thread(_) => Cause::Process,
-            Self::Damaged(_) => Cause::Records,
+            Self::Altered(_) | Self::Thread(_) | Self::Unkept(_) => Cause::Process,
+            Self::Damaged(_) | Self::Gap { .. } => Cause::Records,
             Self::Diverged(_) | Self::Overruled { .. } => Cause::Itself,
             // Its checksum is right.
             Self::Json(_) => Cause::Release,
@@ -250,6 +264,13 @@ mod tests {
             (io(ErrorKind::Other), "look at the disk"),
             (redb::Error::PreviousIo.into(), "look at the disk"),
             (Fault::Damaged("log"), "move /data/raft.redb away"),
+            (
+                Fault::Gap {
+                    expected: 7,
+                    found: 9,
+                },
+                "add the node again",
+            ),
             (Fault::Overruled { index: 7 }, "export the documents"),
         ] {
             let told = told(fault);

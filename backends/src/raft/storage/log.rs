@@ -12,7 +12,7 @@ use openraft::{
 use redb::{ReadableTable, WriteTransaction};
 
 use super::super::types::{NodeId, TypeConfig};
-use super::database::{Database, LOG, blocking, put};
+use super::database::{Database, LOG, before, blocking, get, put};
 use super::error::Fault;
 use super::record::{seal, unseal};
 
@@ -26,8 +26,10 @@ const BATCH: usize = 256 << 10;
 #[derive(Clone)]
 pub struct LogStore {
     database: Arc<Database>,
-    /// Whether nothing is dropped that no snapshot stands for.
+    /// Whether nothing is dropped that no snapshot stands for, and entries follow one another.
     guards: bool,
+    /// Before which index a snapshot that is being installed stands for everything.
+    installing: Option<u64>,
 }
 
 impl LogStore {
@@ -37,15 +39,17 @@ impl LogStore {
         Self {
             database,
             guards: true,
+            installing: None,
         }
     }
 
-    /// The same, for a suite that drops what no snapshot stands for.
+    /// The same, for a suite that drops what no snapshot stands for, and leaves entries out.
     #[cfg(test)]
     pub(super) fn unguarded(database: Arc<Database>) -> Self {
         Self {
             database,
             guards: false,
+            installing: None,
         }
     }
 
@@ -135,7 +139,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<_> = entries.into_iter().collect();
-        let work = move |it: &Database| append(it, &entries);
+        // Raft goes on from a snapshot that is on its way to the disk. Without it they would be entries
+        // after a gap.
+        if let Some(index) = self.installing.take() {
+            let kept = self.database.until_snapshot(index).await;
+            kept.map_err(|fault| {
+                fault.at(self.database.name(), ErrorSubject::Logs, ErrorVerb::Write)
+            })?;
+        }
+        let guards = self.guards;
+        let work = move |it: &Database| append(it, &entries, guards);
         self.write(ErrorSubject::Logs, work).await?;
         callback.log_io_completed(Ok(()));
         Ok(())
@@ -159,6 +172,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn purge(&mut self, log_id: LogId<NodeId>) -> Result<(), StorageError<NodeId>> {
         // A snapshot that is being installed takes the log that it stands for with it.
         if self.guards && log_id.index >= self.database.snapshot_before() {
+            self.installing = Some(before(Some(log_id)));
             return Ok(());
         }
         let work = move |it: &Database| it.write(|transaction| drop_log(transaction, &log_id));
@@ -173,12 +187,18 @@ pub(super) fn drop_log(transaction: &WriteTransaction, up_to: &LogId<NodeId>) ->
     put(transaction, PURGED, up_to)
 }
 
-fn append(database: &Database, entries: &[Entry<TypeConfig>]) -> Result<(), Fault> {
+fn append(database: &Database, entries: &[Entry<TypeConfig>], guards: bool) -> Result<(), Fault> {
     let mut bytes = 0;
     database.write(|transaction| {
         let mut log = transaction.open_table(LOG)?;
+        let mut expected = next(transaction, &log)?;
         for entry in entries {
             let index = entry.log_id.index;
+            if guards && index != expected {
+                let found = index;
+                return Err(Fault::Gap { expected, found });
+            }
+            expected = index.saturating_add(1);
             let record = seal(&index.to_le_bytes(), &serde_json::to_vec(entry)?);
             log.insert(index, record.as_slice())?;
             bytes += record.len();
@@ -187,6 +207,17 @@ fn append(database: &Database, entries: &[Entry<TypeConfig>]) -> Result<(), Faul
     })?;
     database.logged(u64::try_from(bytes).unwrap_or(u64::MAX));
     Ok(())
+}
+
+/// The index of the entry that has to follow.
+fn next(
+    transaction: &WriteTransaction,
+    log: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<u64, Fault> {
+    if let Some((last, _)) = log.last()? {
+        return Ok(last.value().saturating_add(1));
+    }
+    Ok(before(get(transaction, PURGED)?))
 }
 
 fn log_state(database: &Database) -> Result<LogState<TypeConfig>, Fault> {

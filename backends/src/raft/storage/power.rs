@@ -43,13 +43,15 @@ enum Step {
 }
 
 /// Terms and indexes, as a node may see them.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 20] = [
     Step::Identify,
     Step::Vote(1),
+    Step::Append(1, 0),
     Step::Append(1, 1),
     Step::Append(1, 2),
     Step::Append(1, 3),
     Step::Commit(1, 2),
+    Step::Apply(1, 0),
     Step::Apply(1, 1),
     Step::Apply(1, 2),
     Step::Snapshot,
@@ -209,7 +211,7 @@ async fn run(disk: &Simulated) -> Run {
     run
 }
 
-/// What is found is what was acknowledged or what was tried, and it can be gone on from.
+/// What is found is what was acknowledged or what was tried, and it can be gone on from, without a gap.
 async fn check(disk: &Simulated, run: &Run, told: &str) -> Kept {
     let mut node = Node::open(disk).unwrap_or_else(|error| panic!("{told}: {error}"));
     let found = node.kept().await;
@@ -224,7 +226,11 @@ async fn check(disk: &Simulated, run: &Run, told: &str) -> Kept {
         .log
         .last()
         .or(expected.purged.as_ref())
-        .map_or(1, |id| id.index + 1);
+        .map_or(0, |id| id.index + 1);
+    assert!(
+        node.take(disk, Step::Append(9, next + 1)).await.is_err(),
+        "{told}: a gap"
+    );
     for step in [Step::Identify, Step::Vote(9), Step::Append(9, next)] {
         node.take(disk, step)
             .await

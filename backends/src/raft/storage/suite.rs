@@ -10,7 +10,7 @@ use openraft::{
 use tempfile::TempDir;
 
 use super::super::types::{NodeId, TypeConfig};
-use super::{Database, Directory, LogStore, OpenError, StateStore};
+use super::{Database, Directory, Fault, LogStore, OpenError, StateStore, held_with_log};
 
 struct OnDisk;
 
@@ -19,7 +19,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateStore, TempDir> for OnDisk {
         let directory = TempDir::new().unwrap();
         let medium = Directory::lock(directory.path()).unwrap();
         let database = Arc::new(Database::open(Arc::new(medium)).unwrap());
-        let state = StateStore::new(database.clone()).unwrap();
+        let state = StateStore::unguarded(database.clone()).unwrap();
         Ok((directory, LogStore::unguarded(database), state))
     }
 }
@@ -47,6 +47,56 @@ async fn what_the_machine_has_taken_in_is_not_truncated() {
     assert_eq!(
         log.get_log_state().await.unwrap().last_log_id,
         Some(blank(2).log_id)
+    );
+}
+
+#[tokio::test]
+async fn an_entry_that_does_not_follow_the_last_one_is_not_taken_in() {
+    let (_directory, mut log, mut state) = holding(3).await;
+    let empty = TempDir::new().unwrap();
+    let mut new = LogStore::new(Arc::new(open(&empty).unwrap()));
+    let too_far = [blank(4)];
+    let not_consecutive = [blank(3), blank(5)];
+    for entries in [&too_far[..], &not_consecutive] {
+        let error = log.blocking_append(entries.to_vec()).await.unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("an older copy"), "{error}");
+        assert!(error.contains("add the node again"), "{error}");
+    }
+    let last = async |log: &mut LogStore| log.get_log_state().await.unwrap().last_log_id;
+    assert_eq!(last(&mut log).await, Some(blank(2).log_id));
+    assert!(new.blocking_append([blank(1)]).await.is_err());
+    let error = state.apply([blank(4)]).await.unwrap_err().to_string();
+    assert!(error.contains("an older copy"), "{error}");
+
+    // What was cut off is replaced, what was dropped is gone on from.
+    log.blocking_append([blank(3), blank(4)]).await.unwrap();
+    log.truncate(blank(3).log_id).await.unwrap();
+    log.blocking_append([blank(3)]).await.unwrap();
+    log.truncate(blank(3).log_id).await.unwrap();
+    built(&mut state).await;
+    log.purge(blank(2).log_id).await.unwrap();
+    assert!(log.blocking_append([blank(4)]).await.is_err());
+    log.blocking_append([blank(3)]).await.unwrap();
+    assert_eq!(last(&mut log).await, Some(blank(3).log_id));
+}
+
+#[tokio::test]
+async fn the_documents_of_a_log_with_a_gap_are_not_told_as_of_its_end() {
+    let directory = TempDir::new().unwrap();
+    let database = Arc::new(open(&directory).unwrap());
+    let mut log = LogStore::unguarded(database.clone());
+    log.blocking_append([blank(0), blank(2)]).await.unwrap();
+    let fault = held_with_log(&database).unwrap_err();
+    assert!(
+        matches!(
+            fault,
+            Fault::Gap {
+                expected: 1,
+                found: 2
+            }
+        ),
+        "{fault}"
     );
 }
 
@@ -120,6 +170,40 @@ async fn the_log_is_dropped_with_the_snapshot_that_stands_for_it_and_not_before(
         (Some(last), Some(last))
     );
     log.purge(last).await.unwrap();
+}
+
+/// Another leader may go on from a snapshot that the last one has sent.
+#[tokio::test]
+async fn entries_after_a_snapshot_that_is_being_installed_wait_for_it() {
+    let (_other, _, mut leader) = holding(20).await;
+    let snapshot = built(&mut leader).await;
+    let last = snapshot.meta.last_log_id.unwrap();
+
+    let (_directory, mut log, mut state) = holding(4).await;
+    log.purge(last).await.unwrap();
+    let (appended, installed) = tokio::join!(
+        log.blocking_append([blank(20)]),
+        state.install_snapshot(&snapshot.meta, Box::default())
+    );
+    assert!(installed.is_err());
+    let error = appended.unwrap_err().to_string();
+    assert!(error.contains("could not be kept"), "{error}");
+    let present = log.get_log_state().await.unwrap();
+    assert_eq!(present.last_log_id, Some(blank(3).log_id));
+
+    let (_directory, mut log, mut state) = holding(4).await;
+    log.purge(last).await.unwrap();
+    let (appended, installed) = tokio::join!(
+        log.blocking_append([blank(20)]),
+        state.install_snapshot(&snapshot.meta, snapshot.snapshot)
+    );
+    installed.unwrap();
+    appended.unwrap();
+    let present = log.get_log_state().await.unwrap();
+    assert_eq!(
+        (present.last_purged_log_id, present.last_log_id),
+        (Some(last), Some(blank(20).log_id))
+    );
 }
 
 #[tokio::test]
