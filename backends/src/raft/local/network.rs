@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Unreachable};
+use openraft::error::{
+    Fatal, InstallSnapshotError, RPCError, RaftError, RemoteError, ReplicationClosed,
+    StreamingError, Unreachable,
+};
 use openraft::network::RPCOption;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
-    VoteRequest, VoteResponse,
+    SnapshotResponse, VoteRequest, VoteResponse,
 };
-use openraft::{LogId, RaftNetwork, RaftNetworkFactory};
+use openraft::{LogId, RaftNetwork, RaftNetworkFactory, Snapshot, Vote};
 use tokio::sync::watch;
 
 use super::super::node::Node;
@@ -88,18 +91,30 @@ impl RaftNetwork<TypeConfig> for Way {
             // It fails only where the cluster is gone.
             let _ = stalled.wait_for(|stalled| !stalled).await;
         }
-        let answer = node.raft().append_entries(request).await;
-        answer.map_err(|error| RemoteError::new(self.to, error).into())
+        let answer = node.append(request).await;
+        Ok(answer.map_err(|error| Unreachable::new(&error))?)
     }
 
+    /// Never called: [`full_snapshot`](Self::full_snapshot) is.
     async fn install_snapshot(
         &mut self,
-        request: InstallSnapshotRequest<TypeConfig>,
+        _: InstallSnapshotRequest<TypeConfig>,
         _: RPCOption,
     ) -> Result<InstallSnapshotResponse<NodeId>, Failure<InstallSnapshotError>> {
+        Err(Unreachable::new(&io::Error::other("snapshots are sent whole")).into())
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote<NodeId>,
+        snapshot: Snapshot<TypeConfig>,
+        _: impl Future<Output = ReplicationClosed> + Send + 'static,
+        _: RPCOption,
+    ) -> Result<SnapshotResponse<NodeId>, StreamingError<TypeConfig, Fatal<NodeId>>> {
         let node = self.network.node(self.to)?;
-        let answer = node.raft().install_snapshot(request).await;
-        answer.map_err(|error| RemoteError::new(self.to, error).into())
+        let highest = node.install(vote, snapshot).await;
+        let highest = highest.map_err(|error| Unreachable::new(&error))?;
+        Ok(SnapshotResponse::new(highest))
     }
 
     async fn vote(

@@ -57,7 +57,7 @@ pub trait Replica: Send + Sync + 'static {
 pub struct ReplicaError(pub String);
 
 impl ReplicaError {
-    fn new(error: impl ToString) -> Self {
+    pub(in crate::raft) fn new(error: impl ToString) -> Self {
         Self(error.to_string())
     }
 }
@@ -68,8 +68,7 @@ impl Replica for Arc<Node> {
         &self,
         request: AppendEntriesRequest<TypeConfig>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
-        let appended = self.raft().append_entries(request).await;
-        appended.map_err(ReplicaError::new)
+        Node::append(self, request).await
     }
 
     fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {
@@ -90,8 +89,7 @@ impl Replica for Arc<Node> {
         ballot: Vote<NodeId>,
         snapshot: Snapshot<TypeConfig>,
     ) -> Result<Vote<NodeId>, ReplicaError> {
-        let installed = self.raft().install_full_snapshot(ballot, snapshot).await;
-        Ok(installed.map_err(ReplicaError::new)?.vote)
+        Node::install(self, ballot, snapshot).await
     }
 
     async fn read_index(&self) -> Result<Option<LogId<NodeId>>, ReplicaError> {

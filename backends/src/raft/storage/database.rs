@@ -35,8 +35,6 @@ pub struct Database {
     redb: redb::Database,
     /// How many bytes were put into the log since the last snapshot, or since it was opened.
     log_bytes: AtomicU64,
-    /// How many entries the machine has taken in, by the highest index.
-    applied: AtomicU64,
     snapshot: watch::Sender<KeptSnapshot>,
     medium: Arc<dyn Medium>,
 }
@@ -80,7 +78,6 @@ impl Database {
         Ok(Self {
             redb,
             log_bytes: AtomicU64::new(0),
-            applied: AtomicU64::new(0),
             snapshot: watch::Sender::default(),
             medium,
         })
@@ -121,15 +118,6 @@ impl Database {
 
     pub(super) fn logged(&self, bytes: u64) {
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// The machine has taken in everything before this index.
-    pub(super) fn applied_before(&self) -> u64 {
-        self.applied.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn applied(&self, last: Option<LogId<NodeId>>) {
-        self.applied.fetch_max(before(last), Ordering::SeqCst);
     }
 
     /// The snapshot in the file stands for everything before this index.

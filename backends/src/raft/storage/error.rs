@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use openraft::{AnyError, ErrorSubject, ErrorVerb, StorageError, StorageIOError};
 
 use super::super::machine::Diverged;
+use super::super::overruled::Overruled;
 use super::super::types::NodeId;
 
 /// Why a node's file can't be opened. Each names it, and says what to do.
@@ -117,16 +118,9 @@ pub enum Fault {
     /// A record can't be read or written as text.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The leader has something else where the machine has taken in an entry already.
-    #[error(
-        "entry {index} was committed here, and the leader has another in its place: a node was \
-         started on an old copy of its directory; export the documents of every node before you \
-         go on"
-    )]
-    Overruled {
-        /// The first such entry.
-        index: u64,
-    },
+    /// The leader takes back what is stored here.
+    #[error(transparent)]
+    Overruled(#[from] Overruled),
     /// What another node has sent is not to be used.
     #[error("a snapshot that another node has sent can't be used: {0}")]
     Received(Box<Fault>),
@@ -183,7 +177,7 @@ impl Fault {
         match self {
             Self::Altered(_) | Self::Thread(_) | Self::Unkept(_) => Cause::Process,
             Self::Damaged(_) | Self::Gap { .. } => Cause::Records,
-            Self::Diverged(_) | Self::Overruled { .. } => Cause::Itself,
+            Self::Diverged(_) | Self::Overruled(_) => Cause::Itself,
             // Its checksum is right.
             Self::Json(_) => Cause::Release,
             Self::Received(_) => Cause::Sender,
@@ -271,7 +265,7 @@ mod tests {
                 },
                 "add the node again",
             ),
-            (Fault::Overruled { index: 7 }, "export the documents"),
+            (Overruled::Entry(7).into(), "export the documents"),
         ] {
             let told = told(fault);
             assert!(told.contains("/data/raft.redb: "), "{told}");

@@ -156,13 +156,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn truncate(&mut self, log_id: LogId<NodeId>) -> Result<(), StorageError<NodeId>> {
         let work = move |it: &Database| {
-            let index = log_id.index;
-            if index < it.applied_before() {
-                return Err(Fault::Overruled { index });
-            }
             it.write(|transaction| {
                 let mut log = transaction.open_table(LOG)?;
-                log.retain_in(index.., |_, _| false)?;
+                log.retain_in(log_id.index.., |_, _| false)?;
                 Ok(())
             })
         };

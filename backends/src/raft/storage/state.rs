@@ -11,6 +11,7 @@ use openraft::{
 use tokio::sync::watch;
 
 use super::super::command;
+use super::super::overruled::takes_back;
 use super::super::types::{Member, NodeId, TypeConfig};
 use super::database::{Database, before, blocking, put_bytes};
 use super::error::{Fault, OpenError};
@@ -31,7 +32,6 @@ impl StateStore {
     /// The machine as of the last snapshot in this file.
     pub fn new(database: Arc<Database>) -> Result<Self, OpenError> {
         let held = last_held(&database).map_err(|fault| database.refuse(fault))?;
-        database.applied(held.last);
         database.has_snapshot(held.last);
         Ok(Self {
             database,
@@ -124,7 +124,6 @@ impl RaftStateMachine<TypeConfig> for StateStore {
             })?;
             answers.push(answer);
         }
-        self.database.applied(held.last);
         self.held.send_replace(Arc::new(held));
         Ok(answers)
     }
@@ -147,9 +146,11 @@ impl RaftStateMachine<TypeConfig> for StateStore {
         meta: &SnapshotMeta<NodeId, Member>,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError<NodeId>> {
+        let present = self.held();
         let install = move |database: &Database| {
             let bytes = snapshot.into_inner();
             let held = Held::decode(&bytes).map_err(|it| Fault::Received(Box::new(it)))?;
+            takes_back(&present.machine, &held.machine)?;
             keep(database, &bytes, held.last, Kept::InsteadOfTheLog)?;
             Ok(held)
         };
@@ -158,7 +159,6 @@ impl RaftStateMachine<TypeConfig> for StateStore {
             let subject = ErrorSubject::Snapshot(Some(meta.signature()));
             fault.at(self.database.name(), subject, ErrorVerb::Write)
         })?;
-        self.database.applied(held.last);
         self.held.send_replace(Arc::new(held));
         Ok(())
     }

@@ -9,6 +9,7 @@ use openraft::{
 };
 use tempfile::TempDir;
 
+use super::super::command::Command;
 use super::super::types::{NodeId, TypeConfig};
 use super::{Database, Directory, Fault, LogStore, OpenError, StateStore, held_with_log};
 
@@ -31,23 +32,6 @@ fn the_storage_does_all_that_raft_asks_of_one() {
 
 fn open(directory: &TempDir) -> Result<Database, OpenError> {
     Database::open(Arc::new(Directory::lock(directory.path())?))
-}
-
-#[tokio::test]
-async fn what_the_machine_has_taken_in_is_not_truncated() {
-    let (_directory, mut log, _) = holding(3).await;
-    log.blocking_append([blank(3)]).await.unwrap();
-    let error = log.truncate(blank(2).log_id).await.unwrap_err().to_string();
-    assert!(error.contains("an old copy of its directory"), "{error}");
-    assert_eq!(
-        log.get_log_state().await.unwrap().last_log_id,
-        Some(blank(3).log_id)
-    );
-    log.truncate(blank(3).log_id).await.unwrap();
-    assert_eq!(
-        log.get_log_state().await.unwrap().last_log_id,
-        Some(blank(2).log_id)
-    );
 }
 
 #[tokio::test]
@@ -97,6 +81,32 @@ async fn the_documents_of_a_log_with_a_gap_are_not_told_as_of_its_end() {
             }
         ),
         "{fault}"
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_that_takes_back_what_is_stored_is_refused() {
+    let configured = |index, expected| Entry::<TypeConfig> {
+        log_id: blank(index).log_id,
+        payload: EntryPayload::Normal(Command::Configure {
+            expected,
+            text: Some("text".into()),
+        }),
+    };
+    let (_other, _, mut leader) = holding(20).await;
+    leader.apply([configured(20, 0)]).await.unwrap();
+    let snapshot = built(&mut leader).await;
+    let (_directory, mut log, mut state) = holding(4).await;
+    let more = [configured(4, 0), configured(5, 1)];
+    log.blocking_append(more.clone()).await.unwrap();
+    state.apply(more).await.unwrap();
+    let installed = state.install_snapshot(&snapshot.meta, snapshot.snapshot);
+    let error = installed.await.unwrap_err().to_string();
+    assert!(error.contains("an old copy of its directory"), "{error}");
+    let present = log.get_log_state().await.unwrap();
+    assert_eq!(
+        (present.last_purged_log_id, present.last_log_id),
+        (None, Some(blank(5).log_id))
     );
 }
 

@@ -1,4 +1,5 @@
 mod ballot;
+mod copies;
 
 use std::sync::Arc;
 use std::time::Duration;
