@@ -1,8 +1,8 @@
 //! What a leader says is looked at before Raft takes it for granted: whether it is of the history that is
-//! committed here.
+//! committed here, and whether this node still has what it has acknowledged.
 //!
-//! That fails only where a node was started on an older copy of its directory. Then there is nothing to go
-//! on with, and the node ends.
+//! Both fail only where a node was started on an older copy of its directory, or on another's. Then there
+//! is nothing to go on with, and the node ends.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -17,17 +17,38 @@ use super::types::{Member, NodeId, TypeConfig};
 
 type State = RaftState<NodeId, Member, TokioInstant>;
 
+/// A node does not have any more what it has acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "node {node} has acknowledged entry {acknowledged} to its leader, and does not have it any more: it was \
+     started on an older copy of its directory; empty that, and add the node again"
+)]
+pub struct Forgotten {
+    /// The node.
+    pub node: NodeId,
+    /// The last entry that it has acknowledged.
+    pub acknowledged: u64,
+}
+
 impl Node {
-    /// Takes entries, or a sign of life.
+    /// Takes entries, or a sign of life. The leader knows this node to have `acknowledged`.
     pub async fn append(
         &self,
         request: AppendEntriesRequest<TypeConfig>,
+        acknowledged: Option<LogId<NodeId>>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
+        let last = request.entries.last().map(|entry| entry.log_id);
+        let last = last.or(request.prev_log_id);
         let said = request.entries.iter().map(|entry| entry.log_id);
         let said = said.chain(request.prev_log_id).chain(request.leader_commit);
-        self.heed(request.vote, said.collect()).await?;
+        self.heed(request.vote, said.collect(), acknowledged)
+            .await?;
         let answer = self.raft.append_entries(request).await;
-        answer.map_err(ReplicaError::new)
+        let answer = answer.map_err(ReplicaError::new)?;
+        if answer.is_success() {
+            self.had.include(last);
+        }
+        Ok(answer)
     }
 
     /// Takes a snapshot in the place of what it has, and answers the highest ballot that it has seen.
@@ -37,21 +58,42 @@ impl Node {
         snapshot: Snapshot<TypeConfig>,
     ) -> Result<Vote<NodeId>, ReplicaError> {
         let last = snapshot.meta.last_log_id;
-        self.heed(vote, last.into_iter().collect()).await?;
+        self.heed(vote, last.into_iter().collect(), None).await?;
         let answer = self.raft.install_full_snapshot(vote, snapshot).await;
-        Ok(answer.map_err(ReplicaError::new)?.vote)
+        let highest = answer.map_err(ReplicaError::new)?.vote;
+        if highest == vote {
+            self.had.include(last);
+        }
+        Ok(highest)
     }
 
-    async fn heed(&self, vote: Vote<NodeId>, said: Vec<LogId<NodeId>>) -> Result<(), ReplicaError> {
+    async fn heed(
+        &self,
+        vote: Vote<NodeId>,
+        said: Vec<LogId<NodeId>>,
+        acknowledged: Option<LogId<NodeId>>,
+    ) -> Result<(), ReplicaError> {
         let looked = self.raft.with_raft_state(move |state: &State| {
             // Raft does not listen to one that is over.
             let is_heard = vote >= *state.vote_ref();
-            let committed = state.committed.as_ref().filter(|_| is_heard);
+            if !is_heard {
+                return Ok(false);
+            }
+            let committed = state.committed.as_ref();
             let agree = |committed| said.iter().try_for_each(|id| agrees(id, committed));
-            committed.map_or(Ok(()), agree)
+            committed.map_or(Ok(()), agree).map(|()| true)
         });
-        let agrees = looked.await.map_err(ReplicaError::new)?;
-        agrees.map_err(|overruled| self.fail(overruled))
+        let is_heard = match looked.await.map_err(ReplicaError::new)? {
+            Ok(is_heard) => is_heard,
+            Err(overruled) => return Err(self.fail(overruled)),
+        };
+        match acknowledged {
+            Some(last) if is_heard && !self.had.includes(&last) => Err(self.fail(Forgotten {
+                node: self.id(),
+                acknowledged: last.index,
+            })),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The node must not go on: it ends, and its process with it.

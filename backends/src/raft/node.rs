@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::ballot::Ballot;
 use super::command::{Applied, ClusterId, Command};
 use super::error::{NOT_LEADING, StartError, WriteError};
+use super::had::Had;
 use super::handover::{self, Terms};
 use super::peers::Peers;
 use super::room::check_entry;
@@ -44,6 +45,7 @@ pub struct Node {
     pub(super) terms: Terms,
     pub(super) voice: Voice,
     pub(super) ballot: Ballot,
+    pub(super) had: Had,
     /// How many of its coordinators campaign.
     pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
@@ -66,6 +68,8 @@ impl Node {
         let held = state.watch();
         let mut log = LogStore::new(database.clone());
         stand_anew(id, &mut log).await.map_err(Fatal::from)?;
+        let had = log.get_log_state().await.map_err(Fatal::from)?;
+        let had = Had::new(had.last_log_id);
         let raft = Raft::new(id, timing.config()?, network, log, state).await?;
         let terms = handover::follow(raft.server_metrics());
         tokio::spawn(compact(
@@ -83,6 +87,7 @@ impl Node {
             terms,
             voice: Voice::default(),
             ballot: Ballot::default(),
+            had,
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),

@@ -268,6 +268,7 @@ fn is_unreachable(error: &CallError) -> bool {
             .as_ref()
             .is_some_and(|cause| cause.contains("onnection refused")),
         CallError::Address { .. }
+        | CallError::Forgotten(_)
         | CallError::Malformed(_)
         | CallError::Stalled(_)
         | CallError::Stranger(_)
@@ -280,6 +281,9 @@ fn is_silence(error: &CallError) -> bool {
     match error {
         CallError::Refused { cause, .. } => cause.is_some(),
         CallError::Address { .. } | CallError::TimedOut(_) => true,
-        CallError::Malformed(_) | CallError::Stalled(_) | CallError::Stranger(_) => false,
+        CallError::Forgotten(_)
+        | CallError::Malformed(_)
+        | CallError::Stalled(_)
+        | CallError::Stranger(_) => false,
     }
 }

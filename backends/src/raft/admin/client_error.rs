@@ -53,6 +53,7 @@ impl fmt::Display for Refusal {
         match error {
             CallError::Refused { message, .. } if !message.is_empty() => f.write_str(message),
             CallError::Address { .. }
+            | CallError::Forgotten(_)
             | CallError::Malformed(_)
             | CallError::Refused { .. }
             | CallError::Stalled(_)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::super::error::StartError;
+use super::super::network::Acknowledged;
 use super::super::node::Node;
 use super::super::storage::{Database, Directory, OpenError};
 use super::super::timing::RaftTiming;
@@ -48,6 +49,7 @@ impl LocalCluster {
         let network = LocalNetwork {
             from: id,
             wires: self.wires.clone(),
+            acknowledged: Acknowledged::default(),
         };
         let peers = Arc::new(network.clone());
         let node = Node::start(id, database, network, peers, self.timing).await?;

@@ -18,6 +18,7 @@ use openraft::raft::{
 use openraft::{LogId, RaftNetwork, RaftNetworkFactory, Snapshot, Vote};
 use tokio::sync::watch;
 
+use super::super::network::{Acknowledged, Asked};
 use super::super::node::Node;
 use super::super::peers::{PeerError, Peers};
 use super::super::types::{Member, NodeId, TypeConfig};
@@ -40,6 +41,7 @@ pub(super) struct Wires {
 pub(super) struct LocalNetwork {
     pub(super) from: NodeId,
     pub(super) wires: Arc<Mutex<Wires>>,
+    pub(super) acknowledged: Acknowledged,
 }
 
 /// A way from one node to another.
@@ -91,8 +93,13 @@ impl RaftNetwork<TypeConfig> for Way {
             // It fails only where the cluster is gone.
             let _ = stalled.wait_for(|stalled| !stalled).await;
         }
-        let answer = node.append(request).await;
-        Ok(answer.map_err(|error| Unreachable::new(&error))?)
+        let (known, asked) = (&self.network.acknowledged, Asked::of(&request));
+        let acknowledged = known.of(self.to, &request.vote);
+        let answer = node.append(request, acknowledged).await;
+        let answer = answer.map_err(|error| Unreachable::new(&error))?;
+        let heard = known.heard(self.to, &asked, &answer);
+        heard.map_err(|error| Unreachable::new(&error))?;
+        Ok(answer)
     }
 
     /// Never called: [`full_snapshot`](Self::full_snapshot) is.
@@ -112,8 +119,12 @@ impl RaftNetwork<TypeConfig> for Way {
         _: RPCOption,
     ) -> Result<SnapshotResponse<NodeId>, StreamingError<TypeConfig, Fatal<NodeId>>> {
         let node = self.network.node(self.to)?;
+        let last = snapshot.meta.last_log_id;
         let highest = node.install(vote, snapshot).await;
         let highest = highest.map_err(|error| Unreachable::new(&error))?;
+        if highest == vote {
+            self.network.acknowledged.up_to(self.to, &vote, last);
+        }
         Ok(SnapshotResponse::new(highest))
     }
 

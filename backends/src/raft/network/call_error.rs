@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 
 use super::convert::Malformed;
 use super::identity::Stranger;
+use crate::raft::heed::Forgotten;
 use crate::raft::types::{Member, NodeId};
 
 /// Why another node did not answer.
@@ -19,6 +20,9 @@ pub enum CallError {
         /// What was given.
         address: String,
     },
+    /// It has lost what it has acknowledged.
+    #[error(transparent)]
+    Forgotten(#[from] Forgotten),
     /// Its answer, or our question, can't be understood.
     #[error(transparent)]
     Malformed(#[from] Malformed),

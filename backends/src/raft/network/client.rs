@@ -19,6 +19,7 @@ use stepdown_wire::raft::raft_client::RaftClient;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::acknowledged::{Acknowledged, Asked};
 use super::call_error::CallError;
 use super::carried::Carried;
 use super::connections::Deadlines;
@@ -40,6 +41,7 @@ pub struct Peer {
     channel: Result<Channel, String>,
     deadlines: Deadlines,
     carried: Option<Carried>,
+    acknowledged: Acknowledged,
 }
 
 impl Peer {
@@ -49,6 +51,7 @@ impl Peer {
         address: &str,
         channel: Result<Channel, String>,
         deadlines: Deadlines,
+        acknowledged: Acknowledged,
     ) -> Self {
         Self {
             identity,
@@ -57,6 +60,7 @@ impl Peer {
             channel,
             deadlines,
             carried: None,
+            acknowledged,
         }
     }
 
@@ -101,7 +105,26 @@ impl Peer {
         request: &AppendEntriesRequest<TypeConfig>,
     ) -> Result<wire::AppendRequest, CallError> {
         let envelope = self.identity.envelope(self.node);
-        Ok(convert::to_append(envelope, request)?)
+        let acknowledged = self.acknowledged.of(self.node, &request.vote);
+        Ok(convert::to_append(
+            envelope,
+            request,
+            acknowledged.as_ref(),
+        )?)
+    }
+
+    /// Its answer to entries, unless it makes no sense.
+    fn appended(
+        &mut self,
+        asked: &Asked,
+        answer: Result<AppendEntriesResponse<NodeId>, CallError>,
+    ) -> Result<AppendEntriesResponse<NodeId>, CallError> {
+        let answer = answer.and_then(|answer| {
+            self.acknowledged.heard(self.node, asked, &answer)?;
+            Ok(answer)
+        });
+        self.reach.heard(&answer);
+        answer
     }
 
     fn client(&self) -> Result<RaftClient<Channel>, CallError> {
@@ -127,14 +150,15 @@ impl RaftNetwork<TypeConfig> for Peer {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, RPCError<NodeId, Member, RaftError<NodeId>>> {
+        let asked = Asked::of(&request);
         let Some(last) = request.entries.last().map(|entry| entry.log_id) else {
             let message = self.append_message(&request)?;
             let call = |mut client: RaftClient<Channel>, request| async move {
                 client.append(request).await
             };
             let answer = self.ask(option.hard_ttl(), message, call).await;
-            self.reach.heard(&answer);
-            return Ok(convert::appended(answer?, &request.vote).map_err(CallError::from)?);
+            let answer = answer.and_then(|it| Ok(convert::appended(it, &request.vote)?));
+            return Ok(self.appended(&asked, answer)?);
         };
         if !self.carried.as_ref().is_some_and(|it| it.begins(&request)) {
             let message = self.append_message(&request)?;
@@ -154,8 +178,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         let answer =
             answer.and_then(|it| Ok(carried.meant(convert::appended(it, &request.vote)?, last)));
         self.carried = None;
-        self.reach.heard(&answer);
-        Ok(answer?)
+        Ok(self.appended(&asked, answer)?)
     }
 
     /// Never called: [`full_snapshot`](Self::full_snapshot) is.
@@ -196,13 +219,19 @@ impl RaftNetwork<TypeConfig> for Peer {
         _: RPCOption,
     ) -> Result<SnapshotResponse<NodeId>, StreamingError<TypeConfig, Fatal<NodeId>>> {
         let envelope = self.identity.envelope(self.node);
+        let last = snapshot.meta.last_log_id;
         let sent = async {
             outgoing::send(self.client()?, envelope, &vote, snapshot, self.deadlines).await
         };
         tokio::select! {
             closed = cancel => Err(closed.into()),
             answer = sent => match answer {
-                Ok(highest) => Ok(SnapshotResponse::new(highest)),
+                Ok(highest) => {
+                    if highest == vote {
+                        self.acknowledged.up_to(self.node, &vote, last);
+                    }
+                    Ok(SnapshotResponse::new(highest))
+                }
                 Err(error) => Err(StreamingError::Unreachable(error.into())),
             },
         }

@@ -11,6 +11,7 @@ use openraft::network::RaftNetworkFactory;
 use stepdown_wire::tls::Connector;
 use tonic::transport::Channel;
 
+use super::acknowledged::Acknowledged;
 use super::call_error::CallError;
 use super::client::Peer;
 use super::dial::dial;
@@ -53,6 +54,7 @@ pub struct Connections {
     tls: Option<Connector>,
     deadlines: Deadlines,
     open: Arc<Mutex<BTreeMap<NodeId, (String, Channel)>>>,
+    acknowledged: Acknowledged,
 }
 
 impl Connections {
@@ -63,6 +65,7 @@ impl Connections {
             tls,
             deadlines,
             open: Arc::default(),
+            acknowledged: Acknowledged::default(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Connections {
             address,
             self.channel(node, address),
             self.deadlines,
+            self.acknowledged.clone(),
         )
     }
 

@@ -152,6 +152,7 @@ pub(super) fn membership(json: &[u8]) -> Result<Membership<NodeId, Member>, Malf
 pub(super) fn to_append(
     envelope: wire::Envelope,
     request: &AppendEntriesRequest<TypeConfig>,
+    acknowledged: Option<&LogId<NodeId>>,
 ) -> Result<wire::AppendRequest, Malformed> {
     Ok(wire::AppendRequest {
         envelope: Some(envelope),
@@ -163,6 +164,7 @@ pub(super) fn to_append(
             .map(to_entry)
             .collect::<Result<_, _>>()?,
         committed: request.leader_commit.as_ref().map(to_log_id),
+        acknowledged: acknowledged.map(to_log_id),
     })
 }
 
@@ -343,7 +345,8 @@ mod tests {
                 .collect(),
             leader_commit: Some(id(1)),
         };
-        let sent = to_append(wire::Envelope::default(), &request).unwrap();
+        let sent = to_append(wire::Envelope::default(), &request, Some(&id(9))).unwrap();
+        assert_eq!(log_id(sent.acknowledged).unwrap(), Some(id(9)));
         let heard = append(sent).unwrap();
         assert_eq!(format!("{heard:?}"), format!("{request:?}"));
     }

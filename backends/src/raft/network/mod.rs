@@ -1,5 +1,6 @@
 //! How the nodes reach each other: gRPC, with deadlines, with or without TLS.
 
+mod acknowledged;
 mod answers;
 mod backlog;
 mod ballots;
@@ -29,6 +30,7 @@ mod strangers;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use acknowledged::{Acknowledged, Asked};
 pub use call_error::CallError;
 pub use client::Peer;
 pub use connections::{Connections, Deadlines};

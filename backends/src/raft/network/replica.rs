@@ -13,10 +13,11 @@ use crate::raft::types::{NodeId, TypeConfig};
 /// One node, as the others see it.
 #[async_trait]
 pub trait Replica: Send + Sync + 'static {
-    /// Entries, or a sign of life.
+    /// Entries, or a sign of life, of a leader to whom this node has acknowledged so much.
     async fn append(
         &self,
         request: AppendEntriesRequest<TypeConfig>,
+        acknowledged: Option<LogId<NodeId>>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError>;
 
     /// Its own ballot, where that is greater than this one: whoever has this one leads no more.
@@ -67,8 +68,9 @@ impl Replica for Arc<Node> {
     async fn append(
         &self,
         request: AppendEntriesRequest<TypeConfig>,
+        acknowledged: Option<LogId<NodeId>>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
-        Node::append(self, request).await
+        Node::append(self, request, acknowledged).await
     }
 
     fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {

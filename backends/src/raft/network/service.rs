@@ -151,8 +151,9 @@ impl Raft for Service {
         let answer = match self.replica.supersedes(&ballot) {
             Some(own) => AppendEntriesResponse::HigherVote(own),
             None => {
+                let acknowledged = convert::log_id(request.acknowledged)?;
                 let (replica, request) = (self.replica.clone(), convert::append(request)?);
-                let appended = async move { replica.append(request).await };
+                let appended = async move { replica.append(request, acknowledged).await };
                 self.appends.hand(address, appended).await??
             }
         };

@@ -44,6 +44,56 @@ async fn failed(node: &Node) -> Arc<str> {
     failed.clone().unwrap()
 }
 
+async fn snapshot(node: &Node) {
+    node.raft().trigger().snapshot().await.unwrap();
+    let purged = node.raft().wait(Some(LIMIT));
+    purged
+        .metrics(
+            |metrics| metrics.purged.is_some_and(|id| id.index > 20),
+            "purged",
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_has_forgotten_what_it_has_acknowledged_ends_and_the_others_go_on() {
+    let _alone = alone().await;
+    // Whether the leader still has in its log what was forgotten.
+    for has_all in [true, false] {
+        let (directory, cluster) = three().await;
+        let (node, leader, mut reports) = led(&cluster).await;
+        let term = node.leads();
+        let follower = (1..=3).find(|id| *id != node.id()).unwrap();
+        let mut version = stored(&leader, None, 1).await;
+        have(cluster.nodes(), 1).await;
+        let older = Older::of(&directory, follower);
+        for request in 2..60 {
+            version = stored(&leader, Some(&version), request).await;
+        }
+        have(cluster.nodes(), 59).await;
+        if !has_all {
+            snapshot(&node).await;
+        }
+        let restored = older.restore(&cluster).await;
+        let reason = failed(&restored).await;
+        assert!(
+            reason.contains("started on an older copy of its directory"),
+            "{reason}"
+        );
+        assert!(reason.contains(&format!("node {follower} ")), "{reason}");
+        let version = stored(&leader, Some(&version), 60).await;
+        assert_eq!(found(&leader).await, (version, 60));
+        assert_eq!(node.leads(), term);
+        while let Ok(report) = reports.reports.try_recv() {
+            assert!(
+                matches!(report, LeadershipReport::Extended { .. }),
+                "{report:?}"
+            );
+        }
+    }
+}
+
 /// A majority of which one has forgotten what is stored, and one has never heard of it, goes on without.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_made_to_take_back_what_is_stored_ends_and_says_why() {

@@ -46,6 +46,10 @@ pub struct Heard {
     pub snapshots: Mutex<Vec<Installed>>,
     /// Its own ballot.
     pub ballot: Mutex<Vote<NodeId>>,
+    /// What it has acknowledged, as it was told last.
+    pub acknowledged: Mutex<Option<LogId<NodeId>>>,
+    /// Its log differs from whatever it is sent.
+    pub differs: AtomicBool,
     /// A vote needs one of these.
     pub vote_permits: Semaphore,
     /// Entries need one of these.
@@ -72,6 +76,8 @@ impl Default for Heard {
             is_formed: AtomicBool::new(true),
             snapshots: Mutex::default(),
             ballot: Mutex::default(),
+            acknowledged: Mutex::default(),
+            differs: AtomicBool::default(),
             vote_permits: Semaphore::new(1000),
             entry_permits: Semaphore::new(1000),
         }
@@ -83,11 +89,16 @@ impl Replica for Heard {
     async fn append(
         &self,
         request: AppendEntriesRequest<TypeConfig>,
+        acknowledged: Option<LogId<NodeId>>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
         if !request.entries.is_empty() {
             self.entry_permits.acquire().await.unwrap().forget();
         }
         self.appends.fetch_add(1, Ordering::SeqCst);
+        *self.acknowledged.lock().unwrap() = acknowledged;
+        if self.differs.load(Ordering::SeqCst) {
+            return Ok(AppendEntriesResponse::Conflict);
+        }
         Ok(AppendEntriesResponse::Success)
     }
 
