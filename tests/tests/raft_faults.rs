@@ -1,8 +1,15 @@
 //! Three coordinators that keep their documents among themselves, on networks that lose what is sent
-//! one way, on disks that take long or are full, and with a log that was compacted while one was away;
-//! and somebody writes meanwhile.
+//! one way, on disks that take long, that are full, or that are put back to what they were, and with a
+//! log that was compacted while one was away; and somebody writes meanwhile.
 #![cfg(target_os = "linux")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail the test"
+)]
 
+use std::fs;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use stepdown_backends::raft::admin::AdminClient;
@@ -10,6 +17,7 @@ use stepdown_tests::coordinators::{
     AUTHORITY, Coordinators, SlowDisk, SmallDisk, TOLD, Wires, Writer, can_be_slow, is_within, name,
 };
 use stepdown_tests::fleet::Offices;
+use stepdown_wire::raft::AddRequest;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
@@ -18,6 +26,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 const COUNT: usize = 3;
 /// So much is written while a follower is cut off, or slow.
 const MEANWHILE: u64 = 50;
+const LOOK: Duration = Duration::from_millis(50);
 
 async fn started(mut them: Coordinators) -> (Coordinators, Writer) {
     them.words = TOLD.map(Into::into).into();
@@ -137,10 +146,10 @@ async fn a_disk_that_is_full_ends_its_coordinator_in_words_and_costs_nobody_else
         };
         disks[full].fill();
         let ended = loop {
-            if let Some(ended) = them.process(full).process_mut().ended().expect("asked") {
+            if let Some(ended) = ended_by_itself(&mut them, full) {
                 break ended;
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(LOOK).await;
         };
         offices.interrupt(&name(full));
         assert_eq!(ended.code(), Some(1));
@@ -157,6 +166,10 @@ async fn a_disk_that_is_full_ends_its_coordinator_in_words_and_costs_nobody_else
         is_needed(&mut them, full, &writer, &mut offices).await;
     }
     ended(them, writer, &offices).await;
+}
+
+fn ended_by_itself(them: &mut Coordinators, index: usize) -> Option<ExitStatus> {
+    them.process(index).process_mut().ended().expect("asked")
 }
 
 /// This one takes part: without it there would be no majority.
@@ -181,10 +194,7 @@ async fn a_coordinator_that_was_away_while_the_log_was_compacted_is_sent_the_doc
     them.kill(away);
     offices.interrupt(&name(away));
     writer.goes_on(&mut them, MEANWHILE).await;
-    for index in (0..COUNT).filter(|index| *index != away) {
-        let there = AdminClient::new(vec![them.addresses[index].clone()], None).expect("no TLS");
-        there.take_snapshot().await.expect("a snapshot");
-    }
+    compact_all_but(&them, away).await;
     let made = them.status(leader, "a snapshot", |it| it.snapshot.is_some());
     let made = made.await.snapshot;
     writer.goes_on(&mut them, MEANWHILE).await;
@@ -194,4 +204,105 @@ async fn a_coordinator_that_was_away_while_the_log_was_compacted_is_sent_the_doc
     assert!(sent.await.applied >= made);
     is_needed(&mut them, away, &writer, &mut offices).await;
     ended(them, writer, &offices).await;
+}
+
+async fn compact_all_but(them: &Coordinators, one: usize) {
+    for index in (0..COUNT).filter(|index| *index != one) {
+        let there = AdminClient::new(vec![them.addresses[index].clone()], None).expect("no TLS");
+        there.take_snapshot().await.expect("a snapshot");
+    }
+}
+
+/// Nobody should do this.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_on_an_older_copy_of_its_directory_ends_in_words_until_it_begins_with_an_empty_one()
+ {
+    let _turn = TURN.lock().await;
+    let (mut them, writer) = started(Coordinators::new(COUNT)).await;
+    let mut offices = Offices::with_authority(AUTHORITY);
+    for is_compacted in [false, true] {
+        let (older, ended) = put_back(&mut them, &writer, &mut offices, is_compacted).await;
+        assert_eq!(ended.code(), Some(1));
+        let said = them.log(older);
+        let last = said.lines().last().unwrap_or_default();
+        assert!(
+            last.contains("started on an older copy of its directory"),
+            "{last}"
+        );
+        writer.goes_on(&mut them, MEANWHILE).await;
+        writer.nothing_is_lost(&mut them).await;
+
+        fs::remove_dir_all(them.data_dir(older)).expect("it has ended");
+        them.restart(older);
+        let (client, address) = (them.client(), them.addresses[older].clone());
+        them.until("the node to be taken in", async |_| {
+            let request = AddRequest {
+                address: address.clone(),
+                learner: false,
+            };
+            let added = client.add(request).await.ok()?;
+            added.catching_up.is_none().then_some(())
+        })
+        .await;
+        all_have_it(&mut them).await;
+        is_needed(&mut them, older, &writer, &mut offices).await;
+    }
+    ended(them, writer, &offices).await;
+}
+
+/// Starts a follower on an older copy of its directory, while its leader leads on that it has acknowledged
+/// more to, and which has dropped some of that from its log or not. Says which it was, and how it ended.
+async fn put_back(
+    them: &mut Coordinators,
+    writer: &Writer,
+    offices: &mut Offices,
+    is_compacted: bool,
+) -> (usize, ExitStatus) {
+    loop {
+        let leader = them.leader().await;
+        let term = them.status(leader, "its term", |_| true).await.term;
+        let older = (leader + 1) % COUNT;
+        let file = them.data_dir(older).join("raft.redb");
+        let copy = file.with_extension("copy");
+        them.kill(older);
+        offices.interrupt(&name(older));
+        fs::copy(&file, &copy).expect("it has ended");
+        them.restart(older);
+        writer.goes_on(them, MEANWHILE).await;
+        all_have_it(them).await;
+        if is_compacted {
+            compact_all_but(them, older).await;
+            them.status(leader, "a snapshot", |it| it.snapshot.is_some())
+                .await;
+        }
+        them.kill(older);
+        offices.interrupt(&name(older));
+        fs::rename(&copy, &file).expect("it has ended");
+        them.restart(older);
+        // It has acknowledged nothing to another leader, nor to this one in another term.
+        let (client, address) = (them.client(), them.addresses[leader].clone());
+        let leads_on = async || {
+            let status = client.status_of(&address).await;
+            status.map_or(true, |status| status.term == term)
+        };
+        while leads_on().await {
+            if let Some(ended) = ended_by_itself(them, older) {
+                offices.interrupt(&name(older));
+                return (older, ended);
+            }
+            sleep(LOOK).await;
+        }
+        println!("{leader} does not lead on, so nobody knows what {older} had");
+        all_have_it(them).await;
+    }
+}
+
+/// Every node has what is stored by now.
+async fn all_have_it(them: &mut Coordinators) {
+    let leader = them.leader().await;
+    let stored = them.status(leader, "an answer", |_| true).await.applied;
+    for index in 0..COUNT {
+        them.status(index, "what is stored", |it| it.applied >= stored)
+            .await;
+    }
 }
