@@ -3,6 +3,7 @@
 pub mod admin;
 mod assemble;
 mod ballot;
+mod brief;
 mod checksum;
 mod command;
 mod delta;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use stepdown_core::cluster::{ConfigurationError, DecodeError, StatusProblem};
 use tonic::{Code, Status};
 
+use crate::raft::brief::brief;
 use crate::raft::command::{ClusterId, Refusal};
 use crate::raft::error::WriteError;
 use crate::raft::types::{Member, NodeId};
@@ -171,6 +172,6 @@ impl From<WriteError> for AdminError {
 
 impl From<AdminError> for Status {
     fn from(error: AdminError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.code(), brief(&error))
     }
 }

@@ -21,6 +21,7 @@ use super::incoming::Incoming;
 use super::replica::{Replica, ReplicaError};
 use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length, whole};
 use super::strangers::Strangers;
+use crate::raft::brief::brief;
 use crate::raft::types::{NodeId, TypeConfig};
 
 /// The largest message in bytes, either way: a whole status in one entry fits.
@@ -69,7 +70,7 @@ impl Service {
 
     fn refuse(&self, stranger: &Stranger) -> Status {
         self.strangers.refused(stranger);
-        Status::failed_precondition(stranger.to_string())
+        Status::failed_precondition(brief(stranger))
     }
 
     async fn next(
@@ -234,7 +235,7 @@ impl Raft for Service {
 
 impl From<Malformed> for Status {
     fn from(error: Malformed) -> Self {
-        Self::invalid_argument(error.to_string())
+        Self::invalid_argument(brief(&error))
     }
 }
 

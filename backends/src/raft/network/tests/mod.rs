@@ -4,6 +4,7 @@
 mod ballots;
 mod bodies;
 mod cluster;
+mod entries;
 mod forgetting;
 mod greetings;
 mod slow;
