@@ -16,7 +16,7 @@ pub(super) const LARGEST_STATUS: u64 = 32 << 20;
 /// at most.
 const SMALL: u64 = LARGEST_STATUS / 4;
 /// The largest entry, as it is written. A message takes it, and what it is sent with.
-const LARGEST_ENTRY: u64 = 48 << 20;
+pub(super) const LARGEST_ENTRY: u64 = 48 << 20;
 
 /// Says why a status is too large, if it is, or would be once every shard that it admits is led.
 pub(super) fn check_status(document: &StatusDocument) -> Result<(), String> {

@@ -29,7 +29,7 @@ use super::{call, convert, outgoing};
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// Entries are sent in several messages above this.
-const COMFORTABLE: usize = 512 << 10;
+pub(super) const COMFORTABLE: usize = 512 << 10;
 /// How long Raft leaves a node alone that could not be reached.
 const PAUSE: Duration = Duration::from_millis(200);
 

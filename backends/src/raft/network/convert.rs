@@ -4,11 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, Membership, Vote};
+use serde::de::DeserializeOwned;
 use stepdown_wire::raft as wire;
 use wire::append_response::Outcome;
 use wire::entry::Payload;
 
 use super::ballots;
+use super::snapshot::LARGEST_PART;
+use crate::raft::room::LARGEST_ENTRY;
 use crate::raft::storage::before;
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
@@ -53,6 +56,19 @@ pub enum Malformed {
     /// A membership is changed into more than one other at once.
     #[error("the message has a membership of {0} at once; from one to another, there are two")]
     Changes(usize),
+    /// Entries come together that a leader sends one by one.
+    #[error("the message has several entries in {0} bytes; large ones come one by one")]
+    Together(usize),
+    /// A part is larger than any that a node sends.
+    #[error("the message has a {part} of {bytes} bytes; no more than {most} are taken in")]
+    TooLarge {
+        /// The part.
+        part: &'static str,
+        /// How many bytes it has.
+        bytes: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// Somebody votes of whom it is not said where they are.
     #[error("the message has a membership in which {0} votes and is no member")]
     Unknown(NodeId),
@@ -129,11 +145,7 @@ pub(super) fn to_membership(membership: &Membership<NodeId, Member>) -> Result<V
 }
 
 pub(super) fn membership(json: &[u8]) -> Result<Membership<NodeId, Member>, Malformed> {
-    let membership: Membership<NodeId, Member> =
-        serde_json::from_slice(json).map_err(|source| Malformed::Json {
-            part: "membership",
-            source,
-        })?;
+    let membership: Membership<NodeId, Member> = parsed("membership", json, LARGEST_PART)?;
     // Raft looks each of them up, and takes it for granted that they are there.
     let unknown = membership
         .voter_ids()
@@ -141,12 +153,25 @@ pub(super) fn membership(json: &[u8]) -> Result<Membership<NodeId, Member>, Malf
     if let Some(voter) = unknown {
         return Err(Malformed::Unknown(voter));
     }
-    // From one to another, at most. Little ones come to far more memory than bytes.
+    // From one to another, at most.
     let configs = membership.get_joint_config().len();
     if configs > 2 {
         return Err(Malformed::Changes(configs));
     }
     Ok(membership)
+}
+
+/// What is made of JSON may take many times as much memory.
+fn parsed<T: DeserializeOwned>(
+    part: &'static str,
+    json: &[u8],
+    most: usize,
+) -> Result<T, Malformed> {
+    let bytes = json.len();
+    if bytes > most {
+        return Err(Malformed::TooLarge { part, bytes, most });
+    }
+    serde_json::from_slice(json).map_err(|source| Malformed::Json { part, source })
 }
 
 pub(super) fn to_append(
@@ -223,12 +248,8 @@ fn entry(entry: wire::Entry) -> Result<Entry<TypeConfig>, Malformed> {
         payload: match entry.payload.ok_or(Malformed::Missing("payload"))? {
             Payload::Blank(_) => EntryPayload::Blank,
             Payload::Command(json) => {
-                EntryPayload::Normal(serde_json::from_slice(&json).map_err(|source| {
-                    Malformed::Json {
-                        part: "command",
-                        source,
-                    }
-                })?)
+                let most = usize::try_from(LARGEST_ENTRY).unwrap_or(usize::MAX);
+                EntryPayload::Normal(parsed("command", &json, most)?)
             }
             Payload::Membership(json) => EntryPayload::Membership(membership(&json)?),
         },
@@ -478,6 +499,22 @@ mod tests {
         };
         of("[7], [7]").unwrap();
         told(of("[7], [7], [7]"), "3 at once");
+    }
+
+    #[test]
+    fn what_is_larger_than_any_node_sends_is_refused_before_anything_is_made_of_it() {
+        // Each of the little ones would take eight times as much memory.
+        let configs = "[],".repeat(LARGEST_PART / 3);
+        let json = format!(r#"{{"configs": [{configs}[]], "nodes": {{}}}}"#);
+        told(membership(json.as_bytes()), "no more than");
+        let most = usize::try_from(LARGEST_ENTRY).unwrap();
+        for (bytes, words) in [(most, "can't be understood"), (most + 1, "no more than")] {
+            let heard = entry(wire::Entry {
+                id: Some(wire::LogId::default()),
+                payload: Some(Payload::Command(vec![b' '; bytes].into())),
+            });
+            told(heard, words);
+        }
     }
 
     #[test]

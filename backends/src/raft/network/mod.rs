@@ -18,6 +18,7 @@ mod greeter;
 mod greeting;
 mod identity;
 mod incoming;
+mod large;
 mod messages;
 mod outgoing;
 mod reach;

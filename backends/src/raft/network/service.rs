@@ -18,6 +18,7 @@ use super::convert::{self, Malformed};
 use super::greeting::{Greeting, Introduction};
 use super::identity::Stranger;
 use super::incoming::Incoming;
+use super::large::Large;
 use super::replica::{Replica, ReplicaError};
 use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length, whole};
 use super::strangers::Strangers;
@@ -28,7 +29,7 @@ use crate::raft::types::{NodeId, TypeConfig};
 pub(in crate::raft) const LARGEST_MESSAGE: usize = 64 << 20;
 
 /// Calls with entries, or signs of life, that the node may have to answer at once.
-const APPENDS: usize = 32;
+pub(super) const APPENDS: usize = 32;
 /// The same of one address: a leader is heard of, whoever else sends as many.
 const APPENDS_OF_ONE: usize = APPENDS / 2;
 
@@ -40,6 +41,7 @@ pub(super) struct Service {
     part_deadline: Duration,
     snapshots: Incoming,
     appends: Backlog,
+    large: Large,
     installs: Backlog,
 }
 
@@ -57,6 +59,7 @@ impl Service {
             part_deadline,
             snapshots: Incoming::default(),
             appends: Backlog::new(APPENDS, APPENDS_OF_ONE),
+            large: Large::default(),
             installs: Backlog::new(1, 1),
         })
         .max_decoding_message_size(LARGEST_MESSAGE)
@@ -153,8 +156,15 @@ impl Raft for Service {
             Some(own) => AppendEntriesResponse::HigherVote(own),
             None => {
                 let acknowledged = convert::log_id(request.acknowledged)?;
-                let (replica, request) = (self.replica.clone(), convert::append(request)?);
-                let appended = async move { replica.append(request, acknowledged).await };
+                let large = self.large.place(address, &request)?;
+                let replica = self.replica.clone();
+                // Nothing is made of it before there is a place for it.
+                let appended = async move {
+                    let _large = large;
+                    let request = convert::append(request)?;
+                    let answer = replica.append(request, acknowledged).await;
+                    answer.map_err(Status::from)
+                };
                 self.appends.hand(address, appended).await??
             }
         };
