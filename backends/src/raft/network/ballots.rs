@@ -37,15 +37,16 @@ fn of_sender(
     Ok(vote)
 }
 
-/// That in the answer to a leader which has sent this one: no greater one names it, since it has cast none.
+/// That in the answer to a candidate, or a leader, which has sent this one: no greater one names it, since
+/// it has cast none. Raft would have it stand by one and be elected by the other.
 pub(super) fn in_answer_to(
     sent: &Vote<NodeId>,
     ballot: Option<wire::Ballot>,
 ) -> Result<Vote<NodeId>, Malformed> {
     let vote = convert::ballot(ballot)?;
-    let leader = sent.leader_id.node_id;
-    if vote.leader_id.node_id == leader && vote > *sent {
-        return Err(Malformed::NotIts { vote, of: leader });
+    let asked = sent.leader_id.node_id;
+    if vote.leader_id.node_id == asked && vote > *sent {
+        return Err(Malformed::NotIts { vote, of: asked });
     }
     Ok(vote)
 }
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_elects_the_leader_that_is_answered() {
+    fn no_answer_has_a_ballot_of_whoever_is_answered_that_it_has_not_cast() {
         let sent = Vote::new_committed(3, 1);
         for (term, node) in [(3, 1), (2, 1), (4, 2)] {
             let answered = Vote::new_committed(term, node);

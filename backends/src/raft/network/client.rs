@@ -208,7 +208,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         let call =
             |mut client: RaftClient<Channel>, request| async move { client.vote(request).await };
         let answer = self.ask(option.hard_ttl(), message, call).await?;
-        Ok(convert::voted(answer).map_err(CallError::from)?)
+        Ok(convert::voted(answer, &request.vote).map_err(CallError::from)?)
     }
 
     async fn full_snapshot(

@@ -311,9 +311,12 @@ pub(super) fn to_voted(response: &VoteResponse<NodeId>) -> wire::VoteResponse {
     }
 }
 
-pub(super) fn voted(response: wire::VoteResponse) -> Result<VoteResponse<NodeId>, Malformed> {
+pub(super) fn voted(
+    response: wire::VoteResponse,
+    sent: &Vote<NodeId>,
+) -> Result<VoteResponse<NodeId>, Malformed> {
     Ok(VoteResponse {
-        vote: ballot(response.ballot)?,
+        vote: ballots::in_answer_to(sent, response.ballot)?,
         vote_granted: response.granted,
         last_log_id: log_id(response.last)?,
     })
@@ -419,7 +422,7 @@ mod tests {
             vote_granted: true,
             last_log_id: Some(id(0)),
         };
-        assert_eq!(voted(to_voted(&answer)).unwrap(), answer);
+        assert_eq!(voted(to_voted(&answer), &SENT).unwrap(), answer);
     }
 
     fn told<T: std::fmt::Debug>(heard: Result<T, Malformed>, words: &str) {

@@ -12,7 +12,7 @@ use tonic::Code;
 use super::super::convert::to_ballot;
 use super::super::{Identity, Peer};
 use super::snapshots::{head_of, part, raw_client, send_raw};
-use super::support::{LONG, Node, OURS, append, append_entries, connections};
+use super::support::{LONG, Node, OURS, append, append_entries, connections, vote};
 
 #[tokio::test]
 async fn a_message_that_elects_somebody_else_than_its_sender_is_not_heard() {
@@ -80,4 +80,20 @@ async fn a_snapshot_of_whoever_leads_no_more_is_answered_by_its_head() {
     let head = tokio_stream::iter([part(Part::Head(head_of(b"abc")))]);
     let answer = client.install_snapshot(head).await.unwrap().into_inner();
     assert_eq!(answer.ballot, Some(to_ballot(&own)));
+}
+
+#[tokio::test]
+async fn a_candidate_hears_no_answer_by_which_it_would_have_stood_again() {
+    let node = Node::start(2, OURS).await;
+    let mut peer = connections(1, OURS).peer(2, &node.address().to_string());
+    for forged in [Vote::new(9, 1), Vote::new_committed(1, 1)] {
+        *node.heard.voted.lock().unwrap() = Some(forged);
+        let error = vote(&mut peer, LONG).await.unwrap_err().to_string();
+        assert!(error.contains("has cast none like this"), "{error}");
+    }
+    for honest in [Vote::new(9, 3), Vote::new_committed(1, 0), Vote::new(0, 1)] {
+        *node.heard.voted.lock().unwrap() = Some(honest);
+        let answer = vote(&mut peer, LONG).await.unwrap();
+        assert_eq!((answer.vote, answer.vote_granted), (honest, false));
+    }
 }

@@ -46,6 +46,8 @@ pub struct Heard {
     pub snapshots: Mutex<Vec<Installed>>,
     /// Its own ballot.
     pub ballot: Mutex<Vote<NodeId>>,
+    /// What it answers candidates, in place of their own.
+    pub voted: Mutex<Option<Vote<NodeId>>>,
     /// What it has acknowledged, as it was told last.
     pub acknowledged: Mutex<Option<LogId<NodeId>>>,
     /// Its log differs from whatever it is sent.
@@ -76,6 +78,7 @@ impl Default for Heard {
             is_formed: AtomicBool::new(true),
             snapshots: Mutex::default(),
             ballot: Mutex::default(),
+            voted: Mutex::default(),
             acknowledged: Mutex::default(),
             differs: AtomicBool::default(),
             vote_permits: Semaphore::new(1000),
@@ -113,7 +116,10 @@ impl Replica for Heard {
     ) -> Result<VoteResponse<NodeId>, ReplicaError> {
         self.vote_permits.acquire().await.unwrap().forget();
         self.votes.fetch_add(1, Ordering::SeqCst);
-        Ok(VoteResponse::new(request.vote, None, true))
+        let voted = *self.voted.lock().unwrap();
+        let granted = voted.is_none();
+        let vote = voted.unwrap_or(request.vote);
+        Ok(VoteResponse::new(vote, None, granted))
     }
 
     async fn install(
