@@ -51,6 +51,31 @@ pub(super) fn in_answer_to(
     Ok(vote)
 }
 
+/// That in the answer to a leader which is followed by another, as it is said: it is greater. Raft gives the
+/// other node up for good where it is not.
+pub(super) fn after(
+    sent: &Vote<NodeId>,
+    ballot: Option<wire::Ballot>,
+) -> Result<Vote<NodeId>, Malformed> {
+    let vote = in_answer_to(sent, ballot)?;
+    if vote <= *sent {
+        return Err(Malformed::NotAfter { vote, sent: *sent });
+    }
+    Ok(vote)
+}
+
+/// That in the answer to a leader whose snapshot was installed, which is its own, or was not.
+pub(super) fn own_or_after(
+    sent: &Vote<NodeId>,
+    ballot: Option<wire::Ballot>,
+) -> Result<Vote<NodeId>, Malformed> {
+    let vote = in_answer_to(sent, ballot)?;
+    if vote < *sent {
+        return Err(Malformed::NotAfter { vote, sent: *sent });
+    }
+    Ok(vote)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +109,23 @@ mod tests {
         for forged in [Vote::new_committed(4, 1), Vote::new(4, 1)] {
             assert!(is_refused(in_answer_to(&sent, wired(forged))));
         }
+    }
+
+    #[test]
+    fn a_leader_is_followed_by_a_later_one_alone() {
+        let sent = Vote::new_committed(3, 2);
+        let is_before = |heard| matches!(heard, Err(Malformed::NotAfter { .. }));
+        for before in [Vote::new(3, 2), Vote::new_committed(3, 1), Vote::new(2, 9)] {
+            assert!(is_before(after(&sent, wired(before))), "{before}");
+            assert!(is_before(own_or_after(&sent, wired(before))), "{before}");
+        }
+        assert!(is_before(after(&sent, wired(sent))));
+        assert_eq!(own_or_after(&sent, wired(sent)).unwrap(), sent);
+        for later in [Vote::new(3, 3), Vote::new_committed(4, 1)] {
+            assert_eq!(after(&sent, wired(later)).unwrap(), later);
+            assert_eq!(own_or_after(&sent, wired(later)).unwrap(), later);
+        }
+        assert!(is_refused(after(&sent, wired(Vote::new(4, 2)))));
+        assert!(is_refused(own_or_after(&sent, wired(Vote::new(4, 2)))));
     }
 }

@@ -56,6 +56,14 @@ pub enum Malformed {
     /// A membership is changed into more than one other at once.
     #[error("the message has a membership of {0} at once; from one to another, there are two")]
     Changes(usize),
+    /// A leader is said to be followed by one that is none after it.
+    #[error("the answer has the ballot {vote}, which is not greater than {sent}")]
+    NotAfter {
+        /// The ballot.
+        vote: Vote<NodeId>,
+        /// That of the leader.
+        sent: Vote<NodeId>,
+    },
     /// Entries come together that a leader sends one by one.
     #[error("the message has several entries in {0} bytes; large ones come one by one")]
     Together(usize),
@@ -279,7 +287,7 @@ pub(super) fn appended(
             Outcome::Partly(partly) => AppendEntriesResponse::PartialSuccess(log_id(partly.last)?),
             Outcome::Conflict(_) => AppendEntriesResponse::Conflict,
             Outcome::Superseded(higher) => {
-                AppendEntriesResponse::HigherVote(ballots::in_answer_to(sent, Some(higher))?)
+                AppendEntriesResponse::HigherVote(ballots::after(sent, Some(higher))?)
             }
         },
     )

@@ -35,7 +35,7 @@ pub(super) async fn send(
         Err(CallError::TimedOut(deadlines.install))
     };
     tokio::select! {
-        answer = answer => Ok(ballots::in_answer_to(vote, answer?.into_inner().ballot)?),
+        answer = answer => Ok(ballots::own_or_after(vote, answer?.into_inner().ballot)?),
         late = last => late,
     }
 }
