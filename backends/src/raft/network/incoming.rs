@@ -1,7 +1,7 @@
 //! The one snapshot that is taken in.
 //!
-//! A newer one ends an older one, whose sender may have gone; and one of a leader that was followed by
-//! another ends none.
+//! A newer one ends an older one, whose sender may have gone. But anybody may say that it leads: one of
+//! whoever leads this node by its own ballot is ended by nobody else's.
 
 use openraft::Vote;
 use tokio::sync::watch;
@@ -28,11 +28,11 @@ pub(super) struct Turn<'a> {
 }
 
 impl Incoming {
-    /// One with this ballot begins to come, unless one with a greater one does.
-    pub fn begin(&self, ballot: Vote<NodeId>) -> Option<Turn<'_>> {
+    /// One with this ballot begins to come, unless one with the node's own does, and this is another.
+    pub fn begin(&self, ballot: Vote<NodeId>, own: Vote<NodeId>) -> Option<Turn<'_>> {
         let mut number = None;
         self.0.send_if_modified(|present| {
-            if present.ballot.is_some_and(|it| it > ballot) {
+            if present.ballot == Some(own) && ballot != own {
                 return false;
             }
             present.number = present.number.wrapping_add(1);
@@ -79,18 +79,30 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_ended_by_one_of_the_same_leader_or_a_later_one_and_by_no_other() {
+    fn a_snapshot_of_the_node_s_leader_is_ended_by_a_newer_one_of_it_and_by_no_other() {
         let incoming = Incoming::default();
-        let begin = |term| incoming.begin(Vote::new_committed(term, 1));
+        let own = Vote::new_committed(3, 1);
+        let begin = |term| incoming.begin(Vote::new_committed(term, 1), own);
         let mut first = begin(3).unwrap();
-        assert!(begin(2).is_none() && !is_over(&mut first));
+        assert!(begin(2).is_none() && begin(4).is_none() && !is_over(&mut first));
         let mut second = begin(3).unwrap();
         assert!(is_over(&mut first) && !is_over(&mut second));
         drop(first);
-        assert!(begin(2).is_none());
-        let mut third = begin(4).unwrap();
-        assert!(is_over(&mut second) && !is_over(&mut third));
-        drop(third);
-        assert!(begin(1).is_some());
+        assert!(begin(4).is_none());
+        drop(second);
+        assert!(begin(4).is_some());
+    }
+
+    #[test]
+    fn a_snapshot_with_a_ballot_that_the_node_does_not_have_is_ended_by_any() {
+        let incoming = Incoming::default();
+        let of = |term| Vote::new_committed(term, 1);
+        let mut unproven = incoming.begin(of(9), of(3)).unwrap();
+        let mut lesser = incoming.begin(of(8), of(3)).unwrap();
+        assert!(is_over(&mut unproven) && !is_over(&mut lesser));
+        let mut leader = incoming.begin(of(3), of(3)).unwrap();
+        assert!(is_over(&mut lesser) && !is_over(&mut leader));
+        // The node has heard of a later one meanwhile.
+        assert!(incoming.begin(of(4), of(4)).is_some() && is_over(&mut leader));
     }
 }

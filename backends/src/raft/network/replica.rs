@@ -20,8 +20,8 @@ pub trait Replica: Send + Sync + 'static {
         acknowledged: Option<LogId<NodeId>>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError>;
 
-    /// Its own ballot, where that is greater than this one: whoever has this one leads no more.
-    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>>;
+    /// Its own ballot. It may lag behind: then Raft itself says so.
+    fn ballot(&self) -> Vote<NodeId>;
 
     /// A candidate asks for a vote.
     async fn vote(
@@ -73,10 +73,8 @@ impl Replica for Arc<Node> {
         Node::append(self, request, acknowledged).await
     }
 
-    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {
-        // It may lag behind: then Raft itself says so.
-        let own = self.raft().server_metrics().borrow().vote;
-        (own > *ballot).then_some(own)
+    fn ballot(&self) -> Vote<NodeId> {
+        self.raft().server_metrics().borrow().vote
     }
 
     async fn vote(

@@ -7,8 +7,6 @@ use openraft::raft::AppendEntriesResponse;
 use openraft::{Snapshot, Vote};
 use stepdown_wire::raft as wire;
 use stepdown_wire::raft::raft_server::{Raft, RaftServer};
-use stepdown_wire::raft::snapshot_part::Part;
-use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::backlog::Backlog;
@@ -19,8 +17,9 @@ use super::greeting::{Greeting, Introduction};
 use super::identity::Stranger;
 use super::incoming::Incoming;
 use super::large::Large;
+use super::parts::Parts;
 use super::replica::{Replica, ReplicaError};
-use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length, whole};
+use super::snapshot::{Damaged, whole};
 use super::strangers::Strangers;
 use crate::raft::brief::brief;
 use crate::raft::types::{NodeId, TypeConfig};
@@ -76,53 +75,26 @@ impl Service {
         Status::failed_precondition(brief(stranger))
     }
 
-    async fn next(
-        &self,
-        parts: &mut Streaming<wire::SnapshotPart>,
-    ) -> Result<Option<Part>, Status> {
-        let next = timeout(self.part_deadline, parts.message()).await;
-        let next = next.map_err(|_| Status::deadline_exceeded("no more of the snapshot came"))?;
-        Ok(next?.and_then(|message| message.part))
+    /// The node's ballot, where that is greater than this one: whoever has this one leads no more.
+    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {
+        let own = self.replica.ballot();
+        (own > *ballot).then_some(own)
     }
 
     async fn taken_in(
         &self,
-        parts: &mut Streaming<wire::SnapshotPart>,
+        mut parts: Parts<Streaming<wire::SnapshotPart>>,
         ballot: Vote<NodeId>,
         head: wire::SnapshotHead,
     ) -> Result<Snapshot<TypeConfig>, Status> {
-        let newer = || Status::aborted("a newer snapshot is coming");
-        let mut turn = self.snapshots.begin(ballot).ok_or_else(newer)?;
+        let turn = self.snapshots.begin(ballot, self.replica.ballot());
+        let led = || Status::aborted("one of the node's leader is coming");
+        let mut turn = turn.ok_or_else(led)?;
         let data = tokio::select! {
-            data = self.rest(parts, head.length) => data?,
-            () = turn.is_over() => return Err(newer()),
+            data = parts.data(head.length) => data?,
+            () = turn.is_over() => return Err(Status::aborted("a newer snapshot is coming")),
         };
         whole(head, data)
-    }
-
-    async fn rest(
-        &self,
-        parts: &mut Streaming<wire::SnapshotPart>,
-        promised: u64,
-    ) -> Result<Vec<u8>, Status> {
-        if promised > LARGEST_SNAPSHOT {
-            return Err(Damaged::TooLarge(promised).into());
-        }
-        let mut data = Vec::new();
-        while let Some(part) = self.next(parts).await? {
-            let Part::Data(part) = part else {
-                return Err(Malformed::Missing("data").into());
-            };
-            data.extend_from_slice(&part);
-            if length(&data) > promised {
-                return Err(Damaged::Length {
-                    heard: length(&data),
-                    promised,
-                }
-                .into());
-            }
-        }
-        Ok(data)
     }
 }
 
@@ -152,7 +124,7 @@ impl Raft for Service {
         let request = request.into_inner();
         let from = self.check(request.envelope.as_ref())?;
         let ballot = ballots::of_leader(request.ballot, from)?;
-        let answer = match self.replica.supersedes(&ballot) {
+        let answer = match self.supersedes(&ballot) {
             Some(own) => AppendEntriesResponse::HigherVote(own),
             None => {
                 let acknowledged = convert::log_id(request.acknowledged)?;
@@ -188,16 +160,14 @@ impl Raft for Service {
         request: Request<Streaming<wire::SnapshotPart>>,
     ) -> Result<Response<wire::SnapshotResponse>, Status> {
         let address = address_of(request.extensions());
-        let mut parts = request.into_inner();
-        let Some(Part::Head(head)) = self.next(&mut parts).await? else {
-            return Err(Malformed::Missing("head").into());
-        };
+        let mut parts = Parts::new(request.into_inner(), self.part_deadline);
+        let head = parts.head().await?;
         let from = self.check(head.envelope.as_ref())?;
         let ballot = ballots::of_leader(head.ballot, from)?;
-        let highest = match self.replica.supersedes(&ballot) {
+        let highest = match self.supersedes(&ballot) {
             Some(own) => own,
             None => {
-                let snapshot = self.taken_in(&mut parts, ballot, head).await?;
+                let snapshot = self.taken_in(parts, ballot, head).await?;
                 let replica = self.replica.clone();
                 let installed = async move { replica.install(ballot, snapshot).await };
                 self.installs.hand(address, installed).await??

@@ -6,13 +6,15 @@ use openraft::Vote;
 use openraft::raft::AppendEntriesResponse;
 use stepdown_wire::raft as wire;
 use stepdown_wire::raft::snapshot_part::Part;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 use super::super::convert::to_ballot;
 use super::super::{Identity, Peer};
 use super::snapshots::{head_of, part, raw_client, send_raw};
-use super::support::{LONG, Node, OURS, append, append_entries, connections, vote};
+use super::support::{LONG, Node, OURS, append, append_entries, connections, send_snapshot, vote};
 
 #[tokio::test]
 async fn a_message_that_elects_somebody_else_than_its_sender_is_not_heard() {
@@ -96,4 +98,38 @@ async fn a_candidate_hears_no_answer_by_which_it_would_have_stood_again() {
         let answer = vote(&mut peer, LONG).await.unwrap();
         assert_eq!((answer.vote, answer.vote_granted), (honest, false));
     }
+}
+
+#[tokio::test]
+async fn whoever_says_that_it_leads_keeps_no_snapshot_of_the_leader_out() {
+    let node = Node::start(2, OURS).await;
+    let address = node.address().to_string();
+    let stranger = Vote::new_committed(1_000, 3);
+    let head = wire::SnapshotHead {
+        envelope: Some(Identity::new(3, Some(OURS)).envelope(2)),
+        ballot: Some(to_ballot(&stranger)),
+        length: 9,
+        ..head_of(b"abc")
+    };
+    let (parts, waiting) = mpsc::channel(2);
+    parts.send(part(Part::Head(head))).await.unwrap();
+    parts
+        .send(part(Part::Data(b"abc"[..].into())))
+        .await
+        .unwrap();
+    let mut client = raw_client(&address).await;
+    let held =
+        tokio::spawn(async move { client.install_snapshot(ReceiverStream::new(waiting)).await });
+    // Which of the two begins first is not known: the stranger's is ended by one of these at last.
+    let mut peer = connections(1, OURS).peer(2, &address);
+    *node.heard.ballot.lock().unwrap() = Vote::new_committed(1, 1);
+    let ended = async {
+        while !held.is_finished() {
+            let highest = send_snapshot(&mut peer, vec![7; 10]).await.unwrap();
+            assert_eq!(highest, Vote::new_committed(1, 1));
+        }
+        held.await.unwrap().unwrap_err()
+    };
+    let status = timeout(LONG, ended).await.unwrap();
+    assert_eq!(status.code(), Code::Aborted, "{status}");
 }

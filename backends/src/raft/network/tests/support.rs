@@ -105,9 +105,8 @@ impl Replica for Heard {
         Ok(AppendEntriesResponse::Success)
     }
 
-    fn supersedes(&self, ballot: &Vote<NodeId>) -> Option<Vote<NodeId>> {
-        let own = *self.ballot.lock().unwrap();
-        (own > *ballot).then_some(own)
+    fn ballot(&self) -> Vote<NodeId> {
+        *self.ballot.lock().unwrap()
     }
 
     async fn vote(
