@@ -4,7 +4,8 @@
 //! that never ends. A snapshot is kept as well until it was taken over, but has no deadline here.
 //!
 //! Where there is no room for more, that of whoever has most is given up, if it is somebody else: so one
-//! who fills all of it gives way to others.
+//! who fills all of it gives way to others. And where nobody else has more, what is larger of the same
+//! address gives way to what is smaller: several may share one.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -309,7 +310,7 @@ mod tests {
         assert_eq!(next(&mut larger).await, Ok(FREE + 600));
         assert_eq!(next(&mut smaller).await, Ok(FREE + 400));
         assert_eq!(
-            next(&mut of("10.0.0.9", 1)).await,
+            next(&mut of("10.0.0.9", 600)).await,
             Err(Code::ResourceExhausted)
         );
         let given_up = tokio::spawn(async move { next(&mut larger).await });

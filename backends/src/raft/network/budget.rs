@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// There is no room for more. Whoever has less than others has some.
+/// There is no room for more. Whoever has less than others has some, and what is smaller than others of
+/// the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too much of other requests is on its way")]
 pub(super) struct Full;
@@ -80,29 +81,50 @@ impl Budget {
 
 impl Spent {
     /// Gives up the largest of what those have kept who have more than this address comes to with so
-    /// many bytes more, until these fit in. Where they can't, nothing is given up.
-    fn make_room(&mut self, address: IpAddr, bytes: usize, most: usize) -> Result<(), Full> {
+    /// many bytes more, and after that what is larger of its own than this holder comes to, until these
+    /// fit in. Where they can't, nothing is given up.
+    fn make_room(
+        &mut self,
+        address: IpAddr,
+        held: Option<u64>,
+        bytes: usize,
+        most: usize,
+    ) -> Result<(), Full> {
         let too_many = self.bytes.saturating_add(bytes).saturating_sub(most);
         if too_many > 0 {
-            for id in self.largest(address, bytes, too_many)? {
+            for id in self.largest(address, held, bytes, too_many)? {
                 self.remove(id);
             }
         }
         Ok(())
     }
 
-    fn largest(&self, address: IpAddr, bytes: usize, too_many: usize) -> Result<Vec<u64>, Full> {
-        let own = self.owners.get(&address).map_or(0, |it| it.bytes);
-        let comes_to = own.saturating_add(bytes);
+    fn largest(
+        &self,
+        address: IpAddr,
+        held: Option<u64>,
+        bytes: usize,
+        too_many: usize,
+    ) -> Result<Vec<u64>, Full> {
+        let own = self.owners.get(&address);
+        let comes_to = own.map_or(0, |it| it.bytes).saturating_add(bytes);
         // What would be left to each, and its holders, the largest first.
         let others = self.owners.values().filter(|it| it.bytes > comes_to);
         let mut others: Vec<_> = others.map(|it| (it.bytes, it.holders.iter())).collect();
+        let held = held.and_then(|id| self.holders.get(&id));
+        let holds = held.map_or(0, |it| it.bytes).saturating_add(bytes);
+        let mut own = own.into_iter().flat_map(|it| it.holders.iter().rev());
         let (mut freed, mut given_up) = (0_usize, Vec::new());
         while freed < too_many {
             let richest = others.iter_mut().max_by_key(|(left, _)| *left);
-            let (left, holders) = richest.filter(|it| it.0 > comes_to).ok_or(Full)?;
-            let (size, id) = holders.next_back().ok_or(Full)?;
-            *left = left.saturating_sub(*size);
+            let (size, id) = match richest.filter(|it| it.0 > comes_to) {
+                Some((left, holders)) => {
+                    let given_up = holders.next_back().ok_or(Full)?;
+                    *left = left.saturating_sub(given_up.0);
+                    given_up
+                }
+                None => own.next().filter(|(size, _)| *size > holds).ok_or(Full)?,
+            };
             freed = freed.saturating_add(*size);
             given_up.push(*id);
         }
@@ -153,7 +175,8 @@ impl Share {
         {
             return Err(Full);
         }
-        spent.make_room(self.address, bytes, self.budget.most)?;
+        let held = self.held.as_ref().map(|(id, _)| *id);
+        spent.make_room(self.address, held, bytes, self.budget.most)?;
         if let Some((id, _)) = &self.held {
             let mut holder = spent.remove(*id).ok_or(Full)?;
             holder.bytes = holder.bytes.saturating_add(bytes);
@@ -225,10 +248,35 @@ mod tests {
         let mut few = shares(&budget, 2, [40]);
         // The larger one would not be enough, and the smaller ones are not of somebody who has more.
         assert_eq!(budget.share(at(3)).add(51), Err(Full));
+        assert_eq!(budget.share(at(1)).add(45), Err(Full));
         assert!(many.iter_mut().chain(&mut few).all(is_kept));
         budget.share(at(3)).add(45).unwrap();
         let kept: Vec<_> = many.iter_mut().map(is_kept).collect();
         assert_eq!((kept, is_kept(&mut few[0])), (vec![false, true], true));
+    }
+
+    #[test]
+    fn the_largest_of_an_address_gives_way_to_what_is_smaller_of_the_same() {
+        let budget = Budget::new(100);
+        let [mut first, mut second] = shares(&budget, 1, [48, 47]);
+        let [mut small] = shares(&budget, 1, [6]);
+        assert!(!is_kept(&mut first) && is_kept(&mut second));
+        let [mut next] = shares(&budget, 1, [47]);
+        // It grows until it is as large as any.
+        assert_eq!(next.add(1), Err(Full));
+        small.add(40).unwrap();
+        small.add(7).unwrap();
+        assert_eq!(small.add(1), Err(Full));
+        assert!(is_kept(&mut second) && !is_kept(&mut small));
+    }
+
+    #[test]
+    fn what_others_have_too_much_of_goes_before_what_an_address_has_itself() {
+        let budget = Budget::new(100);
+        let [mut other] = shares(&budget, 1, [60]);
+        let [mut own] = shares(&budget, 2, [40]);
+        budget.share(at(2)).add(10).unwrap();
+        assert!(!is_kept(&mut other) && is_kept(&mut own));
     }
 
     #[test]
