@@ -172,6 +172,10 @@ impl AdminClient {
                 Err(error) if is_from_a_follower(&error) && Instant::now() < until => {
                     sleep(AGAIN).await;
                 }
+                // There was no room for it; nothing was done.
+                Err(error) if is_full(&error) && Instant::now() < until => {
+                    sleep(AGAIN).await;
+                }
                 // Its end may not have been noticed yet; nothing was asked of it.
                 Err(error) if is_unreachable(&error) && Instant::now() < until => {
                     sleep(AGAIN).await;
@@ -252,13 +256,16 @@ fn refused(address: &str, error: CallError) -> AdminCallError {
 }
 
 fn is_from_a_follower(error: &CallError) -> bool {
-    matches!(
-        error,
-        CallError::Refused {
-            code: Code::Aborted,
-            ..
-        }
-    )
+    is_refused_by(error, Code::Aborted)
+}
+
+/// Whether others have filled the node.
+fn is_full(error: &CallError) -> bool {
+    is_refused_by(error, Code::ResourceExhausted)
+}
+
+fn is_refused_by(error: &CallError, by: Code) -> bool {
+    matches!(error, CallError::Refused { code, .. } if *code == by)
 }
 
 /// Whether there was no connection to ask by.

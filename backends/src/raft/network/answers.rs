@@ -1,9 +1,8 @@
 //! Answers that take much of a node's memory until they are read: a whole document each.
 //!
 //! Whoever asks need not read. So only a few are there at once, one of each address, and each no longer
-//! than reading it may take.
+//! than reading it may take. A question counts once all of it is there: it need not come, either.
 
-use std::future::ready;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
@@ -12,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
+use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
@@ -69,7 +69,7 @@ impl<S> Layer<S> for Answers {
 
 impl<S> Service<Request<Body>> for Answering<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>>,
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
 {
@@ -85,17 +85,33 @@ where
         if !request.uri().path().ends_with(LARGE) {
             return Box::pin(self.calls.call(request));
         }
-        let Some(place) = self.answers.backlog.place(address_of(request.extensions())) else {
-            let full = "others are being answered this: ask again once they have read it";
-            let refused = Status::resource_exhausted(full).into_http();
-            return Box::pin(ready(Ok(refused)));
+        // The one that is ready is called, and the other one takes its place.
+        let other = self.calls.clone();
+        let calls = std::mem::replace(&mut self.calls, other);
+        Box::pin(self.answers.clone().answer(calls, request))
+    }
+}
+
+impl Answers {
+    async fn answer<S>(
+        self,
+        mut calls: S,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, S::Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>>,
+    {
+        let (head, body) = request.into_parts();
+        let body = match body.collect().await {
+            Ok(body) => Body::new(body.map_err(|never| match never {})),
+            Err(status) => return Ok(status.into_http()),
         };
-        let answered = self.calls.call(request);
-        let within = self.answers.within;
-        Box::pin(async move {
-            let answer = answered.await?;
-            Ok(answer.map(|body| Body::new(Leaving::new(body, place, within))))
-        })
+        let Some(place) = self.backlog.place(address_of(&head.extensions)) else {
+            let full = "others are being answered this: ask again once they have read it";
+            return Ok(Status::resource_exhausted(full).into_http());
+        };
+        let answer = calls.call(Request::from_parts(head, body)).await?;
+        Ok(answer.map(|body| Body::new(Leaving::new(body, place, self.within))))
     }
 }
 
@@ -206,8 +222,10 @@ impl http_body::Body for Leaving {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::future::ready;
 
-    use http_body_util::{BodyExt, Full};
+    use futures_util::FutureExt;
+    use http_body_util::{Full, StreamBody};
     use tokio::time::sleep;
     use tonic::Code;
     use tower::service_fn;
@@ -219,9 +237,17 @@ mod tests {
 
     /// The answers of one port, each with a clone of this in it.
     fn port(in_it: &Arc<()>) -> impl Fn(&str) -> Option<Body> {
+        let ask = asked(in_it);
+        move |path| ask(path, Body::empty()).now_or_never().unwrap()
+    }
+
+    type Asked = Pin<Box<dyn Future<Output = Option<Body>>>>;
+
+    /// The same, of questions that come as they do.
+    fn asked(in_it: &Arc<()>) -> impl Fn(&str, Body) -> Asked {
         let answers = Answers::default();
         let in_it = in_it.clone();
-        move |path| {
+        move |path, question| {
             let in_it = in_it.clone();
             let answered = service_fn(move |_: Request<Body>| {
                 let data = Bytes::from_owner(Kept(vec![7; LENGTH], in_it.clone()));
@@ -229,17 +255,18 @@ mod tests {
                     data,
                 )))))
             });
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            let request = Request::builder().uri(path).body(question).unwrap();
             let called = answers.layer(answered).call(request);
-            let answer = futures_util::FutureExt::now_or_never(called);
-            let answer = answer.unwrap().unwrap();
-            match Status::from_header_map(answer.headers()) {
-                Some(status) => {
-                    assert_eq!(status.code(), Code::ResourceExhausted);
-                    None
+            Box::pin(async move {
+                let answer = called.await.unwrap();
+                match Status::from_header_map(answer.headers()) {
+                    Some(status) => {
+                        assert_eq!(status.code(), Code::ResourceExhausted);
+                        None
+                    }
+                    None => Some(answer.into_body()),
                 }
-                None => Some(answer.into_body()),
-            }
+            })
         }
     }
 
@@ -280,5 +307,18 @@ mod tests {
         let error = unread.frame().await.unwrap().unwrap_err();
         assert_eq!(error.code(), Code::DeadlineExceeded);
         assert!(ask(EXPORT).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_question_that_does_not_come_takes_nobody_s_place() {
+        let in_it = Arc::new(());
+        let ask = asked(&in_it);
+        let never = tokio_stream::pending::<Result<Frame<Bytes>, Status>>();
+        let mut waits = ask(EXPORT, Body::new(StreamBody::new(never)));
+        assert!((&mut waits).now_or_never().is_none());
+        let answered = ask(EXPORT, Body::empty()).now_or_never().unwrap();
+        assert!(answered.is_some());
+        let second = ask(EXPORT, Body::empty()).now_or_never().unwrap();
+        assert!(second.is_none());
     }
 }

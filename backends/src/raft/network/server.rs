@@ -77,8 +77,8 @@ impl Server {
         let bounded = MapRequestLayer::new(move |request| bodies.bound(request));
         let task = tokio::spawn(async move {
             let served = builder()
-                .layer(Answers::default())
                 .layer(bounded)
+                .layer(Answers::default())
                 .add_service(service)
                 .add_optional_service(administration)
                 .serve_with_incoming_shutdown(connections.map(Ok::<_, io::Error>), stopped)

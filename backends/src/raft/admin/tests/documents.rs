@@ -1,6 +1,7 @@
 //! Both documents go out and come in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_core::Epoch;
 use stepdown_core::cluster::ClusterStatus;
@@ -160,15 +161,12 @@ async fn documents_that_nobody_reads_are_not_made_again_until_they_are_given_up(
     assert!(Status::from_header_map(unread.headers()).is_none());
     let refused = Status::from_header_map(ask().await.unwrap().headers()).unwrap();
     assert_eq!(refused.code(), Code::ResourceExhausted);
-    drop(unread);
+    // Whoever asks has patience until it is read, or given up.
     let client = nodes[0].client();
-    let exported = async {
-        loop {
-            if let Ok(exported) = client.export().await {
-                return exported;
-            }
-        }
-    };
-    let exported = timeout(LIMIT, exported).await.unwrap();
+    let mut exported = Box::pin(client.export());
+    let waits = timeout(Duration::from_secs(1), &mut exported).await;
+    assert!(waits.is_err(), "{waits:?}");
+    drop(unread);
+    let exported = timeout(LIMIT, exported).await.unwrap().unwrap();
     assert_eq!(exported.status.unwrap().text, text);
 }
