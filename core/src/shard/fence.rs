@@ -122,6 +122,9 @@ impl Fence {
         memory: &Memory,
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
+        if cx.is_foreign(server) {
+            return Outcome::Failed(other("it belongs to another cluster".to_owned()));
+        }
         match (self.step, result) {
             (Step::Fencing, Ok(Answer::Fenced(head))) => self.fenced(head, server, memory, cx),
             (Step::Looking(head), Ok(Answer::Status(status))) => {

@@ -108,12 +108,22 @@ impl Fencing {
             return self.choose(memory, cx);
         }
         let now = cx.context.now;
+        let mut is_foreign = false;
         for (_, mut asked) in self.resting.extract_if(.., |(until, _)| *until <= now) {
+            if cx.is_foreign(&asked.server) {
+                is_foreign = true;
+                let id = asked.server.id();
+                self.last_failure = format!("{id} belongs to another cluster");
+                continue;
+            }
             let request = asked.fence.rested(&asked.server, memory, cx);
             self.asked.insert(request, asked);
         }
         if let Some(shard) = memory.metadata(cx) {
             self.recall.probe(&voters(&shard), memory, cx);
+        }
+        if is_foreign {
+            return self.count(memory, cx);
         }
         Round::Open
     }

@@ -263,7 +263,7 @@ impl Follower {
     ) {
         let server = &self.identity;
         let is_due = match self.state {
-            State::Due(at) => at <= cx.context.now,
+            State::Due(at) | State::Resting(at, _) => at <= cx.context.now,
             State::Unfenced(_) => true,
             State::InSync
             | State::Asked(_)
@@ -271,7 +271,6 @@ impl Follower {
             | State::Unclaimed(_)
             | State::Claimed(..)
             | State::Fencing(..)
-            | State::Resting(..)
             | State::Fenced(_)
             | State::Joining(..) => false,
         };

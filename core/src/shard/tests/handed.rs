@@ -266,3 +266,19 @@ fn one_that_has_less_than_it_told_once_it_follows_is_fenced_once_more() {
     world.run_for(20_000);
     assert!(fenced(&world, LATE).len() > 1, "{:?}", fenced(&world, LATE));
 }
+
+/// Its server was replaced by another cluster's while it was given a moment.
+#[test]
+fn nothing_more_is_asked_of_one_that_turns_out_to_be_another_clusters() {
+    let mut timing = Timing::default();
+    timing.sync = timing.grace * 40;
+    let mut world = with_more(timing);
+    run_until("BecomeLeader", &mut world);
+    world.mismatched.insert(LATE.to_owned());
+    world.observe(LATE, false);
+    world.log.clear();
+    world.run_for(20_000);
+    let asked = calls_of_shard(&world);
+    let asked: Vec<_> = asked.iter().filter(|(_, to, _)| to == LATE).collect();
+    assert!(asked.is_empty(), "{asked:?}");
+}
