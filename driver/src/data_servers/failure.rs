@@ -67,11 +67,11 @@ fn kind_of_reason(reason: Reason) -> CallErrorKind {
 
 /// A connection that breaks amid a call looks like an answer, but for what caused it.
 fn kind_without_reason(status: &Status) -> CallErrorKind {
-    match kind_of_code(status.code()) {
-        CallErrorKind::TimedOut => CallErrorKind::TimedOut,
-        _ if status.source().is_some() => CallErrorKind::Unreachable,
-        kind => kind,
+    let kind = kind_of_code(status.code());
+    if status.source().is_some() && kind != CallErrorKind::TimedOut {
+        return CallErrorKind::Unreachable;
     }
+    kind
 }
 
 fn kind_of_code(code: Code) -> CallErrorKind {
