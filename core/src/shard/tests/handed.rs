@@ -125,9 +125,8 @@ fn late() -> World {
     world
 }
 
-/// A `NewTerm` would end its stream.
-#[test]
-fn one_that_its_leader_may_have_taken_in_is_not_fenced_but_its_leader_asked() {
+/// Its leader was asked to take it in, and nothing was heard of that. It follows.
+fn unheard() -> World {
     let mut world = late();
     for server in ALL {
         let call = (server.to_owned(), "AddFollower");
@@ -141,6 +140,13 @@ fn one_that_its_leader_may_have_taken_in_is_not_fenced_but_its_leader_asked() {
         ..replica(1, ReplicaRole::Follower)
     };
     world.replicas.insert(LATE.to_owned(), follows);
+    world
+}
+
+/// A `NewTerm` would end its stream.
+#[test]
+fn one_that_its_leader_may_have_taken_in_is_not_fenced_but_its_leader_asked() {
+    let mut world = unheard();
     world.run_for(20_000);
     assert_eq!(added(&world, LATE), [head(0, 5), head(2, 5)]);
     assert_eq!(fenced(&world, LATE), [Term(1)]);
@@ -149,23 +155,11 @@ fn one_that_its_leader_may_have_taken_in_is_not_fenced_but_its_leader_asked() {
 /// What it was asked first may yet come to its leader: then it feeds one that must not be fenced empty.
 #[test]
 fn one_that_its_leader_has_not_taken_in_yet_is_not_fenced_once_it_has_lost_its_disk() {
-    let mut world = late();
-    for server in ALL {
-        let call = (server.to_owned(), "AddFollower");
-        world.failing.insert(call, CallErrorKind::TimedOut);
-    }
-    world.observe(LATE, true);
-    run_until("AddFollower", &mut world);
-    world.failing.clear();
+    let mut world = unheard();
     world
         .failing
         .insert((LATE.to_owned(), "NewTerm"), CallErrorKind::Unreachable);
     world.unfed.insert(LATE.to_owned());
-    let follows = ReplicaStatus {
-        head_offset: 5,
-        ..replica(1, ReplicaRole::Follower)
-    };
-    world.replicas.insert(LATE.to_owned(), follows);
     while added(&world, LATE).len() < 2 {
         world.run_for(1);
     }
@@ -186,19 +180,7 @@ fn one_that_its_leader_has_not_taken_in_yet_is_not_fenced_once_it_has_lost_its_d
 /// What it is then may be less than it was when it was asked.
 #[test]
 fn one_that_its_leader_says_it_feeds_is_in_sync_by_what_it_says_after_that() {
-    let mut world = late();
-    for server in ALL {
-        let call = (server.to_owned(), "AddFollower");
-        world.failing.insert(call, CallErrorKind::TimedOut);
-    }
-    world.observe(LATE, true);
-    run_until("AddFollower", &mut world);
-    world.failing.clear();
-    let follows = ReplicaStatus {
-        head_offset: 5,
-        ..replica(1, ReplicaRole::Follower)
-    };
-    world.replicas.insert(LATE.to_owned(), follows);
+    let mut world = unheard();
     while added(&world, LATE).len() < 2 {
         world.run_for(1);
     }

@@ -304,7 +304,7 @@ impl Facts {
                     let follower = (request.shard, name_at(&request.follower));
                     self.unfit.insert(follower);
                 }
-                let refused = !matches!(kind, CallErrorKind::TimedOut | CallErrorKind::Unreachable);
+                let refused = !kind.is_unheard();
                 if refused && let Some(joined) = self.joined.get_mut(&(request.shard, request.term))
                 {
                     joined.remove(&request.follower);
