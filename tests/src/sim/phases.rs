@@ -144,6 +144,9 @@ impl World<'_> {
         id: ShardId,
         shard: &ShardMetadata,
     ) -> usize {
+        if self.is_told_of_more(servers, id, shard) {
+            return 0;
+        }
         // What one without a log has is not known, unless all are there, or alike.
         let model = |server: &usize| &self.servers[*server].model;
         let has_entries = |server: &usize| {
@@ -198,6 +201,18 @@ impl World<'_> {
         !shard.was_led()
             || remembering.len() <= most
             || self.logs_that_fit(&remembering, id, shard) > most
+    }
+
+    /// Whether a document that was put back tells of more than the log of the latest term has: both may
+    /// have been read, and only a person can give up one of them.
+    fn is_told_of_more(&self, servers: &[usize], id: ShardId, shard: &ShardMetadata) -> bool {
+        let heads = servers
+            .iter()
+            .filter_map(|server| self.servers[*server].model.log(id))
+            .map(|(log, _)| log.head());
+        let told = shard.last_leader.as_ref().map(|last| last.committed);
+        self.history.untold.contains_key(&id)
+            && told.is_some_and(|told| heads.max().is_none_or(|head| head.offset < told))
     }
 
     /// L1.

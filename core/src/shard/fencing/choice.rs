@@ -148,17 +148,24 @@ impl Fencing {
             let untold = untold.join(", ");
             format!("{why}; {untold} may have more in its database than any log")
         };
-        let most = self.votes.iter().map(|vote| vote.position.offset()).max();
-        let lost = if most.is_some_and(|most| most < memory.committed) {
+        let latest = self.votes.iter().max_by_key(|vote| vote.position.head());
+        let latest = latest.filter(|vote| vote.position.offset() < memory.committed);
+        let lost = latest.map(|vote| {
+            let (id, head) = (vote.server.id(), vote.position.head());
             let committed = memory.committed;
-            format!("; what is committed up to {committed} was lost by whoever answers")
-        } else {
-            String::new()
-        };
+            format!(
+                "; what is committed up to {committed} is not in the latest log, which is the one of \
+                 {id} and ends with offset {} of term {}",
+                head.offset, head.term
+            )
+        });
+        let lost = lost.unwrap_or_default();
         let missing = if self.recall.is_short() {
             format!("; {}", self.recall.shortage())
-        } else {
+        } else if self.recall.is_new() {
             String::new()
+        } else {
+            "; `stepdown accept-loss` lets it be elected with what there is".to_owned()
         };
         format!(
             "no member that may lead is known to have all that a majority of its replicas has{why}\

@@ -3,7 +3,7 @@
 use super::forgetting::{blocked, status};
 use super::{LIFE, SHARD, head, leader, others, promotions, replica, start};
 use crate::call::{ReplicaRole, ReplicaStatus};
-use crate::cluster::LastLeader;
+use crate::cluster::{LastLeader, ShardStatus};
 use crate::scripted::World;
 use crate::{ServerId, Term};
 
@@ -167,6 +167,45 @@ fn who_led_last_does_not_lead_without_what_it_was_known_to_have_committed() {
     assert!(promotions(&world).is_empty(), "{:?}", promotions(&world));
     let said = blocked(&world);
     assert!(said.iter().any(|it| it.contains("up to 12")), "{said:?}");
+}
+
+/// A document that was put back knows of a leader, but not of the one that came after it.
+#[test]
+fn a_latest_log_that_lacks_what_was_committed_before_is_told_of_with_the_way_out() {
+    let Fed {
+        mut world,
+        led_by,
+        lags,
+        fed,
+    } = self::fed();
+    world.edit(SHARD, |shard| {
+        shard.status = ShardStatus::Election;
+        shard.leader = None;
+        shard.term = Term(1);
+        shard.last_leader = Some(LastLeader {
+            term: Term(1),
+            server: None,
+            committed: 11,
+        });
+    });
+    let mut world = world.restarted_alone();
+    for (server, term, last) in [(&led_by, 1, 12), (&lags, 2, 10), (&fed, 2, 10)] {
+        world.heads.insert(server.clone(), head(term, last));
+        let mut replica = replica(term, ReplicaRole::Fenced);
+        replica.head_offset = last;
+        world.replicas.insert(server.clone(), replica);
+    }
+    start(&mut world);
+    world.run_for(20_000);
+    assert!(promotions(&world).is_empty(), "{:?}", promotions(&world));
+    let said = blocked(&world).join("\n");
+    for part in [
+        "committed up to 11 is not in the latest log",
+        "ends with offset 10 of term 2",
+        "accept-loss",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 /// Both were restarted; who led last is known by the document alone.

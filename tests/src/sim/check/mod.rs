@@ -255,6 +255,14 @@ impl World<'_> {
                 }
                 Ok(())
             }
+            Effect::Report(Report::ElectionFailed { shard, term, .. }) => {
+                let facts = &mut self.hosts[host].facts;
+                // It was made the leader, and lost before it was told of.
+                if let Some(leader) = facts.led.get(&(*shard, *term)).cloned() {
+                    facts.could_not_lead(*shard, leader);
+                }
+                Ok(())
+            }
             Effect::Report(Report::StatusAdopted { .. }) => {
                 self.hosts[host].facts.untold = false;
                 Ok(())
