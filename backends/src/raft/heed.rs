@@ -10,7 +10,7 @@ use std::sync::Arc;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use openraft::{LogId, RaftState, Snapshot, TokioInstant, Vote};
 
-use super::network::ReplicaError;
+use super::network::{Asked, ReplicaError};
 use super::node::Node;
 use super::overruled::agrees;
 use super::types::{Member, NodeId, TypeConfig};
@@ -37,8 +37,7 @@ impl Node {
         request: AppendEntriesRequest<TypeConfig>,
         acknowledged: Option<LogId<NodeId>>,
     ) -> Result<AppendEntriesResponse<NodeId>, ReplicaError> {
-        let last = request.entries.last().map(|entry| entry.log_id);
-        let last = last.or(request.prev_log_id);
+        let last = Asked::of(&request).last();
         let said = request.entries.iter().map(|entry| entry.log_id);
         let said = said.chain(request.prev_log_id).chain(request.leader_commit);
         self.heed(request.vote, said.collect(), acknowledged)

@@ -168,16 +168,7 @@ impl AdminClient {
             let leader = self.leader().await?;
             match self.ask(&leader.address, request.clone(), &call).await {
                 Ok(answer) => return Ok(answer),
-                // Another leads by now, or soon does.
-                Err(error) if is_from_a_follower(&error) && Instant::now() < until => {
-                    sleep(AGAIN).await;
-                }
-                // There was no room for it; nothing was done.
-                Err(error) if is_full(&error) && Instant::now() < until => {
-                    sleep(AGAIN).await;
-                }
-                // Its end may not have been noticed yet; nothing was asked of it.
-                Err(error) if is_unreachable(&error) && Instant::now() < until => {
+                Err(error) if was_not_taken(&error) && Instant::now() < until => {
                     sleep(AGAIN).await;
                 }
                 Err(error) if is_silence(&error) => {
@@ -253,6 +244,12 @@ fn refused(address: &str, error: CallError) -> AdminCallError {
         address: address.to_owned(),
         error,
     })
+}
+
+/// Whether nothing was done: another leads by now, or soon does; there was no room for it; or the node has
+/// ended, and nobody has noticed yet.
+fn was_not_taken(error: &CallError) -> bool {
+    is_from_a_follower(error) || is_full(error) || is_unreachable(error)
 }
 
 fn is_from_a_follower(error: &CallError) -> bool {

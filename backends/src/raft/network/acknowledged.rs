@@ -86,6 +86,11 @@ pub(in crate::raft) struct Asked {
 }
 
 impl Asked {
+    /// The last entry that whoever has taken it has.
+    pub(in crate::raft) fn last(&self) -> Option<LogId<NodeId>> {
+        self.last
+    }
+
     pub(in crate::raft) fn of(request: &AppendEntriesRequest<TypeConfig>) -> Self {
         let last = request.entries.last().map(|entry| entry.log_id);
         Self {

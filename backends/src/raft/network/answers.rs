@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 
 use super::backlog::{Backlog, Place};
 use super::bodies::address_of;
-use super::carried::SLOWEST;
+use super::pace::takes;
 
 /// The call that is answered with documents.
 const LARGE: &str = "/Export";
@@ -188,8 +188,7 @@ impl Left {
             }
         }
         let part = self.data.split_to(self.data.len().min(PART));
-        let takes = part.len().saturating_mul(1_000) / SLOWEST;
-        self.until += Duration::from_millis(u64::try_from(takes).unwrap_or(0));
+        self.until += takes(part.len());
         // A part that is not copied keeps all of it.
         Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(&part)))))
     }

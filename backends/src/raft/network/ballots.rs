@@ -57,8 +57,8 @@ pub(super) fn after(
     sent: &Vote<NodeId>,
     ballot: Option<wire::Ballot>,
 ) -> Result<Vote<NodeId>, Malformed> {
-    let vote = in_answer_to(sent, ballot)?;
-    if vote <= *sent {
+    let vote = own_or_after(sent, ballot)?;
+    if vote == *sent {
         return Err(Malformed::NotAfter { vote, sent: *sent });
     }
     Ok(vote)

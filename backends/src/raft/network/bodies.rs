@@ -22,8 +22,8 @@ use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 
 use super::budget::{Budget, Full, Share};
-use super::carried::SLOWEST;
 use super::messages::Messages;
+use super::pace::takes;
 use super::service::LARGEST_MESSAGE;
 use super::snapshot::LARGEST_PART;
 
@@ -126,9 +126,7 @@ enum Coming {
 impl Bounded {
     fn take(&mut self, data: &[u8]) -> Result<(), Status> {
         if let Coming::Whole(late) = &mut self.coming {
-            let takes = data.len().saturating_mul(1_000) / SLOWEST;
-            let takes = Duration::from_millis(u64::try_from(takes).unwrap_or(0));
-            let later = late.deadline() + takes;
+            let later = late.deadline() + takes(data.len());
             late.as_mut().reset(later);
         }
         let mut rest = data;
@@ -202,6 +200,7 @@ mod tests {
     use tonic::Code;
 
     use super::super::messages::HEAD;
+    use super::super::pace::SLOWEST;
     use super::*;
 
     const PATH: &str = "/stepdown.raft.v1.Admin/ImportStatus";

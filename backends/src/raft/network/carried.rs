@@ -15,10 +15,8 @@ use tonic::transport::Channel;
 
 use super::call;
 use super::call_error::CallError;
+use super::pace::takes;
 use crate::raft::types::{NodeId, TypeConfig};
-
-/// What the slowest network carries in a second, in bytes, that nodes are expected to work with.
-pub(super) const SLOWEST: usize = 256 << 10;
 
 /// Entries that were sent, and not answered yet. They are given up when this is dropped.
 pub(super) struct Carried {
@@ -38,7 +36,7 @@ impl Carried {
         bytes: usize,
         least: Duration,
     ) -> Self {
-        let within = least.saturating_add(Duration::from_secs_f64(bytes as f64 / SLOWEST as f64));
+        let within = least.saturating_add(takes(bytes));
         let sent = async move {
             let call = |mut client: RaftClient<Channel>, request| async move {
                 client.append(request).await

@@ -21,6 +21,7 @@ mod incoming;
 mod large;
 mod messages;
 mod outgoing;
+mod pace;
 mod parts;
 mod reach;
 mod replica;

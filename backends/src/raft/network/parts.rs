@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-use super::carried::SLOWEST;
 use super::convert::Malformed;
+use super::pace::takes;
 use super::snapshot::{Damaged, LARGEST_SNAPSHOT, length};
 
 /// How long all of them may take, and longer by what is promised.
@@ -43,8 +43,7 @@ where
         if promised > LARGEST_SNAPSHOT {
             return Err(Damaged::TooLarge(promised).into());
         }
-        let slowest = u64::try_from(SLOWEST).unwrap_or(u64::MAX);
-        let takes = Duration::from_millis(promised.saturating_mul(1_000) / slowest);
+        let takes = takes(usize::try_from(promised).unwrap_or(usize::MAX));
         let late = || Status::deadline_exceeded("the snapshot comes too slowly");
         let data = timeout(WITHIN + takes, self.rest(promised)).await;
         data.map_err(|_| late())?
@@ -83,6 +82,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
     use tonic::Code;
 
+    use super::super::pace::SLOWEST;
     use super::*;
 
     const EACH: Duration = Duration::from_secs(5);
