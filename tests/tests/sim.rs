@@ -98,7 +98,6 @@ const REACHED: &[&str] = &[
     "store_refused",
     "store_stalled",
     "store_unavailable",
-    "stored_without_a_majority",
     "took_office",
     "two_led_at_once",
     "unled_while_it_could_be_led",
