@@ -119,9 +119,10 @@ impl ServerController {
         self.reach
     }
 
-    /// Whether it is known to be away, not only to say that it does not serve.
+    /// Whether it is known to be away, not only to say that it does not serve; one of another cluster is in
+    /// its place, maybe.
     pub(crate) fn is_away(&self) -> bool {
-        self.reach == Reach::Unavailable && self.silent
+        self.foreign || self.reach == Reach::Unavailable && self.silent
     }
 
     /// Whether it belongs to another cluster: then it gets handshakes and checks only.

@@ -32,6 +32,9 @@ pub(super) struct Fence {
     is_rested: bool,
     /// Something was cut off it.
     is_cut: bool,
+    /// Up to where its database has what is committed, -1 too, if it was fenced when it said so, and open as
+    /// one that follows: nobody has fed it since.
+    shown: Option<i64>,
     tries: u32,
 }
 
@@ -98,6 +101,7 @@ impl Fence {
             step: Step::Fencing,
             is_rested: false,
             is_cut: false,
+            shown: None,
             tries: 0,
         };
         (memory.send_new_term(term, server, cx), fence)
@@ -109,9 +113,20 @@ impl Fence {
         self.step == Step::Cutting
     }
 
+    /// Whether this is the answer to that, and nothing was heard.
+    pub(super) fn may_yet_be_cut(&self, result: &Result<Answer, CallError>) -> bool {
+        let is_unheard = |error: &CallError| error.kind.is_unheard();
+        self.is_cutting() && result.as_ref().is_err_and(is_unheard)
+    }
+
     /// Whether something was cut off it. Whoever is a follower by that has to be fenced once more.
     pub(super) fn has_cut(&self) -> bool {
         self.is_cut
+    }
+
+    /// Up to where its database has what is committed, or -1; `None` where that is not known.
+    pub(super) fn shown(&self) -> Option<i64> {
+        self.shown
     }
 
     /// Takes in the answer that it waits for.
@@ -123,7 +138,7 @@ impl Fence {
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
         if cx.is_foreign(server) {
-            return Outcome::Failed(other("it belongs to another cluster".to_owned()));
+            return self.ended(&result);
         }
         match (self.step, result) {
             (Step::Fencing, Ok(Answer::Fenced(head))) => self.fenced(head, server, memory, cx),
@@ -166,6 +181,12 @@ impl Fence {
             (_, Err(error)) => Outcome::Failed(error),
             (_, Ok(_)) => Outcome::Failed(other("it gave another answer".to_owned())),
         }
+    }
+
+    /// Its server is another cluster's by now: nothing more is asked of it.
+    fn ended(&mut self, result: &Result<Answer, CallError>) -> Outcome {
+        self.is_cut |= matches!(result, Ok(Answer::Truncated(_)));
+        Outcome::Failed(foreign())
     }
 
     fn fenced(
@@ -240,6 +261,10 @@ impl Fence {
         if status.term != self.term {
             return error(CallErrorKind::InvalidTerm);
         }
+        // One that is open to lead shows nothing, whatever it has.
+        if status.role == ReplicaRole::Fenced && status.head_offset >= 0 {
+            self.shown = Some(status.commit_offset);
+        }
         // After a snapshot there is more in the database than in the log.
         let is_fed = head == EntryId::NONE && status.head_offset <= status.commit_offset;
         // Of one that is open to lead nothing is seen, and it may have led since it was asked.
@@ -296,9 +321,12 @@ impl Fence {
         server: &DataServerIdentity,
         memory: &Memory,
         cx: &mut ShardContext<'_>,
-    ) -> RequestId {
+    ) -> Outcome {
+        if cx.is_foreign(server) {
+            return Outcome::Failed(foreign());
+        }
         self.is_rested = true;
-        self.again(server, memory, cx)
+        Outcome::Asks(self.again(server, memory, cx))
     }
 
     fn retry(
@@ -324,6 +352,10 @@ impl Fence {
         self.step = Step::Fencing;
         memory.send_new_term(self.term, server, cx)
     }
+}
+
+fn foreign() -> CallError {
+    other("it belongs to another cluster".to_owned())
 }
 
 fn other(message: String) -> CallError {

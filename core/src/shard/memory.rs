@@ -335,10 +335,9 @@ impl Memory {
         self.lacking.retain(|term, _| told.contains_key(term));
         for (term, head) in told {
             let lacks = |position: &Position| {
-                let is_known = position.has_log() || position.has_told_its_commit();
                 let has_it = position.has_committed(head.offset)
                     || !self.led.lacks(position.head(), (term, head));
-                is_known && !has_it
+                !position.is_untold() && !has_it
             };
             let lack = votes.iter().filter(|(_, position)| lacks(position));
             let lack: Vec<_> = lack.map(|(server, _)| server.clone()).collect();

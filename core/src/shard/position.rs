@@ -19,6 +19,8 @@ pub(super) struct Position {
     term: Term,
     /// Whether `commit` is known: it is of a replica that told its head, too.
     is_told: bool,
+    /// Whether its database was seen to have nothing beyond `commit`, also where that is -1.
+    is_shown: bool,
     /// Whether it has all that it had then.
     is_whole: bool,
     /// What it was in that term.
@@ -49,6 +51,7 @@ impl Position {
             commit: status.commit_offset.max(fed.unwrap_or(-1)),
             term,
             is_told: status.head_offset >= head.offset,
+            is_shown: false,
             is_whole: status.head_offset <= head.offset,
             role: status.role,
             last_led_in: match status.role {
@@ -56,6 +59,15 @@ impl Position {
                 ReplicaRole::Follower | ReplicaRole::Fenced | ReplicaRole::NotMember => last_led_in,
             },
             began: led.at_least(term),
+        }
+    }
+
+    /// The same, once it has shown, if it has, up to where its database goes.
+    pub(super) fn showing(self, commit: Option<i64>) -> Self {
+        Self {
+            commit: commit.map_or(self.commit, |commit| commit.max(self.commit)),
+            is_shown: commit.is_some(),
+            ..self
         }
     }
 
@@ -87,7 +99,7 @@ impl Position {
     /// Whether nothing is known of what it has: it has no log, as one that was fed by a snapshot, and
     /// its server has opened it only now.
     pub(super) fn is_untold(&self) -> bool {
-        !self.has_log() && !self.has_told_its_commit()
+        !self.has_log() && !self.has_told_its_commit() && !self.is_shown
     }
 
     /// Whether it is known up to where it has what is committed.
@@ -329,6 +341,18 @@ mod tests {
         for (row, one, other, covers) in rows {
             assert_eq!(one.covers(&other), covers, "{row}");
         }
+    }
+
+    #[test]
+    fn nothing_is_known_of_one_without_a_log_unless_it_shows_what_is_in_its_database() {
+        let log = at((2, 7), 3, 2);
+        let empty = at((-1, -1), -1, 2);
+        assert!(empty.is_untold() && !log.covers(&empty));
+        let shown = empty.showing(Some(-1));
+        assert!(!shown.is_untold() && log.covers(&shown));
+        let fed = empty.showing(Some(9));
+        assert!(!fed.is_untold() && !log.covers(&fed));
+        assert!(empty.showing(None).is_untold());
     }
 
     #[test]

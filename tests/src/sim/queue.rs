@@ -36,7 +36,6 @@ impl Entry {
         Self(u128::from(at.0) << 64 | u128::from(order << PLACE_BITS | u64::from(place)))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "it is its upper half")]
     fn at(self) -> At {
         At((self.0 >> 64) as u64)
     }

@@ -107,23 +107,18 @@ impl Fencing {
         if self.grace.is_some_and(|grace| grace <= cx.context.now) {
             return self.choose(memory, cx);
         }
-        let now = cx.context.now;
-        let mut is_foreign = false;
-        for (_, mut asked) in self.resting.extract_if(.., |(until, _)| *until <= now) {
-            if cx.is_foreign(&asked.server) {
-                is_foreign = true;
-                let id = asked.server.id();
-                self.last_failure = format!("{id} belongs to another cluster");
-                continue;
-            }
-            let request = asked.fence.rested(&asked.server, memory, cx);
-            self.asked.insert(request, asked);
-        }
         if let Some(shard) = memory.metadata(cx) {
             self.recall.probe(&voters(&shard), memory, cx);
         }
-        if is_foreign {
-            return self.count(memory, cx);
+        let now = cx.context.now;
+        let is_due = |(until, _): &(Timestamp, Asked)| *until <= now;
+        while let Some(due) = self.resting.iter().position(is_due) {
+            let (_, mut asked) = self.resting.remove(due);
+            let outcome = asked.fence.rested(&asked.server, memory, cx);
+            match self.went_on(asked, outcome, memory, cx) {
+                Round::Open => {}
+                over @ (Round::Won(_) | Round::Failed(_)) => return over,
+            }
         }
         Round::Open
     }
@@ -152,8 +147,21 @@ impl Fencing {
         let Some(mut asked) = self.asked.remove(&request) else {
             return self.recalled(request, result, memory, cx);
         };
-        let was_cutting = asked.fence.is_cutting();
+        if asked.fence.may_yet_be_cut(&result) {
+            self.uncut.insert(asked.server.id());
+        }
         let outcome = asked.fence.answered(result, &asked.server, memory, cx);
+        self.went_on(asked, outcome, memory, cx)
+    }
+
+    /// What has become of a voter that is being fenced.
+    fn went_on(
+        &mut self,
+        asked: Asked,
+        outcome: Outcome,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Round {
         match outcome {
             Outcome::Asks(request) => {
                 self.asked.insert(request, asked);
@@ -172,8 +180,13 @@ impl Fencing {
                 );
             }
             Outcome::Fenced(head) => {
-                let Asked { server, status, .. } = asked;
+                let Asked {
+                    server,
+                    status,
+                    fence,
+                } = asked;
                 let position = memory.position(&server.id(), status, head);
+                let position = position.showing(fence.shown());
                 if position.has_log() {
                     memory.fed.remove(&server.id());
                 }
@@ -181,9 +194,6 @@ impl Fencing {
             }
             Outcome::Failed(error) => {
                 let server = asked.server;
-                if was_cutting && error.kind.is_unheard() {
-                    self.uncut.insert(server.id());
-                }
                 self.last_failure = format!("{}: {error}", server.id());
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(&server, cx);

@@ -227,7 +227,7 @@ impl Follower {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Option<CallErrorKind> {
-        let was_cutting = fence.is_cutting();
+        self.uncut |= fence.may_yet_be_cut(&result);
         let outcome = fence.answered(result, &self.identity, memory, cx);
         match outcome {
             Outcome::Asks(request) => {
@@ -262,10 +262,7 @@ impl Follower {
         }
         self.retry(cx.context);
         match outcome {
-            Outcome::Failed(error) => {
-                self.uncut |= was_cutting && error.kind.is_unheard();
-                Some(error.kind)
-            }
+            Outcome::Failed(error) => Some(error.kind),
             Outcome::Asks(_) | Outcome::Rests(_) | Outcome::Fenced(_) => None,
         }
     }

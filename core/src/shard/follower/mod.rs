@@ -13,7 +13,7 @@
 mod answers;
 
 use super::context::ShardContext;
-use super::fence::{Fence, Was};
+use super::fence::{Fence, Outcome, Was};
 use super::memory::Memory;
 use crate::backoff::Backoff;
 use crate::call::{AddFollower, Call, EntryId, ReplicaStatus};
@@ -184,9 +184,11 @@ impl Follower {
                 self.unlooked |= fence.has_cut();
                 context.cancel(request);
             }
-            // In sync by what it said before it was away, or by what was committed then.
-            State::Due(_) | State::InSync | State::Unclaimed(_) => {}
-            State::Unfenced(_) | State::Resting(..) | State::Fenced(_) | State::Joining(..) => {
+            State::Resting(_, fence) => self.unlooked |= fence.has_cut(),
+            // In sync by what it said before it was away, or by what was committed then; or to be fenced,
+            // though it may have lost its disk since.
+            State::Due(_) | State::InSync | State::Unclaimed(_) | State::Unfenced(_) => {}
+            State::Fenced(_) | State::Joining(..) => {
                 self.doubtful = true;
                 return false;
             }
@@ -207,8 +209,8 @@ impl Follower {
 
     fn distrust(&mut self, at: Timestamp) {
         match self.state {
-            State::InSync => self.state = State::Due(at),
-            State::Due(_) | State::Unfenced(_) => {}
+            State::InSync | State::Unfenced(_) => self.state = State::Due(at),
+            State::Due(_) => {}
             State::Asked(_)
             | State::Probed(_)
             | State::Unclaimed(_)
@@ -263,7 +265,7 @@ impl Follower {
     ) {
         let server = &self.identity;
         let is_due = match self.state {
-            State::Due(at) | State::Resting(at, _) => at <= cx.context.now,
+            State::Due(at) => at <= cx.context.now,
             State::Unfenced(_) => true,
             State::InSync
             | State::Asked(_)
@@ -271,6 +273,7 @@ impl Follower {
             | State::Unclaimed(_)
             | State::Claimed(..)
             | State::Fencing(..)
+            | State::Resting(..)
             | State::Fenced(_)
             | State::Joining(..) => false,
         };
@@ -307,8 +310,15 @@ impl Follower {
                 State::Fencing(request, fence)
             }
             State::Resting(until, mut fence) if until <= cx.context.now => {
-                let request = fence.rested(server, memory, cx);
-                State::Fencing(request, fence)
+                match fence.rested(server, memory, cx) {
+                    Outcome::Asks(request) => State::Fencing(request, fence),
+                    Outcome::Rests(until) => State::Resting(until, fence),
+                    Outcome::Fenced(_) | Outcome::Failed(_) => {
+                        self.unlooked |= fence.has_cut();
+                        self.retry(cx.context);
+                        return;
+                    }
+                }
             }
             State::Fenced(head) => {
                 if self.cursor == Cursor::None {

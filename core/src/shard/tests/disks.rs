@@ -316,7 +316,7 @@ fn nobody_leads_who_has_less_than_is_known_to_be_committed() {
         assert_eq!(of_shard(&world), [], "{left:?}");
         let said = blocked(&world).join("\n");
         assert!(
-            said.contains("what is committed up to 30 was lost"),
+            said.contains("what is committed up to 30 is not in the latest log"),
             "{said}"
         );
         world.failing.clear();

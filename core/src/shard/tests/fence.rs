@@ -53,6 +53,29 @@ fn what_a_follower_has_more_than_it_tells_is_cut_off_before_anybody_leads() {
     assert_eq!(kinds[from..from + expected.len()], expected);
 }
 
+/// Its leader has gone before the first entry was synced there.
+#[test]
+fn one_that_has_nothing_once_it_is_cut_off_follows_whoever_has_more() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (empty, other) = others(&led_by);
+    world.heads.insert(empty.clone(), EntryId::NONE);
+    world.heads.insert(other.clone(), head(0, 0));
+    let unsynced = ReplicaStatus {
+        head_offset: 0,
+        ..replica(0, ReplicaRole::Fenced)
+    };
+    world.replicas.insert(empty.clone(), unsynced);
+    world.replicas.insert(other.clone(), unsynced);
+    world.lose(&led_by, &LIFE);
+    world.run_for(10_000);
+    assert_eq!(cut(&world), [(empty.clone(), Term(1), EntryId::NONE)]);
+    let (leads, call) = promotions(&world).remove(0);
+    assert_eq!(leads, other);
+    let told = call.follower_maps.get(empty.as_str());
+    assert_eq!(told, Some(&EntryId::NONE), "{:?}", blocked(&world));
+}
+
 #[test]
 fn a_sync_that_is_on_its_way_is_waited_for_and_nothing_of_it_is_cut_off() {
     let (mut world, led_by, more, _) = with_more();

@@ -1,6 +1,7 @@
 //! What becomes of those that were still being fenced, or taken in, when their leader began to lead.
 
 use super::forgetting::{fenced, status};
+use super::late::speak;
 use super::{ALL, LIFE, SHARD, calls_of_shard, head, promotions, replica};
 use crate::call::{BecomeLeader, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
 use crate::scripted::{CONFIGURATION, World};
@@ -263,4 +264,31 @@ fn nothing_more_is_asked_of_one_that_turns_out_to_be_another_clusters() {
     let asked = calls_of_shard(&world);
     let asked: Vec<_> = asked.iter().filter(|(_, to, _)| to == LATE).collect();
     assert!(asked.is_empty(), "{asked:?}");
+}
+
+/// The cut was on its way when its server was replaced, and may yet come to it once it is back.
+#[test]
+fn one_that_was_to_be_cut_off_before_another_clusters_server_was_there_does_not_follow_in_that_term()
+ {
+    let mut world = late();
+    world.replicas.insert(LATE.to_owned(), status(0, 7));
+    let cut = (LATE.to_owned(), "Truncate");
+    world.silent.insert(cut.clone());
+    world.observe(LATE, true);
+    run_until("Truncate", &mut world);
+    world.mismatched.insert(LATE.to_owned());
+    world.observe(LATE, false);
+    world.observe(LATE, true);
+    world.run_for(1_000);
+    world.failing.insert(cut, CallErrorKind::TimedOut);
+    speak(&mut world, LATE, "Truncate");
+    world.failing.clear();
+    world.mismatched.clear();
+    world.log.clear();
+    world.run_for(20_000);
+    let asked = calls_of_shard(&world);
+    let asked: Vec<_> = asked.iter().filter(|(_, to, _)| to == LATE).collect();
+    assert!(!asked.is_empty(), "it is back");
+    assert!(fenced(&world, LATE).is_empty(), "{asked:?}");
+    assert_eq!(added(&world, LATE), []);
 }

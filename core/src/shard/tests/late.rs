@@ -1,6 +1,9 @@
 //! Servers that are restarted, and answers that come, while a leader is being made or verified.
 
-use super::{LIFE, calls_of_shard, leader, of_shard, others, promotions, recording, replica};
+use super::forgetting::fenced;
+use super::{
+    LIFE, calls_of_shard, leader, of_shard, others, promotions, recording, replica, start,
+};
 use crate::call::ReplicaRole;
 use crate::scripted::{World, name};
 use crate::{Effect, Term};
@@ -108,6 +111,33 @@ fn a_follower_that_is_restarted_while_its_leader_is_verified_is_asked_what_it_ha
     let before = questions(&world, &follower);
     speak(&mut world, &led_by, "GetStatus");
     assert!(questions(&world, &follower) > before);
+}
+
+/// Its leader may have a place for it in its log, which it does not move back for one that is fenced.
+#[test]
+fn a_follower_that_loses_its_disk_while_its_leader_is_verified_is_not_fenced_in_that_term() {
+    let world = World::steady();
+    let led_by = leader(&world);
+    let (follower, _) = others(&led_by);
+    let mut world = world.restarted_alone();
+    world.silent.insert((follower.clone(), "GetStatus"));
+    start(&mut world);
+    world.silent.insert((led_by.clone(), "GetStatus"));
+    world.break_watch(&led_by);
+    let idle = replica(0, ReplicaRole::Fenced);
+    world.replicas.insert(follower.clone(), idle);
+    speak(&mut world, &follower, "GetStatus");
+    world.bound.remove(&follower);
+    world.replicas.remove(&follower);
+    world.forgetful.insert(follower.clone());
+    world.observe(&follower, false);
+    world.observe(&follower, true);
+    let before = questions(&world, &follower);
+    speak(&mut world, &led_by, "GetStatus");
+    assert!(questions(&world, &follower) > before);
+    world.run_for(20_000);
+    let fenced = fenced(&world, &follower);
+    assert!(!fenced.contains(&Term(0)), "{fenced:?}");
 }
 
 #[test]
