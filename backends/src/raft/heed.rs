@@ -21,13 +21,21 @@ type State = RaftState<NodeId, Member, TokioInstant>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "node {node} has acknowledged entry {acknowledged} to its leader, and does not have it any more: it was \
-     started on an older copy of its directory; empty that, and add the node again"
+     started on an older copy of its directory; empty that, and add the node again, but where others say \
+     the same, export the documents first, and empty nothing before"
 )]
 pub struct Forgotten {
     /// The node.
     pub node: NodeId,
     /// The last entry that it has acknowledged.
     pub acknowledged: u64,
+}
+
+/// Whether the node that this ballot names is a member, as far as members are known.
+fn may_lead(state: &State, vote: Vote<NodeId>) -> bool {
+    let membership = state.membership_state.effective().membership();
+    let is_known = membership.nodes().next().is_some();
+    !is_known || membership.get_node(&vote.leader_id.node_id).is_some()
 }
 
 impl Node {
@@ -74,7 +82,8 @@ impl Node {
     ) -> Result<(), ReplicaError> {
         let looked = self.raft.with_raft_state(move |state: &State| {
             // Raft does not listen to one that is over.
-            let is_heard = vote >= *state.vote_ref();
+            // And this node was led by members alone, as far as it knows of any.
+            let is_heard = vote >= *state.vote_ref() && may_lead(state, vote);
             if !is_heard {
                 return Ok(false);
             }

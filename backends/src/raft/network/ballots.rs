@@ -37,18 +37,25 @@ fn of_sender(
     Ok(vote)
 }
 
-/// That in the answer to a candidate, or a leader, which has sent this one: no greater one names it, since
-/// it has cast none. Raft would have it stand by one and be elected by the other.
+/// That in the answer of this node to a candidate, or a leader, which has sent this one: no greater one names
+/// it, since it has cast none. Raft would have it stand by one and be elected by the other.
+///
+/// But the node may have been told of it, and then follows nobody in an earlier term. So one of a later term
+/// is taken for a vote of the node's own, which elects nobody, and which the next election is after.
 pub(super) fn in_answer_to(
     sent: &Vote<NodeId>,
     ballot: Option<wire::Ballot>,
+    answering: NodeId,
 ) -> Result<Vote<NodeId>, Malformed> {
     let vote = convert::ballot(ballot)?;
-    let asked = sent.leader_id.node_id;
-    if vote.leader_id.node_id == asked && vote > *sent {
-        return Err(Malformed::NotIts { vote, of: asked });
+    let (asked, term) = (sent.leader_id.node_id, vote.leader_id.term);
+    if vote.leader_id.node_id != asked || vote <= *sent {
+        return Ok(vote);
     }
-    Ok(vote)
+    if term > sent.leader_id.term && answering != asked {
+        return Ok(Vote::new(term, answering));
+    }
+    Err(Malformed::NotIts { vote, of: asked })
 }
 
 /// That in the answer to a leader which is followed by another, as it is said: it is greater. Raft gives the
@@ -56,8 +63,9 @@ pub(super) fn in_answer_to(
 pub(super) fn after(
     sent: &Vote<NodeId>,
     ballot: Option<wire::Ballot>,
+    answering: NodeId,
 ) -> Result<Vote<NodeId>, Malformed> {
-    let vote = own_or_after(sent, ballot)?;
+    let vote = own_or_after(sent, ballot, answering)?;
     if vote == *sent {
         return Err(Malformed::NotAfter { vote, sent: *sent });
     }
@@ -68,8 +76,9 @@ pub(super) fn after(
 pub(super) fn own_or_after(
     sent: &Vote<NodeId>,
     ballot: Option<wire::Ballot>,
+    answering: NodeId,
 ) -> Result<Vote<NodeId>, Malformed> {
-    let vote = in_answer_to(sent, ballot)?;
+    let vote = in_answer_to(sent, ballot, answering)?;
     if vote < *sent {
         return Err(Malformed::NotAfter { vote, sent: *sent });
     }
@@ -104,10 +113,22 @@ mod tests {
         let sent = Vote::new_committed(3, 1);
         for (term, node) in [(3, 1), (2, 1), (4, 2)] {
             let answered = Vote::new_committed(term, node);
-            assert_eq!(in_answer_to(&sent, wired(answered)).unwrap(), answered);
+            let heard = in_answer_to(&sent, wired(answered), 5);
+            assert_eq!(heard.unwrap(), answered);
         }
-        for forged in [Vote::new_committed(4, 1), Vote::new(4, 1)] {
-            assert!(is_refused(in_answer_to(&sent, wired(forged))));
+        let stood = Vote::new(3, 1);
+        assert!(is_refused(in_answer_to(&stood, wired(sent), 5)));
+        assert!(is_refused(in_answer_to(&sent, wired(Vote::new(4, 1)), 1)));
+    }
+
+    #[test]
+    fn a_node_that_was_told_of_another_election_of_whoever_it_answers_has_it_stand_again() {
+        let sent = Vote::new_committed(3, 1);
+        for told in [Vote::new_committed(4, 1), Vote::new(4, 1)] {
+            let heard = in_answer_to(&sent, wired(told), 5).unwrap();
+            assert_eq!(heard, Vote::new(4, 5));
+            assert_eq!(after(&sent, wired(told), 5).unwrap(), heard);
+            assert_eq!(own_or_after(&sent, wired(told), 5).unwrap(), heard);
         }
     }
 
@@ -116,16 +137,16 @@ mod tests {
         let sent = Vote::new_committed(3, 2);
         let is_before = |heard| matches!(heard, Err(Malformed::NotAfter { .. }));
         for before in [Vote::new(3, 2), Vote::new_committed(3, 1), Vote::new(2, 9)] {
-            assert!(is_before(after(&sent, wired(before))), "{before}");
-            assert!(is_before(own_or_after(&sent, wired(before))), "{before}");
+            assert!(is_before(after(&sent, wired(before), 5)), "{before}");
+            assert!(is_before(own_or_after(&sent, wired(before), 5)), "{before}");
         }
-        assert!(is_before(after(&sent, wired(sent))));
-        assert_eq!(own_or_after(&sent, wired(sent)).unwrap(), sent);
+        assert!(is_before(after(&sent, wired(sent), 5)));
+        assert_eq!(own_or_after(&sent, wired(sent), 5).unwrap(), sent);
         for later in [Vote::new(3, 3), Vote::new_committed(4, 1)] {
-            assert_eq!(after(&sent, wired(later)).unwrap(), later);
-            assert_eq!(own_or_after(&sent, wired(later)).unwrap(), later);
+            assert_eq!(after(&sent, wired(later), 5).unwrap(), later);
+            assert_eq!(own_or_after(&sent, wired(later), 5).unwrap(), later);
         }
-        assert!(is_refused(after(&sent, wired(Vote::new(4, 2)))));
-        assert!(is_refused(own_or_after(&sent, wired(Vote::new(4, 2)))));
+        assert!(is_refused(after(&sent, wired(Vote::new(4, 2), 5))));
+        assert!(is_refused(own_or_after(&sent, wired(Vote::new(4, 2), 5))));
     }
 }

@@ -157,7 +157,7 @@ impl RaftNetwork<TypeConfig> for Peer {
                 client.append(request).await
             };
             let answer = self.ask(option.hard_ttl(), message, call).await;
-            let answer = answer.and_then(|it| Ok(convert::appended(it, &request.vote)?));
+            let answer = answer.and_then(|it| Ok(convert::appended(it, &request.vote, self.node)?));
             return Ok(self.appended(&asked, answer)?);
         };
         if !self.carried.as_ref().is_some_and(|it| it.begins(&request)) {
@@ -175,8 +175,9 @@ impl RaftNetwork<TypeConfig> for Peer {
             return Err(CallError::TimedOut(option.hard_ttl()).into());
         };
         let answer = carried.answer().await;
-        let answer =
-            answer.and_then(|it| Ok(carried.meant(convert::appended(it, &request.vote)?, last)));
+        let answer = answer.and_then(|it| {
+            Ok(carried.meant(convert::appended(it, &request.vote, self.node)?, last))
+        });
         self.carried = None;
         Ok(self.appended(&asked, answer)?)
     }
@@ -208,7 +209,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         let call =
             |mut client: RaftClient<Channel>, request| async move { client.vote(request).await };
         let answer = self.ask(option.hard_ttl(), message, call).await?;
-        Ok(convert::voted(answer, &request.vote).map_err(CallError::from)?)
+        Ok(convert::voted(answer, &request.vote, self.node).map_err(CallError::from)?)
     }
 
     async fn full_snapshot(

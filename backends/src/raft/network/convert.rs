@@ -280,6 +280,7 @@ pub(super) fn to_appended(response: &AppendEntriesResponse<NodeId>) -> wire::App
 pub(super) fn appended(
     response: wire::AppendResponse,
     sent: &Vote<NodeId>,
+    answering: NodeId,
 ) -> Result<AppendEntriesResponse<NodeId>, Malformed> {
     Ok(
         match response.outcome.ok_or(Malformed::Missing("outcome"))? {
@@ -287,7 +288,7 @@ pub(super) fn appended(
             Outcome::Partly(partly) => AppendEntriesResponse::PartialSuccess(log_id(partly.last)?),
             Outcome::Conflict(_) => AppendEntriesResponse::Conflict,
             Outcome::Superseded(higher) => {
-                AppendEntriesResponse::HigherVote(ballots::after(sent, Some(higher))?)
+                AppendEntriesResponse::HigherVote(ballots::after(sent, Some(higher), answering)?)
             }
         },
     )
@@ -322,9 +323,10 @@ pub(super) fn to_voted(response: &VoteResponse<NodeId>) -> wire::VoteResponse {
 pub(super) fn voted(
     response: wire::VoteResponse,
     sent: &Vote<NodeId>,
+    answering: NodeId,
 ) -> Result<VoteResponse<NodeId>, Malformed> {
     Ok(VoteResponse {
-        vote: ballots::in_answer_to(sent, response.ballot)?,
+        vote: ballots::in_answer_to(sent, response.ballot, answering)?,
         vote_granted: response.granted,
         last_log_id: log_id(response.last)?,
     })
@@ -423,14 +425,14 @@ mod tests {
             AppendEntriesResponse::Conflict,
             AppendEntriesResponse::HigherVote(Vote::new(9, 1)),
         ] {
-            assert_eq!(appended(to_appended(&answer), &SENT).unwrap(), answer);
+            assert_eq!(appended(to_appended(&answer), &SENT, 5).unwrap(), answer);
         }
         let answer = VoteResponse {
             vote: Vote::new(2, 5),
             vote_granted: true,
             last_log_id: Some(id(0)),
         };
-        assert_eq!(voted(to_voted(&answer), &SENT).unwrap(), answer);
+        assert_eq!(voted(to_voted(&answer), &SENT, 5).unwrap(), answer);
     }
 
     fn told<T: std::fmt::Debug>(heard: Result<T, Malformed>, words: &str) {
@@ -451,7 +453,7 @@ mod tests {
             told(ballot(Some(of(term))), "a term of");
             let outcome = Some(Outcome::Superseded(of(term)));
             let answer = wire::AppendResponse { outcome };
-            told(appended(answer, &SENT), "a term of");
+            told(appended(answer, &SENT, 5), "a term of");
 
             let last = Some(wire::LogId {
                 term,
@@ -459,7 +461,7 @@ mod tests {
             });
             let outcome = Some(Outcome::Partly(wire::Partly { last }));
             let answer = wire::AppendResponse { outcome };
-            told(appended(answer, &SENT), "a term of");
+            told(appended(answer, &SENT, 5), "a term of");
             let index = wire::LogId {
                 index: term,
                 ..wire::LogId::default()
@@ -532,7 +534,7 @@ mod tests {
     fn a_message_without_what_it_needs_is_named() {
         let error = append(wire::AppendRequest::default()).unwrap_err();
         assert!(error.to_string().contains("no ballot"), "{error}");
-        let error = appended(wire::AppendResponse::default(), &SENT).unwrap_err();
+        let error = appended(wire::AppendResponse::default(), &SENT, 5).unwrap_err();
         assert!(error.to_string().contains("no outcome"), "{error}");
         let error = membership(b"[").unwrap_err();
         assert!(error.to_string().contains("membership"), "{error}");

@@ -26,6 +26,7 @@ pub(super) async fn send(
     deadlines: Deadlines,
 ) -> Result<Vote<NodeId>, CallError> {
     let data = snapshot.snapshot.into_inner();
+    let to = envelope.to;
     let head = head(envelope, vote, &snapshot.meta, &data)?;
     let (parts, waiting) = mpsc::channel(1);
     let answer = client.install_snapshot(ReceiverStream::new(waiting));
@@ -35,7 +36,7 @@ pub(super) async fn send(
         Err(CallError::TimedOut(deadlines.install))
     };
     tokio::select! {
-        answer = answer => Ok(ballots::own_or_after(vote, answer?.into_inner().ballot)?),
+        answer = answer => Ok(ballots::own_or_after(vote, answer?.into_inner().ballot, to)?),
         late = last => late,
     }
 }

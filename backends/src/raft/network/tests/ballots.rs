@@ -88,10 +88,13 @@ async fn a_snapshot_of_whoever_leads_no_more_is_answered_by_its_head() {
 async fn a_candidate_hears_no_answer_by_which_it_would_have_stood_again() {
     let node = Node::start(2, OURS).await;
     let mut peer = connections(1, OURS).peer(2, &node.address().to_string());
-    for forged in [Vote::new(9, 1), Vote::new_committed(1, 1)] {
+    *node.heard.voted.lock().unwrap() = Some(Vote::new_committed(1, 1));
+    let error = vote(&mut peer, LONG).await.unwrap_err().to_string();
+    assert!(error.contains("has cast none like this"), "{error}");
+    for forged in [Vote::new(9, 1), Vote::new_committed(9, 1)] {
         *node.heard.voted.lock().unwrap() = Some(forged);
-        let error = vote(&mut peer, LONG).await.unwrap_err().to_string();
-        assert!(error.contains("has cast none like this"), "{error}");
+        let answer = vote(&mut peer, LONG).await.unwrap();
+        assert_eq!(answer.vote, Vote::new(9, 2));
     }
     for honest in [Vote::new(9, 3), Vote::new_committed(1, 0), Vote::new(0, 1)] {
         *node.heard.voted.lock().unwrap() = Some(honest);

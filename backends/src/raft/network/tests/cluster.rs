@@ -188,6 +188,61 @@ async fn no_message_puts_a_node_in_office_that_nobody_has_elected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_was_told_of_an_election_that_never_was_follows_after_the_next_one() {
+    let _alone = alone().await;
+    let cluster = Cluster::form(false).await;
+    let leader = cluster.write(1).await;
+    cluster.all_have(1).await;
+    let follower = *cluster.members.keys().find(|id| **id != leader).unwrap();
+    let metrics = cluster.running[&leader].node.raft().metrics();
+    let term = metrics.borrow().current_term;
+    let append = wire::AppendRequest {
+        envelope: Some(Identity::new(leader, Some(OURS)).envelope(follower)),
+        ballot: Some(wire::Ballot {
+            term: term + 9,
+            node: leader,
+            committed: true,
+        }),
+        ..wire::AppendRequest::default()
+    };
+    let mut client = raw_client(&cluster.members[&follower].address).await;
+    client.append(append).await.unwrap();
+    cluster.write(2).await;
+    cluster.all_have(2).await;
+}
+
+/// What somebody has acknowledged is what a member has led with.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_but_members_says_what_a_node_has_forgotten() {
+    let _alone = alone().await;
+    let cluster = Cluster::form(false).await;
+    let leader = cluster.write(1).await;
+    cluster.all_have(1).await;
+    let stranger: NodeId = 9;
+    for (id, running) in &cluster.running {
+        let term = running.node.raft().metrics().borrow().current_term;
+        let append = wire::AppendRequest {
+            envelope: Some(Identity::new(stranger, Some(OURS)).envelope(*id)),
+            ballot: Some(wire::Ballot {
+                term: term + 1,
+                node: stranger,
+                committed: true,
+            }),
+            acknowledged: Some(wire::LogId {
+                term: 1,
+                node: leader,
+                index: 1 << 30,
+            }),
+            ..wire::AppendRequest::default()
+        };
+        let mut client = raw_client(&cluster.members[id].address).await;
+        client.append(append).await.unwrap();
+    }
+    cluster.write(2).await;
+    cluster.all_have(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_away_for_long_is_sent_a_snapshot() {
     let _alone = alone().await;
     let mut cluster = Cluster::form(true).await;
