@@ -62,13 +62,21 @@ pub(super) struct Memory {
     /// Of whom the first of those was told.
     pub(super) told_first: BTreeSet<ServerId>,
     /// How often each was chosen, and could not lead, since somebody led.
-    pub(super) failed: BTreeMap<ServerId, usize>,
+    pub(super) failed: BTreeMap<ServerId, Failures>,
     /// The followers of which was told that only an election without them could bring them back.
     pub(super) stuck: BTreeSet<ServerId>,
     /// Those of which was told that their logs can't become a part of their leader's.
     pub(super) left_out: BTreeSet<ServerId>,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
+}
+
+/// What is known of one that was chosen, and could not lead.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures {
+    times: usize,
+    /// Its followers, one time or another.
+    told: BTreeSet<ServerId>,
 }
 
 impl Memory {
@@ -398,7 +406,7 @@ impl Memory {
 
     /// How often this one was chosen, and could not lead, since somebody led.
     pub(super) fn failures(&self, server: &ServerId) -> usize {
-        self.failed.get(server).copied().unwrap_or(0)
+        self.failed.get(server).map_or(0, |failures| failures.times)
     }
 
     /// Whether this one has failed so often that the others are looked at without it.
@@ -406,9 +414,29 @@ impl Memory {
         self.failures(server) >= FAILURES
     }
 
+    /// Whether this one was told of all of these when it was to lead.
+    pub(super) fn was_told(
+        &self,
+        server: &ServerId,
+        mut followers: impl Iterator<Item = ServerId>,
+    ) -> bool {
+        let failures = self.failed.get(server);
+        followers.all(|it| failures.is_some_and(|failures| failures.told.contains(&it)))
+    }
+
+    /// This one is to lead, and is told of these followers.
+    pub(super) fn is_to_lead(
+        &mut self,
+        server: &ServerId,
+        followers: impl Iterator<Item = ServerId>,
+    ) {
+        let failures = self.failed.entry(server.clone()).or_default();
+        failures.told.extend(followers);
+    }
+
     /// The chosen one could not lead.
     pub(super) fn could_not_lead(&mut self, server: &ServerId) {
-        *self.failed.entry(server.clone()).or_default() += 1;
+        self.failed.entry(server.clone()).or_default().times += 1;
     }
 
     /// A follower has lost its disk, and nobody could be elected without it. It is told of once.

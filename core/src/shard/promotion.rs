@@ -99,6 +99,8 @@ impl Promotion {
             let told = told.iter().map(|(vote, _)| vote.server.id());
             memory.told_first = told.collect();
         }
+        let followers = told.iter().map(|(vote, _)| vote.server.id());
+        memory.is_to_lead(&leader.id(), followers);
         let follower_maps = told
             .iter()
             .map(|(vote, head)| (vote.server.internal.clone(), *head))

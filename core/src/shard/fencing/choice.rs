@@ -57,7 +57,8 @@ impl Fencing {
     }
 
     /// The best one. Where that has failed again and again, maybe since it alone can't reach the others,
-    /// and they are a majority, the best of them: what it has more was never acknowledged.
+    /// and they are a majority, the best of them: what it has more was never acknowledged. But who has failed
+    /// with others alone than are there now may lead with these.
     fn best_of_all(
         &mut self,
         shard: &ShardMetadata,
@@ -65,8 +66,15 @@ impl Fencing {
         cx: &ShardContext<'_>,
     ) -> Option<Vote> {
         self.passed_over.clear();
-        let has_failed = |vote: &Vote| memory.has_failed(&vote.server.id());
         let all: Vec<&Vote> = self.votes.iter().collect();
+        let has_failed = |leader: &Vote| {
+            let id = leader.server.id();
+            let others = all.iter().filter(|vote| vote.server.id() != id);
+            let others = others.filter(|vote| shard.ensemble.contains(&vote.server));
+            let mut followers = others.filter(|vote| self.can_follow(leader, vote, memory));
+            let followers = followers.by_ref().map(|vote| vote.server.id());
+            memory.has_failed(&id) && memory.was_told(&id, followers)
+        };
         let best = self.best(&all, shard, memory, cx)?;
         if !has_failed(best) || self.recall.is_new() {
             return Some(best.clone());

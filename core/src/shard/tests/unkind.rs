@@ -304,6 +304,34 @@ fn among_equals_another_one_is_chosen_than_could_not_lead() {
     assert!(chosen.windows(2).all(|two| two[0] != two[1]), "{chosen:?}");
 }
 
+/// The one that was there has a log that can't be made to fit.
+#[test]
+fn one_that_could_not_lead_with_one_follower_leads_once_another_is_there() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (unfit, away) = others(&led_by);
+    for (server, last) in [(&led_by, 9), (&away, 7), (&unfit, 5)] {
+        world.heads.insert(server.clone(), head(0, last));
+    }
+    world.lose(&away, &LIFE);
+    let fails = (led_by.clone(), "BecomeLeader");
+    world
+        .failing
+        .insert(fails.clone(), CallErrorKind::InvalidStatus);
+    let fenced = replica(0, ReplicaRole::Fenced);
+    world.replicas.insert(led_by.clone(), fenced);
+    world.break_watch(&led_by);
+    world.run_for(30_000);
+    let failed = promotions(&world).len();
+    assert!(failed > 2, "{failed}");
+    world.failing.clear();
+    world.observe(&away, true);
+    world.run_for(30_000);
+    let told = promotions(&world).split_off(failed);
+    let told: Vec<_> = told.into_iter().map(|(server, _)| server).collect();
+    assert_eq!(told, [led_by]);
+}
+
 /// Cut off from the others, it has written more than they have.
 #[test]
 fn one_that_can_not_lead_is_passed_over_where_the_others_are_a_majority() {
