@@ -219,8 +219,14 @@ impl Facts {
 
     /// Whether it has told its head, and is yet looked at, or cut off.
     pub(super) fn is_being_fenced(&self, server: &ServerId, id: ShardId) -> bool {
-        let mut calls = self.calls.values();
-        let is_asked = calls.any(|(to, call, _)| fences(call) == Some(id) && to.id() == *server);
+        // What it was asked before, to learn of a later term, says nothing of what it has told since.
+        let since = self.fenced_by.get(&(id, server.clone()));
+        let mut calls = self
+            .calls
+            .iter()
+            .filter(|(request, _)| Some(*request) >= since);
+        let is_asked =
+            calls.any(|(_, (to, call, _))| fences(call) == Some(id) && to.id() == *server);
         is_asked || self.resting.contains(&(id, server.clone()))
     }
 

@@ -32,6 +32,11 @@ impl World<'_> {
         };
         self.heed(checked)?;
         let facts = &mut self.hosts[host].facts;
+        if let Call::NewTerm(call) = call
+            && call.term != Term::NEVER
+        {
+            facts.fenced_by.insert((call.shard, id), request);
+        }
         let committed = facts.committed_when_asked(call);
         let asked = (server.clone(), call.clone(), committed);
         facts.calls.insert(request, asked);

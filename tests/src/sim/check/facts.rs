@@ -71,6 +71,8 @@ pub struct Facts {
     /// In which terms something was to be cut off a replica, and it was not heard of: it is kept out
     /// until the next one.
     pub uncut: BTreeSet<(ShardId, Term, ServerId)>,
+    /// By which request each was fenced last.
+    pub fenced_by: BTreeMap<(ShardId, ServerId), RequestId>,
     /// Who is fenced, and is given a moment before it is fenced once more.
     pub resting: BTreeSet<(ShardId, ServerId)>,
     /// Who could not tell its head when it was fenced in a term.
