@@ -155,4 +155,6 @@ impl Metrics {
 #[cfg(test)]
 mod dashboard;
 #[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod tests;
