@@ -153,6 +153,8 @@ impl Metrics {
 }
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod dashboard;
 #[cfg(test)]
 mod queries;
