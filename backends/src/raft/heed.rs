@@ -31,13 +31,6 @@ pub struct Forgotten {
     pub acknowledged: u64,
 }
 
-/// Whether the node that this ballot names is a member, as far as members are known.
-fn may_lead(state: &State, vote: Vote<NodeId>) -> bool {
-    let membership = state.membership_state.effective().membership();
-    let is_known = membership.nodes().next().is_some();
-    !is_known || membership.get_node(&vote.leader_id.node_id).is_some()
-}
-
 impl Node {
     /// Takes entries, or a sign of life. The leader knows this node to have `acknowledged`.
     pub async fn append(
@@ -81,8 +74,7 @@ impl Node {
         acknowledged: Option<LogId<NodeId>>,
     ) -> Result<(), ReplicaError> {
         let looked = self.raft.with_raft_state(move |state: &State| {
-            // Raft does not listen to one that is over.
-            // And this node was led by members alone, as far as it knows of any.
+            // Raft does not listen to one that is over, and members alone have led this node.
             let is_heard = vote >= *state.vote_ref() && may_lead(state, vote);
             if !is_heard {
                 return Ok(false);
@@ -117,4 +109,11 @@ impl Node {
         tokio::spawn(async move { raft.shutdown().await });
         ReplicaError(told.to_string())
     }
+}
+
+/// Whether the node that this ballot names is a member, as far as members are known.
+fn may_lead(state: &State, vote: Vote<NodeId>) -> bool {
+    let membership = state.membership_state.effective().membership();
+    let is_known = membership.nodes().next().is_some();
+    !is_known || membership.get_node(&vote.leader_id.node_id).is_some()
 }

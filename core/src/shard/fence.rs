@@ -138,7 +138,8 @@ impl Fence {
         cx: &mut ShardContext<'_>,
     ) -> Outcome {
         if cx.is_foreign(server) {
-            return self.ended(&result);
+            self.is_cut |= matches!(result, Ok(Answer::Truncated(_)));
+            return Outcome::Failed(foreign());
         }
         match (self.step, result) {
             (Step::Fencing, Ok(Answer::Fenced(head))) => self.fenced(head, server, memory, cx),
@@ -181,12 +182,6 @@ impl Fence {
             (_, Err(error)) => Outcome::Failed(error),
             (_, Ok(_)) => Outcome::Failed(other("it gave another answer".to_owned())),
         }
-    }
-
-    /// Its server is another cluster's by now: nothing more is asked of it.
-    fn ended(&mut self, result: &Result<Answer, CallError>) -> Outcome {
-        self.is_cut |= matches!(result, Ok(Answer::Truncated(_)));
-        Outcome::Failed(foreign())
     }
 
     fn fenced(
@@ -354,6 +349,7 @@ impl Fence {
     }
 }
 
+/// Its server is another cluster's by now: nothing more is asked of it.
 fn foreign() -> CallError {
     other("it belongs to another cluster".to_owned())
 }

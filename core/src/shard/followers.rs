@@ -72,7 +72,7 @@ impl Followers {
     }
 
     /// Takes every follower one step further.
-    pub(super) fn drive(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+    pub(super) fn drive(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) {
         let Some(shard) = memory.metadata(cx) else {
             return;
         };

@@ -61,7 +61,7 @@ pub(super) struct Memory {
     pub(super) unexplained: usize,
     /// Of whom the first of those was told.
     pub(super) told_first: BTreeSet<ServerId>,
-    /// How often each was chosen, and could not lead, since somebody led.
+    /// Who was chosen since somebody led, and what has become of it.
     pub(super) failed: BTreeMap<ServerId, Failures>,
     /// The followers of which was told that only an election without them could bring them back.
     pub(super) stuck: BTreeSet<ServerId>,
@@ -71,11 +71,11 @@ pub(super) struct Memory {
     learning: BTreeSet<RequestId>,
 }
 
-/// What is known of one that was chosen, and could not lead.
+/// How often one that was chosen could not lead.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
     times: usize,
-    /// Its followers, one time or another.
+    /// With which followers, one time or another.
     told: BTreeSet<ServerId>,
 }
 
@@ -414,14 +414,10 @@ impl Memory {
         self.failures(server) >= FAILURES
     }
 
-    /// Whether this one was told of all of these when it was to lead.
-    pub(super) fn was_told(
-        &self,
-        server: &ServerId,
-        mut followers: impl Iterator<Item = ServerId>,
-    ) -> bool {
+    /// Whether this one was told of that follower when it was to lead.
+    pub(super) fn was_told(&self, server: &ServerId, follower: &ServerId) -> bool {
         let failures = self.failed.get(server);
-        followers.all(|it| failures.is_some_and(|failures| failures.told.contains(&it)))
+        failures.is_some_and(|failures| failures.told.contains(follower))
     }
 
     /// This one is to lead, and is told of these followers.

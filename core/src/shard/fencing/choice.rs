@@ -71,9 +71,9 @@ impl Fencing {
             let id = leader.server.id();
             let others = all.iter().filter(|vote| vote.server.id() != id);
             let others = others.filter(|vote| shard.ensemble.contains(&vote.server));
-            let mut followers = others.filter(|vote| self.can_follow(leader, vote, memory));
-            let followers = followers.by_ref().map(|vote| vote.server.id());
-            memory.has_failed(&id) && memory.was_told(&id, followers)
+            let followers = others.filter(|vote| self.can_follow(leader, vote, memory));
+            let mut followers = followers.map(|vote| vote.server.id());
+            memory.has_failed(&id) && followers.all(|follower| memory.was_told(&id, &follower))
         };
         let best = self.best(&all, shard, memory, cx)?;
         if !has_failed(best) || self.recall.is_new() {

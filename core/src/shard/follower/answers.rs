@@ -229,6 +229,18 @@ impl Follower {
     ) -> Option<CallErrorKind> {
         self.uncut |= fence.may_yet_be_cut(&result);
         let outcome = fence.answered(result, &self.identity, memory, cx);
+        self.went_on(outcome, term, fence, memory, cx)
+    }
+
+    /// What has become of it while it is being fenced. Returns why it was not, if it was not.
+    pub(super) fn went_on(
+        &mut self,
+        outcome: Outcome,
+        term: Term,
+        fence: Fence,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Option<CallErrorKind> {
         match outcome {
             Outcome::Asks(request) => {
                 self.state = State::Fencing(request, fence);

@@ -13,7 +13,7 @@
 mod answers;
 
 use super::context::ShardContext;
-use super::fence::{Fence, Outcome, Was};
+use super::fence::{Fence, Was};
 use super::memory::Memory;
 use crate::backoff::Backoff;
 use crate::call::{AddFollower, Call, EntryId, ReplicaStatus};
@@ -260,9 +260,17 @@ impl Follower {
         &mut self,
         leader: &DataServerIdentity,
         term: Term,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) {
+        if let State::Resting(until, mut fence) = self.state
+            && until <= cx.context.now
+        {
+            let outcome = fence.rested(&self.identity, memory, cx);
+            // Why it can't be fenced is nothing to its leader yet.
+            let _ = self.went_on(outcome, term, fence, memory, cx);
+            return;
+        }
         let server = &self.identity;
         let is_due = match self.state {
             State::Due(at) => at <= cx.context.now,
@@ -308,17 +316,6 @@ impl Follower {
             State::Unfenced(was) => {
                 let (request, fence) = Fence::begin(term, was, server, memory, cx);
                 State::Fencing(request, fence)
-            }
-            State::Resting(until, mut fence) if until <= cx.context.now => {
-                match fence.rested(server, memory, cx) {
-                    Outcome::Asks(request) => State::Fencing(request, fence),
-                    Outcome::Rests(until) => State::Resting(until, fence),
-                    Outcome::Fenced(_) | Outcome::Failed(_) => {
-                        self.unlooked |= fence.has_cut();
-                        self.retry(cx.context);
-                        return;
-                    }
-                }
             }
             State::Fenced(head) => {
                 if self.cursor == Cursor::None {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::queries::{exported, metrics_in, queries};
+use super::queries::{exported, metrics_in, queries, read};
 
 const RULES: &str = "deploy/prometheus/stepdown.rules.yml";
 const OBJECT: &str = "deploy/kustomize/alerts/prometheus-rule.yaml";
@@ -65,11 +65,6 @@ fn every_alert_says_what_is_wrong_and_has_a_section_of_its_name_in_the_runbooks(
         alerts.insert(name);
     }
     assert_eq!(alerts, sections);
-}
-
-fn read(path: &str) -> String {
-    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).expect(&path)
 }
 
 fn yaml(path: &str) -> Value {

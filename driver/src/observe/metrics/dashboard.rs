@@ -4,19 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::queries::{exported, metrics_in, queries};
+use super::queries::{exported, metrics_in, queries, read};
 
-const DASHBOARD: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../deploy/grafana/stepdown.json"
-);
+const DASHBOARD: &str = "deploy/grafana/stepdown.json";
 /// Prometheus' own, of the alerts that there are.
 const ALERTS: &str = "ALERTS";
 
 #[test]
 fn every_metric_that_the_dashboard_asks_for_is_exported() {
-    let text = std::fs::read_to_string(DASHBOARD).expect(DASHBOARD);
-    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).expect("JSON");
     let asked = queries(&dashboard);
     let asked: BTreeSet<String> = asked.iter().flat_map(|query| metrics_in(query)).collect();
     let exported = exported();

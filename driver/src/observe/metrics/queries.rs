@@ -31,6 +31,12 @@ fn metrics_are_told_from_all_else_in_a_query() {
     );
 }
 
+/// A file of the project.
+pub(super) fn read(path: &str) -> String {
+    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).expect(&path)
+}
+
 /// Every query in a dashboard or in rules.
 pub(super) fn queries(document: &Value) -> Vec<String> {
     let mut found = Vec::new();

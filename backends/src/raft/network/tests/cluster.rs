@@ -9,7 +9,7 @@ use stepdown_wire::raft as wire;
 use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::snapshots::raw_client;
 use super::support::{LONG, OURS, introduction};
@@ -134,6 +134,38 @@ impl Cluster {
         timeout(LONG, written).await.unwrap()
     }
 
+    /// Any but this one.
+    fn another_than(&self, node: NodeId) -> NodeId {
+        *self.members.keys().find(|id| **id != node).unwrap()
+    }
+
+    fn term(&self, node: NodeId) -> u64 {
+        let metrics = self.running[&node].node.raft().metrics();
+        metrics.borrow().current_term
+    }
+
+    /// Tells a node, as this one, that somebody was elected in a term, and what it has acknowledged.
+    async fn tell(
+        &self,
+        to: NodeId,
+        from: NodeId,
+        (term, elected): (u64, NodeId),
+        acknowledged: Option<wire::LogId>,
+    ) -> Result<(), Status> {
+        let append = wire::AppendRequest {
+            envelope: Some(Identity::new(from, Some(OURS)).envelope(to)),
+            ballot: Some(wire::Ballot {
+                term,
+                node: elected,
+                committed: true,
+            }),
+            acknowledged,
+            ..wire::AppendRequest::default()
+        };
+        let mut client = raw_client(&self.members[&to].address).await;
+        client.append(append).await.map(drop)
+    }
+
     async fn all_have(&self, version: u64) {
         let all = async {
             while !self
@@ -166,22 +198,14 @@ async fn no_message_puts_a_node_in_office_that_nobody_has_elected() {
     let _alone = alone().await;
     let cluster = Cluster::form(false).await;
     let leader = cluster.write(1).await;
-    let follower = *cluster.members.keys().find(|id| **id != leader).unwrap();
-    let node = &cluster.running[&follower].node;
-    let term = node.raft().metrics().borrow().current_term;
-    let append = wire::AppendRequest {
-        envelope: Some(Identity::new(leader, Some(OURS)).envelope(follower)),
-        ballot: Some(wire::Ballot {
-            term: term + 9,
-            node: follower,
-            committed: true,
-        }),
-        ..wire::AppendRequest::default()
-    };
-    let mut client = raw_client(&cluster.members[&follower].address).await;
-    let refused = client.append(append).await.unwrap_err();
+    let follower = cluster.another_than(leader);
+    let term = cluster.term(follower);
+    let elected = (term + 9, follower);
+    let refused = cluster.tell(follower, leader, elected, None).await;
+    let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
-    let voted = node
+    let voted = cluster.running[&follower]
+        .node
         .raft()
         .with_raft_state(|state| state.vote_ref().leader_id);
     assert!(voted.await.unwrap().term < term + 9);
@@ -193,20 +217,9 @@ async fn a_follower_that_was_told_of_an_election_that_never_was_follows_after_th
     let cluster = Cluster::form(false).await;
     let leader = cluster.write(1).await;
     cluster.all_have(1).await;
-    let follower = *cluster.members.keys().find(|id| **id != leader).unwrap();
-    let metrics = cluster.running[&leader].node.raft().metrics();
-    let term = metrics.borrow().current_term;
-    let append = wire::AppendRequest {
-        envelope: Some(Identity::new(leader, Some(OURS)).envelope(follower)),
-        ballot: Some(wire::Ballot {
-            term: term + 9,
-            node: leader,
-            committed: true,
-        }),
-        ..wire::AppendRequest::default()
-    };
-    let mut client = raw_client(&cluster.members[&follower].address).await;
-    client.append(append).await.unwrap();
+    let follower = cluster.another_than(leader);
+    let elected = (cluster.term(leader) + 9, leader);
+    cluster.tell(follower, leader, elected, None).await.unwrap();
     cluster.write(2).await;
     cluster.all_have(2).await;
 }
@@ -219,24 +232,15 @@ async fn nobody_but_members_says_what_a_node_has_forgotten() {
     let leader = cluster.write(1).await;
     cluster.all_have(1).await;
     let stranger: NodeId = 9;
-    for (id, running) in &cluster.running {
-        let term = running.node.raft().metrics().borrow().current_term;
-        let append = wire::AppendRequest {
-            envelope: Some(Identity::new(stranger, Some(OURS)).envelope(*id)),
-            ballot: Some(wire::Ballot {
-                term: term + 1,
-                node: stranger,
-                committed: true,
-            }),
-            acknowledged: Some(wire::LogId {
-                term: 1,
-                node: leader,
-                index: 1 << 30,
-            }),
-            ..wire::AppendRequest::default()
-        };
-        let mut client = raw_client(&cluster.members[id].address).await;
-        client.append(append).await.unwrap();
+    let acknowledged = wire::LogId {
+        term: 1,
+        node: leader,
+        index: 1 << 30,
+    };
+    for id in cluster.members.keys() {
+        let elected = (cluster.term(*id) + 1, stranger);
+        let told = cluster.tell(*id, stranger, elected, Some(acknowledged));
+        told.await.unwrap();
     }
     cluster.write(2).await;
     cluster.all_have(2).await;
@@ -247,7 +251,7 @@ async fn a_node_that_was_away_for_long_is_sent_a_snapshot() {
     let _alone = alone().await;
     let mut cluster = Cluster::form(true).await;
     let leader = cluster.write(1).await;
-    let away = *cluster.members.keys().find(|id| **id != leader).unwrap();
+    let away = cluster.another_than(leader);
     cluster.stop(away).await;
     for version in 2..=60 {
         cluster.write(version).await;
