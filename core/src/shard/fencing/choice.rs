@@ -58,7 +58,8 @@ impl Fencing {
 
     /// The best one. Where that has failed again and again, maybe since it alone can't reach the others,
     /// and they are a majority, the best of them: what it has more was never acknowledged. But who has failed
-    /// with others alone than are there now may lead with these.
+    /// with others alone than are there now may lead with these; and where the others have failed by
+    /// themselves, nobody is passed over.
     fn best_of_all(
         &mut self,
         shard: &ShardMetadata,
@@ -67,28 +68,37 @@ impl Fencing {
     ) -> Option<Vote> {
         self.passed_over.clear();
         let all: Vec<&Vote> = self.votes.iter().collect();
-        let has_failed = |leader: &Vote| {
-            let id = leader.server.id();
-            let others = all.iter().filter(|vote| vote.server.id() != id);
-            let others = others.filter(|vote| shard.ensemble.contains(&vote.server));
-            let followers = others.filter(|vote| self.can_follow(leader, vote, memory));
-            let mut followers = followers.map(|vote| vote.server.id());
-            memory.has_failed(&id) && followers.all(|follower| memory.was_told(&id, &follower))
-        };
         let best = self.best(&all, shard, memory, cx)?;
+        let has_failed = |leader: &Vote| self.has_failed_with(&all, leader, shard, memory);
         if !has_failed(best) || self.recall.is_new() {
             return Some(best.clone());
         }
         let (failed, others): (Vec<&Vote>, Vec<&Vote>) = all.iter().partition(|it| has_failed(it));
         let there = others.iter().filter(|vote| !cx.is_away(&vote.server));
-        if there.count() < self.quorum {
-            return Some(best.clone());
-        }
-        let Some(other) = self.best(&others, shard, memory, cx).cloned() else {
+        let other = self.best(&others, shard, memory, cx);
+        let other = other.filter(|other| !self.has_failed_with(&others, other, shard, memory));
+        let Some(other) = other.filter(|_| there.count() >= self.quorum).cloned() else {
             return Some(best.clone());
         };
         self.passed_over = failed.iter().map(|vote| vote.server.id()).collect();
         Some(other)
+    }
+
+    /// Whether one of these has failed to lead again and again, and was told of all others of them that
+    /// can follow it.
+    fn has_failed_with(
+        &self,
+        votes: &[&Vote],
+        leader: &Vote,
+        shard: &ShardMetadata,
+        memory: &Memory,
+    ) -> bool {
+        let id = leader.server.id();
+        let others = votes.iter().filter(|vote| vote.server.id() != id);
+        let others = others.filter(|vote| shard.ensemble.contains(&vote.server));
+        let followers = others.filter(|vote| self.can_follow(leader, vote, memory));
+        let mut followers = followers.map(|vote| vote.server.id());
+        memory.has_failed(&id) && followers.all(|follower| memory.was_told(&id, &follower))
     }
 
     fn best<'a>(
