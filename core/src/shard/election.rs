@@ -278,7 +278,10 @@ impl Perform for Election {
                 promotion.followers.look_at(server, cx.context.now);
                 match promotion.without(server) {
                     Ok(()) => Next::Stay,
-                    Err(reason) => Next::Elect(Start::AfterFailure(reason)),
+                    Err(reason) => {
+                        memory.could_not_lead(&promotion.leader.id());
+                        Next::Elect(Start::AfterFailure(reason))
+                    }
                 }
             }
             Step::Recording(Recording { followers, .. }) => {

@@ -72,11 +72,26 @@ pub(super) struct Memory {
 }
 
 /// How often one that was chosen could not lead.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Failures {
     times: usize,
+    /// In which term the last time.
+    term: Term,
+    /// Which choice of followers it was tried without last.
+    choice: Option<usize>,
     /// With which followers, one time or another.
     told: BTreeSet<ServerId>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            times: 0,
+            term: Term::NEVER,
+            choice: None,
+            told: BTreeSet::new(),
+        }
+    }
 }
 
 impl Memory {
@@ -404,14 +419,27 @@ impl Memory {
         head.term == term || is_of_beginning
     }
 
-    /// How often this one was chosen, and could not lead, since somebody led.
-    pub(super) fn failures(&self, server: &ServerId) -> usize {
-        self.failed.get(server).map_or(0, |failures| failures.times)
+    /// In which term this one was chosen last, and could not lead, since somebody led.
+    pub(super) fn failed_in(&self, server: &ServerId) -> Term {
+        let failures = self.failed.get(server);
+        failures.map_or(Term::NEVER, |failures| failures.term)
     }
 
     /// Whether this one has failed so often that the others are looked at without it.
     pub(super) fn has_failed(&self, server: &ServerId) -> bool {
-        self.failures(server) >= FAILURES
+        let failures = self.failed.get(server);
+        failures.is_some_and(|failures| failures.times >= FAILURES)
+    }
+
+    /// This one is to be tried without some who could follow it, if the last one failed and nobody knows
+    /// why. Returns which choice of those is its next one: at first another than the last one's, and then
+    /// each in turn, whoever is tried in between.
+    pub(super) fn next_choice(&mut self, server: &ServerId) -> Option<usize> {
+        let first = self.unexplained.checked_sub(1)?;
+        let failures = self.failed.entry(server.clone()).or_default();
+        let choice = failures.choice.map_or(first, |last| last + 1);
+        failures.choice = Some(choice);
+        Some(choice)
     }
 
     /// Whether this one was told of that follower when it was to lead.
@@ -432,7 +460,9 @@ impl Memory {
 
     /// The chosen one could not lead.
     pub(super) fn could_not_lead(&mut self, server: &ServerId) {
-        self.failed.entry(server.clone()).or_default().times += 1;
+        let failures = self.failed.entry(server.clone()).or_default();
+        failures.times += 1;
+        failures.term = self.promoted;
     }
 
     /// A follower has lost its disk, and nobody could be elected without it. It is told of once.

@@ -17,8 +17,7 @@ use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::report::Report;
 use crate::server::ServerController;
 
-/// So often in a row the chosen ones may fail without saying why before people are told: each has
-/// been tried without each other by then.
+/// So often in a row the chosen ones may fail without saying why before people are told.
 const TRIES: usize = 6;
 
 /// The chosen one is told to lead.
@@ -82,6 +81,7 @@ impl Promotion {
             server.internal != leader.internal && shard.ensemble.contains(server)
         };
         let quorum = shard.ensemble.len() / 2 + 1;
+        let choice = memory.next_choice(&leader.id());
         let told = fencing.votes.iter();
         let told = told.filter(|vote| is_follower(&vote.server));
         // One that does not fit would be refused, and the leader with it; or keep another entry.
@@ -94,7 +94,7 @@ impl Promotion {
         };
         let fits = |head: EntryId| memory.led.fit(position.head(), head) == Fit::Fits;
         let is_suspect = |server: &ServerId| memory.told_first.contains(server);
-        let told = spare(told, fits, is_suspect, quorum, memory.unexplained);
+        let told = spare(told, fits, is_suspect, quorum, choice);
         if memory.unexplained == 0 {
             let told = told.iter().map(|(vote, _)| vote.server.id());
             memory.told_first = told.collect();
@@ -331,15 +331,15 @@ fn without_parted<'a>(
 /// The followers that the chosen one is told of: all, unless it could not lead before for a reason
 /// that it did not tell. A log that can't be truncated to fit its own, or a server that it can't reach,
 /// is such a reason, and may remain one in every term. So those that are not known to fit are left out,
-/// every other time; then one of all, another one each time, first those of which the first one that
-/// could not lead was told, the least head first; and then two of them. Always where the others are
-/// enough.
+/// every other time that this one is tried so; then one of all, another one each time, first those of which
+/// the first one that could not lead was told, the least head first; and then two of them. Always where the
+/// others are enough.
 fn spare(
     mut told: Vec<(&Vote, EntryId)>,
     fits: impl Fn(EntryId) -> bool,
     is_suspect: impl Fn(&ServerId) -> bool,
     quorum: usize,
-    failures: usize,
+    choice: Option<usize>,
 ) -> Vec<(&Vote, EntryId)> {
     let enough = quorum.saturating_sub(1);
     told.sort_by_key(|(vote, head)| (!is_suspect(&vote.server.id()), *head));
@@ -351,12 +351,12 @@ fn spare(
     let is_enough = |spared: &Vec<usize>| count - spared.len() >= enough;
     let choices: Vec<_> = one.chain(two).filter(is_enough).collect();
     let is_doubtful = !doubtful.is_empty() && is_enough(&doubtful);
-    let choice = match failures {
-        0 => None,
+    let choice = match choice {
+        None => None,
         // Every other time, since who is there may have changed.
-        _ if is_doubtful && failures % 2 == 1 => Some(&doubtful),
-        _ if is_doubtful => choices.iter().cycle().nth(failures / 2 - 1),
-        _ => choices.iter().cycle().nth(failures - 1),
+        Some(choice) if is_doubtful && choice % 2 == 0 => Some(&doubtful),
+        Some(choice) if is_doubtful => choices.iter().cycle().nth(choice / 2),
+        Some(choice) => choices.iter().cycle().nth(choice),
     };
     let is_told = |it: &usize| choice.is_none_or(|spared| !spared.contains(it));
     let told = told.into_iter().enumerate();
@@ -437,7 +437,8 @@ mod tests {
         let votes: Vec<Vote> = (0..followers).map(vote).collect();
         let told = votes.iter().map(|vote| (vote, vote.position.head()));
         let fits = |head: EntryId| head.offset >= fit;
-        let told = spare(told.rev().collect(), fits, is_suspect, quorum, failures);
+        let choice = failures.checked_sub(1);
+        let told = spare(told.rev().collect(), fits, is_suspect, quorum, choice);
         let told: BTreeSet<i64> = told.iter().map(|(_, head)| head.offset).collect();
         (0..followers).filter(|it| !told.contains(it)).collect()
     }

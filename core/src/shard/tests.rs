@@ -8,6 +8,7 @@ mod kept;
 mod late;
 mod left;
 mod needed;
+mod passed;
 mod spared;
 mod turns;
 mod unkind;

@@ -11,8 +11,8 @@ use crate::shard::memory::Memory;
 impl Fencing {
     /// Chooses a member that has all that a majority has, and all that is in any log that was seen,
     /// those of removed nodes included; best, one that has all that everybody has. Among equals one
-    /// with a log, then one that serves, then one that failed to lead less often, and then who leads the
-    /// fewest shards.
+    /// with a log, then one that serves, then one that failed to lead longer ago, or never, and then who leads
+    /// the fewest shards.
     pub(in crate::shard) fn choose(
         &mut self,
         memory: &mut Memory,
@@ -58,8 +58,8 @@ impl Fencing {
 
     /// The best one. Where that has failed again and again, maybe since it alone can't reach the others,
     /// and they are a majority, the best of them: what it has more was never acknowledged. But who has failed
-    /// with others alone than are there now may lead with these; and where the others have failed by
-    /// themselves, nobody is passed over.
+    /// with others alone than are there now may lead with these. Where that best one of the others has failed
+    /// with these as well, the best of the rest may lead, and so on; and those who have failed take turns.
     fn best_of_all(
         &mut self,
         shard: &ShardMetadata,
@@ -69,19 +69,41 @@ impl Fencing {
         self.passed_over.clear();
         let all: Vec<&Vote> = self.votes.iter().collect();
         let best = self.best(&all, shard, memory, cx)?;
-        let has_failed = |leader: &Vote| self.has_failed_with(&all, leader, shard, memory);
-        if !has_failed(best) || self.recall.is_new() {
+        if self.recall.is_new() {
             return Some(best.clone());
         }
-        let (failed, others): (Vec<&Vote>, Vec<&Vote>) = all.iter().partition(|it| has_failed(it));
-        let there = others.iter().filter(|vote| !cx.is_away(&vote.server));
-        let other = self.best(&others, shard, memory, cx);
-        let other = other.filter(|other| !self.has_failed_with(&others, other, shard, memory));
-        let Some(other) = other.filter(|_| there.count() >= self.quorum).cloned() else {
-            return Some(best.clone());
-        };
-        self.passed_over = failed.iter().map(|vote| vote.server.id()).collect();
-        Some(other)
+        let failed_in = |vote: &Vote| memory.failed_in(&vote.server.id());
+        let (mut chosen, mut beside) = (best, all.clone());
+        let (mut left, mut at) = (all.clone(), best);
+        while self.has_failed_with(&left, at, shard, memory) {
+            let others = left.iter().copied();
+            let others = others.filter(|it| !self.has_failed_with(&left, it, shard, memory));
+            left = others.collect();
+            if !self.are_enough(&left, shard, cx) {
+                break;
+            }
+            let Some(other) = self.best(&left, shard, memory, cx) else {
+                break;
+            };
+            at = other;
+            if failed_in(other) < failed_in(chosen) {
+                (chosen, beside) = (other, left.clone());
+            }
+        }
+        let is_beside = |vote: &Vote| beside.iter().any(|it| it.server == vote.server);
+        let passed_over = all.iter().filter(|vote| !is_beside(vote));
+        let passed_over = passed_over.map(|vote| vote.server.id()).collect();
+        let chosen = chosen.clone();
+        self.passed_over = passed_over;
+        Some(chosen)
+    }
+
+    /// Whether those of these that are there are a majority of all that vote, and of the ensemble.
+    fn are_enough(&self, votes: &[&Vote], shard: &ShardMetadata, cx: &ShardContext<'_>) -> bool {
+        let there = votes.iter().filter(|vote| !cx.is_away(&vote.server));
+        let (members, removed): (Vec<&Vote>, Vec<&Vote>) =
+            there.partition(|vote| shard.ensemble.contains(&vote.server));
+        members.len() > shard.ensemble.len() / 2 && members.len() + removed.len() >= self.quorum
     }
 
     /// Whether one of these has failed to lead again and again, and was told of all others of them that
@@ -122,8 +144,14 @@ impl Fencing {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
                 let leads = cx.leaders.count(&vote.server.id());
                 let has_log = vote.position.has_log();
-                let failures = memory.failures(&vote.server.id());
-                (Reverse(*covered), !has_log, is_unavailable, failures, leads)
+                let failed_in = memory.failed_in(&vote.server.id());
+                (
+                    Reverse(*covered),
+                    !has_log,
+                    is_unavailable,
+                    failed_in,
+                    leads,
+                )
             })
             .map(|(winner, _)| winner)
     }

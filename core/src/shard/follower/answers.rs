@@ -325,7 +325,8 @@ impl Follower {
                 let is_made_here = memory.has_made_a_leader;
                 let waits = is_made_here || !memory.is_spared(&self.identity.id(), cx);
                 let is_passed_over = memory.has_failed(&self.identity.id());
-                if is_passed_over || lacks && waits && memory.ends_at <= memory.ended_at_first {
+                let has_written = memory.ends_at > memory.ended_at_first;
+                if (is_passed_over || lacks && waits) && !has_written {
                     Meaning::VerifyLeader
                 } else if cx.is_away(&self.identity) {
                     // It would not be asked.

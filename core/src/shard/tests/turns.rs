@@ -2,11 +2,8 @@
 
 use super::forgetting::blocked;
 use super::late::{questions, speak};
-use super::{
-    ALL, LIFE, SHARD, head, leader, leader_of, of_shard, others, promotions, replica, stored,
-};
+use super::{ALL, LIFE, SHARD, leader, leader_of, of_shard, others, promotions, replica};
 use crate::call::{CallErrorKind, ReplicaRole, ReplicaStatus};
-use crate::cluster::ShardStatus;
 use crate::scripted::{World, name};
 use crate::{Effect, Report, Term};
 
@@ -23,7 +20,7 @@ fn in_sync(world: &World) -> Vec<(usize, usize)> {
     reports.collect()
 }
 
-fn back(world: &mut World, server: &str) {
+pub(super) fn back(world: &mut World, server: &str) {
     world.failing.retain(|(to, _), _| to != server);
     world.observe(server, true);
 }
@@ -66,48 +63,6 @@ fn who_crashes_when_it_is_to_lead_is_not_chosen_again_and_again() {
     world.run_for(15_000);
     let chosen: Vec<_> = promotions(&world).into_iter().map(|(to, _)| to).collect();
     assert!(chosen.contains(&b));
-}
-
-/// The third one's log can't be made to fit theirs.
-#[test]
-fn two_that_can_lead_only_with_each_other_are_tried_so_though_one_has_failed_and_one_was_away() {
-    let mut world = World::steady();
-    let old = leader(&world);
-    for server in ALL {
-        world.silent.insert((server.to_owned(), "BecomeLeader"));
-        world.heads.insert(server.to_owned(), head(0, 9));
-    }
-    let unfit = others(&old).1;
-    world.heads.insert(unfit.clone(), head(0, 5));
-    let fenced = replica(0, ReplicaRole::Fenced);
-    world.replicas.insert(old.clone(), fenced);
-    world.break_watch(&old);
-    let mut first = None;
-    let mut tried = 0;
-    for _ in 0..300 {
-        world.run_for(1_000);
-        let told = promotions(&world);
-        let Some((server, call)) = told.get(tried) else {
-            continue;
-        };
-        tried += 1;
-        let promotion = (server.clone(), "BecomeLeader");
-        if call.follower_maps.contains_key(unfit.as_str()) {
-            let fails = CallErrorKind::InvalidStatus;
-            world.failing.insert(promotion.clone(), fails);
-        } else {
-            world.failing.remove(&promotion);
-        }
-        speak(&mut world, server, "BecomeLeader");
-        world.silent.insert(promotion);
-        let first = first.get_or_insert_with(|| server.clone());
-        match tried {
-            1 => world.lose(first, &LIFE),
-            4 => back(&mut world, first),
-            _ => {}
-        }
-    }
-    assert_eq!(stored(&world).status, ShardStatus::SteadyState, "{tried}");
 }
 
 /// The first shard's leader is asked to take a follower in that was away, and has not answered.
