@@ -60,6 +60,10 @@ pub trait Leadership: Send + Sync + 'static {
     /// emptied under it.
     async fn lead(&self, reports: mpsc::Sender<LeadershipReport>);
 
+    /// Leadership is to be given back soon, and held on to until then. Returns once whoever follows can
+    /// do so at once; at once, where there is nothing to prepare.
+    async fn prepare_release(&self) {}
+
     /// Gives leadership back, once no write of ours is under way any more, so that another may
     /// lead at once. Does nothing where it is not ours.
     async fn release(&self);

@@ -1,6 +1,6 @@
 //! What a coordinator sees of its node.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use stepdown_core::Timing;
 use tokio::sync::watch;
@@ -42,6 +42,7 @@ impl Node {
                 node: self.clone(),
                 coordinator,
                 stores,
+                prepared: Mutex::default(),
                 _owned: owned,
             }),
             configuration: following.clone(),

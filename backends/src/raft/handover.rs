@@ -1,10 +1,10 @@
 //! How one node follows another at once, and not only when a lease is over that nobody needs.
 //!
 //! Whoever has heard from a leader votes for nobody else for a lease. The leader itself hears from
-//! nobody: its own vote is as old as its election. Where it and the candidate are a majority, the
-//! candidate is elected as soon as the leader has led for a lease; elsewhere the leader keeps silent
-//! for one first. A candidate that stood any earlier would be refused, and would only depose the
-//! leader.
+//! nobody: its own vote is as old as its election. Where it and the candidate are a majority, or are one
+//! with those that the leader has left alone until they would vote for another, the candidate is elected as
+//! soon as the leader has led for a lease; elsewhere the leader keeps silent for one first. A candidate that
+//! stood any earlier would be refused, and would only depose the leader.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::node::Node;
 use super::seat::Promise;
+use super::standing::ANSWERS_WITHIN;
 use super::types::{Member, NodeId};
 use crate::clock::boottime;
 
@@ -72,28 +73,50 @@ impl Node {
             return None;
         }
         let promise = self.seat.promise(candidate)?;
-        self.keep_silent(promise);
-        Some(self.refused_for())
+        let refused_for = self.refused_for(candidate);
+        self.keep_silent(promise, refused_for);
+        Some(refused_for)
     }
 
-    /// Has its coordinator leave, and gives its place to this node alone, for a while. Returns once
-    /// another leads, and says whether one does. It goes on even if nobody waits for it any more.
+    /// Once this node can be elected at once, has its own coordinator leave, and gives its place to that one
+    /// alone, for a while. Returns once another leads, and says whether one does: not if the successor has
+    /// gone meanwhile, and then nothing was done. It goes on even if nobody waits for it any more.
     pub(super) async fn hand_over(self: &Arc<Self>, successor: NodeId) -> bool {
         let Some(term) = self.leads() else {
             return true;
         };
         let node = self.clone();
         let handing = tokio::spawn(async move {
+            let _hushed = node.loosen(Some(successor)).await;
+            if node.leads() != Some(term) {
+                return true;
+            }
+            if !node.can_take_over(successor) || !node.answers(successor).await {
+                return false;
+            }
             node.seat.reserve(successor);
             let deposed = timeout(KEPT_FREE, node.deposed(term)).await;
             node.seat.open(successor);
+            // Whoever it is promised to was told when to stand.
+            let within = node.timing.election_min + node.timing.election_max;
+            let _ = timeout(within, node.seat.unpromised()).await;
             deposed.is_ok()
         });
         // It ends early only with the process.
         handing.await.unwrap_or(false)
     }
 
-    /// Whether it votes, and has nearly all that this one has: it would stand in vain.
+    async fn answers(&self, voter: NodeId) -> bool {
+        let metrics = self.raft.server_metrics();
+        let membership = metrics.borrow().membership_config.membership().clone();
+        let Some(at) = membership.get_node(&voter) else {
+            return false;
+        };
+        let asked = timeout(ANSWERS_WITHIN, self.peers.misses_a_leader(voter, at));
+        matches!(asked.await, Ok(Ok(_)))
+    }
+
+    /// Whether it votes, and has nearly all that this one has, and hears of the rest: it would stand in vain.
     fn can_take_over(&self, candidate: NodeId) -> bool {
         let metrics = self.raft.server_metrics();
         let votes = metrics
@@ -102,6 +125,7 @@ impl Node {
             .voter_ids()
             .any(|it| it == candidate);
         votes
+            && !self.hush.includes(candidate)
             && self
                 .behind(candidate)
                 .is_some_and(|entries| entries <= CLOSE)
@@ -121,9 +145,9 @@ impl Node {
         Some(last.saturating_sub(matched.index))
     }
 
-    fn keep_silent(self: &Arc<Self>, promise: Promise) {
+    fn keep_silent(self: &Arc<Self>, promise: Promise, refused_for: Duration) {
         self.make_way_in_silence(true);
-        let silence = self.refused_for() + self.timing.election_max;
+        let silence = refused_for + self.timing.election_max;
         let node = self.clone();
         tokio::spawn(async move {
             sleep(silence).await;
@@ -133,10 +157,10 @@ impl Node {
         });
     }
 
-    /// For how long others would be refused yet.
-    fn refused_for(&self) -> Duration {
+    /// For how long this candidate would be refused yet.
+    fn refused_for(&self, candidate: NodeId) -> Duration {
         let lease = self.timing.election_max;
-        if self.voters() > 3 {
+        if !self.is_followed_at_once(candidate) {
             return lease;
         }
         lease.saturating_sub(self.terms.borrow().elapsed())

@@ -1,7 +1,7 @@
 //! Leadership: the node leads the others by Raft, a majority has just said so, and the node's
 //! machine has all that was acknowledged. It lasts for a lease from when the majority was asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use stepdown_core::Timestamp;
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::assemble::Owned;
+use super::hush::Hushed;
 use super::node::Node;
 use super::seat::{Coordinator, Sitter};
 use crate::backend::{Leadership, LeadershipReport};
@@ -20,6 +21,8 @@ pub(super) struct RaftLeadership {
     pub(super) coordinator: Coordinator,
     /// How many stores are under way.
     pub(super) stores: watch::Sender<usize>,
+    /// Others that hear nothing, until it has given its place away.
+    pub(super) prepared: Mutex<Option<Hushed>>,
     pub(super) _owned: Owned,
 }
 
@@ -37,10 +40,16 @@ struct Won {
 }
 
 impl RaftLeadership {
+    fn lock_prepared(&self) -> MutexGuard<'_, Option<Hushed>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Campaigns until it leads. Between that and the report nothing can be cancelled, so
     /// leadership is never kept without being reported.
     async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> Option<Won> {
         let _campaign = UnderWay::begin(&self.node.campaigns);
+        // Nothing is to be released any more.
+        drop(self.lock_prepared().take());
         loop {
             let permit = reports.reserve().await.ok()?;
             let won = tokio::select! {
@@ -88,10 +97,12 @@ impl RaftLeadership {
         // Before they are asked: whoever answers has heard from us later than this.
         let asked = boottime();
         let answered = self.node.raft.ensure_linearizable();
-        timeout(self.node.timing.patience(), answered)
-            .await
-            .ok()?
-            .ok()?;
+        let answered = timeout(self.node.timing.patience(), answered).await;
+        if !matches!(answered, Ok(Ok(_))) {
+            // Whoever is left alone may be the one that it takes.
+            self.node.hush.give_up();
+            return None;
+        }
         let authority = asked.after(self.node.timing.authority());
         let is_bound = self.node.bind(self.coordinator, term, authority).await;
         is_bound.then_some(authority)
@@ -155,6 +166,18 @@ impl Leadership for RaftLeadership {
             // Nobody listens any more: then it needs no telling.
             let _ = reports.send(LeadershipReport::Lost { reason }).await;
         }
+    }
+
+    async fn prepare_release(&self) {
+        let sitter = self.node.seat.sitter();
+        if !matches!(sitter, Sitter::Coordinator(present, _) if present == self.coordinator) {
+            return;
+        }
+        let hushed = tokio::select! {
+            hushed = self.node.loosen(None) => hushed,
+            () = self.node.seat.left(self.coordinator) => None,
+        };
+        *self.lock_prepared() = hushed;
     }
 
     async fn release(&self) {

@@ -15,9 +15,11 @@ use tokio::time::{sleep, timeout};
 
 use super::ballot::Ballot;
 use super::command::{Applied, ClusterId, Command};
+use super::discreet::Discreet;
 use super::error::{NOT_LEADING, StartError, WriteError};
 use super::had::Had;
 use super::handover::{self, Terms};
+use super::hush::Hush;
 use super::peers::Peers;
 use super::room::check_entry;
 use super::seat::{Coordinator, Seat};
@@ -44,6 +46,7 @@ pub struct Node {
     pub(super) timing: RaftTiming,
     pub(super) terms: Terms,
     pub(super) voice: Voice,
+    pub(super) hush: Hush,
     pub(super) ballot: Ballot,
     pub(super) had: Had,
     /// How many of its coordinators campaign.
@@ -70,6 +73,11 @@ impl Node {
         stand_anew(id, &mut log).await.map_err(Fatal::from)?;
         let had = log.get_log_state().await.map_err(Fatal::from)?;
         let had = Had::new(had.last_log_id);
+        let hush = Hush::default();
+        let network = Discreet {
+            network,
+            hush: hush.clone(),
+        };
         let raft = Raft::new(id, timing.config()?, network, log, state).await?;
         let terms = handover::follow(raft.server_metrics());
         tokio::spawn(compact(
@@ -86,6 +94,7 @@ impl Node {
             timing,
             terms,
             voice: Voice::default(),
+            hush,
             ballot: Ballot::default(),
             had,
             campaigns: watch::Sender::new(0),

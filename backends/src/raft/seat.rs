@@ -152,6 +152,15 @@ impl Seat {
             .await;
     }
 
+    /// Returns once it is promised to nobody.
+    pub(super) async fn unpromised(&self) {
+        let mut sitters = self.sitter.subscribe();
+        // The sender is borrowed, so this can't fail.
+        let _ = sitters
+            .wait_for(|sitter| !matches!(sitter, Sitter::Promised(..)))
+            .await;
+    }
+
     /// Returns once it was promised to another node, or after a while.
     pub(super) async fn promised(&self, within: Duration) {
         let mut sitters = self.sitter.subscribe();

@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use openraft::error::Fatal;
-use openraft::{RaftState, TokioInstant};
+use openraft::{Membership, RaftState, TokioInstant};
 use tokio::time::{sleep, timeout};
 
 use super::node::Node;
 use super::types::{Member, NodeId};
 
 /// How long the others' answers are waited for.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
 type State = RaftState<NodeId, Member, TokioInstant>;
 
@@ -50,12 +50,8 @@ impl Node {
             .map(|(id, at)| async move { (id, self.peers.misses_a_leader(id, &at).await) })
             .collect();
         let mut counted = BTreeSet::from([self.id()]);
-        let is_majority = |counted: &BTreeSet<NodeId>| {
-            let mut configs = membership.get_joint_config().iter();
-            configs.all(|voters| voters.intersection(counted).count() * 2 > voters.len())
-        };
         let heard = async {
-            while !is_majority(&counted) {
+            while !is_majority(&membership, &counted) {
                 match answers.next().await {
                     Some((id, Ok(misses))) if counts(misses) => drop(counted.insert(id)),
                     Some((_, Ok(_) | Err(_))) => {}
@@ -66,6 +62,12 @@ impl Node {
         };
         timeout(ANSWERS_WITHIN, heard).await.unwrap_or(false)
     }
+}
+
+/// Whether these are a majority, or two of them while members change.
+pub(super) fn is_majority(membership: &Membership<NodeId, Member>, of: &BTreeSet<NodeId>) -> bool {
+    let mut configs = membership.get_joint_config().iter();
+    configs.all(|voters| voters.intersection(of).count() * 2 > voters.len())
 }
 
 /// Lets the node stand for election while a leader is missed, and not otherwise. Ends with it.
@@ -79,6 +81,7 @@ pub(super) async fn stand_when_missed(node: Weak<Node>, every: Duration) {
             return;
         };
         node.keep_silent_if_cut_off(misses).await;
+        node.leave_nobody_alone_in_vain(misses);
         elections.elect(misses && may_stand);
         may_stand = misses && node.majority_answers(|misses| misses).await;
         elections.elect(may_stand);

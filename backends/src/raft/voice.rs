@@ -46,6 +46,13 @@ impl Node {
         self.speak();
     }
 
+    /// A leader without a majority needs everybody, unless it makes way already.
+    pub(super) fn leave_nobody_alone_in_vain(&self, misses: bool) {
+        if misses && self.leads().is_some() && !self.voice.makes_way.load(Ordering::Relaxed) {
+            self.hush.give_up();
+        }
+    }
+
     /// Whether nobody may hear of it, so that another can be elected. Of up to three nodes that one has
     /// its own vote and this one's.
     pub(super) fn keeps_silent(&self) -> bool {

@@ -86,6 +86,10 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
     configuration.mark_changed();
     let mut hints = backend.hints.watch();
     let mut stopping = false;
+    let mut stopped = pin!(async {
+        stop.cancelled().await;
+        backend.leadership.prepare_release().await;
+    });
     let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
         view.send_if_modified(|view| view.update(&machine));
@@ -100,7 +104,7 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
         }
         let event = tokio::select! {
             biased;
-            () = stop.cancelled(), if !stopping => {
+            () = &mut stopped, if !stopping => {
                 stopping = true;
                 Event::ShutdownRequested
             }

@@ -4,11 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use stepdown_backends::memory::{Fault, MemoryCluster};
+use stepdown_backends::{Backend, Leadership, LeadershipReport};
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
 use stepdown_core::{Options, ProcessId, Report, Role, Tenure, Timing};
 use stepdown_sandbox::server::{DataServer, DataServerOptions};
-use tokio::sync::watch;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +82,10 @@ impl World {
     }
 
     fn start(&self, name: &str, process: u128) -> Running {
+        Self::start_on(self.memory.backend(name), process)
+    }
+
+    fn start_on(backend: Backend, process: u128) -> Running {
         let (log, reports) = watch::channel(Vec::new());
         let stop = CancellationToken::new();
         let metrics = Metrics::new().unwrap();
@@ -90,7 +96,7 @@ impl World {
                 seed: 1,
                 timing: Timing::default(),
             },
-            backend: self.memory.backend(name),
+            backend,
             servers: CallOptions::default(),
             drain: Duration::from_secs(3),
             reports: Arc::new(move |report: &Report| {
@@ -107,6 +113,33 @@ impl World {
             stop,
             run: tokio::spawn(run),
         }
+    }
+}
+
+/// Leadership that takes a while to be ready to be given back.
+struct Preparing {
+    leadership: Arc<dyn Leadership>,
+    begun: Notify,
+    ready: Notify,
+}
+
+#[async_trait]
+impl Leadership for Preparing {
+    async fn lead(&self, reports: mpsc::Sender<LeadershipReport>) {
+        self.leadership.lead(reports).await;
+    }
+
+    async fn prepare_release(&self) {
+        self.begun.notify_one();
+        self.ready.notified().await;
+    }
+
+    async fn release(&self) {
+        self.leadership.release().await;
+    }
+
+    fn leader(&self) -> Option<Arc<str>> {
+        self.leadership.leader()
     }
 }
 
@@ -204,6 +237,46 @@ async fn leadership_that_is_taken_away_is_campaigned_for_again() {
         .await;
     one.steady(2).await;
     one.stop().await;
+}
+
+/// One that is told to end, and prepares for it.
+async fn preparing(world: &World) -> (Running, Arc<Preparing>) {
+    let mut backend = world.memory.backend("one");
+    let preparing = Arc::new(Preparing {
+        leadership: backend.leadership.clone(),
+        begun: Notify::new(),
+        ready: Notify::new(),
+    });
+    backend.leadership = preparing.clone();
+    let mut one = World::start_on(backend, 1);
+    one.steady(2).await;
+    one.stop.cancel();
+    let begun = tokio::time::timeout(LIMIT, preparing.begun.notified());
+    begun.await.unwrap();
+    (one, preparing)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_is_told_to_end_leads_on_until_its_leadership_can_be_given_back() {
+    let world = World::new(2).await;
+    let (mut one, preparing) = preparing(&world).await;
+    world.configure(&[("default", 2), ("another", 1)]);
+    one.steady(3).await;
+    preparing.ready.notify_one();
+    one.stop().await;
+    assert_eq!(world.memory.leader(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_loses_its_leadership_while_it_prepares_to_end_ends() {
+    let world = World::new(2).await;
+    let (mut one, preparing) = preparing(&world).await;
+    let tenure = one.view.borrow().tenure;
+    assert!(world.memory.take_away("somebody else leads"));
+    one.until("a new tenure", |view| view.tenure > tenure).await;
+    preparing.ready.notify_one();
+    one.stop().await;
+    assert_eq!(world.memory.leader(), None);
 }
 
 /// Between two campaigns nothing of the tenure exists that could be closed.

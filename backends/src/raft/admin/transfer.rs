@@ -40,6 +40,7 @@ impl Administration {
         if self.node.hand_over(to).await {
             return Ok(());
         }
+        self.check_answers(to, member).await?;
         Err(AdminError::NotTaken {
             member: member.clone(),
             within: KEPT_FREE,

@@ -1,5 +1,6 @@
 mod ballot;
 mod copies;
+mod prepared;
 
 use std::sync::Arc;
 use std::time::Duration;
