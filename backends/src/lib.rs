@@ -7,6 +7,7 @@ mod clock;
 pub mod configmap;
 mod directories;
 pub mod file;
+mod lacks;
 pub mod memory;
 mod provider;
 pub mod raft;
@@ -19,5 +20,6 @@ pub use backend::{
 pub use candidate::Candidate;
 pub use clock::boottime;
 pub use file::status_file;
+pub use lacks::Lack;
 pub use provider::{OpenError, Provider};
 pub use status_size::StatusSize;

@@ -52,6 +52,47 @@ fn help_and_version_go_to_standard_output_without_colours() {
 }
 
 #[test]
+fn a_status_file_that_is_not_there_is_told_and_fails_the_check() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("status.json").display().to_string();
+    let output = stepdown(&["status-file", "check", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert!(told.contains("there is no such file"), "{told}");
+}
+
+#[test]
+fn a_cut_status_file_is_adopted_only_with_what_it_lacks_accepted_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("status.json").display().to_string();
+    let cut = "namespaces: {a: {shards: {0: {term: 1, ensemble: [{internal: x}], \
+               int32HashRange: {min: 0, max: 4294967294}}}}}\n";
+    std::fs::write(&path, cut).expect("a file");
+    assert_eq!(
+        stepdown(&["status-file", "check", &path]).status.code(),
+        Some(1)
+    );
+    let refused = stepdown(&["status-file", "adopt", &path]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = text(&refused.stderr);
+    assert!(told.contains("Put a copy back"), "{told}");
+    assert_eq!(std::fs::read_to_string(&path).expect("a file"), cut);
+    let names = ["hashes:a:4294967295-4294967295", "instance-id"];
+    let accept = names.map(|name| {
+        assert!(told.contains(name), "{told}");
+        format!("--accept={name}")
+    });
+    let words = ["status-file", "adopt", &path, &accept[0], &accept[1]];
+    let adopted = stepdown(&words);
+    assert_eq!(adopted.status.code(), Some(0), "{}", text(&adopted.stderr));
+    assert!(text(&adopted.stdout).contains("kept as it was: "));
+    assert_eq!(
+        stepdown(&["status-file", "check", &path]).status.code(),
+        Some(0)
+    );
+}
+
+#[test]
 fn health_ends_with_0_only_if_the_service_serves() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let words = [

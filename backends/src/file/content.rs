@@ -8,7 +8,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::corrupt::Corrupt;
 use super::header::{Header, Seal, unseal};
+use super::lock_file::LockFile;
 use super::sidecar::{Record, Sidecar};
+use crate::lacks::lacks;
 
 /// What is on disk.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(crate) struct Document {
 pub(crate) fn judge(
     path: &Path,
     bytes: Option<Vec<u8>>,
-    sidecar: Sidecar,
+    lock: &LockFile,
     initialize_empty: bool,
 ) -> Content {
     let is_new = match &bytes {
@@ -42,21 +44,21 @@ pub(crate) fn judge(
         Some(bytes) => bytes.is_empty() && initialize_empty,
     };
     if is_new {
-        return match sidecar {
+        return match lock.sidecar {
             Sidecar::Empty => Content::Absent,
             Sidecar::Damaged | Sidecar::Committed(_) => {
                 Content::Corrupt(Corrupt::Gone(path.to_path_buf()))
             }
         };
     }
-    match read(path, bytes.unwrap_or_default(), sidecar) {
+    match read(path, bytes.unwrap_or_default(), lock) {
         Ok(document) => Content::Document(document),
         Err(reason) => Content::Corrupt(reason),
     }
 }
 
-fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, Corrupt> {
-    let path = path.to_path_buf();
+fn read(path: &Path, bytes: Vec<u8>, lock: &LockFile) -> Result<Document, Corrupt> {
+    let (path, sidecar) = (path.to_path_buf(), lock.sidecar);
     if bytes.is_empty() {
         return Err(Corrupt::Empty(path));
     }
@@ -70,6 +72,7 @@ fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, Corru
         Seal::Broken(header) => (header, false),
         Seal::Absent => (None, false),
         Seal::Shortened(_) => return Err(Corrupt::CutShort(path)),
+        Seal::Unended(_) => return Err(Corrupt::Unended(path)),
         Seal::Newer => return Err(Corrupt::Newer(path)),
     };
     let own = header.as_ref().map(Header::record);
@@ -86,8 +89,13 @@ fn read(path: &Path, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Document, Corru
         if sidecar == Sidecar::Damaged {
             return Err(Corrupt::ForeignBesideDamage(path));
         }
-        if let Err(error) = ClusterStatus::decode(&text) {
-            return Err(Corrupt::Undecodable { path, error });
+        let status = match ClusterStatus::decode(&text) {
+            Ok(status) => status,
+            Err(error) => return Err(Corrupt::Undecodable { path, error }),
+        };
+        let lacks = lacks(&status, lock.notes().document.as_ref());
+        if !lacks.is_empty() {
+            return Err(Corrupt::Lacking { path, lacks });
         }
     }
     Ok(Document {
@@ -140,7 +148,12 @@ mod tests {
     }
 
     fn judged(bytes: &[u8], sidecar: Sidecar) -> Content {
-        judge(Path::new(PATH), Some(bytes.to_vec()), sidecar, false)
+        judge(
+            Path::new(PATH),
+            Some(bytes.to_vec()),
+            &sidecar.into(),
+            false,
+        )
     }
 
     #[test]
@@ -161,6 +174,29 @@ mod tests {
     }
 
     #[test]
+    fn a_document_of_somebody_else_that_lacks_a_shard_or_the_id_is_refused_with_what_it_lacks() {
+        let whole = "namespaces: {a: {shards: {0: {ensemble: [{internal: x}], term: 1, \
+                     int32HashRange: {min: 0, max: 4294967295}}}}}\ninstanceId: abc\n";
+        let content = judged(whole.as_bytes(), Sidecar::Empty);
+        assert!(matches!(content, Content::Document(_)), "{content:?}");
+        for (from, to, lacks) in [
+            ("max: 4294967295", "max: 9", "hashes 10 to 4294967295"),
+            ("instanceId: abc\n", "", "instance id"),
+        ] {
+            let content = judged(whole.replace(from, to).as_bytes(), Sidecar::Empty);
+            let Content::Corrupt(corrupt) = content else {
+                panic!("{content:?}");
+            };
+            let told = corrupt.to_string();
+            assert!(
+                told.contains(lacks) && told.contains("put a copy back"),
+                "{told}"
+            );
+            assert!(!told.contains("adopt"), "{told}");
+        }
+    }
+
+    #[test]
     fn other_bytes_have_another_version() {
         let whole = sealed();
         for index in 0..whole.len() {
@@ -172,7 +208,7 @@ mod tests {
 
     #[test]
     fn an_absent_document_is_a_new_cluster_only_where_none_was_committed() {
-        let judged = |sidecar| judge(Path::new(PATH), None, sidecar, true);
+        let judged = |sidecar: Sidecar| judge(Path::new(PATH), None, &sidecar.into(), true);
         assert!(matches!(judged(Sidecar::Empty), Content::Absent));
         let committed = Sidecar::Committed(Record::default());
         for sidecar in [Sidecar::Damaged, committed] {

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use stepdown_core::Version;
+use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{StatusDocument, StoreOutcome};
 
 use super::commit::{CommitError, commit};
 use super::content::{Content, judge, version};
 use super::header::{Header, seal};
+use super::notes::{self, Holder, Notes};
 use super::outcome;
 use super::place::{Place, if_there};
 use super::sidecar::Record;
 use super::vfs::{Stat, Vfs, VfsFile};
+use crate::lacks::Remembered;
 
 /// One coordinator's access to the files.
 pub(crate) struct Disk {
@@ -34,6 +37,8 @@ pub(crate) struct Held {
     lock: Box<dyn VfsFile>,
     /// Keeps those out who lock the document itself.
     document: Option<Box<dyn VfsFile>>,
+    /// As they are in the lock file.
+    notes: Notes,
 }
 
 /// Whether the lock could be taken.
@@ -71,7 +76,20 @@ impl Disk {
             return Ok(Taken::ByOxia);
         }
         self.clean_up();
-        Ok(Taken::Held(Held { lock, document }))
+        let known = self.place.read_lock_file(&*self.vfs);
+        // They are only lost: what can't be read now is written anew with the next document.
+        let notes = known.map(|it| it.notes()).unwrap_or_default();
+        Ok(Taken::Held(Held {
+            lock,
+            document,
+            notes,
+        }))
+    }
+
+    /// Who says in the lock file that the lock is theirs.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        let read = self.place.read_lock_file(&*self.vfs);
+        read.ok()?.notes().holder
     }
 
     /// Holds on to the lock until [`let_go`](Self::let_go).
@@ -134,7 +152,11 @@ impl Disk {
             write_id: Some(document.write_id),
         };
         let bytes = seal(&header, &document.status.encode());
-        self.replace(lock, expected, header.record(), &bytes)
+        let outcome = self.replace(lock, expected, header.record(), &bytes);
+        if matches!(outcome, StoreOutcome::Stored(_)) {
+            lock.note_document(&self.place.lock, &document.status);
+        }
+        outcome
     }
 
     /// Whether this is the file that we wrote last, as it was.
@@ -181,10 +203,10 @@ impl Disk {
             return Ok(());
         };
         self.vfs.sync_directory(&self.place.directory)?;
-        let sidecar = self.place.read_sidecar(&*self.vfs)?;
+        let known = self.place.read_lock_file(&*self.vfs)?.sidecar;
         if let Content::Document(present) = self.read_unsettled()?
             && present.intact
-            && sidecar.record() < Some(present.committed)
+            && known.record() < Some(present.committed)
         {
             held.remember(&self.place.lock, present.committed);
         }
@@ -194,10 +216,10 @@ impl Disk {
 
     fn read_unsettled(&self) -> io::Result<Content> {
         // In this order: a commit in between may put the document ahead, never the lock file.
-        let sidecar = self.place.read_sidecar(&*self.vfs)?;
+        let lock = self.place.read_lock_file(&*self.vfs)?;
         let bytes = self.place.read_document(&*self.vfs)?;
         let path = &self.place.document;
-        Ok(judge(path, bytes, sidecar, self.initialize_empty))
+        Ok(judge(path, bytes, &lock, self.initialize_empty))
     }
 
     fn may_write(&self, held: &Held) -> io::Result<Option<String>> {
@@ -259,6 +281,48 @@ impl Held {
         let written = self.lock.write_at(&record.encode(), record.offset());
         if let Err(error) = written.and_then(|()| self.lock.sync()) {
             tracing::warn!(path = %path.display(), %error, "The lock file can't be written");
+        }
+    }
+
+    /// Says in the lock file whose the lock is; a power cut ends the lock as well.
+    pub(crate) fn introduce(&mut self, path: &Path, name: &str) {
+        let holder = Some(Holder {
+            name: name.to_owned(),
+            process: std::process::id(),
+        });
+        let notes = Notes {
+            holder,
+            ..self.notes.clone()
+        };
+        self.note(path, notes, |_| Ok(()));
+    }
+
+    /// Remembers in the lock file what is in the document.
+    pub(crate) fn note_document(&mut self, path: &Path, status: &ClusterStatus) {
+        let document = Some(Remembered::of(status));
+        let notes = Notes {
+            document,
+            ..self.notes.clone()
+        };
+        self.note(path, notes, |file| file.sync());
+    }
+
+    fn note(
+        &mut self,
+        path: &Path,
+        notes: Notes,
+        finish: impl FnOnce(&dyn VfsFile) -> io::Result<()>,
+    ) {
+        if notes == self.notes {
+            return;
+        }
+        let offset = u64::try_from(notes::AT).unwrap_or_default();
+        let written = self.lock.write_at(&notes.encode(), offset);
+        match written.and_then(|()| finish(&*self.lock)) {
+            Ok(()) => self.notes = notes,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "The lock file can't be written");
+            }
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Seal {
     Broken(Option<Header>),
     /// The end is missing.
     Shortened(Option<Header>),
+    /// Nothing is missing but the last line, or a part of it.
+    Unended(Header),
     /// There is no first line of ours: somebody else wrote it.
     Absent,
     /// A release that is newer than this one wrote it.
@@ -45,6 +47,9 @@ pub(crate) fn seal(header: &Header, yaml: &str) -> Vec<u8> {
 
 /// Judges a file's text.
 pub(crate) fn unseal(text: &str) -> Seal {
+    if !text.is_empty() && MARK.starts_with(text) {
+        return Seal::Shortened(None);
+    }
     if !text.starts_with(MARK) {
         let newer = text.starts_with(ANY_MARK);
         return if newer { Seal::Newer } else { Seal::Absent };
@@ -52,12 +57,22 @@ pub(crate) fn unseal(text: &str) -> Seal {
     let (line, body) = text.split_once('\n').unwrap_or((text, ""));
     let header = Header::parse(line);
     if !body.split_inclusive('\n').any(|line| line == END) {
-        return Seal::Shortened(header);
+        return match header {
+            Some(header) if lacks_only_the_end(line, body) => Seal::Unended(header),
+            header => Seal::Shortened(header),
+        };
     }
     match header {
         Some(header) if is_whole(line, body) => Seal::Intact(header),
         header => Seal::Broken(header),
     }
+}
+
+/// Whether it is whole once the last line is.
+fn lacks_only_the_end(line: &str, body: &str) -> bool {
+    (0..END.len())
+        .filter_map(|there| body.strip_suffix(END.get(..there)?))
+        .any(|before| is_whole(line, &format!("{before}{END}")))
 }
 
 fn is_whole(line: &str, body: &str) -> bool {
@@ -148,8 +163,12 @@ mod tests {
     #[test]
     fn every_document_cut_short_is_noticed() {
         let text = sealed();
-        for len in MARK.len()..text.len() {
+        let whole = text.len() - END.len();
+        for len in 1..whole {
             assert!(matches!(unseal(&text[..len]), Seal::Shortened(_)), "{len}");
+        }
+        for len in whole..text.len() {
+            assert_eq!(unseal(&text[..len]), Seal::Unended(header()), "{len}");
         }
     }
 

@@ -10,11 +10,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::disk::{Disk, Taken};
+use super::notes::Holder;
 use crate::backend::{Leadership, LeadershipReport};
 use crate::under_way::UnderWay;
 
 /// How often a candidate tries the lock.
 const TRY: Duration = Duration::from_millis(50);
+/// In how many tries it asks once who has it.
+const ASK: u64 = 20;
 /// How often a leader looks whether its lock is still the one that others try.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -41,7 +44,7 @@ impl FileLeadership {
     /// cancelled, so the lock is never kept without being reported.
     async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> bool {
         let mut obstacle = None;
-        loop {
+        for tries in 0_u64.. {
             let Ok(permit) = reports.reserve().await else {
                 return false;
             };
@@ -49,30 +52,47 @@ impl FileLeadership {
                 permit.send(LeadershipReport::Won { authority: None });
                 return true;
             }
-            let found = match self.try_lock().await {
-                Ok(Taken::Held(held)) if !reports.is_closed() => {
+            let asks = tries.is_multiple_of(ASK);
+            let found = match self.try_lock(asks).await {
+                Ok((Taken::Held(held), _)) if !reports.is_closed() => {
                     self.disk.hold(held);
                     self.leads.send_replace(true);
                     permit.send(LeadershipReport::Won { authority: None });
                     return true;
                 }
-                Ok(Taken::Held(_)) => return false,
-                Ok(Taken::ByAnother) => Obstacle::Coordinator,
-                Ok(Taken::ByOxia) => Obstacle::Oxia,
+                Ok((Taken::Held(_), _)) => return false,
+                Ok((Taken::ByAnother, holder)) => Obstacle::Coordinator(holder),
+                Ok((Taken::ByOxia, _)) => Obstacle::Oxia,
                 Err(error) => Obstacle::Failure(error.to_string()),
             };
-            self.log(&mut obstacle, found);
+            if asks || !matches!(found, Obstacle::Coordinator(_)) {
+                self.log(&mut obstacle, found);
+            }
             drop(permit);
             tokio::select! {
                 () = reports.closed() => return false,
                 () = sleep(TRY) => {}
             }
         }
+        false
     }
 
-    async fn try_lock(&self) -> io::Result<Taken> {
-        let disk = self.disk.clone();
-        spawn_blocking(move || disk.try_lock())
+    /// Tries the lock, and leaves our name in it; asks who has it where it is another's.
+    async fn try_lock(&self, asks: bool) -> io::Result<(Taken, Option<Holder>)> {
+        let (disk, name) = (self.disk.clone(), self.name.clone());
+        let tried = spawn_blocking(move || {
+            let mut taken = disk.try_lock()?;
+            let holder = match &mut taken {
+                Taken::Held(held) => {
+                    held.introduce(&disk.place.lock, &name);
+                    None
+                }
+                Taken::ByAnother if asks => disk.holder(),
+                Taken::ByAnother | Taken::ByOxia => None,
+            };
+            Ok((taken, holder))
+        });
+        tried
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
@@ -84,7 +104,10 @@ impl FileLeadership {
         }
         let path = self.disk.place.lock.display();
         match &found {
-            Obstacle::Coordinator => tracing::info!(%path, "Waiting for the lock"),
+            Obstacle::Coordinator(holder) => {
+                let holder = holder.as_ref().map(ToString::to_string);
+                tracing::info!(%path, holder, "Waiting for the lock");
+            }
             Obstacle::Oxia => tracing::warn!(
                 path = %self.disk.place.document.display(),
                 "Waiting for an Oxia coordinator that has locked the status file; never run both"
@@ -111,7 +134,7 @@ impl FileLeadership {
 
 #[derive(PartialEq, Eq)]
 enum Obstacle {
-    Coordinator,
+    Coordinator(Option<Holder>),
     Oxia,
     Failure(String),
 }

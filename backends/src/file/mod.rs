@@ -10,6 +10,8 @@ mod error;
 pub(crate) mod header;
 mod hints;
 mod leadership;
+mod lock_file;
+mod notes;
 mod open;
 mod options;
 mod outcome;

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::sidecar::Sidecar;
+use super::lock_file::LockFile;
 use super::vfs::Vfs;
 
 /// The files that belong to one status document.
@@ -58,6 +58,14 @@ impl Place {
         self.directory.join(name)
     }
 
+    /// The document's name with another ending after it.
+    pub(crate) fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.document.file_name().unwrap_or_default().to_owned();
+        name.push(".");
+        name.push(ending);
+        self.document.with_file_name(name)
+    }
+
     /// What others left behind when they were killed. Only to be deleted under the lock.
     pub(crate) fn leftovers(&self, vfs: &dyn Vfs) -> io::Result<Vec<PathBuf>> {
         let prefix = self.temporary.as_encoded_bytes();
@@ -72,9 +80,9 @@ impl Place {
         if_there(vfs.read(&self.document))
     }
 
-    pub(crate) fn read_sidecar(&self, vfs: &dyn Vfs) -> io::Result<Sidecar> {
+    pub(crate) fn read_lock_file(&self, vfs: &dyn Vfs) -> io::Result<LockFile> {
         let bytes = if_there(vfs.read(&self.lock))?;
-        Ok(Sidecar::parse(&bytes.unwrap_or_default()))
+        Ok(LockFile::parse(bytes.unwrap_or_default()))
     }
 }
 

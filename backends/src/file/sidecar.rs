@@ -1,5 +1,5 @@
-//! The lock file beside the document. Its lock is leadership; its content, two records written in
-//! turn so that a torn one never hides the other, remembers what was committed.
+//! The lock file beside the document. Its lock is leadership; its first content, two records written
+//! in turn so that a torn one never hides the other, remembers what was committed.
 
 use stepdown_core::Epoch;
 
@@ -15,7 +15,7 @@ pub(crate) struct Record {
     pub(crate) epoch: Epoch,
 }
 
-/// What the lock file remembers.
+/// What the records of the lock file remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sidecar {
     /// Nothing was ever committed, as far as it knows.

@@ -1,106 +1,144 @@
-//! What an operator can do with a status file by hand: look at it, and accept an edit.
+//! What an operator can do with a status file by hand: look at it, and accept what a coordinator refuses.
 
+mod contents;
+mod error;
+mod keep;
 mod report;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use stepdown_core::ShardId;
-use stepdown_core::cluster::{AcceptLossError, ClusterStatus, DecodeError, StatusProblem};
+use stepdown_core::cluster::{ClusterStatus, StatusProblem};
 
+pub use contents::Contents;
+pub use error::AdoptError;
 pub use report::{StatusFileContent, StatusFileReport};
 
 use super::commit::{CommitError, commit};
-use super::disk::{Disk, Taken};
+use super::content::{Content, judge};
+use super::corrupt::Corrupt;
+use super::disk::{Disk, Held, Taken};
 use super::header::{Header, Seal, seal, unseal};
-use super::sidecar::{Record, Sidecar};
+use super::lock_file::LockFile;
+use super::sidecar::Record;
 use super::vfs::RealVfs;
+use crate::lacks::{Lack, lacks};
 
 /// Looks at a status file. Nothing is changed.
 pub fn check(path: &Path) -> io::Result<StatusFileReport> {
     report::report(path)
 }
 
-/// Why a status file is not adopted.
-#[derive(Debug, thiserror::Error)]
-pub enum AdoptError {
-    /// A coordinator is at work on it.
-    #[error("{} is in use by a coordinator: stop it first", .0.display())]
-    InUse(PathBuf),
-    /// There is nothing to adopt.
-    #[error("{} does not exist", .0.display())]
-    Absent(PathBuf),
-    /// It is no text.
-    #[error("{} is not UTF-8: restore it from a copy", .0.display())]
-    NotText(PathBuf),
-    /// It is no status document.
-    #[error("{}: {error}; put it right first", .path.display())]
-    Undecodable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: DecodeError,
-    },
-    /// Leading on it would do harm.
-    #[error("{}: {problem}; put it right first", .path.display())]
-    Harmful {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: StatusProblem,
-    },
-    /// No loss can be accepted.
-    #[error("{}: {error}", .path.display())]
-    Loss {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: AcceptLossError,
-    },
-    /// It can't be read or written; nothing was changed.
-    #[error("{}: {error}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        error: io::Error,
-    },
-    /// It may or may not be written.
-    #[error("{}: {error}; check what is there now", .path.display())]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        error: io::Error,
-    },
+/// Accepts a status file, whoever wrote it: writes it anew with a first line that says that it is whole,
+/// and keeps it beside as it was. The epoch is the greatest that the file or its lock file knows. What the
+/// file lacks has to be accepted by name.
+pub fn adopt(path: &Path, accepted: &[String]) -> Result<StatusFileReport, AdoptError> {
+    rewrite(path, "before-adopt", |found| {
+        let status = found.decode(path)?;
+        let lacks = found.lacks(&status);
+        if let Some(name) = accepted
+            .iter()
+            .find(|name| !lacks.iter().any(|lack| lack.name() == **name))
+        {
+            return Err(AdoptError::NotLacking {
+                path: path.to_path_buf(),
+                name: name.clone(),
+                lacks,
+            });
+        }
+        let is_accepted = |lack: &Lack| accepted.contains(&lack.name());
+        let refused: Vec<Lack> = lacks.into_iter().filter(|it| !is_accepted(it)).collect();
+        if !refused.is_empty() {
+            return Err(AdoptError::Lacking {
+                path: path.to_path_buf(),
+                lacks: refused,
+            });
+        }
+        Ok(status)
+    })
 }
 
-/// Accepts a status file as it is, whoever wrote it: writes it anew with a first line that says
-/// that it is whole. The epoch is the greatest that the file or its lock file knows.
-pub fn adopt(path: &Path) -> Result<StatusFileReport, AdoptError> {
-    rewrite(path, |_| Ok(()))
-}
-
-/// Accepts that what the lost replicas of a shard had is gone.
+/// Accepts that what the lost replicas of a shard had is gone, in a file that a coordinator would go on
+/// from, and keeps it beside as it was.
 pub fn accept_loss(
     path: &Path,
     namespace: &str,
     shard: ShardId,
 ) -> Result<StatusFileReport, AdoptError> {
-    rewrite(path, |status| {
-        status
-            .accept_loss(namespace, shard)
-            .map_err(|error| AdoptError::Loss {
-                path: path.to_path_buf(),
-                error,
-            })
+    rewrite(path, "before-accept-loss", |found| {
+        let judged = judge(path, Some(found.bytes.clone()), &found.lock, false);
+        if let Content::Corrupt(corrupt) = judged {
+            return Err(AdoptError::Refused(corrupt.to_string()));
+        }
+        let mut status = found.decode(path)?;
+        let accepted = status.accept_loss(namespace, shard);
+        accepted.map_err(|error| AdoptError::Loss {
+            path: path.to_path_buf(),
+            error,
+        })?;
+        Ok(status)
     })
 }
 
-/// Writes a status file anew, with this change, while no coordinator is at work on it.
+/// What there is, read under the lock.
+struct Found {
+    bytes: Vec<u8>,
+    lock: LockFile,
+}
+
+impl Found {
+    /// The document, unless nobody can lead on it.
+    fn decode(&self, path: &Path) -> Result<ClusterStatus, AdoptError> {
+        let path = path.to_path_buf();
+        let Ok(text) = std::str::from_utf8(&self.bytes) else {
+            return Err(AdoptError::NotText(path));
+        };
+        let status = match ClusterStatus::decode(text) {
+            Ok(status) => status,
+            Err(error) => return Err(AdoptError::Undecodable { path, error }),
+        };
+        match status.problems().into_iter().find(StatusProblem::is_fatal) {
+            Some(problem) => Err(AdoptError::Harmful { path, problem }),
+            None => Ok(status),
+        }
+    }
+
+    /// What it lacks, unless it is the one that a coordinator wrote last.
+    fn lacks(&self, status: &ClusterStatus) -> Vec<Lack> {
+        let seal = self.seal();
+        if let Seal::Intact(header) | Seal::Unended(header) = &seal
+            && Some(header.record()) >= self.lock.sidecar.record()
+        {
+            return Vec::new();
+        }
+        let mut found = lacks(status, self.lock.notes().document.as_ref());
+        if let Seal::Shortened(_) = seal {
+            found.push(Lack::End);
+        }
+        found
+    }
+
+    /// The greatest count that is known.
+    fn record(&self) -> Record {
+        let own = match self.seal() {
+            Seal::Intact(header) | Seal::Unended(header) => Some(header.record()),
+            Seal::Broken(header) | Seal::Shortened(header) => header.map(|it| it.record()),
+            Seal::Absent | Seal::Newer => None,
+        };
+        Record::greatest(own, self.lock.sidecar.record())
+    }
+
+    fn seal(&self) -> Seal {
+        unseal(&String::from_utf8_lossy(&self.bytes))
+    }
+}
+
+/// Writes a status file anew, as this makes it of what there is, while no coordinator is at work on it.
 fn rewrite(
     path: &Path,
-    change: impl FnOnce(&mut ClusterStatus) -> Result<(), AdoptError>,
+    kept_as: &str,
+    make: impl FnOnce(&Found) -> Result<ClusterStatus, AdoptError>,
 ) -> Result<StatusFileReport, AdoptError> {
     let io_error = |error| AdoptError::Io {
         path: path.to_path_buf(),
@@ -112,21 +150,33 @@ fn rewrite(
     if place.read_document(&RealVfs).map_err(io_error)?.is_none() {
         return Err(AdoptError::Absent(path.to_path_buf()));
     }
-    let held = match disk.try_lock().map_err(io_error)? {
-        Taken::Held(held) => held,
-        Taken::ByAnother | Taken::ByOxia => return Err(AdoptError::InUse(path.to_path_buf())),
-    };
-    let sidecar = place.read_sidecar(&RealVfs).map_err(io_error)?;
+    let mut held = lock(&disk, path)?;
+    let lock = place.read_lock_file(&RealVfs).map_err(io_error)?;
     let bytes = place.read_document(&RealVfs).map_err(io_error)?;
-    let (record, yaml) = accept(path, bytes, sidecar, change)?;
+    let Some(bytes) = bytes else {
+        return Err(AdoptError::Absent(path.to_path_buf()));
+    };
+    let found = Found { bytes, lock };
+    if found.seal() == Seal::Newer {
+        let newer = Corrupt::Newer(path.to_path_buf());
+        return Err(AdoptError::Refused(newer.to_string()));
+    }
+    let status = make(&found)?;
+    let record = found.record();
     let header = Header {
         version: record.version.saturating_add(1),
         epoch: record.epoch,
         write_id: None,
     };
-    let written = commit(&RealVfs, place, &seal(&header, &yaml), |_| Ok(None));
+    let kept = keep::keep(&RealVfs, place, &found.bytes, kept_as)?;
+    let written = commit(&RealVfs, place, &seal(&header, &status.encode()), |_| {
+        Ok(None)
+    });
     match written {
-        Ok(_) => held.remember(&place.lock, header.record()),
+        Ok(_) => {
+            held.remember(&place.lock, header.record());
+            held.note_document(&place.lock, &status);
+        }
         Err(CommitError::NotApplied(error)) => return Err(io_error(error)),
         Err(CommitError::Refused(reason)) => return Err(io_error(io::Error::other(reason))),
         Err(CommitError::Unknown(error)) => {
@@ -135,34 +185,28 @@ fn rewrite(
         }
     }
     drop(held);
-    report::report(path).map_err(io_error)
+    let report = report::report(path).map_err(io_error)?;
+    Ok(report.after(&status, &found.lock, kept))
 }
 
-fn accept(
-    path: &Path,
-    bytes: Option<Vec<u8>>,
-    sidecar: Sidecar,
-    change: impl FnOnce(&mut ClusterStatus) -> Result<(), AdoptError>,
-) -> Result<(Record, String), AdoptError> {
-    let path = path.to_path_buf();
-    let Some(bytes) = bytes else {
-        return Err(AdoptError::Absent(path));
+fn lock(disk: &Disk, path: &Path) -> Result<Held, AdoptError> {
+    let in_use = |holder: String| AdoptError::InUse {
+        path: path.to_path_buf(),
+        holder,
     };
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Err(AdoptError::NotText(path));
-    };
-    let mut status = match ClusterStatus::decode(&text) {
-        Ok(status) => status,
-        Err(error) => return Err(AdoptError::Undecodable { path, error }),
-    };
-    if let Some(problem) = status.problems().into_iter().find(StatusProblem::is_fatal) {
-        return Err(AdoptError::Harmful { path, problem });
+    match disk.try_lock() {
+        Ok(Taken::Held(held)) => Ok(held),
+        Ok(Taken::ByAnother) => Err(in_use(match disk.holder() {
+            Some(holder) => format!("the coordinator {holder}"),
+            None => "a coordinator".to_owned(),
+        })),
+        Ok(Taken::ByOxia) => Err(in_use("an Oxia coordinator".to_owned())),
+        Err(error) => Err(AdoptError::Io {
+            path: path.to_path_buf(),
+            error,
+        }),
     }
-    change(&mut status)?;
-    let own = match unseal(&text) {
-        Seal::Intact(header) => Some(header.record()),
-        Seal::Broken(header) | Seal::Shortened(header) => header.map(|it| it.record()),
-        Seal::Absent | Seal::Newer => None,
-    };
-    Ok((Record::greatest(own, sidecar.record()), status.encode()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,8 @@ fn document(number: u64) -> StatusDocument {
             process: ProcessId(1),
         },
         status: Arc::new(ClusterStatus {
-            instance_id: format!("document-{number}").into(),
+            instance_id: "theirs".into(),
+            shard_id_generator: i64::try_from(number).unwrap(),
             ..ClusterStatus::default()
         }),
     }
@@ -223,13 +224,13 @@ async fn an_old_copy_is_refused_until_it_is_adopted() {
         panic!("an old copy was taken");
     };
     assert!(reason.contains("stepdown status-file adopt"), "{reason}");
-    let in_use = status_file::adopt(&status);
-    assert!(matches!(in_use, Err(AdoptError::InUse(_))), "{in_use:?}");
+    let in_use = status_file::adopt(&status, &[]).unwrap_err();
+    assert!(in_use.to_string().contains("tester (process "), "{in_use}");
     backend.leadership.release().await;
-    status_file::adopt(&status).unwrap();
+    status_file::adopt(&status, &[]).unwrap();
     let loaded = found(&backend).await;
     assert_eq!((loaded.epoch, loaded.intact), (Epoch(2), true));
-    assert_eq!(&*loaded.status.instance_id, "document-1");
+    assert_eq!(loaded.status.shard_id_generator, 1);
 }
 
 #[tokio::test]
@@ -238,18 +239,23 @@ async fn check_tells_what_is_there_and_changes_nothing() {
     let status = status_in(&directory);
     let absent = status_file::check(&status).unwrap();
     assert_eq!(absent.content, StatusFileContent::Absent);
+    assert!(!absent.is_usable(), "{absent}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     let (backend, _reports) = leader(&status).await;
     store(&backend, None, 1).await;
     let report = status_file::check(&status).unwrap();
     assert!(report.is_held && report.is_usable());
-    assert!(
-        report.to_string().contains("write id: 1.1.0000"),
-        "{report}"
-    );
+    let shown = report.to_string();
+    for told in [
+        "write id: 1.1.0000",
+        "in use: yes, by tester (process ",
+        "instance id: theirs",
+    ] {
+        assert!(shown.contains(told), "{shown}");
+    }
     let edited = fs::read_to_string(&status)
         .unwrap()
-        .replace("document-1", "mine");
+        .replace("shardIdGenerator: 1", "shardIdGenerator: 7");
     fs::write(&status, edited).unwrap();
     let StatusFileContent::Document { is_intact, .. } =
         status_file::check(&status).unwrap().content
@@ -263,16 +269,16 @@ async fn check_tells_what_is_there_and_changes_nothing() {
 async fn what_is_no_document_is_not_adopted() {
     let directory = TempDir::new().unwrap();
     let status = status_in(&directory);
-    let absent = status_file::adopt(&status);
+    let absent = status_file::adopt(&status, &[]);
     assert!(matches!(absent, Err(AdoptError::Absent(_))), "{absent:?}");
     fs::write(&status, "").unwrap();
-    let empty = status_file::adopt(&status);
+    let empty = status_file::adopt(&status, &[]);
     assert!(
         matches!(empty, Err(AdoptError::Undecodable { .. })),
         "{empty:?}"
     );
     fs::write(&status, [0xff, 0xfe]).unwrap();
-    let binary = status_file::adopt(&status);
+    let binary = status_file::adopt(&status, &[]);
     assert!(matches!(binary, Err(AdoptError::NotText(_))), "{binary:?}");
 }
 

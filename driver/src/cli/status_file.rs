@@ -17,12 +17,20 @@ pub struct StatusFileArgs {
 /// What to do with a status file.
 #[derive(Clone, Debug, Subcommand)]
 enum StatusFileAction {
-    /// Accept the file as it is, after an edit or a restored copy; no coordinator may be running
+    /// Accept the file, after an edit or a restored copy; no coordinator may be running
+    ///
+    /// The file is written anew, as a coordinator writes it, and kept as it was in PATH.before-adopt. It is
+    /// refused if it lacks its end, an instance id, or shards that it ought to have.
     Adopt {
         /// The status file
         path: PathBuf,
+        /// Take the file without what it lacks and what has this name, as adopt tells it: it is lost then
+        #[arg(long, value_name = "NAME")]
+        accept: Vec<String>,
     },
-    /// Tell what is in the file; exits with 0 only if a coordinator would go on from it
+    /// Tell what is in the file; exits with 0 only if there is one that a coordinator would go on from
+    ///
+    /// Nothing is changed.
     Check {
         /// The status file
         path: PathBuf,
@@ -48,7 +56,7 @@ pub enum StatusFileError {
 /// Does it, and says what the file looks like then and whether a coordinator would go on from it.
 pub fn status_file(args: &StatusFileArgs) -> Result<(String, bool), StatusFileError> {
     let report = match &args.action {
-        StatusFileAction::Adopt { path } => status_file::adopt(path)?,
+        StatusFileAction::Adopt { path, accept } => status_file::adopt(path, accept)?,
         StatusFileAction::Check { path } => {
             status_file::check(path).map_err(|error| StatusFileError::Check {
                 path: path.clone(),

@@ -222,7 +222,10 @@ pub(super) fn full_status() -> ClusterStatus {
         ensemble: vec![server(1), server(2)],
         removed_nodes: vec![server(3)],
         pending_delete_shard_nodes: vec![server(4), server(5)],
-        int32_hash_range: Some(HashRange { min: 7, max: 9 }),
+        int32_hash_range: Some(HashRange {
+            min: 0,
+            max: u32::MAX - 1,
+        }),
         split: Some(SplitMetadata {
             phase: SplitPhase::Cutover,
             parent_shard_id: ShardId(1),
@@ -245,11 +248,20 @@ pub(super) fn full_status() -> ClusterStatus {
     };
     let never = ShardMetadata {
         term: Term::NEVER,
+        ensemble: vec![server(1)],
+        int32_hash_range: Some(HashRange {
+            min: u32::MAX,
+            max: u32::MAX,
+        }),
+        ..ShardMetadata::default()
+    };
+    let bare = ShardMetadata {
+        status: ShardStatus::Deleting,
         ..ShardMetadata::default()
     };
     let mut status = large_status(1);
     for (name, shards) in [
-        ("no: yes", vec![]),
+        ("no: yes", vec![(ShardId(4), bare)]),
         (
             "größer",
             vec![(ShardId(1), parent), (ShardId(i64::MAX), never)],

@@ -1,6 +1,6 @@
 use super::*;
 
-const THEIRS: &[u8] = b"instanceId: document-9\n";
+const THEIRS: &[u8] = b"instanceId: theirs\nshardIdGenerator: 9\n";
 
 #[test]
 fn a_foreign_write_during_a_store_is_a_conflict_until_the_very_rename() {

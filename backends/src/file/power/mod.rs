@@ -41,7 +41,8 @@ fn document(number: u64) -> StatusDocument {
             process: ProcessId(1),
         },
         status: Arc::new(ClusterStatus {
-            instance_id: format!("document-{number}").into(),
+            instance_id: "theirs".into(),
+            shard_id_generator: i64::try_from(number).unwrap(),
             ..ClusterStatus::default()
         }),
     }
@@ -63,10 +64,7 @@ fn load(disk: &Disk) -> LoadOutcome {
 /// The number of the document that is there; zero for none.
 fn number(loaded: &LoadOutcome) -> u64 {
     match loaded {
-        LoadOutcome::Found(found) => {
-            let (_, number) = found.status.instance_id.split_once('-').unwrap();
-            number.parse().unwrap()
-        }
+        LoadOutcome::Found(found) => u64::try_from(found.status.shard_id_generator).unwrap(),
         LoadOutcome::Absent { .. } => 0,
         LoadOutcome::Corrupt(_) | LoadOutcome::Forbidden(_) | LoadOutcome::Unavailable { .. } => {
             panic!("{loaded:?}")
@@ -78,7 +76,7 @@ fn prepared(before: Before) -> (Simulated, u64) {
     let simulated = Simulated::new();
     match before {
         Before::Nothing => return (simulated, 0),
-        Before::Foreign => simulated.put(PATH, b"instanceId: document-1\n"),
+        Before::Foreign => simulated.put(PATH, b"instanceId: theirs\nshardIdGenerator: 1\n"),
         Before::Sealed => {
             let disk = open(&simulated).unwrap();
             let stored = disk.store(None, &document(1));

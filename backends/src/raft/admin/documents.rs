@@ -144,7 +144,7 @@ fn file(machine: &Machine, record: &StatusRecord) -> String {
 
 fn read(text: &str) -> Result<ClusterStatus, AdminError> {
     match unseal(text) {
-        Seal::Intact(_) | Seal::Broken(_) | Seal::Absent => {}
+        Seal::Intact(_) | Seal::Broken(_) | Seal::Absent | Seal::Unended(_) => {}
         Seal::Shortened(_) => return Err(AdminError::CutShort),
         Seal::Newer => return Err(AdminError::Newer),
     }
