@@ -8,8 +8,9 @@ use super::compress::decompress;
 use super::corrupt::Corrupt;
 use super::layout::{COMPRESSED, Layout, PLAIN};
 use super::object_name::ObjectName;
-use super::record::Record;
+use super::record::{ACCEPT, Record, annotation};
 use super::version::ObjectVersion;
+use crate::lacks::lacks;
 
 /// What a ConfigMap was read as.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) enum Content {
     Document {
         sight: Sight,
         text: String,
+        /// The names of what it may lack.
+        accepted: Vec<String>,
     },
 }
 
@@ -56,6 +59,9 @@ fn read(place: &ObjectName, object: ConfigMap) -> Result<Content, Corrupt> {
     let version =
         ObjectVersion::of(&object.metadata).ok_or_else(|| Corrupt::Unversioned(place.clone()))?;
     let record = Record::of(&object.metadata);
+    let accepted = annotation(&object.metadata, ACCEPT).unwrap_or_default();
+    let accepted = accepted.split(',').map(|name| name.trim().to_owned());
+    let accepted = accepted.collect();
     let mut data = object.data.unwrap_or_default();
     let mut binary = object.binary_data.unwrap_or_default();
     let (plain, compressed) = (data.remove(PLAIN), binary.remove(COMPRESSED));
@@ -89,7 +95,11 @@ fn read(place: &ObjectName, object: ConfigMap) -> Result<Content, Corrupt> {
     if text.is_empty() {
         return Ok(Content::Empty(sight));
     }
-    Ok(Content::Document { sight, text })
+    Ok(Content::Document {
+        sight,
+        text,
+        accepted,
+    })
 }
 
 fn check_layout(place: &ObjectName, record: &Record) -> Result<(), Corrupt> {
@@ -100,6 +110,18 @@ fn check_layout(place: &ObjectName, record: &Record) -> Result<(), Corrupt> {
         }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Why a document of somebody else is not led on, if it lacks more than is accepted.
+pub(crate) fn lacking(
+    place: &ObjectName,
+    status: &ClusterStatus,
+    accepted: &[String],
+) -> Option<Corrupt> {
+    let mut lacks = lacks(status, None);
+    lacks.retain(|lack| !accepted.contains(&lack.name()));
+    let place = place.clone();
+    (!lacks.is_empty()).then_some(Corrupt::Lacking { place, lacks })
 }
 
 /// Reads the status of a document.

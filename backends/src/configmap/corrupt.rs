@@ -6,6 +6,7 @@ use stepdown_core::cluster::DecodeError;
 
 use super::layout::{COMPRESSED, PLAIN};
 use super::object_name::ObjectName;
+use crate::lacks::{Lack, listed};
 
 /// Why what is in the status ConfigMap can't be gone on from. Each names the ConfigMap.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,13 @@ pub(crate) enum Corrupt {
          them again"
     )]
     Gone(ObjectName),
+    /// Whoever leads on it makes that the truth.
+    #[error(
+        "configmap {place} was written by somebody else, and lacks {}: put a copy back that is whole, or \
+         mend it",
+        listed(.lacks)
+    )]
+    Lacking { place: ObjectName, lacks: Vec<Lack> },
     /// A layout that is not known is not guessed at.
     #[error("configmap {place} was written by a newer release, in the layout {layout}: use that")]
     Newer { place: ObjectName, layout: String },

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::access::Access;
 use super::classify::{Ask, FailureClass, classify};
-use super::content::{Content, Sight, decode, judge};
+use super::content::{Content, Sight, decode, judge, lacking};
 use super::corrupt::Corrupt;
 use super::lease_epoch::remembered_epoch;
 use super::object_name::ObjectName;
@@ -154,7 +154,11 @@ impl Looking {
         Ok(match judge(&self.place, object) {
             Content::Corrupt(corrupt) => Look::Corrupt(corrupt),
             Content::Empty(sight) => self.at_nothing(sight),
-            Content::Document { sight, text } => {
+            Content::Document {
+                sight,
+                text,
+                accepted,
+            } => {
                 let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
                 let status = if self.decodes || !sight.intact {
                     decode(&self.place, &text)
@@ -163,6 +167,10 @@ impl Looking {
                 };
                 match status {
                     Err(corrupt) => Look::Corrupt(corrupt),
+                    Ok(status) if !sight.intact => match lacking(&self.place, &status, &accepted) {
+                        Some(corrupt) => Look::Corrupt(corrupt),
+                        None => Look::found(sight, status, bytes),
+                    },
                     Ok(status) => Look::found(sight, status, bytes),
                 }
             }

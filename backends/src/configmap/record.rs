@@ -9,6 +9,8 @@ use stepdown_core::{Epoch, WriteId};
 
 use super::layout::Layout;
 
+/// What a document that is not ours lacks, and is led on without: names with commas between them.
+pub(crate) const ACCEPT: &str = "oxia.io/accept";
 /// The writer's epoch; also on the Lease.
 pub(crate) const EPOCH: &str = "oxia.io/epoch";
 /// Changed by a leader that leaves, so that others look at the Lease.

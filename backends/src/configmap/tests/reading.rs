@@ -108,6 +108,28 @@ async fn a_document_of_upstreams_is_read() {
 }
 
 #[tokio::test]
+async fn a_document_of_somebody_else_that_lacks_a_part_is_refused_until_that_is_accepted_by_name() {
+    let api = FakeApi::new().await;
+    let documents = api.documents(Layout::Plain);
+    let cut = "namespaces: {a: {shards: {0: {term: 1, ensemble: [{internal: x}], \
+               int32HashRange: {min: 0, max: 9}}}}}\n";
+    api.edit(json!({"data": {"status": cut}}));
+    let names = "hashes:a:10-4294967295,instance-id";
+    for accepted in [None, Some("instance-id")] {
+        api.edit(json!({"metadata": {"annotations": {"oxia.io/accept": accepted}}}));
+        let LoadOutcome::Corrupt(reason) = documents.store().load().await else {
+            panic!("it was taken");
+        };
+        assert!(reason.contains("put a copy back"), "{reason}");
+        assert!(reason.contains("hashes 10 to 4294967295"), "{reason}");
+        let head = documents.store().head().await;
+        assert!(matches!(head, HeadOutcome::Corrupt(_)), "{head:?}");
+    }
+    api.edit(json!({"metadata": {"annotations": {"oxia.io/accept": names}}}));
+    assert!(!found(&documents).await.intact);
+}
+
+#[tokio::test]
 async fn an_edit_of_anything_that_the_record_covers_is_noticed() {
     for edit in [
         json!({"data": {"status": "instanceId: mine\n"}}),
