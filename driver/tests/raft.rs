@@ -235,6 +235,10 @@ fn both_documents_go_out_and_come_in_also_from_nodes_that_have_ended() {
     assert_refused(&again, "exists");
     let import = ["import", "--status", path(&status)];
     assert_refused(&coordinators.ask(&import), "there is a status already");
+    let smaller = dir.join("smaller.json");
+    fs::write(&smaller, "shardIdGenerator: 9\n").expect("written");
+    let import = ["import", "--status", path(&smaller), "--replace", "1"];
+    assert_refused(&coordinators.ask(&import), "Put a copy back");
 
     coordinators.kill_all();
     let stopped = coordinators.data_dir("a");

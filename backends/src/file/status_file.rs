@@ -23,7 +23,7 @@ use super::header::{Header, Seal, seal, unseal};
 use super::lock_file::LockFile;
 use super::sidecar::Record;
 use super::vfs::RealVfs;
-use crate::lacks::{Lack, lacks};
+use crate::lacks::{Lack, Remembered, lacks};
 
 /// Looks at a status file. Nothing is changed.
 pub fn check(path: &Path) -> io::Result<StatusFileReport> {
@@ -36,27 +36,44 @@ pub fn check(path: &Path) -> io::Result<StatusFileReport> {
 pub fn adopt(path: &Path, accepted: &[String]) -> Result<StatusFileReport, AdoptError> {
     rewrite(path, "before-adopt", |found| {
         let status = found.decode(path)?;
-        let lacks = found.lacks(&status);
-        if let Some(name) = accepted
-            .iter()
-            .find(|name| !lacks.iter().any(|lack| lack.name() == **name))
-        {
-            return Err(AdoptError::NotLacking {
-                path: path.to_path_buf(),
-                name: name.clone(),
-                lacks,
-            });
-        }
-        let is_accepted = |lack: &Lack| accepted.contains(&lack.name());
-        let refused: Vec<Lack> = lacks.into_iter().filter(|it| !is_accepted(it)).collect();
-        if !refused.is_empty() {
-            return Err(AdoptError::Lacking {
-                path: path.to_path_buf(),
-                lacks: refused,
-            });
-        }
+        take(path, found.lacks(&status), accepted)?;
         Ok(status)
     })
+}
+
+/// Whether this may take the place of the status before, if there was one. What it lacks has to be accepted
+/// by name. A text that is no status lacks nothing here: whoever reads it says so.
+pub fn may_replace(
+    path: &Path,
+    text: &str,
+    before: Option<&str>,
+    accepted: &[String],
+) -> Result<(), AdoptError> {
+    let Ok(status) = ClusterStatus::decode(text) else {
+        return Ok(());
+    };
+    let before = before.and_then(|text| ClusterStatus::decode(text).ok());
+    if before.is_none() && matches!(unseal(text), Seal::Intact(_)) {
+        return take(path, Vec::new(), accepted);
+    }
+    let before = before.as_ref().map(Remembered::of);
+    take(path, lacks(&status, before.as_ref()), accepted)
+}
+
+/// Takes what is lacking only if each of it is accepted, and nothing else.
+fn take(path: &Path, lacks: Vec<Lack>, accepted: &[String]) -> Result<(), AdoptError> {
+    let is_lacking = |name: &&String| lacks.iter().any(|lack| lack.name() == **name);
+    let path = path.to_path_buf();
+    if let Some(name) = accepted.iter().find(|name| !is_lacking(name)) {
+        let name = name.clone();
+        return Err(AdoptError::NotLacking { path, name, lacks });
+    }
+    let is_accepted = |lack: &Lack| accepted.contains(&lack.name());
+    let lacks: Vec<Lack> = lacks.into_iter().filter(|it| !is_accepted(it)).collect();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(AdoptError::Lacking { path, lacks })
 }
 
 /// Accepts that what the lost replicas of a shard had is gone, in a file that a coordinator would go on

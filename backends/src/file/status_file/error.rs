@@ -107,8 +107,8 @@ fn lacking(path: &std::path::Path, lacks: &[Lack]) -> String {
     }
     text.push_str(
         "Put a copy back that has it: the shards that are not in it are lost to the cluster, and data \
-         servers refuse another instance id. Where there is no copy, and there never will be, adopt takes \
-         each of these by its name, with --accept NAME",
+         servers refuse another instance id. Where there is no copy, and there never will be, --accept NAME \
+         takes each of these by its name",
     );
     text
 }

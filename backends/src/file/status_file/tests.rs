@@ -188,6 +188,24 @@ fn no_loss_is_accepted_in_a_file_that_a_coordinator_would_refuse() {
 }
 
 #[test]
+fn what_takes_the_place_of_another_status_may_lack_only_what_is_accepted_by_name() {
+    let path = Path::new("status");
+    let names = ["shards:b:2".to_owned()];
+    let smaller = WHOLE.replace(
+        "  b:\n    shards:\n      2: {status: 1, term: 3, leader: *x, ensemble: [*x], int32HashRange: {min: 0, max: 4294967295}}\n",
+        "",
+    );
+    may_replace(path, &smaller, None, &[]).unwrap();
+    may_replace(path, WHOLE, Some(&smaller), &[]).unwrap();
+    let refused = may_replace(path, &smaller, Some(WHOLE), &[]).unwrap_err();
+    assert!(refused.to_string().contains("shards:b:2"), "{refused}");
+    may_replace(path, &smaller, Some(WHOLE), &names).unwrap();
+    may_replace(path, WHOLE, Some(&smaller), &names).unwrap_err();
+    let unnamed = WHOLE.replace("instanceId: theirs\n", "");
+    may_replace(path, &unnamed, None, &[]).unwrap_err();
+}
+
+#[test]
 fn a_file_of_a_newer_release_is_not_adopted() {
     let (_directory, path) = adopted();
     let newer = fs::read_to_string(&path)

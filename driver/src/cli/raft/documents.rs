@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use stepdown_backends::raft::admin::export_stopped;
+use stepdown_backends::status_file::may_replace;
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::raft::{
     ExportResponse, ImportConfigurationRequest, ImportStatusRequest, StatusVersion,
@@ -146,6 +147,9 @@ pub(super) struct ImportArgs {
     /// The cluster has a status, at this version, which is given up for it
     #[arg(long, value_name = "VERSION", requires = "status")]
     replace: Option<u64>,
+    /// Take the status without what it lacks and what has this name, as import tells it: it is lost then
+    #[arg(long, value_name = "NAME", requires = "status")]
+    accept: Vec<String>,
     /// Put the configuration in this file in force
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -159,6 +163,13 @@ impl ImportArgs {
         let status = self.status.as_deref().map(read).transpose()?;
         let configuration = self.config.as_deref().map(valid).transpose()?;
         let client = self.nodes.client()?;
+        if let (Some(path), Some(text)) = (&self.status, &status) {
+            let before = match self.replace {
+                Some(_) => client.export().await?.status.map(|status| status.text),
+                None => None,
+            };
+            may_replace(path, text, before.as_deref(), &self.accept)?;
+        }
         let output = self.nodes.output;
         let mut json = json!({});
         if let Some(text) = status {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use stepdown_backends::raft::admin::{AdminCallError, StoppedError};
+use stepdown_backends::status_file::AdoptError;
 use stepdown_core::cluster::ConfigurationError;
 
 use crate::options::OptionsError;
@@ -31,6 +32,9 @@ pub enum RaftCommandError {
         /// The operating system's words.
         error: io::Error,
     },
+    /// The status would make the truth of what it lacks.
+    #[error(transparent)]
+    Lacking(#[from] AdoptError),
     /// There is no document to write out.
     #[error("the cluster has no {0} to export")]
     Nothing(&'static str),

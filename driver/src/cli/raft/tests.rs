@@ -34,6 +34,8 @@ fn each_action_is_told_what_it_needs() {
         ("raft export --raft-data-dir d --raft-address a:1", false),
         ("raft import --raft-address a:1", false),
         ("raft import --status s.json --replace 3", true),
+        ("raft import --status s.json --accept end", true),
+        ("raft import --config c.yaml --accept end", false),
         ("raft import --config c.yaml --replace 3", false),
         ("raft import --config c.yaml", true),
         ("raft", false),
