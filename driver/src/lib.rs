@@ -22,3 +22,4 @@ pub mod observe;
 pub mod open_files;
 pub mod options;
 pub mod ports;
+mod version;

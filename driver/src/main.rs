@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
-    self, AcceptLossArgs, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, NotAccepted,
-    RaftArgs, RaftCommandError, SandboxArgs, SandboxChildArgs, SandboxDataServerArgs,
+    self, AcceptLossArgs, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, ManArgs, NoManual,
+    NotAccepted, RaftArgs, RaftCommandError, SandboxArgs, SandboxChildArgs, SandboxDataServerArgs,
     StatusFileArgs, StatusFileError, TooFewDataServers, TransferArgs, Unhealthy,
 };
 use stepdown::coordinator::{self, CoordinatorError};
@@ -26,14 +26,17 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::AcceptLoss(args) => accept_loss(args),
         Command::Bench(args) => bench(args),
+        Command::Completion(args) => Ok(print(&cli::completion(&args, called()))),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
+        Command::Man(args) => man(&args),
         Command::Raft(args) => administer(args),
         Command::Sandbox(args) => run_sandbox(*args),
         Command::SandboxChild(args) => Err(sandbox_child(&args)),
         Command::SandboxDataServer(args) => sandbox_data_server(args),
         Command::StatusFile(args) => status_file(&args),
         Command::Transfer(args) => transfer(args),
+        Command::Version => Ok(print(cli::version().as_bytes())),
     };
     result.unwrap_or_else(|failure| {
         tell(&format!("Error: {failure}\n"));
@@ -53,6 +56,8 @@ enum Failure {
     Coordinator(#[from] CoordinatorError),
     #[error(transparent)]
     DataServer(#[from] ServeError),
+    #[error(transparent)]
+    Manual(#[from] NoManual),
     #[error(transparent)]
     Raft(#[from] RaftCommandError),
     #[error("can't start: {0}")]
@@ -94,6 +99,21 @@ fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// Prints the whole of what was asked for.
+fn print(text: &[u8]) -> ExitCode {
+    // Whoever closed standard output has read enough.
+    let _ = io::stdout().write_all(text);
+    ExitCode::SUCCESS
+}
+
+fn called() -> clap::Command {
+    Cli::called(std::env::args_os().next().as_deref())
+}
+
+fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
+    Ok(print(&cli::man(args, called())?))
+}
+
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
@@ -120,17 +140,17 @@ fn bench(args: BenchArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Probes log what they see, so the reason is told only to people, or when asked for.
+/// Says why, whoever asks: kubelet has it in the event of the probe.
 fn health(args: &HealthArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
     let result = runtime.block_on(cli::check(args));
     // A name that is still being looked up must not hold up the probe.
     runtime.shutdown_background();
-    match result {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(unhealthy) if args.verbose || io::stderr().is_terminal() => Err(unhealthy.into()),
-        Err(_) => Ok(ExitCode::FAILURE),
+    result?;
+    if args.verbose {
+        return Ok(print(format!("{}: SERVING\n", args.target()).as_bytes()));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status_file(args: &StatusFileArgs) -> Result<ExitCode, Failure> {

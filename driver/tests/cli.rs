@@ -43,11 +43,47 @@ fn help_and_version_go_to_standard_output_without_colours() {
         &["help"],
         &["coordinator", "-h"],
         &["--version"],
+        &["version"],
+        &["man"],
+        &["completion", "bash"],
     ] {
         let output = stepdown(words);
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         assert!(text(&output.stdout).contains("stepdown"), "{words:?}");
         assert!(!text(&output.stdout).contains('\u{1b}'), "{words:?}");
+    }
+}
+
+#[test]
+fn the_version_names_the_commit_in_each_of_its_forms() {
+    let version = text(&stepdown(&["version"]).stdout);
+    let commit = version.split_once("commit: ").map(|(_, rest)| rest.trim());
+    let commit = commit
+        .filter(|commit| !commit.is_empty())
+        .expect("a commit");
+    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+    let short = text(&stepdown(&["--version"]).stdout);
+    let expected = format!("stepdown {} ({commit})\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(short, expected);
+}
+
+#[test]
+fn every_shell_can_complete_and_every_command_has_a_page() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = stepdown(&["completion", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(text(&output.stdout).contains("status-file"), "{shell}");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let pages = dir.path().join("man1").display().to_string();
+    let output = stepdown(&["man", "--dir", &pages]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for page in [
+        "stepdown.1",
+        "stepdown-coordinator.1",
+        "stepdown-status-file-adopt.1",
+    ] {
+        assert!(std::path::Path::new(&pages).join(page).exists(), "{page}");
     }
 }
 
@@ -120,15 +156,31 @@ fn health_ends_with_0_only_if_the_service_serves() {
 
     let unknown = health(&["--service", "oxia-readiness"]);
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(unknown.stdout.is_empty() && unknown.stderr.is_empty());
+    assert!(
+        text(&unknown.stderr).contains("NotFound: service not registered"),
+        "{}",
+        text(&unknown.stderr)
+    );
+    let told = health(&["--verbose"]);
+    assert!(
+        text(&told.stdout).ends_with("SERVING\n"),
+        "{}",
+        text(&told.stdout)
+    );
 
     runtime.block_on(ports.not_serving());
-    let leaving = health(&["--verbose"]);
+    let leaving = health(&[]);
     assert_eq!(leaving.status.code(), Some(1));
     assert!(text(&leaving.stderr).contains("NOT_SERVING"));
 
     runtime.block_on(ports.close());
-    assert_eq!(health(&[]).status.code(), Some(1));
+    let gone = health(&[]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(
+        text(&gone.stderr).contains("refused"),
+        "{}",
+        text(&gone.stderr)
+    );
 }
 
 #[test]
@@ -141,7 +193,6 @@ fn health_gives_up_on_a_server_that_accepts_and_says_nothing() {
         "--port",
         &port,
         "--timeout=200ms",
-        "--verbose",
     ];
     let output = stepdown(&words);
     assert_eq!(output.status.code(), Some(1));

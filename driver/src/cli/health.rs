@@ -27,10 +27,22 @@ pub struct HealthArgs {
     /// Name of the service to ask for; empty is the server as a whole
     #[arg(long, default_value = "", hide_default_value = true)]
     service: String,
-    /// Say why on standard error, also when that is no terminal
+    /// Say so also when it serves; why it does not is always said, on standard error
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true",
         hide_default_value = true, value_name = "BOOL", value_parser = boolean::parse)]
     pub verbose: bool,
+}
+
+impl HealthArgs {
+    /// Who is asked, `host:port`.
+    pub fn target(&self) -> String {
+        let host = match self.host.as_str() {
+            "" => "localhost".to_owned(),
+            host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        format!("{host}:{}", self.port)
+    }
 }
 
 /// Why a service is not healthy.
@@ -73,12 +85,7 @@ pub enum NoAnswer {
 
 /// Asks the service; `Ok` only if it answers SERVING in time.
 pub async fn check(args: &HealthArgs) -> Result<(), Unhealthy> {
-    let host = match args.host.as_str() {
-        "" => "localhost".to_owned(),
-        host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-        host => host.to_owned(),
-    };
-    let target = format!("{host}:{}", args.port);
+    let target = args.target();
     let answer = tokio::time::timeout(args.timeout, ask(&target, &args.service))
         .await
         .unwrap_or(Err(NoAnswer::TimedOut(args.timeout)));

@@ -1,6 +1,7 @@
 //! The command line, and the short commands that need no more than it. It takes what
 //! `oxia coordinator` and `oxia health` take, and works under the name `oxia` as well.
 
+mod about;
 mod accept_loss;
 mod boolean;
 mod coordinator;
@@ -12,11 +13,12 @@ mod sandbox;
 mod status_file;
 mod transfer;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use about::{CompletionArgs, ManArgs, NoManual, completion, man, version};
 pub use accept_loss::{AcceptLossArgs, NotAccepted, accept};
 pub use coordinator::CoordinatorArgs;
 pub(crate) use coordinator::LeaseProfile;
@@ -35,7 +37,7 @@ use crate::options::{LogLevel, ParseLogLevelError};
 #[derive(Debug, Parser)]
 #[command(
     name = "stepdown",
-    version,
+    version = crate::version::LINE,
     args_override_self = true,
     arg_required_else_help = true,
     subcommand_required = true
@@ -75,10 +77,14 @@ pub enum Command {
     AcceptLoss(AcceptLossArgs),
     /// Measure the coordinator against data servers on loopback
     Bench(BenchArgs),
+    /// Print what makes a shell complete this command
+    Completion(CompletionArgs),
     /// Start a coordinator
     Coordinator(Box<CoordinatorArgs>),
     /// Check the health of a running service; exits with 0 only if it serves
     Health(HealthArgs),
+    /// Print the manual page
+    Man(ManArgs),
     /// Administer the coordinators' own metadata store, which is the raft provider
     Raft(RaftArgs),
     /// Watch a cluster on this machine, and hurt it
@@ -93,23 +99,27 @@ pub enum Command {
     StatusFile(StatusFileArgs),
     /// Ask the leading coordinator to hand over to another, and wait until that one leads
     Transfer(TransferArgs),
+    /// Tell which release this is, and which commit
+    Version,
 }
 
 impl Cli {
     /// Reads a command line. The help speaks of `oxia` when the program was called so.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().collect();
-        let called_oxia = words
-            .first()
-            .and_then(|word| Path::new(word).file_stem())
-            .is_some_and(|name| name == "oxia");
-        let command = if called_oxia {
+        let command = Self::called(words.first().map(OsString::as_os_str));
+        let matches = command.try_get_matches_from(words)?;
+        Self::from_arg_matches(&matches)
+    }
+
+    /// The command under the name that the program was called by.
+    pub fn called(program: Option<&OsStr>) -> clap::Command {
+        let name = program.and_then(|word| Path::new(word).file_stem());
+        if name.is_some_and(|name| name == "oxia") {
             Self::command().name("oxia").bin_name("oxia")
         } else {
             Self::command()
-        };
-        let matches = command.try_get_matches_from(words)?;
-        Self::from_arg_matches(&matches)
+        }
     }
 }
 
