@@ -7,6 +7,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -45,7 +47,7 @@ impl Ports {
             tasks.spawn(serve_grpc(
                 name,
                 listener,
-                routes,
+                in_words(routes),
                 metrics.clone(),
                 stop.clone(),
             ));
@@ -84,6 +86,21 @@ impl Ports {
 
 fn with_health(admin: Routes, health: HealthServer<impl Health>) -> Routes {
     admin.add_service(health)
+}
+
+/// Says of each method that there is not what it is, and what there is: many ask for the admin API.
+fn in_words(routes: Routes) -> Routes {
+    let router = routes.into_axum_router();
+    let router = router.fallback(|uri: http::Uri| async move {
+        // Whoever asks could make it as long as a header may be.
+        let asked: String = uri.path().chars().skip(1).take(100).collect();
+        let told = format!(
+            "a coordinator does not answer {asked}, but grpc.health.v1.Health alone: it has no admin API yet; \
+             namespaces and data servers are in its configuration"
+        );
+        Status::unimplemented(told).into_http::<Body>()
+    });
+    router.into()
 }
 
 async fn serve_grpc(

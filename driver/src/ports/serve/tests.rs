@@ -12,6 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus as Answer;
 use tonic_health::pb::health_client::HealthClient;
+use tower::util::MapRequest;
 
 use super::*;
 use crate::cli::CoordinatorArgs;
@@ -84,6 +85,26 @@ async fn both_ports_serve_from_the_start_and_know_no_other_service() {
         answer.expect("an answer").into_inner().status(),
         Answer::NotServing
     );
+    open.ports.close().await;
+}
+
+#[tokio::test]
+async fn who_asks_for_the_admin_api_is_told_in_words_that_there_is_none() {
+    let open = start("{}").await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", open.public)).expect("an address");
+    let channel = endpoint.connect().await.expect("a connection");
+    let elsewhere = MapRequest::new(channel, |mut request: http::Request<Body>| {
+        *request.uri_mut() = http::Uri::from_static("/io.oxia.proto.v1.OxiaAdmin/GetNamespace");
+        request
+    });
+    let error = HealthClient::new(elsewhere)
+        .check(ask(""))
+        .await
+        .expect_err("there is none");
+    assert_eq!(error.code(), Code::Unimplemented);
+    for told in ["OxiaAdmin/GetNamespace", "no admin API yet"] {
+        assert!(error.message().contains(told), "{error}");
+    }
     open.ports.close().await;
 }
 
