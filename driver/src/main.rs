@@ -89,9 +89,7 @@ fn not_run(error: &clap::Error) -> ExitCode {
     } else {
         text.to_string()
     };
-    // Whoever closed standard output has read enough.
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    print(text.as_bytes())
 }
 
 fn tell(text: &str) {
@@ -129,9 +127,7 @@ fn coordinator(global: GlobalArgs, args: CoordinatorArgs) -> Result<ExitCode, Fa
 fn accept_loss(args: AcceptLossArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
     let told = runtime.block_on(cli::accept(args))?;
-    // Whoever closed standard output wants only the exit code.
-    let _ = io::stdout().write_all(told.as_bytes());
-    Ok(ExitCode::SUCCESS)
+    Ok(print(told.as_bytes()))
 }
 
 fn bench(args: BenchArgs) -> Result<ExitCode, Failure> {
@@ -155,8 +151,7 @@ fn health(args: &HealthArgs) -> Result<ExitCode, Failure> {
 
 fn status_file(args: &StatusFileArgs) -> Result<ExitCode, Failure> {
     let (report, is_usable) = cli::status_file(args)?;
-    // Whoever closed standard output has read enough.
-    let _ = io::stdout().write_all(report.as_bytes());
+    print(report.as_bytes());
     Ok(success_if(is_usable))
 }
 
@@ -189,8 +184,7 @@ fn run_sandbox(args: SandboxArgs) -> Result<ExitCode, Failure> {
     // A thread may wait for a key.
     runtime.shutdown_background();
     let summary = summary?;
-    // Whoever closed standard output has read enough.
-    let _ = io::stdout().write_all(summary.to_string().as_bytes());
+    print(summary.to_string().as_bytes());
     Ok(success_if(summary.is_good()))
 }
 

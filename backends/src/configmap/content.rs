@@ -10,7 +10,7 @@ use super::layout::{COMPRESSED, Layout, PLAIN};
 use super::object_name::ObjectName;
 use super::record::{ACCEPT, Record, annotation};
 use super::version::ObjectVersion;
-use crate::lacks::lacks;
+use crate::lacks::{but_for, lacks};
 
 /// What a ConfigMap was read as.
 #[derive(Debug)]
@@ -118,8 +118,7 @@ pub(crate) fn lacking(
     status: &ClusterStatus,
     accepted: &[String],
 ) -> Option<Corrupt> {
-    let mut lacks = lacks(status, None);
-    lacks.retain(|lack| !accepted.contains(&lack.name()));
+    let lacks = but_for(lacks(status, None), accepted);
     let place = place.clone();
     (!lacks.is_empty()).then_some(Corrupt::Lacking { place, lacks })
 }

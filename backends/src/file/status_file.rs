@@ -23,7 +23,7 @@ use super::header::{Header, Seal, seal, unseal};
 use super::lock_file::LockFile;
 use super::sidecar::Record;
 use super::vfs::RealVfs;
-use crate::lacks::{Lack, Remembered, lacks};
+use crate::lacks::{Lack, Remembered, but_for, lacks};
 
 /// Looks at a status file. Nothing is changed.
 pub fn check(path: &Path) -> io::Result<StatusFileReport> {
@@ -68,8 +68,7 @@ fn take(path: &Path, lacks: Vec<Lack>, accepted: &[String]) -> Result<(), AdoptE
         let name = name.clone();
         return Err(AdoptError::NotLacking { path, name, lacks });
     }
-    let is_accepted = |lack: &Lack| accepted.contains(&lack.name());
-    let lacks: Vec<Lack> = lacks.into_iter().filter(|it| !is_accepted(it)).collect();
+    let lacks = but_for(lacks, accepted);
     if lacks.is_empty() {
         return Ok(());
     }

@@ -127,6 +127,12 @@ pub(crate) fn lacks(status: &ClusterStatus, remembered: Option<&Remembered>) -> 
     lacks
 }
 
+/// Those that nobody has accepted by their names.
+pub(crate) fn but_for(lacks: Vec<Lack>, accepted: &[String]) -> Vec<Lack> {
+    let is_accepted = |lack: &Lack| accepted.contains(&lack.name());
+    lacks.into_iter().filter(|it| !is_accepted(it)).collect()
+}
+
 /// The first of them, and how many more there are.
 pub(crate) fn listed(lacks: &[Lack]) -> String {
     const MOST: usize = 5;

@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::node::Node;
 use super::seat::Promise;
-use super::standing::ANSWERS_WITHIN;
 use super::types::{Member, NodeId};
 use crate::clock::boottime;
 
@@ -112,8 +111,7 @@ impl Node {
         let Some(at) = membership.get_node(&voter) else {
             return false;
         };
-        let asked = timeout(ANSWERS_WITHIN, self.peers.misses_a_leader(voter, at));
-        matches!(asked.await, Ok(Ok(_)))
+        self.asked_whether_it_misses(voter, at).await.is_some()
     }
 
     /// Whether it votes, and has nearly all that this one has, and hears of the rest: it would stand in vain.

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::handover::{CLOSE, KEPT_FREE};
 use super::hush::Hushed;
 use super::node::Node;
-use super::standing::{ANSWERS_WITHIN, is_majority};
+use super::standing::is_majority;
 use super::types::{Member, NodeId};
 
 /// A node that votes, and where it is.
@@ -57,11 +57,10 @@ impl Node {
     }
 
     async fn miss_a_leader(&self, nodes: &[Voter]) -> bool {
-        let asked = nodes
-            .iter()
-            .map(|(id, at)| timeout(ANSWERS_WITHIN, self.peers.misses_a_leader(*id, at)));
+        let asked = nodes.iter();
+        let asked = asked.map(|(id, at)| self.asked_whether_it_misses(*id, at));
         let answers = join_all(asked).await;
-        answers.iter().all(|answer| matches!(answer, Ok(Ok(true))))
+        answers.iter().all(|answer| *answer == Some(true))
     }
 
     /// How many vote, and those of the others that answer and have nearly everything; whoever has most is
@@ -79,8 +78,8 @@ impl Node {
             Some((behind, id, membership.get_node(&id)?.clone()))
         });
         let asked = near.map(|(behind, id, at)| async move {
-            let answer = timeout(ANSWERS_WITHIN, self.peers.misses_a_leader(id, &at)).await;
-            matches!(answer, Ok(Ok(_))).then_some((behind, id, at))
+            let answer = self.asked_whether_it_misses(id, &at).await;
+            answer.map(|_| (behind, id, at))
         });
         let mut there: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
         there.sort_unstable_by_key(|(behind, id, _)| (*behind, *id));

@@ -18,7 +18,7 @@ use super::node::Node;
 use super::types::{Member, NodeId};
 
 /// How long the others' answers are waited for.
-pub(super) const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
+const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
 type State = RaftState<NodeId, Member, TokioInstant>;
 
@@ -37,6 +37,12 @@ impl Node {
             !state.vote_ref().is_committed() || heard.is_none_or(|at| at.elapsed() >= lease)
         };
         self.raft.with_raft_state(misses).await
+    }
+
+    /// Whether another node misses a leader, if it answers in time.
+    pub(super) async fn asked_whether_it_misses(&self, node: NodeId, at: &Member) -> Option<bool> {
+        let answer = timeout(ANSWERS_WITHIN, self.peers.misses_a_leader(node, at));
+        answer.await.ok()?.ok()
     }
 
     /// Whether a majority of those that vote, this one among them, answer, and whether they miss a
