@@ -1,7 +1,8 @@
 //! Whole clusters, lived through in simulated time: every property of the machine, under every
 //! fault that the simulator knows.
 //!
-//! `STEPDOWN_TESTS=night` makes more and longer runs; `SIM_SEEDS` and `SIM_FIRST` choose seeds;
+//! `STEPDOWN_TESTS=night` makes more and longer runs; `SIM_SEEDS` and `SIM_FIRST` choose seeds, and
+//! `SIM_MINUTES` ends where a slow machine would take longer for them;
 //! `SIM_SEED=… cargo test -p stepdown-tests --test sim replay -- --nocapture` repeats one,
 //! shrunk, with its last `SIM_TRACE` events.
 #![allow(
@@ -115,17 +116,22 @@ fn no_seed_breaks_a_property_and_everything_is_reached() {
     let next = AtomicU64::new(first);
     let total = Mutex::new(Total::default());
     let began = Instant::now();
+    let until = number("SIM_MINUTES").map(|minutes| began + Duration::from_secs(60 * minutes));
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| live_through(&next, first + count, &total));
+            scope.spawn(|| live_through(&next, first + count, until, &total));
         }
     });
     let total = total.into_inner().unwrap();
     let seconds = began.elapsed().as_secs_f64();
+    if total.seeds < count {
+        println!("ended by SIM_MINUTES before all {count} seeds were lived through");
+    }
     let hours = total.lived.as_secs_f64() / 3_600.0;
     println!(
-        "{count} seeds, {} events, {hours:.0} cluster-hours in {seconds:.1} s: {:.1} an hour per \
+        "{} seeds, {} events, {hours:.0} cluster-hours in {seconds:.1} s: {:.1} an hour per \
          second on each of 2 cores\n{}",
+        total.seeds,
         total.events,
         hours / seconds / 2.0,
         total.sometimes
@@ -217,20 +223,22 @@ fn replay() {
 
 #[derive(Default)]
 struct Total {
+    seeds: u64,
     sometimes: Sometimes,
     lived: Duration,
     events: u64,
     failing: Vec<u64>,
 }
 
-fn live_through(next: &AtomicU64, end: u64, total: &Mutex<Total>) {
-    loop {
+fn live_through(next: &AtomicU64, end: u64, until: Option<Instant>, total: &Mutex<Total>) {
+    while until.is_none_or(|until| Instant::now() < until) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
             return;
         }
         let outcome = run(&Plan::of(seed, bounds()), &Real);
         let mut total = total.lock().unwrap();
+        total.seeds += 1;
         total.sometimes.merge(&outcome.sometimes);
         total.lived += outcome.lived;
         total.events += outcome.events;
