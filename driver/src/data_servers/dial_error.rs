@@ -14,10 +14,6 @@ pub(super) enum DialError {
     Dropped(Arc<JoinError>),
     #[error("http/2: {0}")]
     Http(Arc<hyper::Error>),
-    #[error(
-        "the system has no certificate authorities; name yours in controller.tls.trustedCaFile"
-    )]
-    NoAuthorities,
     #[error("http/2 was not agreed upon in the tls handshake: is this a gRPC port?")]
     NotHttp2,
     #[error("{0}")]

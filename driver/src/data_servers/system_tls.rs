@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
@@ -14,9 +13,9 @@ use tokio_rustls::client::TlsStream;
 use super::address::Address;
 use super::dial_error::DialError;
 use super::tcp;
-use stepdown_wire::tls::HTTP2;
+use stepdown_wire::tls::system_client_config;
 
-/// Reads the system's authorities once, when they are first needed.
+/// Reads the system's authorities when they are first needed, and follows them.
 #[derive(Default)]
 pub(super) struct SystemTls(OnceCell<Arc<ClientConfig>>);
 
@@ -34,19 +33,8 @@ impl SystemTls {
 }
 
 async fn read() -> Result<Arc<ClientConfig>, DialError> {
-    let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs)
+    tokio::task::spawn_blocking(system_client_config)
         .await
-        .map_err(DialError::tls)?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err(DialError::NoAuthorities);
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
         .map_err(DialError::tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![HTTP2.to_vec()];
-    Ok(Arc::new(config))
+        .map_err(DialError::tls)
 }

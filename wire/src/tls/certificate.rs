@@ -3,13 +3,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::InconsistentKeys;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 use tracing::warn;
 
 use super::error::TlsError;
+use super::key;
 use super::options::TlsOptions;
 use super::pem::certificates;
 
@@ -56,14 +56,23 @@ fn read_pair(
     provider: &CryptoProvider,
 ) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = certificates(&options.cert_file)?;
-    let path = &options.key_file;
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::in_file(path, error))?;
-    let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-        TlsError::Unfit(format!(
-            "{} and {}: {error}",
-            options.cert_file.display(),
-            path.display()
-        ))
-    })?;
-    Ok(Arc::new(pair))
+    let key = key::read(&options.key_file, provider)?;
+    let pair = CertifiedKey::new(chain, key);
+    // Where that can't be told, the peer will.
+    let fits = match pair.keys_match() {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        fits => fits,
+    };
+    let files = || {
+        let (cert, key) = (options.cert_file.display(), options.key_file.display());
+        format!("{cert} and {key}")
+    };
+    match fits {
+        Ok(()) => Ok(Arc::new(pair)),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Unfit(format!(
+            "{}: the key is that of another certificate",
+            files()
+        ))),
+        Err(error) => Err(TlsError::Unfit(format!("{}: {error}", files()))),
+    }
 }

@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,10 +19,10 @@ use tonic::codegen::BoxFuture;
 use tower::Service;
 
 use super::alpn::HTTP2;
+use super::authorities::{Authorities, Source};
 use super::certificate::Certificate;
 use super::error::TlsError;
 use super::options::TlsOptions;
-use super::pem::authorities;
 use super::suites::{provider, versions};
 
 /// Connects over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
@@ -34,7 +34,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Reads the files of the options; the authorities once, the certificate for each handshake.
+    /// Reads the files of the options, and again for each handshake.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsError> {
         let provider = Arc::new(provider(options)?);
         let certificate = Certificate::open(options, &provider)?;
@@ -46,13 +46,18 @@ impl Connector {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyName(provider)))
         } else {
-            builder.with_root_certificates(match &options.trusted_ca_file {
-                Some(path) => authorities(path)?,
-                None => the_systems()?,
-            })
+            let source = match &options.trusted_ca_file {
+                Some(path) => Source::File(path.clone()),
+                None => Source::System,
+            };
+            let verifier = Arc::new(verifier(source, provider)?);
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
         };
         let mut config = builder.with_client_cert_resolver(Arc::new(certificate));
         config.alpn_protocols = vec![HTTP2.to_vec()];
+        config.resumption = Resumption::disabled();
         let server_name = match &options.server_name {
             Some(name) => Some(ServerName::try_from(name.clone()).map_err(TlsError::unfit)?),
             None => None,
@@ -74,9 +79,23 @@ impl Connector {
         stream.set_nodelay(true)?;
         let stream = TlsConnector::from(self.config)
             .connect(name, stream)
-            .await?;
+            .await
+            .map_err(told)?;
         Ok(TokioIo::new(stream))
     }
+}
+
+/// What the authorities say of a certificate, for whoever has to put it right.
+fn told(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|it| it.downcast_ref());
+    if let Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) = cause {
+        return io::Error::new(
+            error.kind(),
+            "its certificate is by none of the authorities that are trusted (trustedCaFile, or the \
+             system's)",
+        );
+    }
+    error
 }
 
 impl Service<Uri> for Connector {
@@ -93,16 +112,31 @@ impl Service<Uri> for Connector {
     }
 }
 
-fn the_systems() -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    store.add_parsable_certificates(found.certs);
-    if store.is_empty() {
-        return Err(TlsError::Unfit(
-            "the system has no certificate authorities; name yours in trustedCaFile".to_owned(),
-        ));
-    }
-    Ok(store)
+/// TLS towards whoever shows a certificate that the system trusts, without a certificate of our own. The
+/// system's authorities are followed.
+pub fn system_client_config() -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = verifier(Source::System, Arc::clone(&provider))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::unfit)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+fn verifier(
+    source: Source,
+    provider: Arc<CryptoProvider>,
+) -> Result<Authorities<WebPkiServerVerifier>, TlsError> {
+    Authorities::open(source, move |store| {
+        let (store, provider) = (Arc::new(store), Arc::clone(&provider));
+        let builder = WebPkiServerVerifier::builder_with_provider(store, provider);
+        builder.build().map_err(TlsError::unfit)
+    })
 }
 
 impl ResolvesClientCert for Certificate {

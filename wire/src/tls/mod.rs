@@ -1,16 +1,18 @@
-//! TLS of ports, and towards peers. Certificates are read anew for every handshake.
+//! TLS of ports, and towards peers. Every file is read anew for every handshake.
 
 mod alpn;
+mod authorities;
 mod certificate;
 mod client;
 mod error;
+mod key;
 mod options;
 mod pem;
 mod server;
 mod suites;
 
 pub use alpn::{HTTP1, HTTP2};
-pub use client::Connector;
+pub use client::{Connector, system_client_config};
 pub use error::TlsError;
 pub use options::{TlsOptions, TlsVersions};
 pub use server::server_config;

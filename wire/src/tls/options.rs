@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// TLS of one server or client.
+/// TLS of one server or client. Its files are read anew for every handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// The certificate chain, PEM. Read anew for every handshake.
+    /// The certificate chain, PEM.
     pub cert_file: PathBuf,
     /// Its key, PEM.
     pub key_file: PathBuf,

@@ -1,31 +1,97 @@
 //! What PEM files hold.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{Error, PemObject};
 
 use super::error::TlsError;
 
-pub(super) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        store
-            .add(certificate)
-            .map_err(|error| TlsError::in_file(path, error))?;
-    }
-    Ok(store)
-}
+const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = fs::read(path).map_err(|error| TlsError::in_file(path, error))?;
+    let told = |error| TlsError::in_file(path, FileError::new("CERTIFICATE", &pem, &error));
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| TlsError::in_file(path, error))?;
+        .map_err(told)?;
     if certificates.is_empty() {
-        return Err(TlsError::in_file(path, "there is no CERTIFICATE in it"));
+        return Err(told(Error::NoItemsFound));
     }
     Ok(certificates)
+}
+
+/// Why a file does not hold what it should.
+pub(super) struct FileError {
+    wanted: &'static str,
+    held: Vec<String>,
+    is_empty: bool,
+    /// What is wrong with its form, in the words of who reads it.
+    broken: Option<String>,
+}
+
+impl FileError {
+    pub(super) fn new(wanted: &'static str, pem: &[u8], error: &Error) -> Self {
+        Self {
+            wanted,
+            held: holds(pem),
+            is_empty: pem.iter().all(u8::is_ascii_whitespace),
+            broken: broken(error),
+        }
+    }
+}
+
+/// What is wrong with a file's form, if anything is.
+fn broken(error: &Error) -> Option<String> {
+    if matches!(error, Error::NoItemsFound) {
+        return None;
+    }
+    Some(if let Error::MissingSectionEnd { .. } = error {
+        "its PEM is cut short".to_owned()
+    } else if let Error::IllegalSectionStart { line } = error {
+        format!("its PEM is broken at {}", String::from_utf8_lossy(line))
+    } else {
+        format!("its PEM is broken: {error}")
+    })
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty {
+            return write!(f, "it is empty; there is to be a {} in it", self.wanted);
+        }
+        if self.held.iter().any(|it| it == ENCRYPTED) {
+            return f.write_str("its key has a passphrase: take that away with openssl pkey");
+        }
+        if let Some(broken) = &self.broken {
+            return f.write_str(broken);
+        }
+        if self.held.is_empty() {
+            return f.write_str(
+                "it is no PEM, perhaps DER: convert it with openssl x509 or openssl pkey",
+            );
+        }
+        let held = self.held.join(", ");
+        write!(f, "there is no {} in it; it holds {held}", self.wanted)
+    }
+}
+
+/// The labels of what is in a file.
+fn holds(pem: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(pem);
+    let mut labels: Vec<String> = text
+        .lines()
+        .filter_map(|line| {
+            let label = line.trim().strip_prefix("-----BEGIN ")?;
+            label.strip_suffix("-----").map(str::to_owned)
+        })
+        .collect();
+    // The older form of keys with a passphrase.
+    if text.contains("Proc-Type: 4,ENCRYPTED") {
+        labels.push(ENCRYPTED.to_owned());
+    }
+    labels.dedup();
+    labels
 }

@@ -84,3 +84,25 @@ async fn a_certificate_that_is_renewed_is_used_without_a_restart() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn an_authority_that_a_bundle_gains_is_trusted_on_both_sides_without_a_restart() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ours, theirs) = (certificate(ours.path()), certificate(theirs.path()));
+    let node = Node::start_at("127.0.0.1:0", 2, OURS, Some(&ours)).await;
+    let address = node.address().to_string();
+    let client = over_tls(&theirs);
+    append(&mut client.peer(2, &address), LONG)
+        .await
+        .unwrap_err();
+
+    let bundles = [&ours, &theirs].map(|it| it.trusted_ca_file.clone().unwrap());
+    let both: String = bundles
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for path in &bundles {
+        std::fs::write(path, &both).unwrap();
+    }
+    append(&mut client.peer(2, &address), LONG).await.unwrap();
+}

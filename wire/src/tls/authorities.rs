@@ -1,0 +1,262 @@
+//! Authorities that follow where they are from: a bundle that gains or loses one holds from the next
+//! handshake on, without a restart.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use tracing::warn;
+
+use super::error::TlsError;
+use super::pem::certificates;
+
+/// The system's take longer to read than one file.
+const SYSTEMS_EVERY: Duration = Duration::from_secs(60);
+
+/// Where authorities are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    File(PathBuf),
+    System,
+}
+
+/// What verifies by them; `V` is made anew when they change.
+pub(super) struct Authorities<V: ?Sized> {
+    source: Source,
+    build: Box<Build<V>>,
+    known: Mutex<Known<V>>,
+}
+
+/// Makes what verifies.
+type Build<V> = dyn Fn(RootCertStore) -> Result<Arc<V>, TlsError> + Send + Sync;
+
+struct Known<V: ?Sized> {
+    certificates: Vec<CertificateDer<'static>>,
+    verifier: Arc<V>,
+    read: Instant,
+}
+
+impl<V: ?Sized> Authorities<V> {
+    pub(super) fn open(
+        source: Source,
+        build: impl Fn(RootCertStore) -> Result<Arc<V>, TlsError> + Send + Sync + 'static,
+    ) -> Result<Self, TlsError> {
+        let certificates = source.read()?;
+        let known = Known {
+            verifier: build(source.store(&certificates)?)?,
+            certificates,
+            read: Instant::now(),
+        };
+        Ok(Self {
+            source,
+            build: Box::new(build),
+            known: Mutex::new(known),
+        })
+    }
+
+    /// By the authorities as they are now; by the last good ones where they can't be read.
+    fn newest(&self) -> Arc<V> {
+        let mut known = self.known();
+        let is_due = match &self.source {
+            Source::File(_) => true,
+            Source::System => known.read.elapsed() >= SYSTEMS_EVERY,
+        };
+        if is_due {
+            known.read = Instant::now();
+            if let Err(error) = self.read_anew(&mut known) {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "Can't read the certificate authorities; the last good ones are used"
+                );
+            }
+        }
+        Arc::clone(&known.verifier)
+    }
+
+    fn read_anew(&self, known: &mut Known<V>) -> Result<(), TlsError> {
+        let certificates = self.source.read()?;
+        if certificates != known.certificates {
+            known.verifier = (self.build)(self.source.store(&certificates)?)?;
+            known.certificates = certificates;
+        }
+        Ok(())
+    }
+
+    /// For what does not depend on who the authorities are.
+    fn last(&self) -> Arc<V> {
+        Arc::clone(&self.known().verifier)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known<V>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source {
+    fn read(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        match self {
+            Self::File(path) => certificates(path),
+            Self::System => match rustls_native_certs::load_native_certs().certs {
+                none if none.is_empty() => Err(TlsError::Unfit(
+                    "the system has no certificate authorities; name yours in trustedCaFile"
+                        .to_owned(),
+                )),
+                found => Ok(found),
+            },
+        }
+    }
+
+    fn store(&self, certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
+        let mut store = RootCertStore::empty();
+        match self {
+            Self::File(path) => {
+                for certificate in certificates {
+                    store.add(certificate.clone()).map_err(|error| {
+                        TlsError::in_file(
+                            path,
+                            format!("a CERTIFICATE in it is no authority's: {error}"),
+                        )
+                    })?;
+                }
+            }
+            // Some of them are of kinds that are not known here.
+            Self::System => {
+                store.add_parsable_certificates(certificates.iter().cloned());
+            }
+        }
+        Ok(store)
+    }
+}
+
+impl<V: ?Sized> fmt::Debug for Authorities<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authorities").field(&self.source).finish()
+    }
+}
+
+impl ServerCertVerifier for Authorities<WebPkiServerVerifier> {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let newest = self.newest();
+        newest.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.last()
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.last()
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.last().supported_verify_schemes()
+    }
+}
+
+impl ClientCertVerifier for Authorities<dyn ClientCertVerifier> {
+    fn client_auth_mandatory(&self) -> bool {
+        self.last().client_auth_mandatory()
+    }
+
+    /// None, as they may change: a client that does not find its own among them shows no certificate.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.newest()
+            .verify_client_cert(end_entity, intermediates, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.last()
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.last()
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.last().supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::generate_simple_self_signed;
+
+    use super::*;
+
+    fn authority() -> String {
+        generate_simple_self_signed(["localhost".to_owned()])
+            .unwrap()
+            .cert
+            .pem()
+    }
+
+    #[test]
+    fn a_file_that_changes_is_read_again_and_the_last_good_one_holds_where_it_is_broken() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let (one, two) = (authority(), authority());
+        fs::write(&path, &one).unwrap();
+        let built = Authorities::open(Source::File(path.clone()), |store| {
+            Ok(Arc::new(store.len()))
+        });
+        let authorities = built.unwrap();
+        assert_eq!(*authorities.newest(), 1);
+        fs::write(&path, format!("{one}{two}")).unwrap();
+        assert_eq!((*authorities.last(), *authorities.newest()), (1, 2));
+        for broken in ["", "-----BEGIN CERTIFICATE-----\n"] {
+            fs::write(&path, broken).unwrap();
+            assert_eq!(*authorities.newest(), 2);
+        }
+        fs::write(&path, two).unwrap();
+        assert_eq!(*authorities.newest(), 1);
+    }
+}
