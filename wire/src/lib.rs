@@ -1,9 +1,10 @@
 //! What goes over the wire: the protocol of Oxia data servers (protobuf messages, services, error
-//! reasons), and the ports and the TLS beneath every protocol.
+//! reasons), and the ports, the connections and the TLS beneath every protocol.
 
 pub mod error;
 mod generated;
 pub mod port;
+pub mod reach;
 pub mod tls;
 
 /// Package `google.rpc`: rich errors.

@@ -7,7 +7,6 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tonic::body::Body;
 use tower::Service;
@@ -17,6 +16,7 @@ use super::address::Address;
 use super::dial_error::DialError;
 use super::system_tls::SystemTls;
 use super::tcp;
+use stepdown_wire::reach::Limits;
 use stepdown_wire::tls::{Connector, HTTP2};
 
 /// Data servers shut out whoever pings more often than every 5 s.
@@ -27,15 +27,17 @@ const PING_DEADLINE: Duration = Duration::from_secs(3);
 pub(super) struct Dialer {
     tls: Option<Connector>,
     system_tls: SystemTls,
-    deadline: Duration,
+    limits: Limits,
 }
 
 impl Dialer {
+    /// One that waits so long for each part of the way: the name, TCP, TLS.
     pub fn new(tls: Option<Connector>, deadline: Duration) -> Self {
+        let limits = Limits::each(deadline);
         Self {
-            tls,
+            tls: tls.map(|connector| connector.within(limits)),
             system_tls: SystemTls::default(),
-            deadline,
+            limits,
         }
     }
 
@@ -47,19 +49,17 @@ impl Dialer {
     /// Opens a connection. It closes when every clone of the sender is gone and the last request
     /// has been answered.
     pub async fn dial(&self, address: &Address) -> Result<SendRequest<Body>, DialError> {
-        timeout(self.deadline, self.connect(address))
-            .await
-            .unwrap_or(Err(DialError::TimedOut(self.deadline)))
-    }
-
-    async fn connect(&self, address: &Address) -> Result<SendRequest<Body>, DialError> {
         let stream = match &self.tls {
             Some(connector) => {
                 let dial = connector.clone().call(address.origin.clone());
                 dial.await.map_err(DialError::tls)?.into_inner()
             }
-            None if address.tls => self.system_tls.connect(address).await?,
-            None => return speak_http2(tcp::connect(address).await?, address).await,
+            None if address.tls => self.system_tls.connect(address, self.limits).await?,
+            None => {
+                let reached = tcp::connect(address, self.limits).await?;
+                reached.attempt.succeeded();
+                return speak_http2(reached.stream, address).await;
+            }
         };
         speak_http2(agreed(stream)?, address).await
     }

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinError;
 
@@ -18,8 +17,6 @@ pub(super) enum DialError {
     NotHttp2,
     #[error("{0}")]
     Tcp(Arc<io::Error>),
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
     #[error("tls: {0}")]
     Tls(Arc<dyn Error + Send + Sync>),
 }

@@ -18,7 +18,7 @@ pub struct CallOptions {
     pub deadline: Duration,
     /// The same for a health check, which waits for no turn.
     pub health_deadline: Duration,
-    /// For name resolution, TCP and TLS together.
+    /// For each of name resolution, TCP and TLS.
     pub dial_deadline: Duration,
     /// Calls that one server works on at once, but for lasting ones.
     pub ordinary_calls: usize,

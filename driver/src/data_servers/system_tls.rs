@@ -7,26 +7,28 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::Address;
 use super::dial_error::DialError;
 use super::tcp;
-use stepdown_wire::tls::system_client_config;
+use stepdown_wire::reach::Limits;
+use stepdown_wire::tls::{shake_hands, system_client_config};
 
 /// Reads the system's authorities when they are first needed, and follows them.
 #[derive(Default)]
 pub(super) struct SystemTls(OnceCell<Arc<ClientConfig>>);
 
 impl SystemTls {
-    pub async fn connect(&self, address: &Address) -> Result<TlsStream<TcpStream>, DialError> {
+    pub async fn connect(
+        &self,
+        address: &Address,
+        limits: Limits,
+    ) -> Result<TlsStream<TcpStream>, DialError> {
         let name = ServerName::try_from(address.host.to_string()).map_err(DialError::tls)?;
         let config = self.0.get_or_try_init(read).await?;
-        let stream = tcp::connect(address).await?;
-        let connector = TlsConnector::from(Arc::clone(config));
-        connector
-            .connect(name, stream)
+        let reached = tcp::connect(address, limits).await?;
+        shake_hands(Arc::clone(config), name, reached, limits.handshake)
             .await
             .map_err(DialError::tls)
     }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
+use stepdown_wire::reach::{Limits, Reached, reach};
 
 use super::address::Address;
 use super::dial_error::DialError;
 
 /// Connects to the first of the host's addresses that answers.
-pub(super) async fn connect(address: &Address) -> Result<TcpStream, DialError> {
-    let failed = |error| DialError::Tcp(Arc::new(error));
-    let stream = TcpStream::connect(&*address.authority)
+pub(super) async fn connect(address: &Address, limits: Limits) -> Result<Reached, DialError> {
+    let port = address.origin.port_u16().unwrap_or_default();
+    reach(&address.host, port, limits)
         .await
-        .map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
-    Ok(stream)
+        .map_err(|error| DialError::Tcp(Arc::new(error)))
 }

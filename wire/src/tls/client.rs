@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -13,6 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::codegen::BoxFuture;
@@ -24,6 +26,7 @@ use super::certificate::Certificate;
 use super::error::TlsError;
 use super::options::TlsOptions;
 use super::suites::{provider, versions};
+use crate::reach::{Limits, Reached, reach, silent};
 
 /// Connects over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
 /// scheme `http`.
@@ -31,6 +34,7 @@ use super::suites::{provider, versions};
 pub struct Connector {
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    limits: Limits,
 }
 
 impl Connector {
@@ -65,7 +69,14 @@ impl Connector {
         Ok(Self {
             config: Arc::new(config),
             server_name,
+            limits: Limits::default(),
         })
+    }
+
+    /// The same, where each part of the way may take so long.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
@@ -75,14 +86,27 @@ impl Connector {
             Some(name) => name,
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
         };
-        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
-        stream.set_nodelay(true)?;
-        let stream = TlsConnector::from(self.config)
-            .connect(name, stream)
-            .await
-            .map_err(told)?;
+        let reached = reach(host, uri.port_u16().unwrap_or(443), self.limits).await?;
+        let stream = shake_hands(self.config, name, reached, self.limits.handshake).await?;
         Ok(TokioIo::new(stream))
     }
+}
+
+/// Agrees upon TLS with whoever was reached; where that fails, other addresses come first at the next try.
+pub async fn shake_hands(
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    reached: Reached,
+    limit: Duration,
+) -> io::Result<TlsStream<TcpStream>> {
+    let Reached { stream, attempt } = reached;
+    let handshake = TlsConnector::from(config).connect(name, stream);
+    let stream = timeout(limit, handshake).await;
+    let stream = stream
+        .map_err(|_| silent("no answer to the TLS handshake".to_owned(), limit))?
+        .map_err(told)?;
+    attempt.succeeded();
+    Ok(stream)
 }
 
 /// What the authorities say of a certificate, for whoever has to put it right.

@@ -12,7 +12,7 @@ mod server;
 mod suites;
 
 pub use alpn::{HTTP1, HTTP2};
-pub use client::{Connector, system_client_config};
+pub use client::{Connector, shake_hands, system_client_config};
 pub use error::TlsError;
 pub use options::{TlsOptions, TlsVersions};
 pub use server::server_config;

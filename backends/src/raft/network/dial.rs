@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stepdown_wire::reach::Plain;
 use stepdown_wire::tls::Connector;
 use tonic::transport::{Channel, Endpoint};
 
@@ -33,6 +34,6 @@ pub(in crate::raft) fn dial(
         .keep_alive_while_idle(true);
     Ok(match tls {
         Some(connector) => endpoint.connect_with_connector_lazy(connector.clone()),
-        None => endpoint.connect_lazy(),
+        None => endpoint.connect_with_connector_lazy(Plain::default()),
     })
 }
