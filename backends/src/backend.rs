@@ -97,6 +97,10 @@ pub trait ConfigurationSource: Send + Sync + 'static {
     /// The document as it was read last, and a notice of every change. `None` until it was read
     /// for the first time.
     fn watch(&self) -> watch::Receiver<Option<ConfigurationText>>;
+
+    /// Looks at it now, rather than when a change of it is noticed. Does nothing where every change
+    /// is.
+    fn read_again(&self) {}
 }
 
 /// Hints that somebody has changed the status document.

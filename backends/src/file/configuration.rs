@@ -1,25 +1,41 @@
 //! The configuration document as a file, which people and config maps replace at any time.
+//!
+//! Whoever writes it may do so in several goes, and what is there in between may be a document as well:
+//! `initialShardCount: 1` on the way to `16`. So it is taken only when nobody is known to write it, and
+//! it was the same twice, some time apart.
 
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_core::ConfigurationText;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep};
 
+use super::configuration_text::Look;
 use super::watch::DirectoryWatch;
 use crate::backend::ConfigurationSource;
 
+/// Between two looks that have to see the same.
+const REST: Duration = Duration::from_secs(1);
+/// A file that was there before us and was not written for so long is believed at the first look.
+const OLD: Duration = Duration::from_secs(5);
+/// How long it may be written before that is said.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 pub(crate) struct FileConfiguration {
     text: watch::Receiver<Option<ConfigurationText>>,
+    asked: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl FileConfiguration {
     pub(crate) fn new(path: PathBuf) -> Self {
         let (sender, text) = watch::channel(None);
-        let task = tokio::spawn(follow(path, sender));
-        Self { text, task }
+        let asked = Arc::new(Notify::new());
+        let task = tokio::spawn(follow(path, sender, asked.clone()));
+        Self { text, asked, task }
     }
 }
 
@@ -33,44 +49,90 @@ impl ConfigurationSource for FileConfiguration {
     fn watch(&self) -> watch::Receiver<Option<ConfigurationText>> {
         self.text.clone()
     }
-}
 
-async fn follow(path: PathBuf, sender: watch::Sender<Option<ConfigurationText>>) {
-    // It watches before it reads, so that no change falls in between.
-    let mut watch = DirectoryWatch::new(&path);
-    let mut known_error = None;
-    loop {
-        let read = {
-            let path = path.clone();
-            spawn_blocking(move || read(&path)).await
-        };
-        match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(text) => {
-                known_error = None;
-                sender.send_if_modified(|known| {
-                    let is_new = known.as_ref() != Some(&text);
-                    *known = Some(text);
-                    is_new
-                });
-            }
-            Err(error) => {
-                let error = error.to_string();
-                if known_error.as_ref() != Some(&error) {
-                    tracing::error!(path = %path.display(), %error, "The configuration can't be read; the last one stays");
-                    known_error = Some(error);
-                }
-            }
-        }
-        watch.happened().await;
+    fn read_again(&self) {
+        self.asked.notify_one();
     }
 }
 
-fn read(path: &Path) -> io::Result<ConfigurationText> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let source = path.display().to_string();
-    Ok(ConfigurationText { source, text })
+async fn follow(
+    path: PathBuf,
+    sender: watch::Sender<Option<ConfigurationText>>,
+    asked: Arc<Notify>,
+) {
+    // It watches before it reads, so that no change falls in between.
+    let mut watch = DirectoryWatch::new(&path);
+    let mut known = None;
+    loop {
+        let look = look(&path).await;
+        let is_known = look
+            .as_ref()
+            .is_some_and(|look| Some(&look.text) == known.as_ref());
+        if let Some(look) = look.filter(|_| !is_known) {
+            let is_first = known.is_none();
+            let settled = settled(&path, look, is_first, &watch).await;
+            if let Some(error) = &settled.error {
+                tracing::error!(path = %path.display(), error, "The configuration can't be read; the last one stays");
+            }
+            known = Some(settled.text.clone());
+            sender.send_if_modified(|sent| {
+                let is_new = sent.as_ref() != Some(&settled.text);
+                *sent = Some(settled.text);
+                is_new
+            });
+        }
+        tokio::select! {
+            () = watch.happened() => {}
+            () = asked.notified() => {}
+        }
+    }
+}
+
+/// What is there once it rests.
+async fn settled(path: &Path, first: Look, is_first: bool, watch: &DirectoryWatch) -> Look {
+    let began = Instant::now();
+    let mut is_told = false;
+    let mut before = first;
+    if is_first && before.is_older_than(OLD) && !watch.is_being_written() {
+        return before;
+    }
+    loop {
+        sleep(REST).await;
+        let Some(now) = look(path).await else {
+            continue;
+        };
+        if now == before && !watch.is_being_written() {
+            return now;
+        }
+        before = now;
+        if began.elapsed() >= PATIENCE && !is_told {
+            tracing::warn!(path = %path.display(), "The configuration is still being written; it is read when that is over");
+            is_told = true;
+        }
+    }
+}
+
+/// Nothing, where the look could not be made.
+async fn look(path: &Path) -> Option<Look> {
+    let path = path.to_path_buf();
+    spawn_blocking(move || Look::at(&path)).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_written_since_the_last_look_is_looked_at_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cluster.yaml");
+        let watch = DirectoryWatch::new(&path);
+        fs::write(&path, "initialShardCount: 1").unwrap();
+        let first = look(&path).await.unwrap();
+        fs::write(&path, "initialShardCount: 16").unwrap();
+        let settled = settled(&path, first, true, &watch).await;
+        assert_eq!(settled.text.text.as_deref(), Some("initialShardCount: 16"));
+    }
 }

@@ -3,6 +3,7 @@
 
 mod commit;
 mod configuration;
+mod configuration_text;
 mod content;
 mod corrupt;
 mod disk;
@@ -21,6 +22,7 @@ pub mod status_file;
 mod store;
 mod vfs;
 mod watch;
+mod writers;
 
 #[cfg(test)]
 mod power;

@@ -1,17 +1,23 @@
 //! The status document, on threads that may block.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stepdown_core::Version;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::disk::Disk;
 use super::outcome;
 use crate::backend::StatusStore;
 use crate::under_way::UnderWay;
+
+/// What others wrote has to be the same twice, so long apart, before it is led on: half a document of
+/// theirs may be a document as well, with fewer shards.
+const REST: Duration = Duration::from_secs(1);
 
 pub(crate) struct FileStore {
     pub(crate) disk: Arc<Disk>,
@@ -19,9 +25,8 @@ pub(crate) struct FileStore {
     pub(crate) stores: watch::Sender<usize>,
 }
 
-#[async_trait]
-impl StatusStore for FileStore {
-    async fn load(&self) -> LoadOutcome {
+impl FileStore {
+    async fn read(&self) -> LoadOutcome {
         let disk = self.disk.clone();
         spawn_blocking(move || outcome::load(&disk.place.document, disk.read()))
             .await
@@ -29,6 +34,29 @@ impl StatusStore for FileStore {
                 after: outcome::RETRY,
                 reason: error.to_string(),
             })
+    }
+}
+
+#[async_trait]
+impl StatusStore for FileStore {
+    async fn load(&self) -> LoadOutcome {
+        let before = match self.read().await {
+            LoadOutcome::Found(found) if !found.intact => found.version,
+            ours_or_none => return ours_or_none,
+        };
+        sleep(REST).await;
+        match self.read().await {
+            LoadOutcome::Found(found) if !found.intact && found.version != before => {
+                LoadOutcome::Unavailable {
+                    after: outcome::RETRY,
+                    reason: format!(
+                        "{} is being written by somebody else; it is read when that is over",
+                        self.disk.place.document.display()
+                    ),
+                }
+            }
+            rests => rests,
+        }
     }
 
     async fn head(&self) -> HeadOutcome {

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +8,10 @@ use std::time::Duration;
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::lease::LeaseTiming;
 use stepdown_core::store::{LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
-use stepdown_core::{Epoch, ProcessId, RequestId, Version, WriteId};
+use stepdown_core::{ConfigurationText, Epoch, ProcessId, RequestId, Version, WriteId};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::status_file::{self, AdoptError, StatusFileContent};
 use super::{FileError, FileOptions, open};
@@ -301,6 +302,53 @@ async fn a_configuration_behind_swapped_links_is_followed() {
         symlink("v2", at("..data_new")).unwrap();
         fs::rename(at("..data_new"), at("..data")).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_configuration_is_not_read_before_whoever_writes_it_has_closed_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("cluster.yaml");
+    fs::write(&path, "one").unwrap();
+    let backend = backend(&status_in(&directory)).unwrap();
+    let mut configuration = backend.configuration.watch();
+    let is = |text: &'static str| {
+        move |it: &Option<ConfigurationText>| {
+            it.as_ref().and_then(|it| it.text.as_deref()) == Some(text)
+        }
+    };
+    let read = timeout(LIMIT, configuration.wait_for(is("one")));
+    read.await.unwrap().unwrap();
+    let mut writer = File::create(&path).unwrap();
+    writer.write_all(b"shards: 1").unwrap();
+    // So long that it would be believed.
+    let half = timeout(
+        Duration::from_secs(4),
+        configuration.wait_for(is("shards: 1")),
+    );
+    assert!(half.await.is_err());
+    writer.write_all(b"6").unwrap();
+    drop(writer);
+    let whole = timeout(LIMIT, configuration.wait_for(is("shards: 16")));
+    whole.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_of_others_is_not_read_while_they_write_it() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let whole = "instanceId: theirs\nshardIdGenerator: 16\n";
+    fs::write(&status, &whole[..whole.len() - 2]).unwrap();
+    let backend = backend(&status).unwrap();
+    let write = async {
+        sleep(Duration::from_millis(500)).await;
+        fs::write(&status, whole).unwrap();
+    };
+    let (outcome, ()) = tokio::join!(backend.store.load(), write);
+    let LoadOutcome::Unavailable { reason, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(reason.contains("is being written"), "{reason}");
+    assert_eq!(found(&backend).await.status.shard_id_generator, 16);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::place::Place;
 use super::vfs::RealVfs;
+use super::writers::Writers;
 
 /// How long it must be quiet, since editors and copies do many things in a row.
 const QUIET: Duration = Duration::from_millis(100);
@@ -24,6 +25,7 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(crate) struct DirectoryWatch {
     path: PathBuf,
     happened: Arc<Notify>,
+    writers: Arc<Writers>,
     watched: BTreeSet<PathBuf>,
     watcher: Option<RecommendedWatcher>,
     has_warned: bool,
@@ -34,6 +36,7 @@ impl DirectoryWatch {
         let mut watch = Self {
             path: path.to_path_buf(),
             happened: Arc::default(),
+            writers: Arc::default(),
             watched: BTreeSet::new(),
             watcher: None,
             has_warned: false,
@@ -55,6 +58,12 @@ impl DirectoryWatch {
             }
         }
         self.follow();
+    }
+
+    /// Whether somebody is known to write the file, and has not closed it.
+    pub(crate) fn is_being_written(&self) -> bool {
+        let target = resolved(&self.path);
+        self.writers.are_at(&self.path) || target.is_ok_and(|target| self.writers.are_at(&target))
     }
 
     /// Watches where the path leads now.
@@ -82,9 +91,12 @@ impl DirectoryWatch {
     }
 
     fn start(&self, directories: &BTreeSet<PathBuf>) -> notify::Result<RecommendedWatcher> {
-        let happened = self.happened.clone();
+        let (happened, writers) = (self.happened.clone(), self.writers.clone());
         let mut watcher =
             notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if let Ok(event) = &event {
+                    writers.saw(event);
+                }
                 // Our own reading is no change.
                 if !event.is_ok_and(|event| event.kind.is_access()) {
                     happened.notify_one();
