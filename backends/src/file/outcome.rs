@@ -18,6 +18,10 @@ pub(super) const RETRY: Duration = Duration::from_secs(1);
 pub(super) fn not_stored(path: &Path, error: &io::Error) -> StoreOutcome {
     let reason = format!("{}: {error}", path.display());
     if error.kind() == ErrorKind::PermissionDenied {
+        StoreOutcome::Forbidden(format!(
+            "{reason}; let the coordinator's user write to the directory that it is in"
+        ))
+    } else if needs_a_person(error.kind()) {
         StoreOutcome::Forbidden(reason)
     } else if error.kind() == ErrorKind::FileTooLarge {
         StoreOutcome::TooLarge(reason)
@@ -27,6 +31,17 @@ pub(super) fn not_stored(path: &Path, error: &io::Error) -> StoreOutcome {
             reason,
         }
     }
+}
+
+/// Whether it stays so until somebody mounts the directory in another way.
+fn needs_a_person(error: ErrorKind) -> bool {
+    matches!(
+        error,
+        ErrorKind::CrossesDevices
+            | ErrorKind::IsADirectory
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::ResourceBusy
+    )
 }
 
 pub(super) fn load(path: &Path, content: io::Result<Content>) -> LoadOutcome {
