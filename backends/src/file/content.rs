@@ -197,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn a_document_with_other_line_ends_is_one_of_the_same_write() {
+        let committed = Record {
+            version: 3,
+            epoch: Epoch(2),
+        };
+        let text = String::from_utf8(sealed()).unwrap();
+        for edited in [text.replace('\n', "\r\n"), format!("\u{feff}{text}")] {
+            let content = judged(edited.as_bytes(), Sidecar::Committed(committed));
+            let Content::Document(document) = content else {
+                panic!("{content:?}");
+            };
+            assert_eq!((document.committed, document.intact), (committed, false));
+        }
+    }
+
+    #[test]
     fn other_bytes_have_another_version() {
         let whole = sealed();
         for index in 0..whole.len() {

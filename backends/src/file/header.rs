@@ -1,6 +1,7 @@
 //! The document's first line, which makes it whole: `# oxia v1 version=… epoch=… write-id=… len=…
 //! crc32c=…`, a comment to every reader of YAML. The checksum covers the rest of the line and all
-//! that follows. The last line, another comment, tells a shortened document from an edited one.
+//! that follows. The last line, another comment, tells a shortened document from an edited one. Where
+//! an editor has changed how lines end, both are still found: then it is an edit.
 
 use std::fmt;
 
@@ -10,6 +11,8 @@ const MARK: &str = "# oxia v1 ";
 const ANY_MARK: &str = "# oxia v";
 const CHECKSUM: &str = " crc32c=";
 const END: &str = "# end\n";
+/// What some editors put before everything else.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What the first line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub(crate) fn seal(header: &Header, yaml: &str) -> Vec<u8> {
 
 /// Judges a file's text.
 pub(crate) fn unseal(text: &str) -> Seal {
+    let whole = text;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if !text.is_empty() && MARK.starts_with(text) {
         return Seal::Shortened(None);
     }
@@ -56,14 +61,12 @@ pub(crate) fn unseal(text: &str) -> Seal {
     }
     let (line, body) = text.split_once('\n').unwrap_or((text, ""));
     let header = Header::parse(line);
-    if !body.split_inclusive('\n').any(|line| line == END) {
-        return match header {
-            Some(header) if lacks_only_the_end(line, body) => Seal::Unended(header),
-            header => Seal::Shortened(header),
-        };
-    }
     match header {
-        Some(header) if is_whole(line, body) => Seal::Intact(header),
+        Some(header) if whole == text && is_whole(line, body) => Seal::Intact(header),
+        Some(header) if lacks_only_the_end(line, body) => Seal::Unended(header),
+        header if !body.lines().any(|line| line.trim_end() == END.trim_end()) => {
+            Seal::Shortened(header)
+        }
         header => Seal::Broken(header),
     }
 }
@@ -115,7 +118,7 @@ impl fmt::Display for Header {
 }
 
 fn field<T: std::str::FromStr>(line: &str, key: &str) -> Option<T> {
-    line.split(' ')
+    line.split_whitespace()
         .filter_map(|word| word.split_once('='))
         .find(|(name, _)| *name == key)
         .and_then(|(_, value)| value.parse().ok())
@@ -170,6 +173,27 @@ mod tests {
         for len in whole..text.len() {
             assert_eq!(unseal(&text[..len]), Seal::Unended(header()), "{len}");
         }
+    }
+
+    #[test]
+    fn other_line_ends_and_what_editors_put_before_or_take_from_the_end_are_an_edit() {
+        let text = sealed();
+        for edited in [
+            text.replace('\n', "\r\n"),
+            text.replace('\n', " \n"),
+            text.replace("abc", "abd").trim_end().to_owned(),
+            format!("{BYTE_ORDER_MARK}{text}"),
+            format!("{text}\n"),
+        ] {
+            assert_eq!(unseal(&edited), Seal::Broken(Some(header())), "{edited:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_cut_short_with_other_line_ends_is_noticed_as_well() {
+        let text = sealed().replace('\n', "\r\n");
+        let cut = &text[..text.len() - "# end\r\n".len()];
+        assert_eq!(unseal(cut), Seal::Shortened(Some(header())));
     }
 
     #[test]
