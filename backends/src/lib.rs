@@ -5,6 +5,7 @@ mod backend;
 mod candidate;
 mod clock;
 pub mod configmap;
+pub mod configuration;
 mod directories;
 pub mod file;
 mod lacks;

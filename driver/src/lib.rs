@@ -14,6 +14,7 @@
 pub mod bench;
 mod causes;
 pub mod cli;
+mod configuration;
 pub mod coordinator;
 pub mod data_servers;
 mod event_loop;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stepdown_backends::Backend;
 use stepdown_core::Report;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -12,6 +13,7 @@ use super::error::CoordinatorError;
 use super::machine::{self, lease_timing};
 use super::measured::measured;
 use crate::cli::LeaseProfile;
+use crate::configuration::Judged;
 use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, log_report};
@@ -59,15 +61,24 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
 
     info!(name = options.name, process = %machine.process, "Campaigning");
     let observed = metrics.clone();
+    let reports: Arc<dyn Fn(&Report) + Send + Sync> = Arc::new(move |report: &Report| {
+        log_report(report);
+        observed.report(report);
+    });
+    let judged = Judged::new(
+        backend.configuration.clone(),
+        reports.clone(),
+        metrics.documents.clone(),
+    );
     let coordinator = Coordinator {
         options: machine,
-        backend,
+        backend: Backend {
+            configuration: Arc::new(judged),
+            ..backend
+        },
         servers,
         drain: lease.drain,
-        reports: Arc::new(move |report: &Report| {
-            log_report(report);
-            observed.report(report);
-        }),
+        reports,
         stop: stop.clone(),
     };
     let (_view, run) = coordinator.run();

@@ -1,11 +1,12 @@
 //! Both documents go out and come in, in the form of files.
 
-use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus};
+use stepdown_core::cluster::ClusterStatus;
 use stepdown_wire::raft as wire;
 
 use super::administration::Administration;
 use super::error::AdminError;
 use super::report::{configuration_version, status_version};
+use crate::configuration::judge;
 use crate::file::header::{Header, Seal, seal, unseal};
 use crate::raft::command::{Applied, Command};
 use crate::raft::machine::{Machine, StatusRecord};
@@ -82,7 +83,9 @@ impl Administration {
                 most: LARGEST_CONFIGURATION,
             });
         }
-        ClusterConfiguration::read(Some(text)).map_err(AdminError::Configuration)?;
+        judge(Some(text))
+            .verdict
+            .map_err(AdminError::Configuration)?;
         let held = self.node.read().await.map_err(AdminError::Raft)?;
         let present = &held.machine.configuration;
         let already = present.text.as_deref() == Some(text);

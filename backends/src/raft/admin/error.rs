@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stepdown_core::cluster::{ConfigurationError, DecodeError, StatusProblem};
+use stepdown_core::cluster::{DecodeError, StatusProblem};
 use tonic::{Code, Status};
 
 use crate::raft::brief::brief;
@@ -41,7 +41,7 @@ pub(super) enum AdminError {
     #[error("another change of the members is under way; try again")]
     Changing,
     #[error("{0}")]
-    Configuration(ConfigurationError),
+    Configuration(String),
     #[error("the status is cut short: export it again")]
     CutShort,
     #[error(

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use stepdown_backends::configuration::{UnknownKey, judge};
 use stepdown_backends::raft::admin::export_stopped;
 use stepdown_backends::status_file::may_replace;
-use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::raft::{
     ExportResponse, ImportConfigurationRequest, ImportStatusRequest, StatusVersion,
 };
@@ -188,7 +188,12 @@ impl ImportArgs {
             );
             json::put(&mut json, "remarks", json!(imported.remarks));
         }
-        if let Some(text) = configuration {
+        if let Some((text, unknown)) = configuration {
+            for key in &unknown {
+                output.step(tell, &format!("a key has no effect: {key}"));
+            }
+            let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
+            json::put(&mut json, "unknownKeys", json!(unknown));
             let request = ImportConfigurationRequest { text };
             let imported = client.import_configuration(request).await?;
             let version = imported.version.unwrap_or_default();
@@ -217,13 +222,15 @@ fn read(path: &Path) -> Result<String, RaftCommandError> {
     })
 }
 
-fn valid(path: &Path) -> Result<String, RaftCommandError> {
+/// A configuration that can be put in force, and the keys in it that have no effect.
+fn valid(path: &Path) -> Result<(String, Vec<UnknownKey>), RaftCommandError> {
     let text = read(path)?;
-    match ClusterConfiguration::read(Some(&text)) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(RaftCommandError::Configuration {
+    let judgement = judge(Some(&text));
+    match judgement.verdict {
+        Ok(_) => Ok((text, judgement.unknown)),
+        Err(reason) => Err(RaftCommandError::Configuration {
             path: path.to_path_buf(),
-            error,
+            reason,
         }),
     }
 }

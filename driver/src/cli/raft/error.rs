@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use stepdown_backends::raft::admin::{AdminCallError, StoppedError};
 use stepdown_backends::status_file::AdoptError;
-use stepdown_core::cluster::ConfigurationError;
 
 use crate::options::OptionsError;
 
@@ -17,12 +16,12 @@ pub enum RaftCommandError {
     #[error(transparent)]
     Cluster(#[from] AdminCallError),
     /// The configuration can't be put in force.
-    #[error("{}: {error}", .path.display())]
+    #[error("{}: {reason}", .path.display())]
     Configuration {
         /// Its file.
         path: PathBuf,
         /// What is wrong.
-        error: ConfigurationError,
+        reason: String,
     },
     /// A file can't be read or written.
     #[error("{}: {error}", .path.display())]

@@ -17,6 +17,10 @@ metrics! {
             "stepdown_configuration_rejected",
             "1 while the configuration last read is refused and an older one is in force",
         ),
+        configuration_unknown_keys: IntGauge = IntGauge::new(
+            "stepdown_configuration_unknown_keys",
+            "How many keys of the configuration last read are not known, and so have no effect",
+        ),
         metadata_get: Histogram = Histogram::with_opts(upstreams(
             "oxia_coordinator_metadata_get_latency_milliseconds",
             "The time to read a document",
@@ -74,6 +78,12 @@ impl Documents {
     /// The configuration last read is in force, or was refused.
     pub fn configuration_read(&self, is_in_force: bool) {
         self.configuration_rejected.set(i64::from(!is_in_force));
+    }
+
+    /// So many keys of the configuration last read are not known.
+    pub fn keys_unknown(&self, count: usize) {
+        self.configuration_unknown_keys
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A document was read from the store.
