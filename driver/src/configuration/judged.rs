@@ -22,6 +22,7 @@ type Reports = Arc<dyn Fn(&Report) + Send + Sync>;
 pub(crate) struct Judged {
     source: Arc<dyn ConfigurationSource>,
     text: watch::Receiver<Option<ConfigurationText>>,
+    in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -33,7 +34,7 @@ impl Judged {
         documents: Documents,
     ) -> Self {
         let (sender, text) = watch::channel(None);
-        let applied = watch::Sender::new(None);
+        let (applied, in_force) = watch::channel(None);
         let gate = Gate {
             sender,
             applied,
@@ -45,8 +46,14 @@ impl Judged {
         Self {
             source,
             text,
+            in_force,
             _task: AbortOnDropHandle::new(task),
         }
+    }
+
+    /// The configuration that was handed on last.
+    pub(crate) fn in_force(&self) -> watch::Receiver<Option<Arc<ClusterConfiguration>>> {
+        self.in_force.clone()
     }
 }
 

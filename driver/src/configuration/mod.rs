@@ -1,5 +1,7 @@
-//! The configuration on its way to the machine: judged before.
+//! The configuration on its way to the machine: judged before, and compared with what has come of it.
 
 mod judged;
+mod wishes;
 
 pub(crate) use judged::Judged;
+pub(crate) use wishes::follow as follow_wishes;

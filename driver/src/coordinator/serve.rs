@@ -13,7 +13,7 @@ use super::error::CoordinatorError;
 use super::machine::{self, lease_timing};
 use super::measured::measured;
 use crate::cli::LeaseProfile;
-use crate::configuration::Judged;
+use crate::configuration::{Judged, follow_wishes};
 use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, log_report};
@@ -70,10 +70,11 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         reports.clone(),
         metrics.documents.clone(),
     );
+    let judged = Arc::new(judged);
     let coordinator = Coordinator {
         options: machine,
         backend: Backend {
-            configuration: Arc::new(judged),
+            configuration: judged.clone(),
             ..backend
         },
         servers,
@@ -81,7 +82,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         reports,
         stop: stop.clone(),
     };
-    let (_view, run) = coordinator.run();
+    let (view, run) = coordinator.run();
+    let wishes = follow_wishes(judged.in_force(), view, metrics.documents.clone());
     let run = async {
         run.await;
         over.cancel();
@@ -100,7 +102,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         stop.cancelled().await;
         ports.not_serving().await;
     };
-    let ((), (), failed) = tokio::join!(run, not_serving, failed);
+    let wishes = stop.run_until_cancelled(wishes);
+    let ((), (), failed, _) = tokio::join!(run, not_serving, failed, wishes);
     ports.close().await;
     match failed {
         Some(reason) => Err(CoordinatorError::BackendFailed(reason)),

@@ -21,6 +21,10 @@ metrics! {
             "stepdown_configuration_unknown_keys",
             "How many keys of the configuration last read are not known, and so have no effect",
         ),
+        configuration_without_effect: IntGauge = IntGauge::new(
+            "stepdown_configuration_without_effect",
+            "How many wishes of the configuration in force have no effect; the log of the leader names them",
+        ),
         metadata_get: Histogram = Histogram::with_opts(upstreams(
             "oxia_coordinator_metadata_get_latency_milliseconds",
             "The time to read a document",
@@ -83,6 +87,12 @@ impl Documents {
     /// So many keys of the configuration last read are not known.
     pub fn keys_unknown(&self, count: usize) {
         self.configuration_unknown_keys
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many wishes of the configuration in force have no effect.
+    pub fn wishes_without_effect(&self, count: usize) {
+        self.configuration_without_effect
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
