@@ -65,7 +65,7 @@ impl Drop for Coordinator {
 
 #[test]
 fn a_signal_ends_it_in_order_with_exit_code_0() {
-    for name in ["TERM", "INT"] {
+    for name in ["TERM", "INT", "QUIT", "USR1", "USR2", "ALRM", "RTMAX"] {
         let dir = tempfile::tempdir().expect("a directory");
         let mut coordinator = Coordinator::start(dir.path(), &[]);
         coordinator.until("Starting Stepdown coordinator");
@@ -88,6 +88,38 @@ fn a_new_log_level_in_the_options_file_is_followed_and_a_bad_file_is_not() {
     coordinator.until("The changed options file is not valid; the log level stays");
     fs::write(&file, "observability: {log: {level: debug}}").expect("a file");
     assert_eq!(coordinator.until("Changed the log level")["level"], "info");
+    coordinator.signal("TERM");
+    assert_eq!(coordinator.exit_code(), Some(0));
+}
+
+#[test]
+fn a_hang_up_ends_nothing_and_has_files_read_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("options.yaml");
+    fs::write(&file, "observability: {log: {level: info}}").expect("a file");
+    let mut coordinator = Coordinator::start(dir.path(), &["--sconfig=options.yaml"]);
+    coordinator.until("Started Grpc server");
+    fs::write(&file, "observability: {log: {level: debug}}").expect("a file");
+    coordinator.signal("HUP");
+    coordinator.until("Received SIGHUP, reading the files again");
+    coordinator.until("Changed the log level");
+    coordinator.signal("TERM");
+    coordinator.until("Shutdown Completed");
+    assert_eq!(coordinator.exit_code(), Some(0));
+}
+
+#[test]
+fn what_is_changed_in_the_options_file_beside_the_log_level_is_said_to_need_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("options.yaml");
+    fs::write(&file, "metadata: {name: a}").expect("a file");
+    let mut coordinator = Coordinator::start(dir.path(), &["--sconfig=options.yaml"]);
+    coordinator.until("Started Grpc server");
+    fs::write(&file, "metadata: {name: b}").expect("a file");
+    coordinator.until(
+        "Of the options file only the log level is followed: what else has changed in it has no effect until a \
+         restart",
+    );
     coordinator.signal("TERM");
     assert_eq!(coordinator.exit_code(), Some(0));
 }

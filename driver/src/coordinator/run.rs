@@ -2,7 +2,9 @@
 //! runs, signals and the log level are followed.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -10,12 +12,12 @@ use super::error::CoordinatorError;
 use super::serve::{Session, serve};
 use super::signals::Signals;
 use crate::cli::{CoordinatorArgs, GlobalArgs};
-use crate::observe::{LogFormat, Logs, Metrics, follow_log_level, init_logs};
-use crate::options::CoordinatorOptions;
+use crate::observe::{LogFormat, Logs, Metrics, follow_options_file, init_logs};
+use crate::options::{CoordinatorOptions, OptionsFile};
 use crate::ports::Listeners;
 
-/// Runs a coordinator until SIGINT or SIGTERM has ended it in order; a second SIGINT ends it at
-/// once.
+/// Runs a coordinator until a signal has ended it in order; a second SIGINT ends it at once. SIGHUP
+/// ends nothing: files are read again.
 pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), CoordinatorError> {
     let deprecations = args.deprecations();
     let lease_profile = args.lease_profile;
@@ -32,10 +34,15 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
 
     let stop = CancellationToken::new();
     let stop_following = CancellationToken::new();
+    let (documents_asked, options_asked) = (Arc::new(Notify::new()), Notify::new());
     let (following, in_file) = (options.sconfig.clone(), options.log_level);
     let follow = async {
         match following {
-            Some(path) => follow_log_level(path, in_file, &logs, &stop_following).await,
+            Some(path) => {
+                let begun = OptionsFile::read(&path).ok();
+                let stop = &stop_following;
+                follow_options_file(path, in_file, begun, &logs, &options_asked, stop).await;
+            }
             None => stop_following.cancelled().await,
         }
     };
@@ -44,7 +51,12 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
         lease_profile,
         listeners,
         metrics,
+        asked: documents_asked.clone(),
         stop: stop.clone(),
+    };
+    let read_again = || {
+        documents_asked.notify_one();
+        options_asked.notify_one();
     };
     let served = async {
         let result = serve(session).await;
@@ -53,7 +65,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
     };
     let (result, ()) = tokio::select! {
         both = async { tokio::join!(served, follow) } => both,
-        () = signals.stop_then_interrupt(&stop) => return Err(CoordinatorError::Interrupted),
+        () = signals.obey(&stop, read_again) => return Err(CoordinatorError::Interrupted),
     };
     result?;
     info!("Shutdown Completed");

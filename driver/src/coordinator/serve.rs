@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use stepdown_backends::Backend;
+use stepdown_backends::{Backend, ConfigurationSource};
 use stepdown_core::Report;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tracing::info;
@@ -28,6 +29,8 @@ pub(super) struct Session {
     /// The open ports; nobody is answered yet.
     pub(super) listeners: Listeners,
     pub(super) metrics: Metrics,
+    /// Notified when somebody wants files to be read again.
+    pub(super) asked: Arc<Notify>,
     /// Cancelled when the process is to end: leave office, close, return.
     pub(super) stop: CancellationToken,
 }
@@ -39,6 +42,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         lease_profile,
         listeners,
         metrics,
+        asked,
         stop,
     } = session;
     let lease = lease_timing(lease_profile);
@@ -84,6 +88,9 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     };
     let (view, run) = coordinator.run();
     let wishes = follow_wishes(judged.in_force(), view, metrics.documents.clone());
+    let read_again = pass_on(&asked, &*judged);
+    // They go on until it closes.
+    let beside = async { tokio::join!(wishes, read_again) };
     let run = async {
         run.await;
         over.cancel();
@@ -102,11 +109,19 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         stop.cancelled().await;
         ports.not_serving().await;
     };
-    let wishes = stop.run_until_cancelled(wishes);
-    let ((), (), failed, _) = tokio::join!(run, not_serving, failed, wishes);
+    let beside = stop.run_until_cancelled(beside);
+    let ((), (), failed, _) = tokio::join!(run, not_serving, failed, beside);
     ports.close().await;
     match failed {
         Some(reason) => Err(CoordinatorError::BackendFailed(reason)),
         None => Ok(()),
+    }
+}
+
+/// Has the configuration read again whenever somebody asks for that.
+async fn pass_on(asked: &Notify, configuration: &dyn ConfigurationSource) {
+    loop {
+        asked.notified().await;
+        configuration.read_again();
     }
 }

@@ -8,5 +8,5 @@ mod reports;
 
 pub(crate) use logs::{AlreadySet, LogFormat, Logs, init_logs};
 pub use metrics::Metrics;
-pub(crate) use reload::follow_log_level;
+pub(crate) use reload::follow_options_file;
 pub(crate) use reports::log_report;

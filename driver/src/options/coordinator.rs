@@ -51,18 +51,38 @@ impl CoordinatorOptions {
     }
 }
 
-/// The log level that an `--sconfig` file asks for, on its own: what is looked at when it changes.
-pub fn log_level_of(path: &Path) -> Result<Option<LogLevel>, OptionsError> {
-    let file = sconfig::read(path, &mut Vec::new())?;
-    match file.observability.log.level.as_deref() {
-        None | Some("") => Ok(None),
-        Some(text) => {
-            text.parse()
-                .map(Some)
-                .map_err(|error: ParseLogLevelError| OptionsError::Invalid {
-                    problems: vec![format!("{}: {error}", LogSettings::LEVEL)],
-                })
+/// What an `--sconfig` file says, on its own: what is looked at when it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionsFile(Settings);
+
+impl OptionsFile {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, OptionsError> {
+        sconfig::read(path, &mut Vec::new()).map(Self)
+    }
+
+    /// The log level that it asks for.
+    pub fn log_level(&self) -> Result<Option<LogLevel>, OptionsError> {
+        match self.0.observability.log.level.as_deref() {
+            None | Some("") => Ok(None),
+            Some(text) => {
+                text.parse()
+                    .map(Some)
+                    .map_err(|error: ParseLogLevelError| OptionsError::Invalid {
+                        problems: vec![format!("{}: {error}", LogSettings::LEVEL)],
+                    })
+            }
         }
+    }
+
+    /// Whether it asks for anything else than another one does, but for the log level.
+    pub fn differs_beyond_level(&self, other: &Self) -> bool {
+        let without = |file: &Self| {
+            let mut settings = file.0.clone();
+            settings.observability.log.level = None;
+            settings
+        };
+        without(self) != without(other)
     }
 }
 

@@ -14,7 +14,7 @@ mod settings;
 mod tests;
 mod tls;
 
-pub use coordinator::{CoordinatorOptions, log_level_of};
+pub use coordinator::{CoordinatorOptions, OptionsFile};
 pub use error::OptionsError;
 pub use key::Key;
 pub use level::{LogLevel, ParseLogLevelError};
