@@ -70,6 +70,12 @@ pub trait Leadership: Send + Sync + 'static {
 
     /// The name of whoever leads, if that is known.
     fn leader(&self) -> Option<Arc<str>>;
+
+    /// What keeps this candidate from ever leading, as far as is known: not that somebody else leads.
+    /// Ends at once where there can be nothing of that kind.
+    fn obstacle(&self) -> watch::Receiver<Option<Arc<str>>> {
+        no_failure()
+    }
 }
 
 /// What happens to a campaign and to leadership.

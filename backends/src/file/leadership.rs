@@ -28,6 +28,8 @@ pub(crate) struct FileLeadership {
     stores: watch::Sender<usize>,
     /// Whether the lock is ours.
     leads: watch::Sender<bool>,
+    /// Why the lock can't be tried.
+    obstacle: watch::Sender<Option<Arc<str>>>,
 }
 
 impl FileLeadership {
@@ -37,13 +39,14 @@ impl FileLeadership {
             name: name.into(),
             stores,
             leads: watch::Sender::new(false),
+            obstacle: watch::Sender::new(None),
         }
     }
 
     /// Campaigns until the lock is ours. Between taking it over and the report nothing can be
     /// cancelled, so the lock is never kept without being reported.
     async fn campaign(&self, reports: &mpsc::Sender<LeadershipReport>) -> bool {
-        let mut obstacle = None;
+        let mut waits_for = None;
         for tries in 0_u64.. {
             let Ok(permit) = reports.reserve().await else {
                 return false;
@@ -57,16 +60,18 @@ impl FileLeadership {
                 Ok((Taken::Held(held), _)) if !reports.is_closed() => {
                     self.disk.hold(held);
                     self.leads.send_replace(true);
+                    self.obstacle.send_replace(None);
                     permit.send(LeadershipReport::Won { authority: None });
                     return true;
                 }
                 Ok((Taken::Held(_), _)) => return false,
-                Ok((Taken::ByAnother, holder)) => Obstacle::Coordinator(holder),
-                Ok((Taken::ByOxia, _)) => Obstacle::Oxia,
-                Err(error) => Obstacle::Failure(error.to_string()),
+                Ok((Taken::ByAnother, holder)) => WaitsFor::Coordinator(holder),
+                Ok((Taken::ByOxia, _)) => WaitsFor::Oxia,
+                Err(error) => WaitsFor::Person(not_tried(&error)),
             };
-            if asks || !matches!(found, Obstacle::Coordinator(_)) {
-                self.log(&mut obstacle, found);
+            // Who has the lock is only asked now and then.
+            if asks || !matches!(found, WaitsFor::Coordinator(_)) {
+                self.tell(&mut waits_for, found);
             }
             drop(permit);
             tokio::select! {
@@ -97,23 +102,31 @@ impl FileLeadership {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// Says once what the campaign waits for.
-    fn log(&self, known: &mut Option<Obstacle>, found: Obstacle) {
+    /// Says once what the campaign waits for. What only a person can change is an obstacle as well.
+    fn tell(&self, known: &mut Option<WaitsFor>, found: WaitsFor) {
         if known.as_ref() == Some(&found) {
             return;
         }
         let path = self.disk.place.lock.display();
-        match &found {
-            Obstacle::Coordinator(holder) => {
+        let obstacle = match &found {
+            WaitsFor::Coordinator(holder) => {
                 let holder = holder.as_ref().map(ToString::to_string);
                 tracing::info!(%path, holder, "Waiting for the lock");
+                None
             }
-            Obstacle::Oxia => tracing::warn!(
-                path = %self.disk.place.document.display(),
-                "Waiting for an Oxia coordinator that has locked the status file; never run both"
-            ),
-            Obstacle::Failure(error) => tracing::error!(%path, %error, "The lock can't be tried"),
-        }
+            WaitsFor::Oxia => {
+                tracing::warn!(
+                    path = %self.disk.place.document.display(),
+                    "Waiting for an Oxia coordinator that has locked the status file; never run both"
+                );
+                None
+            }
+            WaitsFor::Person(error) => {
+                tracing::error!(%path, %error, "The lock can't be tried");
+                Some(format!("{path} can't be locked: {error}").into())
+            }
+        };
+        self.obstacle.send_replace(obstacle);
         *known = Some(found);
     }
 
@@ -133,10 +146,17 @@ impl FileLeadership {
 }
 
 #[derive(PartialEq, Eq)]
-enum Obstacle {
+enum WaitsFor {
     Coordinator(Option<Holder>),
     Oxia,
-    Failure(String),
+    Person(String),
+}
+
+fn not_tried(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return format!("{error}; let the coordinator's user write to the directory that it is in");
+    }
+    error.to_string()
 }
 
 #[async_trait]
@@ -167,5 +187,9 @@ impl Leadership for FileLeadership {
 
     fn leader(&self) -> Option<Arc<str>> {
         self.leads.borrow().then(|| self.name.clone())
+    }
+
+    fn obstacle(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.obstacle.subscribe()
     }
 }

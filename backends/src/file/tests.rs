@@ -213,6 +213,35 @@ async fn an_oxia_coordinator_that_has_locked_the_document_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_lock_that_can_not_be_tried_is_an_obstacle_until_it_can() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let lock = status.with_extension("lock");
+    // Nobody may open it, not even root.
+    fs::create_dir(&lock).unwrap();
+    let backend = backend(&status).unwrap();
+    let mut obstacle = backend.leadership.obstacle();
+    let mut reports = campaign(&backend);
+    let said = timeout(LIMIT, obstacle.wait_for(Option::is_some)).await;
+    let said = said.unwrap().unwrap().clone().unwrap();
+    assert!(said.contains("status.lock can't be locked"), "{said}");
+    fs::remove_dir(&lock).unwrap();
+    assert_eq!(next(&mut reports).await, WON);
+    assert_eq!(*obstacle.borrow(), None);
+}
+
+#[tokio::test]
+async fn that_another_leads_is_no_obstacle() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let (_leader, _reports) = leader(&status).await;
+    let standby = backend(&status).unwrap();
+    let _campaign = campaign(&standby);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(*standby.leadership.obstacle().borrow(), None);
+}
+
+#[tokio::test]
 async fn an_old_copy_is_refused_until_it_is_adopted() {
     let directory = TempDir::new().unwrap();
     let status = status_in(&directory);

@@ -43,6 +43,7 @@ impl Node {
                 coordinator,
                 stores,
                 prepared: Mutex::default(),
+                obstacle: watch::Sender::new(None),
                 _owned: owned,
             }),
             configuration: following.clone(),

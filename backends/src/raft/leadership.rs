@@ -23,6 +23,8 @@ pub(super) struct RaftLeadership {
     pub(super) stores: watch::Sender<usize>,
     /// Others that hear nothing, until it has given its place away.
     pub(super) prepared: Mutex<Option<Hushed>>,
+    /// Why nobody can lead.
+    pub(super) obstacle: watch::Sender<Option<Arc<str>>>,
     pub(super) _owned: Owned,
 }
 
@@ -59,6 +61,7 @@ impl RaftLeadership {
             if let Some(won) = won
                 && self.node.seat.take(self.coordinator, won.term)
             {
+                self.obstacle.send_replace(None);
                 permit.send(LeadershipReport::Won {
                     authority: Some(won.authority),
                 });
@@ -66,11 +69,27 @@ impl RaftLeadership {
             }
             self.node.ballot.release(self.coordinator);
             drop(permit);
+            self.look_for_obstacle();
             tokio::select! {
                 () = reports.closed() => return None,
                 () = sleep(self.node.timing.ask_every()) => {}
             }
         }
+    }
+
+    /// Without a majority nobody leads; where somebody is known to, all is well.
+    fn look_for_obstacle(&self) {
+        let lacks_majority = self.node.leader().is_none() || self.node.voice.is_cut_off();
+        let obstacle: Option<Arc<str>> = lacks_majority.then(|| {
+            "no majority of the nodes of metadata.raft elects a leader: bring back those that do not run, or do \
+             not reach this one"
+                .into()
+        });
+        self.obstacle.send_if_modified(|known| {
+            let is_new = *known != obstacle;
+            *known = obstacle;
+            is_new
+        });
     }
 
     /// Leads now, if the node does, or asks whoever leads for its place.
@@ -196,6 +215,10 @@ impl Leadership for RaftLeadership {
                 let _ = timeout(within, self.node.deposed(term)).await;
             }
         }
+    }
+
+    fn obstacle(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.obstacle.subscribe()
     }
 
     fn leader(&self) -> Option<Arc<str>> {

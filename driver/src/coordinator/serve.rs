@@ -17,7 +17,7 @@ use crate::cli::LeaseProfile;
 use crate::configuration::{Judged, follow_wishes};
 use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
-use crate::observe::{Metrics, log_report};
+use crate::observe::{Metrics, Readiness, log_report};
 use crate::options::CoordinatorOptions;
 use crate::ports::{Listeners, Ports};
 use stepdown_wire::tls::Connector;
@@ -64,11 +64,14 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     let ports = Ports::start(listeners, Routes::default(), &metrics);
 
     info!(name = options.name, process = %machine.process, "Campaigning");
-    let observed = metrics.clone();
+    let readiness = Readiness::new();
+    let (observed, met) = (metrics.clone(), readiness.clone());
     let reports: Arc<dyn Fn(&Report) + Send + Sync> = Arc::new(move |report: &Report| {
         log_report(report);
         observed.report(report);
+        met.report(report);
     });
+    let obstacle = backend.leadership.obstacle();
     let judged = Judged::new(
         backend.configuration.clone(),
         reports.clone(),
@@ -88,9 +91,13 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     };
     let (view, run) = coordinator.run();
     let wishes = follow_wishes(judged.in_force(), view, metrics.documents.clone());
+    let ready = readiness.follow(obstacle, |is_ready| {
+        metrics.able_to_lead(is_ready);
+        ports.ready(is_ready)
+    });
     let read_again = pass_on(&asked, &*judged);
     // They go on until it closes.
-    let beside = async { tokio::join!(wishes, read_again) };
+    let beside = async { tokio::join!(wishes, ready, read_again) };
     let run = async {
         run.await;
         over.cancel();

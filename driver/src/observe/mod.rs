@@ -3,10 +3,12 @@
 mod logs;
 pub(crate) mod metrics;
 mod names;
+mod readiness;
 mod reload;
 mod reports;
 
 pub(crate) use logs::{AlreadySet, LogFormat, Logs, init_logs};
 pub use metrics::Metrics;
+pub(crate) use readiness::Readiness;
 pub(crate) use reload::follow_options_file;
 pub(crate) use reports::log_report;

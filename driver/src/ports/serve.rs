@@ -25,6 +25,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Silent connections are asked for a sign of life so often, and let go after the same time again.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
+/// The service that is SERVING while this coordinator could lead. "" is whether it runs: to restart one
+/// that can't lead would not help.
+const READINESS: &str = "stepdown-readiness";
+
 /// The ports, answering. The service "" is SERVING from the start, on standbys too.
 pub struct Ports {
     health: HealthReporter,
@@ -63,11 +67,22 @@ impl Ports {
         }
     }
 
+    /// Says whether this coordinator could lead, under a service name of its own.
+    pub async fn ready(&self, is_ready: bool) {
+        let status = match is_ready {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        self.health.set_service_status(READINESS, status).await;
+    }
+
     /// Answers NOT_SERVING from now on: this process is about to end.
     pub async fn not_serving(&self) {
-        self.health
-            .set_service_status("", ServingStatus::NotServing)
-            .await;
+        for service in ["", READINESS] {
+            self.health
+                .set_service_status(service, ServingStatus::NotServing)
+                .await;
+        }
     }
 
     /// Closes the ports. Calls under way have a second; those who watch the health are told
@@ -75,7 +90,9 @@ impl Ports {
     pub async fn close(mut self) {
         self.not_serving().await;
         self.stop.cancel();
-        self.health.clear_service_status("").await;
+        for service in ["", READINESS] {
+            self.health.clear_service_status(service).await;
+        }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(GRACE, all).await.is_err() {
             info!("Calls are still under way; closing without them");

@@ -27,6 +27,7 @@ pub(crate) struct LeaseLeadership {
     stores: watch::Sender<usize>,
     /// Our name.
     name: Arc<str>,
+    obstacle: watch::Receiver<Option<Arc<str>>>,
 }
 
 /// What the election works with.
@@ -43,6 +44,7 @@ impl LeaseLeadership {
     pub(crate) fn new(options: LeaseOptions, parts: Parts) -> Self {
         let (election, elections) = watch::channel(Election::default());
         let (see, seen) = watch::channel(None);
+        let (complaint, obstacle) = watch::channel(None);
         let documents = parts.documents;
         let stores = documents.stores();
         let name = options.name.clone();
@@ -63,7 +65,8 @@ impl LeaseLeadership {
             election,
             objects: VecDeque::new(),
             released: Vec::new(),
-            complaint: String::new(),
+            complaint,
+            may_not_write: false,
         };
         let follow = parts.follower.run(move |seen: Seen<Object>| {
             see.send_replace(Some(seen));
@@ -80,6 +83,7 @@ impl LeaseLeadership {
             election: elections,
             stores,
             name,
+            obstacle,
         }
     }
 
@@ -158,5 +162,9 @@ impl Leadership for LeaseLeadership {
 
     fn leader(&self) -> Option<Arc<str>> {
         self.election.borrow().holder.clone()
+    }
+
+    fn obstacle(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.obstacle.clone()
     }
 }

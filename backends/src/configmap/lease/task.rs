@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::Lease as Object;
-use stepdown_core::lease::{LeaseEffect, LeaseEvent, LeaseReport, LeaseState};
+use stepdown_core::lease::{
+    LeaseEffect, LeaseEvent, LeaseReading, LeaseReport, LeaseState, LeaseWriting,
+};
 use stepdown_core::{Epoch, Timestamp, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -69,7 +71,11 @@ pub(super) struct Task {
     pub(super) vacancy: Vacancy,
     pub(super) objects: VecDeque<Object>,
     pub(super) released: Vec<oneshot::Sender<()>>,
-    pub(super) complaint: String,
+    /// Why the lease can't be had, where only a person can change that, or nobody has for a while.
+    pub(super) complaint: watch::Sender<Option<Arc<str>>>,
+    /// Whether the last write of it was refused, and not only unheard: what can be read may still be
+    /// nobody's to have.
+    pub(super) may_not_write: bool,
 }
 
 impl Task {
@@ -88,6 +94,7 @@ impl Task {
                 },
                 Some((event, object)) = answered.recv() => {
                     self.keep(object);
+                    self.hear(&event);
                     event
                 }
                 Ok(()) = self.seen.changed() => match self.show() {
@@ -163,7 +170,7 @@ impl Task {
                 "Leadership was lost too often lately: another candidate goes first"
             ),
             LeaseReport::Extended { authority } | LeaseReport::Won { authority } => {
-                self.complaint.clear();
+                self.complaint.send_replace(None);
                 self.stand(Standing::Held { authority });
             }
             LeaseReport::HolderChanged { holder } => {
@@ -200,9 +207,33 @@ impl Task {
 
     /// Says once what keeps coming back.
     fn complain(&mut self, reason: String) {
-        if self.complaint != reason {
+        let is_new = self.complaint.send_if_modified(|known| {
+            let is_new = known.as_deref() != Some(reason.as_str());
+            *known = Some(reason.as_str().into());
+            is_new
+        });
+        if is_new {
             tracing::warn!(%reason, "The lease can't be read or written; it is tried again");
-            self.complaint = reason;
+        }
+    }
+
+    /// Takes a complaint back where an answer shows that it does not hold any more.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only answers of the API server show that"
+    )]
+    fn hear(&mut self, event: &LeaseEvent) {
+        match event {
+            LeaseEvent::LeaseWritten { outcome, .. } => {
+                self.may_not_write = matches!(outcome, LeaseWriting::Refused(_));
+            }
+            LeaseEvent::LeaseRead {
+                outcome: LeaseReading::Absent { .. } | LeaseReading::Found(_),
+                ..
+            } if !self.may_not_write => {
+                self.complaint.send_replace(None);
+            }
+            _ => {}
         }
     }
 

@@ -38,6 +38,10 @@ metrics! {
             Opts::new("stepdown_transitions_total", "Changes of role"),
             &["from", "to", "cause"],
         ),
+        unable: IntGauge = IntGauge::new(
+            "stepdown_unable_to_lead",
+            "1 while something lasting keeps this coordinator from ever leading; its log says what",
+        ),
     }
 }
 
@@ -72,6 +76,11 @@ impl Leadership {
         if let Some(epoch) = epoch {
             self.epoch.set(i64::try_from(epoch.0).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Whether this coordinator could lead.
+    pub fn able_to_lead(&self, is_able: bool) {
+        self.unable.set(i64::from(!is_able));
     }
 
     fn set_role(&self, now: Role) {

@@ -136,6 +136,11 @@ impl Metrics {
         }
     }
 
+    /// Whether this coordinator could lead.
+    pub(crate) fn able_to_lead(&self, is_able: bool) {
+        self.leadership.able_to_lead(is_able);
+    }
+
     /// Counts the calls that are served, as a layer of a tonic server.
     pub(crate) fn count_served(&self) -> CountRpcs {
         CountRpcs::new(self.rpcs.served.clone())

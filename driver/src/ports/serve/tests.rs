@@ -109,6 +109,30 @@ async fn who_asks_for_the_admin_api_is_told_in_words_that_there_is_none() {
 }
 
 #[tokio::test]
+async fn who_could_not_lead_is_alive_and_not_ready() {
+    let open = start("{}").await;
+    let mut client = client(&open.internal).await;
+    for is_ready in [true, false, true] {
+        open.ports.ready(is_ready).await;
+        let answer = client.check(ask("stepdown-readiness")).await;
+        let expected = match is_ready {
+            true => Answer::Serving,
+            false => Answer::NotServing,
+        };
+        assert_eq!(answer.expect("an answer").into_inner().status(), expected);
+        let answer = client.check(ask("")).await.expect("an answer");
+        assert_eq!(answer.into_inner().status(), Answer::Serving);
+    }
+    open.ports.not_serving().await;
+    let answer = client.check(ask("stepdown-readiness")).await;
+    assert_eq!(
+        answer.expect("an answer").into_inner().status(),
+        Answer::NotServing
+    );
+    open.ports.close().await;
+}
+
+#[tokio::test]
 async fn closing_tells_those_who_watch_and_does_not_wait_for_them() {
     let open = start("{}").await;
     let mut client = client(&open.internal).await;
