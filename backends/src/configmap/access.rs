@@ -13,6 +13,7 @@ use super::content::Sight;
 use super::layout::Layout;
 use super::object_name::ObjectName;
 use super::own_stores::OwnStores;
+use super::refusals::Refusals;
 use super::request::{Failure, ask, read};
 use super::size::Gauge;
 
@@ -29,6 +30,7 @@ pub(crate) struct Access {
     pub(crate) gauge: Gauge,
     /// The document as it was seen last.
     seen: Mutex<Option<Arc<Sight>>>,
+    pub(super) refusals: Refusals,
 }
 
 impl Access {
@@ -47,6 +49,7 @@ impl Access {
             epochs: watch::Sender::new(Epoch::default()),
             gauge: Gauge::new(place.clone(), layout),
             seen: Mutex::default(),
+            refusals: Refusals::default(),
             place,
         }
     }

@@ -11,6 +11,8 @@ use crate::backend::ConfigurationSource;
 
 /// The key of the text.
 const KEY: &str = "config.yaml";
+/// So many others are named where it is not there.
+const KEYS: usize = 5;
 
 pub(crate) struct ConfigMapConfiguration {
     text: watch::Receiver<Option<ConfigurationText>>,
@@ -45,16 +47,37 @@ impl ConfigurationSource for ConfigMapConfiguration {
     }
 }
 
-/// Where there is no such ConfigMap, or no such key in it, there is no document: not an empty one.
+/// Where there is no such ConfigMap, or no such key in it, there is no document: not an empty one. What
+/// is there in its place is named, since the text may be under another key.
 fn read(place: &ObjectName, seen: Seen<ConfigMap>) -> ConfigurationText {
-    let text = match seen {
-        Seen::Absent => None,
-        Seen::Present(object) => object.data.and_then(|mut data| data.remove(KEY)),
+    let source = format!("configmap {place} key {KEY}");
+    let object = match seen {
+        Seen::Absent => {
+            return ConfigurationText {
+                source: format!("{source} (there is no such configmap)"),
+                text: None,
+            };
+        }
+        Seen::Present(object) => object,
     };
-    ConfigurationText {
-        source: format!("configmap {place} key {KEY}"),
-        text,
+    let mut data = object.data.unwrap_or_default();
+    if let Some(text) = data.remove(KEY) {
+        return ConfigurationText {
+            source,
+            text: Some(text),
+        };
     }
+    let binary = object.binary_data.unwrap_or_default();
+    let binary = binary.keys().map(|key| format!("{key}, which is binary"));
+    let keys: Vec<_> = data.into_keys().chain(binary).take(KEYS).collect();
+    let source = match keys.as_slice() {
+        [] => format!("{source} (there is no key in it)"),
+        keys => format!(
+            "{source} (there is no such key in it, but {}: rename it)",
+            keys.join("; ")
+        ),
+    };
+    ConfigurationText { source, text: None }
 }
 
 #[cfg(test)]
@@ -63,33 +86,42 @@ mod tests {
 
     use super::*;
 
-    fn text(object: Value) -> Option<String> {
+    fn seen(object: Value) -> ConfigurationText {
         let place = ObjectName {
             namespace: "ns".to_owned(),
             name: "config".to_owned(),
         };
-        let object = serde_json::from_value(object).unwrap();
-        let read = read(&place, Seen::Present(object));
-        assert_eq!(read.source, "configmap ns/config key config.yaml");
-        read.text
+        read(
+            &place,
+            Seen::Present(serde_json::from_value(object).unwrap()),
+        )
     }
 
     #[test]
     fn the_text_is_taken_as_it_is() {
         for expected in ["", "{", "\u{feff}namespaces: ü\r\n"] {
-            let object = json!({"data": {"config.yaml": expected, "other": "1"}});
-            assert_eq!(text(object).as_deref(), Some(expected));
+            let read = seen(json!({"data": {"config.yaml": expected, "other": "1"}}));
+            assert_eq!(read.text.as_deref(), Some(expected));
+            assert_eq!(read.source, "configmap ns/config key config.yaml");
         }
     }
 
     #[test]
-    fn without_the_key_there_is_no_document() {
-        for object in [
-            json!({}),
-            json!({"data": {"config.yml": "1"}}),
-            json!({"binaryData": {"config.yaml": "AA=="}}),
+    fn without_the_key_there_is_no_document_and_those_that_are_there_are_named() {
+        for (object, named) in [
+            (json!({}), "there is no key in it"),
+            (
+                json!({"data": {"cluster.yaml": "1"}}),
+                "but cluster.yaml: rename it",
+            ),
+            (
+                json!({"binaryData": {"config.yaml": "AA=="}}),
+                "but config.yaml, which is binary",
+            ),
         ] {
-            assert_eq!(text(object), None);
+            let read = seen(object);
+            assert_eq!(read.text, None);
+            assert!(read.source.contains(named), "{}", read.source);
         }
     }
 }

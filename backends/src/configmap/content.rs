@@ -12,12 +12,15 @@ use super::record::{ACCEPT, Record, annotation};
 use super::version::ObjectVersion;
 use crate::lacks::{but_for, lacks};
 
+/// So many other keys are named where there is no document.
+const KEYS: usize = 5;
+
 /// What a ConfigMap was read as.
 #[derive(Debug)]
 pub(crate) enum Content {
     Corrupt(Corrupt),
-    /// There are no bytes where the document should be.
-    Empty(Sight),
+    /// There are no bytes where the document should be; these other keys are there.
+    Empty(Sight, Vec<String>),
     Document {
         sight: Sight,
         text: String,
@@ -93,7 +96,8 @@ fn read(place: &ObjectName, object: ConfigMap) -> Result<Content, Corrupt> {
         foreign_bytes,
     };
     if text.is_empty() {
-        return Ok(Content::Empty(sight));
+        let others = data.into_keys().chain(binary.into_keys());
+        return Ok(Content::Empty(sight, others.take(KEYS).collect()));
     }
     Ok(Content::Document {
         sight,

@@ -15,10 +15,15 @@ pub(crate) enum Corrupt {
     Compression { place: ObjectName, error: io::Error },
     /// There is a ConfigMap, and no document in it.
     #[error(
-        "configmap {0} has no status in it, neither as data.{PLAIN} nor as \
-         binaryData[{COMPRESSED}]: restore it, or give --initialize-empty-status for a new cluster"
+        "configmap {place} has no status in it, neither as data.{PLAIN} nor as \
+         binaryData[{COMPRESSED}]{}: restore it, or give --initialize-empty-status for a new cluster",
+        named(.others)
     )]
-    Empty(ObjectName),
+    Empty {
+        place: ObjectName,
+        /// What else is in it.
+        others: Vec<String>,
+    },
     /// A document was written once.
     #[error(
         "the status in configmap {0} is gone, though it was written once: restore it from a \
@@ -33,6 +38,12 @@ pub(crate) enum Corrupt {
         listed(.lacks)
     )]
     Lacking { place: ObjectName, lacks: Vec<Lack> },
+    /// Nothing that matters could be stored.
+    #[error(
+        "configmap {0} is immutable, so that no leader and no term can be stored: save it with kubectl get -o \
+         yaml, delete it, and create it again without `immutable: true`"
+    )]
+    Immutable(ObjectName),
     /// A layout that is not known is not guessed at.
     #[error("configmap {place} was written by a newer release, in the layout {layout}: use that")]
     Newer { place: ObjectName, layout: String },
@@ -48,4 +59,11 @@ pub(crate) enum Corrupt {
     },
     #[error("configmap {0}: the API server names no version of it")]
     Unversioned(ObjectName),
+}
+
+fn named(others: &[String]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(", but {}", others.join(", "))
 }

@@ -26,6 +26,7 @@ mod pace;
 mod payload;
 mod reading;
 mod record;
+mod refusals;
 mod request;
 mod size;
 mod store;

@@ -15,6 +15,11 @@ const PERSON: Duration = Duration::from_secs(1);
 /// The answer where a write failed.
 pub(crate) fn not_stored(place: &ObjectName, ask: Ask, failure: &Failure) -> StoreOutcome {
     let reason = format!("configmap {place}: {failure}");
+    if failure.is_of_immutable() {
+        return StoreOutcome::Forbidden(format!(
+            "{reason}; save the configmap, delete it, and create it again without `immutable: true`"
+        ));
+    }
     match classify(ask, failure) {
         FailureClass::Absent | FailureClass::Ambiguous | FailureClass::Expired => {
             StoreOutcome::Ambiguous(reason)

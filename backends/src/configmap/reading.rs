@@ -151,9 +151,12 @@ struct Looking {
 impl Looking {
     fn at(&self, body: &[u8]) -> Result<Look, Failure> {
         let object: ConfigMap = read(body)?;
+        if self.decodes && object.immutable == Some(true) {
+            return Ok(Look::Corrupt(Corrupt::Immutable(self.place.clone())));
+        }
         Ok(match judge(&self.place, object) {
             Content::Corrupt(corrupt) => Look::Corrupt(corrupt),
-            Content::Empty(sight) => self.at_nothing(sight),
+            Content::Empty(sight, others) => self.at_nothing(sight, others),
             Content::Document {
                 sight,
                 text,
@@ -177,14 +180,15 @@ impl Looking {
         })
     }
 
-    fn at_nothing(&self, sight: Sight) -> Look {
+    fn at_nothing(&self, sight: Sight, others: Vec<String>) -> Look {
         let known = self.known.max(sight.record.epoch.unwrap_or_default());
         if known > Epoch::default() {
             Look::Corrupt(Corrupt::Gone(self.place.clone()))
         } else if self.initialize_empty {
             Look::found(sight, ClusterStatus::default(), 0)
         } else {
-            Look::Corrupt(Corrupt::Empty(self.place.clone()))
+            let place = self.place.clone();
+            Look::Corrupt(Corrupt::Empty { place, others })
         }
     }
 }

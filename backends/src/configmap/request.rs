@@ -119,6 +119,18 @@ fn details_retry_after(status: &Status) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
+impl Failure {
+    /// Whether the object is one that nobody may change, which only the server's words tell.
+    pub(crate) fn is_of_immutable(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => {
+                refusal.code == 422 && refusal.status.message.contains("field is immutable")
+            }
+            Self::NotSent(_) | Self::Unanswered(_) => false,
+        }
+    }
+}
+
 impl From<Status> for Failure {
     /// A "no" without an HTTP answer of its own: the last words of a watch.
     fn from(status: Status) -> Self {

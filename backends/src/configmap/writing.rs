@@ -33,7 +33,7 @@ impl Access {
                 }
             },
         };
-        let epoch = document.epoch;
+        let (epoch, admits) = (document.epoch, document.admits);
         let (to, layout) = (place.clone(), self.layout);
         // A large document takes its time.
         let drafted = spawn_blocking(move || draft(&to, layout, &document, &replaced)).await;
@@ -50,7 +50,10 @@ impl Access {
         let own = self.own.begin();
         let answer = ask(&self.client, draft.request).await;
         match answer.and_then(|body| version(&body)) {
-            Err(failure) => not_stored(place, draft.ask, &failure),
+            Err(failure) => {
+                let outcome = not_stored(place, draft.ask, &failure);
+                self.refusals.slowed(outcome, admits)
+            }
             Ok(version) => {
                 let stored = version.version();
                 self.see(Sight {

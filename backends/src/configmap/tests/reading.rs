@@ -27,6 +27,31 @@ async fn where_there_is_nothing_there_is_a_new_cluster() {
 }
 
 #[tokio::test]
+async fn a_configmap_with_other_keys_is_told_with_them() {
+    let api = FakeApi::new().await;
+    api.edit(json!({"data": {"cluster-status.json": "{}"}, "binaryData": {"x": "AA=="}}));
+    let reason = corrupt(&api.documents(Layout::Plain)).await;
+    assert!(
+        reason.contains(", but cluster-status.json, x: "),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_configmap_that_is_immutable_is_not_led_on() {
+    let api = FakeApi::new().await;
+    let documents = api.documents(Layout::Plain);
+    store(&documents, None, document(1)).await;
+    api.edit(json!({"immutable": true}));
+    let LoadOutcome::Corrupt(reason) = documents.store().load().await else {
+        panic!("somebody would lead on it");
+    };
+    assert!(reason.contains("without `immutable: true`"), "{reason}");
+    api.edit(json!({"immutable": false}));
+    found(&documents).await;
+}
+
+#[tokio::test]
 async fn a_document_that_the_lease_remembers_is_not_absent() {
     let api = FakeApi::new().await;
     api.set_lease_epoch("3");

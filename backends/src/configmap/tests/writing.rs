@@ -410,3 +410,20 @@ async fn namespaces_are_admitted_only_if_they_fit_once_they_are_led() {
     // What is there is stored as long as it fits.
     store(&documents, Some(&version), admits(false)).await;
 }
+
+#[tokio::test]
+async fn a_write_to_what_nobody_may_change_is_forbidden_with_the_way_out() {
+    let api = FakeApi::new().await;
+    let documents = api.documents(Layout::Plain);
+    let version = store(&documents, None, document(1)).await;
+    let message = "ConfigMap \"status\" is invalid: data: Forbidden: field is immutable when `immutable` is set";
+    api.fail(
+        "PATCH",
+        Fault::Instead(Reply::status(422, "Invalid", message)),
+    );
+    let outcome = documents.store().store(Some(version), document(2)).await;
+    let StoreOutcome::Forbidden(reason) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(reason.contains("without `immutable: true`"), "{reason}");
+}
