@@ -1,20 +1,15 @@
 //! The ways to the API server. Leadership, the document and watches have connections of their own,
 //! so that none waits for another.
 
-use std::io::ErrorKind;
-use std::time::Duration;
+use std::sync::Arc;
 
-use http::HeaderValue;
-use http::header::USER_AGENT;
-use kube::config::{KubeConfigOptions, KubeconfigError};
+use futures_util::future::BoxFuture;
 use kube::{Client, Config};
 
 use super::error::ConfigMapError;
-
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("stepdown/", env!("CARGO_PKG_VERSION")));
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(2);
+use super::find::find;
+use super::renewed::{Find, Renewed};
+use super::stack::stack;
 
 /// Clients of one API server.
 #[derive(Clone)]
@@ -28,93 +23,33 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Finds the API server as upstream's coordinator does: by the kubeconfig file that
-    /// `KUBECONFIG` names, or `~/.kube/config`, or else by the service account of the pod.
+    /// Clients of the API server that the surroundings name. What it knows them by is read again when it
+    /// does not know them any more.
     pub(crate) async fn infer() -> Result<Self, ConfigMapError> {
-        Self::new(find().await?)
+        let again = || -> BoxFuture<'static, Result<Config, ConfigMapError>> { Box::pin(find()) };
+        Self::renewing(&find().await?, Arc::new(again))
+    }
+
+    /// The same, with a configuration that was found there.
+    pub(super) fn renewing(config: &Config, find: Arc<Find>) -> Result<Self, ConfigMapError> {
+        Self::each(|| {
+            let namespace = config.default_namespace.clone();
+            let renewed = Renewed::new(config.clone(), find.clone())?;
+            Ok(Client::new(renewed, namespace))
+        })
     }
 
     /// Clients of the API server that a configuration names; must be called within a runtime.
     /// Tokens in files are read again while they are used.
     pub fn new(config: Config) -> Result<Self, ConfigMapError> {
-        let client = || {
-            let mut config = config.clone();
-            // A write that was sent twice unasked would be refused the second time, and nobody
-            // would know of the first.
-            config.default_retry = false;
-            config.connect_timeout = Some(CONNECT);
-            // Watches are silent for long; every other request has its own limit.
-            config.read_timeout = None;
-            config.write_timeout = None;
-            config.headers.push((USER_AGENT, AGENT));
-            Client::try_from(config).map_err(|error| ConfigMapError::Client(Box::new(error)))
-        };
+        Self::each(|| stack(config.clone()))
+    }
+
+    fn each(client: impl Fn() -> Result<Client, ConfigMapError>) -> Result<Self, ConfigMapError> {
         Ok(Self {
             lease: client()?,
             store: client()?,
             watch: client()?,
         })
-    }
-}
-
-async fn find() -> Result<Config, ConfigMapError> {
-    let kubeconfig = match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
-        Ok(config) => return Ok(config),
-        Err(error) if is_absent(&error) => Box::new(error),
-        Err(error) => return Err(ConfigMapError::Kubeconfig(Box::new(error))),
-    };
-    let mut config = Config::incluster().map_err(|in_cluster| ConfigMapError::NoServer {
-        kubeconfig,
-        in_cluster: Box::new(in_cluster),
-    })?;
-    // A pod's HTTPS_PROXY is for what is outside of the cluster.
-    config.proxy_url = None;
-    Ok(config)
-}
-
-/// Whether there is no file at all. One that is there and can't be used is not passed over, lest a
-/// coordinator serve another cluster than the one that was meant.
-fn is_absent(error: &KubeconfigError) -> bool {
-    match error {
-        KubeconfigError::FindPath | KubeconfigError::CurrentContextNotSet => true,
-        // In a container, somebody else's home directory may be the one that is looked in.
-        KubeconfigError::ReadConfig(error, _) => matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
-        ),
-        KubeconfigError::KindMismatch
-        | KubeconfigError::ApiVersionMismatch
-        | KubeconfigError::LoadContext(_)
-        | KubeconfigError::LoadClusterOfContext(_)
-        | KubeconfigError::Parse(_)
-        | KubeconfigError::MissingClusterUrl
-        | KubeconfigError::ParseClusterUrl(_)
-        | KubeconfigError::ParseProxyUrl(_)
-        | KubeconfigError::LoadCertificateAuthority(_)
-        | KubeconfigError::LoadClientCertificate(_)
-        | KubeconfigError::LoadClientKey(_)
-        | KubeconfigError::ParseCertificates(_) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::path::PathBuf;
-
-    use super::*;
-
-    #[test]
-    fn a_kubeconfig_that_is_there_and_broken_is_not_passed_over() {
-        let unreadable = |kind: ErrorKind| {
-            let path = PathBuf::from("/root/.kube/config");
-            is_absent(&KubeconfigError::ReadConfig(io::Error::from(kind), path))
-        };
-        assert!(unreadable(ErrorKind::NotFound));
-        assert!(unreadable(ErrorKind::PermissionDenied));
-        assert!(!unreadable(ErrorKind::InvalidData));
-        assert!(is_absent(&KubeconfigError::CurrentContextNotSet));
-        assert!(!is_absent(&KubeconfigError::MissingClusterUrl));
-        assert!(!is_absent(&KubeconfigError::LoadContext("x".to_owned())));
     }
 }

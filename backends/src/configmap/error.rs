@@ -6,6 +6,16 @@ use stepdown_core::lease::LeaseTimingError;
 /// Why a Kubernetes backend can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigMapError {
+    /// The files name another API server than the one that is in use.
+    #[error(
+        "they are for another API server now, {found}, and not for {known}: restart the coordinator if that is meant"
+    )]
+    AnotherServer {
+        /// The one in use.
+        known: String,
+        /// The other one.
+        found: String,
+    },
     /// The API server's address or the credentials are of a kind that can't be used.
     #[error(
         "the API server can't be reached like this: {0}; see its address, proxy and credentials in the kubeconfig file"

@@ -1,0 +1,57 @@
+//! One client of the API server.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ConfigExt};
+use kube::{Client, Config};
+use stepdown_wire::reach::{Limits, Plain};
+use tower::{BoxError, ServiceBuilder};
+
+use super::error::ConfigMapError;
+
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("stepdown/", env!("CARGO_PKG_VERSION")));
+/// How long each part of the way to a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// A client of this configuration; must be called within a runtime. Tokens in files are read again while
+/// they are used.
+pub(super) fn stack(mut config: Config) -> Result<Client, ConfigMapError> {
+    config.headers.push((USER_AGENT, AGENT));
+    let client = if config.proxy_url.is_some() {
+        by_proxy(config)
+    } else {
+        directly(&config)
+    };
+    client.map_err(|error| ConfigMapError::Client(Box::new(error)))
+}
+
+fn by_proxy(mut config: Config) -> Result<Client, kube::Error> {
+    // A write that was sent twice unasked would be refused the second time, and nobody would know of the
+    // first.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    // Watches are silent for long; every other request has its own limit.
+    config.read_timeout = None;
+    config.write_timeout = None;
+    Client::try_from(config)
+}
+
+/// Without what the library would do about names and addresses: a resolver that is silent at first would
+/// use up the time of the connection, each time anew.
+fn directly(config: &Config) -> Result<Client, kube::Error> {
+    let connector = Plain::within(Limits::each(CONNECT));
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let client = legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(client);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}
