@@ -2,6 +2,7 @@
 
 mod connections;
 mod listener;
+mod patience;
 mod places;
 mod silent;
 
