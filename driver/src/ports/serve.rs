@@ -24,6 +24,18 @@ use crate::observe::Metrics;
 const GRACE: Duration = Duration::from_secs(1);
 /// Silent connections are asked for a sign of life so often, and let go after the same time again.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Calls of one connection that are worked on at once. A probe makes one.
+const CALLS: u32 = 16;
+/// For one call to come by and be answered. What is streamed takes as long as it takes.
+const CALL: Duration = Duration::from_secs(10);
+/// The largest question about health, in bytes: it has the name of a service.
+const QUESTION: usize = 1 << 10;
+/// What one call may have sent that was not looked at yet, in bytes.
+const WINDOW: u32 = 16 << 10;
+/// The same for all calls of a connection.
+const CONNECTION_WINDOW: u32 = 64 << 10;
+/// What the head of a call may have, in bytes.
+const HEADERS: u32 = 4 << 10;
 
 /// The service that is SERVING while this coordinator could lead. "" is whether it runs: to restart one
 /// that can't lead would not help.
@@ -40,7 +52,8 @@ impl Ports {
     /// Answers on every port; `admin` is what the public one has besides health.
     pub fn start(listeners: Listeners, admin: Routes, metrics: &Metrics) -> Self {
         let health = HealthReporter::new();
-        let service = HealthServer::new(HealthService::from_health_reporter(health.clone()));
+        let service = HealthService::from_health_reporter(health.clone());
+        let service = HealthServer::new(service).max_decoding_message_size(QUESTION);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let internal = Routes::new(service.clone());
@@ -131,12 +144,11 @@ async fn serve_grpc(
     info!(
         grpc_server = name,
         bind_address = address.ok(),
+        tls = listener.tls.is_some(),
         "Started Grpc server"
     );
     let connections = Connections::accept(listener, stop.clone());
-    let served = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
+    let served = bounded()
         .layer(metrics.count_served())
         .serve_with_incoming_shutdown(
             routes.prepare(),
@@ -154,5 +166,19 @@ async fn serve_grpc(
     }
 }
 
+/// A server of which strangers can't have much.
+fn bounded() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .http2_max_header_list_size(HEADERS)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(WINDOW)
+        .max_concurrent_streams(CALLS)
+        .timeout(CALL)
+}
+
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod tests;

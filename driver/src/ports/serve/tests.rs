@@ -34,15 +34,15 @@ fn options(yaml: &str) -> CoordinatorOptions {
     CoordinatorOptions::load(args.into_settings(), Some(path)).expect("valid")
 }
 
-struct Open {
-    internal: String,
-    public: String,
-    metrics: String,
+pub(super) struct Open {
+    pub(super) internal: String,
+    pub(super) public: String,
+    pub(super) metrics: String,
     count: Metrics,
-    ports: Ports,
+    pub(super) ports: Ports,
 }
 
-async fn start(yaml: &str) -> Open {
+pub(super) async fn start(yaml: &str) -> Open {
     let listeners = Listeners::bind(&options(yaml)).await.expect("free ports");
     let (internal, public, metrics) = listeners.addresses().expect("addresses");
     let count = Metrics::new().expect("unique names");
@@ -55,12 +55,16 @@ async fn start(yaml: &str) -> Open {
     }
 }
 
-async fn client(address: &str) -> HealthClient<Channel> {
+pub(super) async fn channel(address: &str) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-    HealthClient::new(endpoint.connect().await.expect("a connection"))
+    endpoint.connect().await.expect("a connection")
 }
 
-fn ask(service: &str) -> HealthCheckRequest {
+pub(super) async fn client(address: &str) -> HealthClient<Channel> {
+    HealthClient::new(channel(address).await)
+}
+
+pub(super) fn ask(service: &str) -> HealthCheckRequest {
     HealthCheckRequest {
         service: service.to_owned(),
     }
@@ -166,7 +170,7 @@ async fn a_busy_port_is_told_with_the_flag_that_set_it() {
     );
 }
 
-async fn get(address: &str, path: &str, header: &str) -> Vec<u8> {
+pub(super) async fn get(address: &str, path: &str, header: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n");
     stream.write_all(request.as_bytes()).await.expect("written");
