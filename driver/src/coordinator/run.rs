@@ -29,7 +29,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
     }
     let mut signals = Signals::listen().map_err(CoordinatorError::Signals)?;
     let listeners = Listeners::bind(&options).await?;
-    let metrics = Metrics::new()?;
+    let metrics = Metrics::with_shard_histograms(options.shard_histograms)?;
     let logs = begin_logs(&global, &options)?;
 
     let stop = CancellationToken::new();

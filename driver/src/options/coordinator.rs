@@ -27,6 +27,8 @@ pub struct CoordinatorOptions {
     pub controller_tls: Option<TlsOptions>,
     /// Where `/metrics` is served; `None` when switched off.
     pub metrics: Option<PortOptions>,
+    /// Whether each shard has histograms of its own in `/metrics`.
+    pub shard_histograms: bool,
     /// Where documents and leadership live.
     pub provider: Provider,
     /// The level that the `--sconfig` file asks for.
@@ -108,6 +110,7 @@ fn resolve(
         &mut problems,
     );
     let metric = settings.observability.metric;
+    let shard_histograms = metric.shard_histograms.unwrap_or(true);
     let metrics = metric.enabled.unwrap_or(true).then(|| {
         port::resolve(
             "observability.metric",
@@ -144,6 +147,7 @@ fn resolve(
             public,
             controller_tls,
             metrics,
+            shard_histograms,
             provider,
             log_level,
             sconfig: None,

@@ -108,6 +108,8 @@ pub(crate) struct ObservabilitySettings {
 pub(crate) struct MetricSettings {
     pub enabled: Option<bool>,
     pub bind_address: Option<String>,
+    /// Ours: whether each shard has histograms of its own.
+    pub shard_histograms: Option<bool>,
     #[serde(deserialize_with = "null_is_default")]
     pub tls: TlsSettings,
 }
@@ -138,6 +140,6 @@ field_by_field! {
     }
     ControllerSettings { tls }
     ObservabilitySettings { metric, log }
-    MetricSettings { enabled, bind_address, tls }
+    MetricSettings { enabled, bind_address, shard_histograms, tls }
     LogSettings { level }
 }

@@ -338,6 +338,9 @@ fn tls_flags_set_the_internal_server_and_the_controller() {
 fn metrics_can_be_switched_off() {
     let options = load(&[], Some("observability: {metric: {enabled: false}}")).expect("valid");
     assert_eq!(options.metrics, None);
+    assert!(options.shard_histograms);
+    let yaml = "observability: {metric: {shardHistograms: false}}";
+    assert!(!load(&[], Some(yaml)).expect("valid").shard_histograms);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Metric families that are put together when they are asked for.
 
+use std::io::Write;
+use std::slice;
 use std::time::Duration;
 
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
+use prometheus::{Encoder, TextEncoder};
 
 /// Upstream's milliseconds.
 pub const BOUNDS: [f64; 18] = [
@@ -107,19 +110,20 @@ impl Family {
         self.metrics.push(metric);
     }
 
-    /// The family under each of its names.
-    pub fn named(self, names: &[&str]) -> Vec<MetricFamily> {
-        names
-            .iter()
-            .map(|name| {
-                let mut family = MetricFamily::default();
-                family.set_name((*name).to_owned());
-                family.set_help(self.help.to_owned());
-                family.set_field_type(self.kind);
-                family.set_metric(self.metrics.clone());
-                family
-            })
-            .collect()
+    /// Writes the family under each of its names, in Prometheus' text form, if there is anything in it.
+    pub fn write(self, names: &[&str], out: &mut impl Write) -> Result<(), prometheus::Error> {
+        if self.metrics.is_empty() {
+            return Ok(());
+        }
+        let mut family = MetricFamily::default();
+        family.set_help(self.help.to_owned());
+        family.set_field_type(self.kind);
+        family.set_metric(self.metrics);
+        for name in names {
+            family.set_name((*name).to_owned());
+            TextEncoder::new().encode(slice::from_ref(&family), out)?;
+        }
+        Ok(())
     }
 }
 

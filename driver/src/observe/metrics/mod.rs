@@ -10,9 +10,10 @@ mod rpc;
 mod shard_families;
 mod shards;
 
+use std::io::Write;
 use std::sync::Arc;
 
-use prometheus::{Registry, TextEncoder};
+use prometheus::{Encoder, Registry, TextEncoder};
 use stepdown_core::{Report, Role};
 
 pub(crate) use documents::Documents;
@@ -20,7 +21,6 @@ pub(crate) use grpc::{CountRpcs, RpcCounter};
 
 use self::leadership::Leadership;
 use self::rpc::Rpcs;
-use self::shard_families::Collected;
 use self::shards::Series;
 
 /// Every metric of the process. Clones share the same numbers.
@@ -43,16 +43,19 @@ impl std::fmt::Debug for Metrics {
 impl Metrics {
     /// All metrics, at rest. It fails only if two metrics have one name.
     pub fn new() -> Result<Self, prometheus::Error> {
+        Self::with_shard_histograms(true)
+    }
+
+    /// The same; shards have histograms of their own, or share one in each namespace.
+    pub fn with_shard_histograms(histograms: bool) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         process::register(&registry)?;
-        let shards = Arc::new(Series::default());
-        registry.register(Box::new(Collected::new(Arc::clone(&shards))?))?;
         Ok(Self {
             documents: Documents::new(&registry)?,
             leadership: Leadership::new(&registry)?,
             rpcs: Rpcs::register(&registry)?,
             registry,
-            shards,
+            shards: Arc::new(Series::new(histograms)),
         })
     }
 
@@ -151,9 +154,17 @@ impl Metrics {
         CountRpcs::new(self.rpcs.made.clone())
     }
 
+    /// Writes everything, in Prometheus' text form.
+    pub(crate) fn write(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
+        TextEncoder::new().encode(&self.registry.gather(), out)?;
+        self.shards.copied().write(out)
+    }
+
     /// Everything, in Prometheus' text form.
     pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut text = Vec::new();
+        self.write(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -1,144 +1,157 @@
-//! The numbers by shard and by data server as the registry wants them, put together when asked for.
+//! The numbers by shard and by data server in Prometheus' text form, put together when asked for.
+//!
+//! One family after the other: what it takes to put one together is several times its text, and that
+//! of 10,000 shards is large.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::io::Write;
 
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
+use super::family::{Family, Latency};
+use super::shards::{Latencies, Shard, Table};
 
-use super::family::Family;
-use super::shards::{Series, Table};
+impl Table {
+    /// Writes them all.
+    pub fn write(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
+        self.write_latencies(out)?;
+        self.write_shards(out)?;
+        self.write_servers(out)
+    }
 
-/// [`Series`] as the registry wants it.
-pub struct Collected {
-    series: Arc<Series>,
-    // A registry knows a collector by its descriptions; one that no other has is enough.
-    descriptions: Vec<Desc>,
-}
-
-impl Collected {
-    pub fn new(series: Arc<Series>) -> Result<Self, prometheus::Error> {
-        let description = Desc::new(
-            "oxia_coordinator_term".to_owned(),
-            "The term of the shard".to_owned(),
-            vec!["oxia_namespace".to_owned(), "shard".to_owned()],
-            HashMap::new(),
-        )?;
-        Ok(Self {
-            series,
-            descriptions: vec![description],
+    fn write_latencies(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
+        self.histograms("The time of a successful election", |all| {
+            all.election.as_ref()
         })
+        .write(
+            &["oxia_coordinator_leader_election_latency_milliseconds"],
+            out,
+        )?;
+        self.histograms("The time to fence a quorum in a new term", |all| {
+            all.new_term.as_ref()
+        })
+        .write(
+            &["oxia_coordinator_new_term_quorum_latency_milliseconds"],
+            out,
+        )?;
+        self.histograms("The time of a successful BecomeLeader", |all| {
+            all.become_leader.as_ref()
+        })
+        .write(
+            &["oxia_coordinator_become_leader_latency_milliseconds"],
+            out,
+        )
     }
-}
 
-impl Collector for Collected {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
+    fn write_shards(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
+        let failed = Family::counter("Election attempts that failed");
+        self.by_shard(failed, |family, labels, shard| {
+            if shard.failures > 0 {
+                family.add_count(labels, shard.failures);
+            }
+        })
+        .write(
+            &[
+                "oxia_coordinator_leader_election_failed_count_total",
+                "oxia_coordinator_leader_election_failed_total",
+            ],
+            out,
+        )?;
+        let term = Family::gauge("The term of the shard");
+        self.by_shard(term, |family, labels, shard| {
+            if let Some(term) = shard.term {
+                family.add_gauge(labels, signed(term));
+            }
+        })
+        .write(
+            &["oxia_coordinator_term_count", "oxia_coordinator_term"],
+            out,
+        )?;
+        let blocked = Family::gauge("1 while the shard can't go on by itself");
+        self.by_shard(blocked, |family, labels, shard| {
+            if shard.blocked {
+                family.add_gauge(labels, 1.0);
+            }
+        })
+        .write(&["stepdown_shard_blocked"], out)?;
+        let in_sync = Family::gauge("How many replicas of the shard are in sync");
+        self.by_shard(in_sync, |family, labels, shard| {
+            if let Some(replicas) = shard.in_sync {
+                let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
+                family.add_gauge(labels, f64::from(replicas));
+            }
+        })
+        .write(&["stepdown_shard_in_sync"], out)
     }
 
-    fn collect(&self) -> Vec<MetricFamily> {
-        let table = self.series.copied();
-        let mut families = latency_families(&table);
-        families.extend(shard_families(&table));
-        families.extend(server_families(&table));
-        families
-    }
-}
-
-fn latency_families(table: &Table) -> Vec<MetricFamily> {
-    let mut election = Family::histogram("The time of a successful election");
-    let mut new_term = Family::histogram("The time to fence a quorum in a new term");
-    let mut become_leader = Family::histogram("The time of a successful BecomeLeader");
-    let detailed = table.shards.iter().filter_map(|(id, shard)| {
-        let latencies = shard.latencies.as_deref()?;
-        Some((&shard.namespace, id.to_string(), latencies))
-    });
-    let others = table
-        .others
-        .iter()
-        .map(|(namespace, latencies)| (namespace, "other".to_owned(), latencies));
-    for (namespace, shard, latencies) in detailed.chain(others) {
-        let labels = [("oxia_namespace", &**namespace), ("shard", &*shard)];
-        for (family, latency) in [
-            (&mut election, &latencies.election),
-            (&mut new_term, &latencies.new_term),
-            (&mut become_leader, &latencies.become_leader),
-        ] {
-            if let Some(latency) = latency {
-                family.add_latency(&labels, latency);
+    fn write_servers(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
+        let mut running = Family::gauge("1 while the data server answers");
+        let mut failed = Family::counter("How often the data server became unavailable");
+        for (id, server) in &self.servers {
+            // The dashboards ask for `node`, which no release of upstream's sets.
+            let labels = [("data_server", &*id.0), ("node", &*id.0)];
+            running.add_gauge(&labels, if server.running { 1.0 } else { 0.0 });
+            if server.failures > 0 {
+                failed.add_count(&labels, server.failures);
             }
         }
+        let mut emptied = Family::counter(
+            "How often the data server had no data where it ought to have had some",
+        );
+        for (id, count) in &self.emptied {
+            emptied.add_count(&[("data_server", &*id.0)], *count);
+        }
+        running.write(
+            &[
+                "oxia_coordinator_node_running_count",
+                "oxia_coordinator_node_running",
+            ],
+            out,
+        )?;
+        failed.write(
+            &[
+                "oxia_coordinator_node_health_checks_failed_count_total",
+                "oxia_coordinator_node_health_checks_failed_total",
+            ],
+            out,
+        )?;
+        emptied.write(&["stepdown_data_server_emptied_total"], out)
     }
-    [
-        election.named(&["oxia_coordinator_leader_election_latency_milliseconds"]),
-        new_term.named(&["oxia_coordinator_new_term_quorum_latency_milliseconds"]),
-        become_leader.named(&["oxia_coordinator_become_leader_latency_milliseconds"]),
-    ]
-    .concat()
-}
 
-fn shard_families(table: &Table) -> Vec<MetricFamily> {
-    let mut failed = Family::counter("Election attempts that failed");
-    let mut term = Family::gauge("The term of the shard");
-    let mut blocked = Family::gauge("1 while the shard can't go on by itself");
-    let mut in_sync = Family::gauge("How many replicas of the shard are in sync");
-    for (id, shard) in &table.shards {
-        let id = id.to_string();
-        let labels = [("oxia_namespace", &*shard.namespace), ("shard", &*id)];
-        if shard.failures > 0 {
-            failed.add_count(&labels, shard.failures);
+    /// The family, with what `add` makes of each shard.
+    fn by_shard(
+        &self,
+        mut family: Family,
+        add: impl Fn(&mut Family, &[(&str, &str)], &Shard),
+    ) -> Family {
+        for (id, shard) in &self.shards {
+            let id = id.to_string();
+            let labels = [("oxia_namespace", &*shard.namespace), ("shard", &*id)];
+            add(&mut family, &labels, shard);
         }
-        if let Some(value) = shard.term {
-            term.add_gauge(&labels, signed(value));
-        }
-        if let Some(replicas) = shard.in_sync {
-            let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
-            in_sync.add_gauge(&labels, f64::from(replicas));
-        }
-        if shard.blocked {
-            blocked.add_gauge(&labels, 1.0);
-        }
+        family
     }
-    [
-        failed.named(&[
-            "oxia_coordinator_leader_election_failed_count_total",
-            "oxia_coordinator_leader_election_failed_total",
-        ]),
-        term.named(&["oxia_coordinator_term_count", "oxia_coordinator_term"]),
-        blocked.named(&["stepdown_shard_blocked"]),
-        in_sync.named(&["stepdown_shard_in_sync"]),
-    ]
-    .concat()
-}
 
-fn server_families(table: &Table) -> Vec<MetricFamily> {
-    let mut running = Family::gauge("1 while the data server answers");
-    let mut failed = Family::counter("How often the data server became unavailable");
-    for (id, server) in &table.servers {
-        // The dashboards ask for `node`, which no release of upstream's sets.
-        let labels = [("data_server", &*id.0), ("node", &*id.0)];
-        running.add_gauge(&labels, if server.running { 1.0 } else { 0.0 });
-        if server.failures > 0 {
-            failed.add_count(&labels, server.failures);
+    /// The histograms of one kind: of the shards that have their own, and of the others.
+    fn histograms(
+        &self,
+        help: &'static str,
+        of: impl Fn(&Latencies) -> Option<&Latency>,
+    ) -> Family {
+        let add = |family: &mut Family, labels: &[(&str, &str)], latencies: &Latencies| {
+            if let Some(latency) = of(latencies) {
+                family.add_latency(labels, latency);
+            }
+        };
+        let family = Family::histogram(help);
+        let mut family = self.by_shard(family, |family, labels, shard| {
+            if let Some(latencies) = &shard.latencies {
+                add(family, labels, latencies);
+            }
+        });
+        for (namespace, latencies) in &self.others {
+            let labels = [("oxia_namespace", &**namespace), ("shard", "other")];
+            add(&mut family, &labels, latencies);
         }
+        family
     }
-    let mut emptied =
-        Family::counter("How often the data server had no data where it ought to have had some");
-    for (id, count) in &table.emptied {
-        emptied.add_count(&[("data_server", &*id.0)], *count);
-    }
-    [
-        running.named(&[
-            "oxia_coordinator_node_running_count",
-            "oxia_coordinator_node_running",
-        ]),
-        failed.named(&[
-            "oxia_coordinator_node_health_checks_failed_count_total",
-            "oxia_coordinator_node_health_checks_failed_total",
-        ]),
-        emptied.named(&["stepdown_data_server_emptied_total"]),
-    ]
-    .concat()
 }
 
 #[expect(

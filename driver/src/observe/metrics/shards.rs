@@ -13,13 +13,13 @@ use super::family::Latency;
 const DETAILED: usize = 1_000;
 
 /// Numbers by shard and by data server.
-#[derive(Default)]
 pub struct Series(Mutex<Table>);
 
 #[derive(Clone, Default)]
 pub struct Table {
     pub shards: BTreeMap<ShardId, Shard>,
-    detailed: usize,
+    /// How many more shards may have histograms of their own.
+    room: usize,
     pub others: BTreeMap<Arc<str>, Latencies>,
     pub servers: BTreeMap<ServerId, Server>,
     /// How often each server was without data that it ought to have had.
@@ -51,6 +51,14 @@ pub struct Server {
 }
 
 impl Series {
+    /// No numbers yet; without `histograms`, no shard has any of its own.
+    pub fn new(histograms: bool) -> Self {
+        Self(Mutex::new(Table {
+            room: if histograms { DETAILED } else { 0 },
+            ..Table::default()
+        }))
+    }
+
     /// A shard has a new leader.
     pub fn elected(&self, namespace: &Arc<str>, shard: ShardId, took: Duration) {
         let mut table = self.lock();
@@ -148,12 +156,11 @@ impl Table {
     }
 
     fn latencies(&mut self, namespace: &Arc<str>, shard: ShardId) -> &mut Latencies {
-        let full = self.detailed >= DETAILED;
-        if full && self.shard(namespace, shard).latencies.is_none() {
-            return self.others.entry(Arc::clone(namespace)).or_default();
-        }
         if self.shard(namespace, shard).latencies.is_none() {
-            self.detailed += 1;
+            let Some(room) = self.room.checked_sub(1) else {
+                return self.others.entry(Arc::clone(namespace)).or_default();
+            };
+            self.room = room;
         }
         self.shard(namespace, shard)
             .latencies

@@ -178,6 +178,22 @@ fn a_large_cluster_shares_histograms_but_every_shard_shows_its_term() {
 }
 
 #[test]
+fn histograms_of_each_shard_can_be_switched_off_and_their_sum_stays() {
+    let metrics = Metrics::with_shard_histograms(false).expect("unique names");
+    for shard in 0..3 {
+        metrics.report(&elected(shard, 3));
+        metrics.report(&accepted(shard, 4));
+    }
+    let name = "oxia_coordinator_leader_election_latency_milliseconds_count";
+    let counts = samples(&metrics, name);
+    assert!(
+        matches!(&counts[..], [all] if all.contains(r#"shard="other""#) && all.ends_with(" 3")),
+        "{counts:?}"
+    );
+    assert_eq!(samples(&metrics, "oxia_coordinator_term{").len(), 3);
+}
+
+#[test]
 fn a_blocked_shard_shows_until_it_goes_on() {
     let metrics = Metrics::new().expect("unique names");
     let (namespace, shard) = shard_report("ns", 7);
