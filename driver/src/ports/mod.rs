@@ -2,7 +2,9 @@
 //! one, and `/metrics` on a port of its own.
 
 mod listen;
+mod packed;
 mod scrape;
+mod scrapes;
 mod serve;
 
 pub use listen::{ListenError, Listeners};

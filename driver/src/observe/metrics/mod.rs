@@ -161,6 +161,7 @@ impl Metrics {
     }
 
     /// Everything, in Prometheus' text form.
+    #[cfg(test)]
     pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
         self.write(&mut text)?;

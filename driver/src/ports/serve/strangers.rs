@@ -1,5 +1,6 @@
 //! Whoever is connected can have little of a port, and not for long.
 
+use futures_util::future::join_all;
 use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -10,7 +11,7 @@ use tonic::codegen::Bytes;
 use tonic::{Code, Status};
 use tower::ServiceExt;
 
-use super::tests::{ask, channel, client, start};
+use super::tests::{ask, channel, client, get, start};
 use super::*;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -72,5 +73,35 @@ async fn a_call_that_does_not_come_to_its_end_is_given_up() {
     let status = answer.headers().get("grpc-status").expect("a status");
     assert_eq!(Code::from_bytes(status.as_bytes()), Code::Cancelled);
     tokio::time::resume();
+    open.ports.close().await;
+}
+
+#[tokio::test]
+async fn a_scrape_of_whoever_takes_nothing_keeps_nobody_else_waiting() {
+    let open = start("{}").await;
+    let mut takes_nothing = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(&open.metrics).await.expect("connected");
+        let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.expect("written");
+        takes_nothing.push(stream);
+    }
+    for answer in join_all((0..8).map(|_| get(&open.metrics, "/metrics", ""))).await {
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    }
+    open.ports.close().await;
+}
+
+#[tokio::test]
+async fn a_connection_is_for_one_scrape_and_ends_with_it() {
+    let open = start("{}").await;
+    let mut stream = TcpStream::connect(&open.metrics).await.expect("connected");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).await.expect("written");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("its end");
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.contains("\r\ncontent-length: "), "{answer}");
     open.ports.close().await;
 }
