@@ -2,6 +2,7 @@
 
 mod coordinator;
 mod error;
+mod guard;
 mod key;
 mod level;
 mod port;

@@ -46,7 +46,8 @@ pub(super) fn resolve(
 /// A port that was meant to ask for tokens must not open without asking.
 fn refuse_auth(section: &str, auth: &AuthSettings, problems: &mut Vec<String>) {
     let provider = said(auth.provider.clone());
-    if !auth.enabled.unwrap_or(provider.is_some()) {
+    let is_meant = provider.is_some() || said(auth.provider_params.clone()).is_some();
+    if !auth.enabled.unwrap_or(is_meant) {
         return;
     }
     if let Some(name) = provider.filter(|name| name != "oidc") {

@@ -6,9 +6,11 @@ use std::path::Path;
 use serde_saphyr::{Error, UserMessageFormatter};
 
 use super::error::OptionsError;
+use super::guard;
 use super::settings::Settings;
 
-/// Reads the file. Each key that is not an option is told in `notices`.
+/// Reads the file. Each key that is not an option is told in `notices`, or is an error where it may be a
+/// misspelt word about who may connect.
 pub(super) fn read(path: &Path, notices: &mut Vec<String>) -> Result<Settings, OptionsError> {
     let unreadable = |reason: String| OptionsError::Unreadable {
         path: path.display().to_string(),
@@ -22,12 +24,23 @@ pub(super) fn read(path: &Path, notices: &mut Vec<String>) -> Result<Settings, O
         path: path.display().to_string(),
         reason: told(error.without_snippet()),
     })?;
-    notices.extend(unknown.into_iter().map(|key| {
-        format!(
-            "{}: the key {key} is not an option and has no effect",
-            path.display()
-        )
-    }));
+    let path = path.display();
+    let (guarding, others) = guard::split(&text, unknown);
+    if !guarding.is_empty() {
+        let problems = guarding.into_iter().map(|key| {
+            format!(
+                "{path}: the key {key} is not an option; it is where TLS and authentication are set, so it is not passed over: correct it or remove it"
+            )
+        });
+        return Err(OptionsError::Invalid {
+            problems: problems.collect(),
+        });
+    }
+    notices.extend(
+        others
+            .into_iter()
+            .map(|key| format!("{path}: the key {key} is not an option and has no effect")),
+    );
     Ok(settings)
 }
 

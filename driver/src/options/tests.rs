@@ -278,6 +278,7 @@ fn a_port_that_should_ask_for_tokens_is_never_opened_without() {
         "server: {public: {auth: {enabled: true, provider: oidc}}}",
         "server: {internal: {auth: {provider: oidc, providerParams: '{}'}}}",
         "server: {internal: {auth: {enabled: true}}}",
+        "server: {public: {auth: {providerParams: '{}'}}}",
     ] {
         let all = problems(&[], Some(yaml));
         assert!(all.iter().any(|p| p.contains(".auth is on")), "{all:?}");
@@ -301,7 +302,8 @@ fn tls_is_on_when_enabled_or_when_a_certificate_is_named() {
     };
     assert_eq!(tls("{}"), None);
     assert_eq!(tls("{enabled: false, certFile: c, keyFile: k}"), None);
-    assert_eq!(tls("{keyFile: k}"), None);
+    assert_eq!(tls("{enabled: false, keyFile: k}"), None);
+    assert_eq!(tls("{minVersion: 772}"), None);
     let on = tls("{certFile: c, keyFile: k}").expect("on");
     assert_eq!(on.versions, TlsVersions::Both);
     let on = tls("{certFile: c, keyFile: k, minVersion: 772}").expect("on");
@@ -309,6 +311,59 @@ fn tls_is_on_when_enabled_or_when_a_certificate_is_named() {
     let on = tls("{certFile: c, keyFile: k, maxVersion: 771, cipherSuites: [49199]}").expect("on");
     assert_eq!(on.versions, TlsVersions::OnlyTls12);
     assert_eq!(on.cipher_suites, [49199]);
+}
+
+#[test]
+fn tls_that_is_meant_and_names_no_certificate_is_not_silently_off() {
+    for section in [
+        "server: {internal: {tls: {keyFile: k}}}",
+        "server: {public: {tls: {trustedCaFile: c}}}",
+        "controller: {tls: {trustedCaFile: c}}",
+        "observability: {metric: {tls: {clientAuth: true}}}",
+    ] {
+        let all = problems(&[], Some(section));
+        assert!(all[0].contains(".tls.certFile is missing"), "{all:?}");
+    }
+}
+
+#[test]
+fn a_key_that_may_be_a_misspelt_word_about_who_may_connect_is_refused() {
+    for (yaml, key) in [
+        (
+            "server: {public: {auth: {enabled: false, provder: oidc}}}",
+            "server.public.auth.provder",
+        ),
+        (
+            "server: {public: {tsl: {certFile: c}}}",
+            "server.public.tsl",
+        ),
+        (
+            "server: {internal: {tls: {trustedCAFile: c}}}",
+            "server.internal.tls.trustedCAFile",
+        ),
+        ("controller: {TLS: {certFile: c}}", "controller.TLS"),
+        (
+            "observability: {metric: {tls: {Enabled: true}}}",
+            "observability.metric.tls.Enabled",
+        ),
+        (
+            "metadata: {raft: {tls: {clientAuthentication: true}}}",
+            "metadata.raft.tls.clientAuthentication",
+        ),
+        (
+            "server: {pubilc: {bindAddress: 'a:1', tls: {certFile: c}}}",
+            "server.pubilc",
+        ),
+        ("sever: {public: {auth: {provider: oidc}}}", "sever"),
+    ] {
+        let all = problems(&[], Some(yaml));
+        let (path, rest) = all[0].split_once(": the key ").expect("a file and a key");
+        assert!(path.ends_with("coordinator.yaml"), "{path}");
+        assert!(
+            rest.starts_with(&format!("{key} is not an option;")),
+            "{rest}"
+        );
+    }
 }
 
 #[test]

@@ -18,7 +18,15 @@ pub(super) fn resolve(
     let file = |value: Option<String>| value.filter(|v| !v.is_empty()).map(PathBuf::from);
     let cert_file = file(settings.cert_file);
     let key_file = file(settings.key_file);
+    let trusted_ca_file = file(settings.trusted_ca_file);
+    let client_auth = settings.client_auth.unwrap_or(false);
     if !settings.enabled.unwrap_or(cert_file.is_some()) {
+        let is_meant = key_file.is_some() || trusted_ca_file.is_some() || client_auth;
+        if settings.enabled.is_none() && is_meant {
+            problems.push(format!(
+                "{key} is off, since {key}.certFile is missing: name the certificate, or say {key}.enabled: false"
+            ));
+        }
         return None;
     }
     for (name, value) in [("certFile", &cert_file), ("keyFile", &key_file)] {
@@ -28,8 +36,6 @@ pub(super) fn resolve(
             ));
         }
     }
-    let trusted_ca_file = file(settings.trusted_ca_file);
-    let client_auth = settings.client_auth.unwrap_or(false);
     if client_auth && trusted_ca_file.is_none() {
         problems.push(format!(
             "{key}.trustedCaFile is missing: with clientAuth it names the authorities of the clients' certificates"

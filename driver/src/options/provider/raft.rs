@@ -106,7 +106,9 @@ pub(in crate::options) fn resolve_tls(
     mut settings: TlsSettings,
     problems: &mut Vec<String>,
 ) -> Option<stepdown_wire::tls::TlsOptions> {
-    settings.client_auth = settings.client_auth.or(Some(true));
+    if settings.enabled.unwrap_or(settings.cert_file.is_some()) {
+        settings.client_auth = settings.client_auth.or(Some(true));
+    }
     tls::resolve(RaftSettings::TLS, settings, problems)
 }
 
