@@ -6,6 +6,7 @@ use stepdown_backends::Provider;
 use stepdown_wire::tls::TlsOptions;
 
 use super::error::OptionsError;
+use super::key::Key;
 use super::level::{LogLevel, ParseLogLevelError};
 use super::port::PortOptions;
 use super::provider::{ClusterSettings, FileSettings, KubernetesSettings, MetadataSettings};
@@ -49,7 +50,36 @@ impl CoordinatorOptions {
         };
         let mut options = resolve(settings, notices)?;
         options.sconfig = sconfig;
+        let shown = options.shown_keys();
+        options.notices.extend(shown);
         Ok(options)
+    }
+
+    /// What to tell of private keys that are not private.
+    fn shown_keys(&self) -> Vec<String> {
+        let ports = [
+            Some(&self.internal),
+            Some(&self.public),
+            self.metrics.as_ref(),
+        ];
+        let ports = ports
+            .into_iter()
+            .flatten()
+            .filter_map(|port| port.tls.as_ref());
+        let raft = match &self.provider {
+            Provider::Raft(raft) => raft.tls.as_ref(),
+            Provider::ConfigMap(_) | Provider::File(_) | Provider::Memory => None,
+        };
+        let shown = ports.chain(&self.controller_tls).chain(raft).filter_map(|tls| {
+            let (key, mode) = (tls.key_file.display(), tls.mode_of_shown_key()?);
+            Some(format!(
+                "others may read the private key {key}, or write to it (mode {mode:04o}): chmod 0600, or in a volume of Kubernetes, defaultMode: 0440"
+            ))
+        });
+        let mut shown: Vec<_> = shown.collect();
+        shown.sort();
+        shown.dedup();
+        shown
     }
 }
 
@@ -125,6 +155,12 @@ fn resolve(
         )
     });
     let controller_tls = tls::resolve("controller.tls", settings.controller.tls, &mut problems);
+    let ports = [
+        (ServersSettings::PUBLIC, Some(&public)),
+        (MetricSettings::BIND_ADDRESS, metrics.as_ref()),
+    ];
+    warn_of_plaintext(&internal, ports, &mut notices);
+    warn_of_unverified("controller.tls", controller_tls.as_ref(), &mut notices);
     let config_path = said(settings.cluster.config_path);
     if config_path.is_some() {
         notices.push(format!(
@@ -140,6 +176,9 @@ fn resolve(
             .ok()
     });
     let provider = provider::resolve(settings.metadata, config_path, &mut notices, &mut problems);
+    if let Some(Provider::Raft(raft)) = &provider {
+        warn_of_unverified("metadata.raft.tls", raft.tls.as_ref(), &mut notices);
+    }
     match provider {
         Some(provider) if problems.is_empty() => Ok(CoordinatorOptions {
             name,
@@ -154,6 +193,33 @@ fn resolve(
             notices,
         }),
         Some(_) | None => Err(OptionsError::Invalid { problems }),
+    }
+}
+
+/// Whoever secures one port means all of them, mostly; and flags are there for only one.
+fn warn_of_plaintext(
+    internal: &PortOptions,
+    others: [(Key, Option<&PortOptions>); 2],
+    notices: &mut Vec<String>,
+) {
+    if internal.tls.is_none() {
+        return;
+    }
+    for (setting, port) in others {
+        if port.is_some_and(|port| port.tls.is_none()) {
+            let setting = setting.in_file();
+            notices.push(format!(
+                "server.internal has TLS, but the port of {setting} has not: set tls beside that key in the --sconfig file, or keep strangers away from it"
+            ));
+        }
+    }
+}
+
+fn warn_of_unverified(key: &str, tls: Option<&TlsOptions>, notices: &mut Vec<String>) {
+    if tls.is_some_and(|tls| tls.insecure_skip_verify) {
+        notices.push(format!(
+            "{key}.insecureSkipVerify is on: whoever answers in the place of a peer is believed"
+        ));
     }
 }
 

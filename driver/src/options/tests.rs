@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use stepdown_backends::Provider;
@@ -364,6 +365,56 @@ fn a_key_that_may_be_a_misspelt_word_about_who_may_connect_is_refused() {
             "{rest}"
         );
     }
+}
+
+#[test]
+fn a_port_that_is_left_in_plaintext_beside_one_with_tls_is_told() {
+    let notices = |more: &str| {
+        let yaml = format!("server: {{internal: {{tls: {{certFile: c, keyFile: k}}}}{more}}}");
+        load(&[], Some(&yaml)).expect("valid").notices
+    };
+    let told = notices("");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("the port of server.public.bindAddress has not"));
+    assert!(told[1].contains("the port of observability.metric.bindAddress has not"));
+    assert_eq!(
+        notices(", public: {tls: {certFile: c, keyFile: k}}").len(),
+        1
+    );
+    let flags = ["--tls-cert-file=c", "--tls-key-file=k"];
+    let options = load(&flags, None).expect("valid");
+    assert_eq!(options.notices.len(), 2);
+}
+
+#[test]
+fn a_private_key_that_others_may_read_is_told_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let key = dir.path().join("key.pem");
+    fs::write(&key, "").expect("a file");
+    let told = |mode| {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let tls = format!("{{tls: {{certFile: c, keyFile: {}}}}}", key.display());
+        let yaml =
+            format!("server: {{public: {tls}, internal: {tls}}}\nobservability: {{metric: {tls}}}");
+        load(&[], Some(&yaml)).expect("valid").notices
+    };
+    let notices = told(0o644);
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(
+        notices[0].contains("(mode 0644): chmod 0600"),
+        "{notices:?}"
+    );
+    assert!(told(0o600).is_empty());
+}
+
+#[test]
+fn whoever_believes_any_data_server_is_told_so() {
+    let yaml = "controller: {tls: {certFile: c, keyFile: k, insecureSkipVerify: true}}";
+    let told = load(&[], Some(yaml)).expect("valid").notices;
+    assert!(
+        told[0].contains("controller.tls.insecureSkipVerify is on"),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What TLS is to be like.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// TLS of one server or client. Its files are read anew for every handshake.
@@ -23,6 +25,15 @@ pub struct TlsOptions {
     pub server_name: Option<String>,
 }
 
+impl TlsOptions {
+    /// The mode of the key's file, if others may read it, or write to it. A group that may read it may have
+    /// been made for that.
+    pub fn mode_of_shown_key(&self) -> Option<u32> {
+        let mode = fs::metadata(&self.key_file).ok()?.mode() & 0o7777;
+        (mode & 0o026 != 0).then_some(mode)
+    }
+}
+
 /// The versions to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersions {
@@ -32,4 +43,40 @@ pub enum TlsVersions {
     OnlyTls12,
     /// 1.3 only.
     OnlyTls13,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_others_may_read_or_write_is_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = TlsOptions {
+            cert_file: PathBuf::new(),
+            key_file: directory.path().join("key.pem"),
+            trusted_ca_file: None,
+            versions: TlsVersions::Both,
+            cipher_suites: Vec::new(),
+            client_auth: false,
+            insecure_skip_verify: false,
+            server_name: None,
+        };
+        assert_eq!(options.mode_of_shown_key(), None);
+        fs::write(&options.key_file, "").unwrap();
+        for (mode, is_shown) in [
+            (0o600, false),
+            (0o440, false),
+            (0o444, true),
+            (0o660, true),
+            (0o602, true),
+        ] {
+            fs::set_permissions(&options.key_file, Permissions::from_mode(mode)).unwrap();
+            let shown = options.mode_of_shown_key();
+            assert_eq!(shown, is_shown.then_some(mode), "{mode:o}");
+        }
+    }
 }
