@@ -2,6 +2,23 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// Enough for as many connections as all ports take, and for the rest.
+const ENOUGH: u64 = 4_096;
+
+/// What to tell of a limit that connections of strangers may reach.
+pub(crate) fn too_few() -> Option<String> {
+    let limit = getrlimit(Resource::Nofile).current?;
+    told_of(limit)
+}
+
+fn told_of(limit: u64) -> Option<String> {
+    (limit < ENOUGH).then(|| {
+        format!(
+            "no more than {limit} files and connections may be open, which strangers can fill: allow {ENOUGH} at least (LimitNOFILE= of systemd, ulimit -Hn)"
+        )
+    })
+}
+
 /// Takes as many as it may have. The usual limit, 1,024, is meant for programs that use `select`: here
 /// one connection too many would keep peers, the store and data servers away.
 pub fn allow_all() {
@@ -17,6 +34,12 @@ pub fn allow_all() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_connections_alone_may_reach_is_told() {
+        assert!(told_of(1_024).is_some_and(|told| told.contains("1024")));
+        assert_eq!(told_of(ENOUGH), None);
+    }
 
     #[test]
     fn as_many_as_there_may_be_are_allowed() {

@@ -13,6 +13,7 @@ use super::serve::{Session, serve};
 use super::signals::Signals;
 use crate::cli::{CoordinatorArgs, GlobalArgs};
 use crate::observe::{LogFormat, Logs, Metrics, follow_options_file, init_logs};
+use crate::open_files;
 use crate::options::{CoordinatorOptions, OptionsFile};
 use crate::ports::Listeners;
 
@@ -81,7 +82,7 @@ fn begin_logs(global: &GlobalArgs, options: &CoordinatorOptions) -> Result<Logs,
         ?options,
         "Starting Stepdown coordinator"
     );
-    for notice in &options.notices {
+    for notice in options.notices.iter().chain(&open_files::too_few()) {
         warn!("{notice}");
     }
     if global.profile {
