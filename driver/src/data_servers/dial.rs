@@ -22,6 +22,10 @@ use stepdown_wire::tls::{Connector, HTTP2};
 /// Data servers shut out whoever pings more often than every 5 s.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_DEADLINE: Duration = Duration::from_secs(3);
+/// What one call's answer may have that was not read yet, and what those of a connection may have
+/// together, in bytes.
+const WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// Opens connections.
 pub(super) struct Dialer {
@@ -82,6 +86,8 @@ async fn speak_http2(
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_DEADLINE)
         .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         // An election cancels its late calls by the hundred, and their answers are already on the
         // way. By default those end the connection: as errors of forgotten streams, after 1,024 of
         // them; as data of remembered ones, which h2 counts as unread for ever.

@@ -7,11 +7,14 @@ use stepdown_core::call::{CallError, CallErrorKind};
 use stepdown_wire::error::{Reason, reason_of};
 use tonic::{Code, Status};
 
+/// So much of a server's own words is passed on, in characters.
+const LONGEST: usize = 300;
+
 /// The error that a status stands for.
 pub(super) fn call_error(status: &Status) -> CallError {
     CallError {
         kind: reason_of(status).map_or_else(|| kind_without_reason(status), kind_of_reason),
-        message: format!("{}: {}", status.code(), status.message()),
+        message: format!("{}: {}", status.code(), shortened(status.message())),
     }
 }
 
@@ -44,6 +47,14 @@ pub(super) fn stream_ended(method: &str) -> CallError {
     CallError {
         kind: CallErrorKind::Unreachable,
         message: format!("{method}: the server ended the stream"),
+    }
+}
+
+/// The beginning of what somebody said, if that is long: it is for people to read.
+fn shortened(words: &str) -> String {
+    match words.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
+        None => words.to_owned(),
     }
 }
 
@@ -120,6 +131,15 @@ mod tests {
         let status = Status::from_error(Box::new(broken));
         assert_eq!(status.code(), Code::Unknown);
         assert_eq!(call_error(&status).kind, CallErrorKind::Unreachable);
+    }
+
+    #[test]
+    fn long_words_are_cut_short() {
+        let error = call_error(&Status::unknown("ä".repeat(6_000)));
+        assert_eq!(error.message.chars().filter(|it| *it == 'ä').count(), 300);
+        assert!(error.message.ends_with("ä…"), "{error}");
+        let error = call_error(&Status::unknown("ä".repeat(300)));
+        assert!(error.message.ends_with("ää"), "{error}");
     }
 
     #[test]

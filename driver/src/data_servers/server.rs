@@ -28,8 +28,9 @@ use super::options::CallOptions;
 use crate::gate::Gate;
 use crate::observe::metrics::RpcCounter;
 
-/// Far above the largest answer; tonic's own default is 4 MiB.
-const LARGEST_ANSWER: usize = 256 << 20;
+/// The largest answer, in bytes: a hundred times what any server has to say. More than a thousand may be on
+/// their way at once.
+const LARGEST_ANSWER: usize = 64 << 10;
 
 /// The connection, counted if somebody counts.
 type Transport = Either<RpcCounter<Link>, Link>;
@@ -53,8 +54,10 @@ impl Server {
         Self {
             coordination: OxiaCoordinationClient::with_origin(transport.clone(), origin.clone())
                 .max_decoding_message_size(LARGEST_ANSWER),
-            replication: OxiaLogReplicationClient::with_origin(transport.clone(), origin.clone()),
-            health: HealthClient::with_origin(transport, origin),
+            replication: OxiaLogReplicationClient::with_origin(transport.clone(), origin.clone())
+                .max_decoding_message_size(LARGEST_ANSWER),
+            health: HealthClient::with_origin(transport, origin)
+                .max_decoding_message_size(LARGEST_ANSWER),
             limits: Limits::new(options.ordinary_calls, options.lasting_calls),
             deadline: options.deadline,
             health_deadline: options.health_deadline,
