@@ -59,6 +59,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     let servers = CallOptions {
         tls: tls.map_err(CoordinatorError::ControllerTls)?,
         counters: Some(metrics.count_made()),
+        nonsense: Some(metrics.nonsense.clone()),
         ..CallOptions::default()
     };
     let ports = Ports::start(listeners, Routes::default(), &metrics);

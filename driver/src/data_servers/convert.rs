@@ -13,6 +13,7 @@ use stepdown_core::{ShardId, Term};
 use stepdown_wire::{replication as wire, v1};
 
 use super::failure::incomprehensible;
+use super::plausible;
 
 pub(super) fn new_term(call: &NewTerm) -> wire::NewTermRequest {
     let key_sorting = match call.key_sorting {
@@ -31,8 +32,9 @@ pub(super) fn new_term(call: &NewTerm) -> wire::NewTermRequest {
     }
 }
 
-pub(super) fn fenced(response: wire::NewTermResponse) -> Result<Answer, CallError> {
-    head("NewTerm", response.head_entry_id).map(Answer::Fenced)
+/// The answer to `NewTerm` in the term `asked`.
+pub(super) fn fenced(asked: Term, response: wire::NewTermResponse) -> Result<Answer, CallError> {
+    head("NewTerm", asked, response.head_entry_id).map(Answer::Fenced)
 }
 
 pub(super) fn truncate(call: &Truncate) -> wire::TruncateRequest {
@@ -44,17 +46,22 @@ pub(super) fn truncate(call: &Truncate) -> wire::TruncateRequest {
     }
 }
 
-pub(super) fn truncated(response: wire::TruncateResponse) -> Result<Answer, CallError> {
-    head("Truncate", response.head_entry_id).map(Answer::Truncated)
+/// The answer to `Truncate` in the term `asked`.
+pub(super) fn truncated(
+    asked: Term,
+    response: wire::TruncateResponse,
+) -> Result<Answer, CallError> {
+    head("Truncate", asked, response.head_entry_id).map(Answer::Truncated)
 }
 
-fn head(call: &str, head: Option<wire::EntryId>) -> Result<EntryId, CallError> {
+fn head(call: &str, asked: Term, head: Option<wire::EntryId>) -> Result<EntryId, CallError> {
     let head = head
         .ok_or_else(|| incomprehensible(format!("{call}: the answer names no head of the log")))?;
-    Ok(EntryId {
+    let head = EntryId {
         term: Term(head.term),
         offset: head.offset,
-    })
+    };
+    plausible::head(call, asked, head)
 }
 
 pub(super) fn become_leader(call: &BecomeLeader) -> wire::BecomeLeaderRequest {
@@ -110,12 +117,13 @@ pub(super) fn status(response: &wire::GetStatusResponse) -> Result<Answer, CallE
             return Err(incomprehensible(format!("GetStatus: {status} is no role")));
         }
     };
-    Ok(Answer::Status(ReplicaStatus {
+    let status = ReplicaStatus {
         term: Term(response.term),
         role,
         head_offset: response.head_offset,
         commit_offset: response.commit_offset,
-    }))
+    };
+    plausible::status(status).map(Answer::Status)
 }
 
 pub(super) fn handshaken(response: &wire::HandshakeResponse) -> Result<Answer, CallError> {
@@ -212,7 +220,10 @@ mod tests {
         let response = wire::NewTermResponse {
             head_entry_id: None,
         };
-        assert_eq!(fenced(response).unwrap_err().kind, CallErrorKind::Other);
+        assert_eq!(
+            fenced(Term(4), response).unwrap_err().kind,
+            CallErrorKind::Other
+        );
     }
 
     #[test]

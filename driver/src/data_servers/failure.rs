@@ -42,6 +42,15 @@ pub(super) fn incomprehensible(what: impl Into<String>) -> CallError {
     }
 }
 
+/// The server answered well, but nothing of it can be so. It is as good as one that is not ours: nothing that
+/// such a server says of a replica counts.
+pub(super) fn implausible(what: impl Into<String>) -> CallError {
+    CallError {
+        kind: CallErrorKind::Refused,
+        message: what.into(),
+    }
+}
+
 /// The server ended a stream that should go on for ever.
 pub(super) fn stream_ended(method: &str) -> CallError {
     CallError {

@@ -12,6 +12,9 @@
 //! (1,024), so that those that hang keep no `NewTerm` out. A call waits at most 30 s for its turn,
 //! then 30 s for its answer. Health checks and streams wait for no turn.
 //!
+//! # What is believed
+//! Answers are small, and are not taken for true where they can't be: see `plausible`.
+//!
 //! # Dropping
 //! Every future and stream here may be dropped at any time: that resets the HTTP/2 stream. The
 //! server may have acted all the same.
@@ -25,6 +28,7 @@ mod failure;
 mod limits;
 mod link;
 mod options;
+mod plausible;
 mod server;
 mod system_tls;
 mod tcp;
@@ -42,13 +46,14 @@ use stepdown_core::call::{Answer, Call, CallError};
 use stepdown_core::cluster::DataServerIdentity;
 use tokio::sync::watch as latest;
 use tokio_stream::Stream;
+use tracing::warn;
 
 pub use self::options::CallOptions;
 
 use self::address::Address;
 use self::dial::Dialer;
 use self::link::Link;
-use self::server::Server;
+use self::server::{Failure, Server};
 use crate::gate::Gate;
 
 /// Every data server that was called, and its connection. Clones share them. Dropping the last one,
@@ -103,9 +108,26 @@ impl DataServers {
 
     /// Asks a data server, at its internal address.
     pub async fn call(&self, server: &DataServerIdentity, call: Call) -> Result<Answer, CallError> {
-        let server = self.server(&server.internal)?;
+        let asked = self.server(&server.internal)?;
         let (instance_id, gate) = (&self.inner.instance_id, self.gate.as_ref());
-        server.call(call, instance_id, gate).await
+        let answer = asked.call(call, instance_id, gate).await;
+        if let Err(Failure::Nonsense(error)) = &answer {
+            self.heard_nonsense(server, error);
+        }
+        answer.map_err(Failure::into_error)
+    }
+
+    fn heard_nonsense(&self, server: &DataServerIdentity, error: &CallError) {
+        let id = server.id();
+        if let Some(nonsense) = &self.inner.options.nonsense {
+            nonsense.heard(&id);
+        }
+        warn!(
+            component = "data-server-controller",
+            data_server = &*id.0,
+            error = error.message.as_str(),
+            "A data server gave an answer that can't be"
+        );
     }
 
     /// Sends the latest assignments, and again whenever they change, until the stream ends or every

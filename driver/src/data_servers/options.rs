@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stepdown_core::tenancy::{CALL_LIMIT, PROBE_LIMIT};
 
-use crate::observe::metrics::CountRpcs;
+use crate::observe::metrics::{CountRpcs, Nonsense};
 use stepdown_wire::tls::Connector;
 
 /// How data servers are called. The defaults are Oxia's where Oxia has the option.
@@ -14,6 +14,8 @@ pub struct CallOptions {
     pub tls: Option<Connector>,
     /// Counts every call, stream and message.
     pub counters: Option<CountRpcs>,
+    /// Counts answers that can't be.
+    pub nonsense: Option<Nonsense>,
     /// From a call's turn to its answer; also how long it waits for its turn.
     pub deadline: Duration,
     /// The same for a health check, which waits for no turn.
@@ -31,6 +33,7 @@ impl Default for CallOptions {
         Self {
             tls: None,
             counters: None,
+            nonsense: None,
             deadline: CALL_LIMIT,
             health_deadline: PROBE_LIMIT,
             dial_deadline: Duration::from_secs(5),

@@ -69,7 +69,7 @@ impl Server {
         call: Call,
         instance_id: &str,
         gate: Option<&Gate>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Answer, Failure> {
         match call {
             Call::AddFollower(call) => {
                 let turn = (Class::Lasting, "AddFollower");
@@ -77,8 +77,7 @@ impl Server {
                 self.ask(turn, request, gate, |mut client, request| async move {
                     client.add_follower(request).await
                 })
-                .await
-                .map_err(Failure::into_error)?;
+                .await?;
                 Ok(Answer::FollowerAdded)
             }
             Call::BecomeLeader(call) => {
@@ -87,8 +86,7 @@ impl Server {
                 self.ask(turn, request, gate, |mut client, request| async move {
                     client.become_leader(request).await
                 })
-                .await
-                .map_err(Failure::into_error)?;
+                .await?;
                 Ok(Answer::BecameLeader)
             }
             Call::CheckHealth => self.check_health(gate).await,
@@ -99,39 +97,38 @@ impl Server {
                     .ask(turn, request, gate, |mut client, request| async move {
                         client.get_status(request).await
                     })
-                    .await
-                    .map_err(Failure::into_error)?;
-                convert::status(&response)
+                    .await?;
+                convert::status(&response).map_err(Failure::Nonsense)
             }
             Call::Handshake => self.handshake(instance_id, gate).await,
             Call::NewTerm(call) => {
                 let turn = (Class::Ordinary, "NewTerm");
+                let asked = call.term;
                 let request = convert::new_term(&call);
                 let response = self
                     .ask(turn, request, gate, |mut client, request| async move {
                         client.new_term(request).await
                     })
-                    .await
-                    .map_err(Failure::into_error)?;
-                convert::fenced(response)
+                    .await?;
+                convert::fenced(asked, response).map_err(Failure::Nonsense)
             }
             Call::Truncate(call) => {
                 let turn = (Class::Ordinary, "Truncate");
+                let asked = call.term;
                 let request = convert::truncate(&call);
                 let mut client = self.replication.clone();
                 let response = self
                     .ask(turn, request, gate, |_, request| async move {
                         client.truncate(request).await
                     })
-                    .await
-                    .map_err(Failure::into_error)?;
-                convert::truncated(response)
+                    .await?;
+                convert::truncated(asked, response).map_err(Failure::Nonsense)
             }
         }
     }
 
     /// Servers older than `Handshake` can't be bound: for them, knowing their features is all.
-    async fn handshake(&self, instance_id: &str, gate: Option<&Gate>) -> Result<Answer, CallError> {
+    async fn handshake(&self, instance_id: &str, gate: Option<&Gate>) -> Result<Answer, Failure> {
         let request = HandshakeRequest {
             instance_id: instance_id.to_owned(),
         };
@@ -142,9 +139,9 @@ impl Server {
             })
             .await;
         match shaken {
-            Ok(response) => return convert::handshaken(&response),
+            Ok(response) => return convert::handshaken(&response).map_err(Failure::Nonsense),
             Err(Failure::Answer(status)) if status.code() == Code::Unimplemented => {}
-            Err(failure) => return Err(failure.into_error()),
+            Err(failure) => return Err(failure),
         }
         let turn = (Class::Ordinary, "GetInfo");
         let response = self
@@ -154,12 +151,11 @@ impl Server {
                 gate,
                 |mut client, request| async move { client.get_info(request).await },
             )
-            .await
-            .map_err(Failure::into_error)?;
+            .await?;
         Ok(convert::informed(&response))
     }
 
-    async fn check_health(&self, gate: Option<&Gate>) -> Result<Answer, CallError> {
+    async fn check_health(&self, gate: Option<&Gate>) -> Result<Answer, Failure> {
         let mut client = self.health.clone();
         let deadline = self.health_deadline;
         let mut request = within(deadline, whole_server());
@@ -168,8 +164,8 @@ impl Server {
         }
         let answer = timeout(deadline, client.check(request)).await;
         let response = answer
-            .map_err(|_| timed_out("Health/Check", deadline))?
-            .map_err(|status| call_error(&status))?;
+            .map_err(|_| Failure::Ours(timed_out("Health/Check", deadline)))?
+            .map_err(Failure::Answer)?;
         Ok(Answer::Health {
             serving: response.get_ref().status == ServingStatus::Serving as i32,
         })
@@ -227,16 +223,18 @@ fn within<T>(deadline: Duration, message: T) -> Request<T> {
 }
 
 /// Why a call failed, before it is known what that means.
-enum Failure {
+pub(super) enum Failure {
     Answer(Status),
+    /// The answer can't be understood, or can't be.
+    Nonsense(CallError),
     Ours(CallError),
 }
 
 impl Failure {
-    fn into_error(self) -> CallError {
+    pub(super) fn into_error(self) -> CallError {
         match self {
             Self::Answer(status) => call_error(&status),
-            Self::Ours(error) => error,
+            Self::Nonsense(error) | Self::Ours(error) => error,
         }
     }
 }

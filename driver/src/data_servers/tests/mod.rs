@@ -4,6 +4,7 @@ mod calls;
 mod connections;
 mod late;
 mod limits;
+mod nonsense;
 mod peer;
 mod streams;
 mod tls;

@@ -46,6 +46,12 @@ pub struct Heard {
     pub most_working: AtomicUsize,
     /// Statuses by method.
     pub fails: Mutex<BTreeMap<&'static str, Status>>,
+    /// What `NewTerm` is answered with, in the place of the usual.
+    pub head: Mutex<Option<EntryId>>,
+    /// What `GetStatus` is answered with, in the place of the usual.
+    pub status: Mutex<Option<GetStatusResponse>>,
+    /// Features that `Handshake` is answered with.
+    pub features: Mutex<Vec<i32>>,
     /// Methods that wait for a permit.
     pub waits: Mutex<BTreeMap<&'static str, Arc<Semaphore>>>,
 }
@@ -218,11 +224,13 @@ impl OxiaCoordination for Service {
         &self,
         request: Request<NewTermRequest>,
     ) -> Result<Response<NewTermResponse>, Status> {
+        let usual = EntryId {
+            term: 3,
+            offset: 14,
+        };
+        let head = *self.heard.head.lock().unwrap();
         let head = NewTermResponse {
-            head_entry_id: Some(EntryId {
-                term: 3,
-                offset: 14,
-            }),
+            head_entry_id: Some(head.unwrap_or(usual)),
         };
         self.answer_with("NewTerm", request, head).await
     }
@@ -245,13 +253,15 @@ impl OxiaCoordination for Service {
         &self,
         request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let status = GetStatusResponse {
+        let usual = GetStatusResponse {
             term: 5,
             status: ServingStatus::Leader.into(),
             head_offset: 7,
             commit_offset: 6,
             shard_stats: None,
         };
+        let status = *self.heard.status.lock().unwrap();
+        let status = status.unwrap_or(usual);
         self.answer_with("GetStatus", request, status).await
     }
 
@@ -268,7 +278,7 @@ impl OxiaCoordination for Service {
     ) -> Result<Response<HandshakeResponse>, Status> {
         let shaken = HandshakeResponse {
             status: HandshakeStatus::Bound.into(),
-            features_supported: vec![1],
+            features_supported: [vec![1], self.heard.features.lock().unwrap().clone()].concat(),
         };
         self.answer_with("Handshake", request, shaken).await
     }

@@ -5,6 +5,7 @@ mod documents;
 mod family;
 mod grpc;
 mod leadership;
+mod nonsense;
 mod process;
 mod rpc;
 mod shard_families;
@@ -18,6 +19,7 @@ use stepdown_core::{Report, Role};
 
 pub(crate) use documents::Documents;
 pub(crate) use grpc::{CountRpcs, RpcCounter};
+pub(crate) use nonsense::Nonsense;
 
 use self::leadership::Leadership;
 use self::rpc::Rpcs;
@@ -29,6 +31,8 @@ pub struct Metrics {
     /// What is read and stored.
     pub(crate) documents: Documents,
     leadership: Leadership,
+    /// What data servers say that can't be.
+    pub(crate) nonsense: Nonsense,
     registry: Registry,
     rpcs: Rpcs,
     shards: Arc<Series>,
@@ -53,6 +57,7 @@ impl Metrics {
         Ok(Self {
             documents: Documents::new(&registry)?,
             leadership: Leadership::new(&registry)?,
+            nonsense: Nonsense::new(&registry)?,
             rpcs: Rpcs::register(&registry)?,
             registry,
             shards: Arc::new(Series::new(histograms)),
