@@ -13,7 +13,8 @@
 //! then 30 s for its answer. Health checks and streams wait for no turn.
 //!
 //! # What is believed
-//! Answers are small, and are not taken for true where they can't be: see `plausible`.
+//! Answers are small, and are not taken for true where they can't be: see `plausible`. A server that says
+//! again and again that it serves, and that it does not, is believed later and later.
 //!
 //! # Dropping
 //! Every future and stream here may be dropped at any time: that resets the HTTP/2 stream. The
@@ -21,6 +22,7 @@
 
 mod address;
 mod convert;
+mod damped;
 mod details;
 mod dial;
 mod dial_error;
@@ -51,6 +53,7 @@ use tracing::warn;
 pub use self::options::CallOptions;
 
 use self::address::Address;
+use self::damped::damped;
 use self::dial::Dialer;
 use self::link::Link;
 use self::server::{Failure, Server};
@@ -149,7 +152,7 @@ impl DataServers {
         &self,
         server: &DataServerIdentity,
     ) -> impl Stream<Item = Result<bool, CallError>> + Send + Unpin + use<> {
-        watch::health(self.server(&server.internal))
+        damped(watch::health(self.server(&server.internal)))
     }
 
     /// Forgets an internal address. Its connection closes when the last call on it has ended; a
