@@ -2,9 +2,11 @@
 
 mod console;
 mod json;
+mod limit;
 mod record;
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
 use jiff::Zoned;
 use tracing::level_filters::LevelFilter;
@@ -15,6 +17,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::options::LogLevel;
+use limit::Limit;
 use record::Record;
 
 /// How a line looks.
@@ -62,7 +65,12 @@ pub fn init_logs(format: LogFormat, level: LogLevel) -> Result<Logs, AlreadySet>
         .thread_name("logs")
         .finish(io::stdout());
     let (filter, handle) = reload::Layer::new(targets(level));
-    let lines = Lines { format, writer };
+    let limit = Limit::default();
+    let lines = Lines {
+        format,
+        limit,
+        writer,
+    };
     tracing::subscriber::set_global_default(Registry::default().with(filter).with(lines))
         .map_err(|_| AlreadySet)?;
     Ok(Logs {
@@ -97,12 +105,20 @@ fn targets(level: LogLevel) -> Targets {
 
 struct Lines {
     format: LogFormat,
+    limit: Limit,
     writer: NonBlocking,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let line = render(self.format, &Record::of(event), &Zoned::now());
+        let Some(left_out) = self.limit.takes(event.metadata(), Instant::now()) else {
+            return;
+        };
+        let mut record = Record::of(event);
+        if left_out > 0 {
+            record.add_number("left-out", left_out);
+        }
+        let line = render(self.format, &record, &Zoned::now());
         // A log that can't be written has nobody to be told to.
         let _ = self.writer.clone().write_all(line.as_bytes());
     }

@@ -28,6 +28,11 @@ impl Record {
         record
     }
 
+    /// Adds what was not said of the event itself.
+    pub fn add_number(&mut self, name: &str, value: u64) {
+        self.attributes.push((name.to_owned(), value.into()));
+    }
+
     fn add(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
