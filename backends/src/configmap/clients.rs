@@ -8,6 +8,7 @@ use kube::{Client, Config};
 
 use super::error::ConfigMapError;
 use super::find::find;
+use super::plaintext::warn_of_plaintext;
 use super::renewed::{Find, Renewed};
 use super::stack::stack;
 
@@ -32,6 +33,7 @@ impl Clients {
 
     /// The same, with a configuration that was found there.
     pub(super) fn renewing(config: &Config, find: Arc<Find>) -> Result<Self, ConfigMapError> {
+        warn_of_plaintext(config);
         Self::each(|| {
             let namespace = config.default_namespace.clone();
             let renewed = Renewed::new(config.clone(), find.clone())?;
@@ -42,6 +44,7 @@ impl Clients {
     /// Clients of the API server that a configuration names; must be called within a runtime.
     /// Tokens in files are read again while they are used.
     pub fn new(config: Config) -> Result<Self, ConfigMapError> {
+        warn_of_plaintext(&config);
         Self::each(|| stack(config.clone()))
     }
 

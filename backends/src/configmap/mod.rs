@@ -3,6 +3,7 @@
 
 mod accept_loss;
 mod access;
+mod bounded;
 mod classify;
 mod clients;
 mod compress;
@@ -13,6 +14,7 @@ mod documents;
 mod draft;
 mod error;
 mod find;
+mod flood;
 mod handover;
 mod hints;
 mod layout;
@@ -25,6 +27,7 @@ mod outcome;
 mod own_stores;
 mod pace;
 mod payload;
+mod plaintext;
 mod reading;
 mod record;
 mod refusals;

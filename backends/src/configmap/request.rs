@@ -17,6 +17,8 @@ use tokio::time::timeout;
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 /// How much of an answer that is no `Status` is quoted.
 const QUOTED: usize = 200;
+/// How much of the words of a `Status` is shown, in characters.
+const SHOWN: usize = 1_000;
 
 /// Why there is no answer to go by.
 #[derive(Debug)]
@@ -191,7 +193,8 @@ impl fmt::Display for Failure {
                 write!(f, "HTTP {code}")?;
                 for text in [&status.reason, &status.message] {
                     if !text.is_empty() {
-                        write!(f, ": {text}")?;
+                        let shown: String = text.chars().take(SHOWN).collect();
+                        write!(f, ": {shown}")?;
                     }
                 }
                 Ok(())

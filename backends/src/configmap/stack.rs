@@ -6,11 +6,13 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ConfigExt};
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use stepdown_wire::reach::{Limits, Plain};
+use tower::layer::layer_fn;
 use tower::{BoxError, ServiceBuilder};
 
+use super::bounded::Bounded;
 use super::error::ConfigMapError;
 
 const AGENT: HeaderValue =
@@ -38,7 +40,8 @@ fn by_proxy(mut config: Config) -> Result<Client, kube::Error> {
     // Watches are silent for long; every other request has its own limit.
     config.read_timeout = None;
     config.write_timeout = None;
-    Client::try_from(config)
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder.with_layer(&layer_fn(Bounded::new)).build())
 }
 
 /// Without what the library would do about names and addresses: a resolver that is silent at first would
@@ -48,6 +51,7 @@ fn directly(config: &Config) -> Result<Client, kube::Error> {
     let connector = config.rustls_https_connector_with_connector(connector)?;
     let client = legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
+        .layer(layer_fn(Bounded::new))
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::classify::{Ask, FailureClass, classify};
+use super::flood::Flood;
 use super::object_name::ObjectName;
 use super::pace::{Delays, Pace};
 use super::request::{Failure, LIMIT, ask, read};
@@ -219,6 +220,7 @@ impl Follower {
         let mut events = std::pin::pin!(events);
         self.alive.send_replace(true);
         log.works(&self.place);
+        let mut flood = Flood::new();
         loop {
             let event = match timeout(self.pace.silence, events.try_next()).await {
                 Ok(Ok(Some(event))) => event,
@@ -235,6 +237,7 @@ impl Follower {
                 WatchEvent::Bookmark(_) => {}
                 WatchEvent::Error(status) => return End::of((*status).into()),
             }
+            flood.taken().await;
         }
     }
 

@@ -52,6 +52,21 @@ async fn a_configmap_that_is_immutable_is_not_led_on() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_longer_than_any_object_is_none() {
+    let api = FakeApi::new().await;
+    api.edit(json!({"data": {"status": "instanceId: abc"}}));
+    let longer = json!({"padding": "x".repeat(9 << 20)});
+    api.fail("GET", Fault::Instead(Reply::json(200, &longer)));
+    let documents = api.documents(Layout::Plain);
+    let outcome = documents.store().load().await;
+    let LoadOutcome::Unavailable { reason, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(reason.contains("longer than 8 MiB"), "{reason}");
+    found(&documents).await;
+}
+
+#[tokio::test]
 async fn a_document_that_the_lease_remembers_is_not_absent() {
     let api = FakeApi::new().await;
     api.set_lease_epoch("3");
