@@ -12,6 +12,7 @@ mod lacks;
 pub mod memory;
 mod provider;
 pub mod raft;
+mod regular;
 mod status_size;
 mod under_way;
 

@@ -1,12 +1,14 @@
 //! What the configuration file says at one time, or why it says nothing.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use stepdown_core::ConfigurationText;
+
+use crate::regular;
 
 /// How many files beside it a message names, where it is not there.
 const NAMED: usize = 5;
@@ -51,7 +53,9 @@ impl Look {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    String::from_utf8(fs::read(path)?)
+    let mut bytes = Vec::new();
+    regular::follow(OpenOptions::new().read(true), path)?.read_to_end(&mut bytes)?;
+    String::from_utf8(bytes)
         .map_err(|_| io::Error::other("it is not UTF-8, perhaps UTF-16: save it as UTF-8"))
 }
 

@@ -14,6 +14,14 @@ pub enum FileError {
         /// The operating system's words.
         error: io::Error,
     },
+    /// What is there is no lock file.
+    #[error("{}: {error}; remove it: a coordinator makes a lock file itself", .path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: io::Error,
+    },
     /// The path is no place for a status file.
     #[error("{}: {error}; name a file, or one that is still to be created", .path.display())]
     Path {

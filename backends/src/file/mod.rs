@@ -8,6 +8,7 @@ mod content;
 mod corrupt;
 mod disk;
 mod error;
+mod exposure;
 pub(crate) mod header;
 mod hints;
 mod leadership;

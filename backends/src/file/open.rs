@@ -10,12 +10,13 @@ use tokio::sync::watch;
 use super::configuration::FileConfiguration;
 use super::disk::Disk;
 use super::error::FileError;
+use super::exposure::exposures;
 use super::hints::FileHints;
 use super::leadership::FileLeadership;
 use super::options::FileOptions;
 use super::place::Place;
 use super::store::FileStore;
-use super::vfs::RealVfs;
+use super::vfs::{RealVfs, Vfs};
 use crate::backend::{Backend, no_failure};
 use crate::candidate::Candidate;
 use crate::directories;
@@ -54,7 +55,7 @@ fn open_disk(
         error,
     };
     let place = Place::find(&RealVfs, status).map_err(path_error)?;
-    let directory = place.directory;
+    let directory = place.directory.clone();
     let directory_error = |error| FileError::Directory {
         directory: directory.clone(),
         error,
@@ -67,9 +68,26 @@ fn open_disk(
             filesystem,
         });
     }
-    if place.document.is_dir() {
-        let error = Error::from(ErrorKind::IsADirectory);
+    if let Some(error) = unfit(&place.document) {
         return Err(path_error(error));
     }
+    if let Some(error) = unfit(&place.lock) {
+        let path = place.lock;
+        return Err(FileError::Lock { path, error });
+    }
+    for exposure in exposures(&place) {
+        tracing::warn!("{exposure}");
+    }
     Disk::new(Arc::new(RealVfs), status, initialize_empty).map_err(path_error)
+}
+
+/// Why this can't be one of the files, whatever may change. What else is wrong with it is told when it is
+/// used.
+fn unfit(path: &Path) -> Option<Error> {
+    let error = RealVfs.open(path).err()?;
+    let is_no_file = matches!(
+        error.kind(),
+        ErrorKind::InvalidInput | ErrorKind::IsADirectory
+    );
+    is_no_file.then_some(error)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::lease::LeaseTiming;
 use stepdown_core::store::{LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome};
@@ -378,6 +379,56 @@ async fn a_status_of_others_is_not_read_while_they_write_it() {
     };
     assert!(reason.contains("is being written"), "{reason}");
     assert_eq!(found(&backend).await.status.shard_id_generator, 16);
+}
+
+#[tokio::test]
+async fn a_lock_file_that_others_could_open_and_lock_is_put_back_to_being_private() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let lock = status.with_extension("lock");
+    fs::write(&lock, "").unwrap();
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o666)).unwrap();
+    let (_backend, _reports) = leader(&status).await;
+    assert_eq!(mode(&lock), 0o600);
+}
+
+#[tokio::test]
+async fn a_lock_file_that_is_a_link_is_refused_and_its_target_stays_as_it_was() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let lock = status.with_extension("lock");
+    let target = directory.path().join("theirs");
+    fs::write(&target, "").unwrap();
+    symlink("theirs", &lock).unwrap();
+    let refused = backend(&status).err().unwrap();
+    assert!(matches!(refused, FileError::Lock { .. }), "{refused}");
+    assert!(refused.to_string().contains("symbolic link"), "{refused}");
+    fs::remove_file(&lock).unwrap();
+
+    // It is no better if it becomes one later.
+    let (backend, reports) = leader(&status).await;
+    let version = store(&backend, None, 1).await;
+    backend.leadership.release().await;
+    drop(reports);
+    fs::remove_file(&lock).unwrap();
+    symlink("theirs", &lock).unwrap();
+    let mut reports = campaign(&backend);
+    let won = timeout(Duration::from_millis(300), reports.recv()).await;
+    assert!(won.is_err());
+    let outcome = backend.store.store(Some(version), document(2)).await;
+    assert!(!matches!(outcome, StoreOutcome::Stored(_)), "{outcome:?}");
+    assert_eq!(fs::read(&target).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_status_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &status, FileType::Fifo, mode, 0).unwrap();
+    let refused = backend(&status).err().unwrap();
+    assert!(matches!(refused, FileError::Path { .. }), "{refused}");
+    assert!(refused.to_string().contains("a pipe"), "{refused}");
 }
 
 #[tokio::test]

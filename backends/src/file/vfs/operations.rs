@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What a file system does.
+/// What a file system does. Only regular files are read or opened, and none through a link.
 pub(crate) trait Vfs: Send + Sync + 'static {
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
@@ -12,7 +12,7 @@ pub(crate) trait Vfs: Send + Sync + 'static {
     fn create_new(&self, path: &Path, mode: u32) -> io::Result<Box<dyn VfsFile>>;
     /// Opens a file to read it and to lock it.
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
-    /// Opens a file to read, write and lock it; creates it with mode 0600 if it doesn't exist.
+    /// Opens a lock file to read, write and lock it; creates it if it doesn't exist. Its mode is 0600 then.
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
     /// What is known of a file without reading it; follows links.
     fn stat(&self, path: &Path) -> io::Result<Stat>;

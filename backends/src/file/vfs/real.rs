@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::operations::{Stat, Vfs, VfsFile};
+use crate::regular::{self, PRIVATE};
 
 pub(crate) struct RealVfs;
 
@@ -39,7 +40,10 @@ const NETWORK: [(u32, &str); 10] = [
 
 impl Vfs for RealVfs {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        let mut file = regular::open(OpenOptions::new().read(true), path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn create_new(&self, path: &Path, mode: u32) -> io::Result<Box<dyn VfsFile>> {
@@ -47,25 +51,19 @@ impl Vfs for RealVfs {
             .read(true)
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(PRIVATE)
             .open(path)?;
         file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
         Ok(Box::new(file))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        Ok(Box::new(File::open(path)?))
+        let file = regular::open(OpenOptions::new().read(true), path)?;
+        Ok(Box::new(file))
     }
 
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        Ok(Box::new(file))
+        Ok(Box::new(regular::open_lock(path)?))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

@@ -1,6 +1,6 @@
 //! A node's file where nothing may be written, or can be: it is read into memory as a whole.
 
-use std::fs::{self, TryLockError};
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use redb::backends::InMemoryBackend;
 use super::directory::{FILE, LOCK};
 use super::error::OpenError;
 use super::medium::{File, Medium};
+use crate::regular;
 
 /// What is read of it at a time, in bytes.
 const CHUNK: usize = 1 << 20;
@@ -30,7 +31,7 @@ impl Copy {
             file: path.join(LOCK).display().to_string(),
             error,
         };
-        let lock = match fs::File::open(path.join(LOCK)) {
+        let lock = match regular::follow(OpenOptions::new().read(true), &path.join(LOCK)) {
             Ok(lock) => Some(lock),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
@@ -52,7 +53,7 @@ impl Medium for Copy {
     }
 
     fn open(&self) -> io::Result<Option<File>> {
-        match fs::File::open(self.path.join(FILE)) {
+        match regular::follow(OpenOptions::new().read(true), &self.path.join(FILE)) {
             Ok(file) => in_memory(file).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -8,7 +8,7 @@ use redb::backends::FileBackend;
 
 use super::error::OpenError;
 use super::medium::{File, Medium};
-use crate::directories;
+use crate::{directories, regular};
 
 pub(super) const FILE: &str = "raft.redb";
 pub(super) const LOCK: &str = "raft.lock";
@@ -35,9 +35,7 @@ impl Directory {
             error,
         };
         directories::make(path).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        let lock = options.create(true).truncate(false).write(true);
-        let lock = lock.open(path.join(LOCK)).map_err(failed)?;
+        let lock = regular::open_lock(&path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_path_buf(),
@@ -56,7 +54,7 @@ impl Medium for Directory {
 
     fn open(&self) -> io::Result<Option<File>> {
         let mut options = OpenOptions::new();
-        match options.read(true).write(true).open(self.path.join(FILE)) {
+        match regular::open(options.read(true).write(true), &self.path.join(FILE)) {
             Ok(file) => backend(file).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -66,7 +64,7 @@ impl Medium for Directory {
     fn create(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(true);
-        backend(options.open(self.path.join(NEW))?)
+        backend(regular::open(options, &self.path.join(NEW))?)
     }
 
     fn discard(&self) -> io::Result<()> {

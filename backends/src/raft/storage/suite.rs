@@ -1,5 +1,6 @@
 //! Raft's own suite for what keeps its log and its machine.
 
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::Arc;
 
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
@@ -116,6 +117,31 @@ fn a_directory_in_use_is_refused() {
     let database = open(&directory).unwrap();
     assert!(matches!(open(&directory), Err(OpenError::InUse(_))));
     drop(database);
+    open(&directory).unwrap();
+}
+
+#[test]
+fn the_files_of_a_directory_are_private_and_none_of_them_is_a_link() {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    drop(open(&directory).unwrap());
+    for name in ["raft.redb", "raft.lock"] {
+        let mode = std::fs::metadata(at(name)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    std::fs::write(at("theirs"), "notes").unwrap();
+    std::fs::remove_file(at("raft.redb")).unwrap();
+    for name in ["raft.redb", "raft.redb.new", "raft.lock"] {
+        let _ = std::fs::remove_file(at(name));
+        symlink("theirs", at(name)).unwrap();
+        let error = open(&directory).err().unwrap();
+        assert!(
+            error.to_string().contains("symbolic link"),
+            "{name}: {error}"
+        );
+        std::fs::remove_file(at(name)).unwrap();
+    }
+    assert_eq!(std::fs::read(at("theirs")).unwrap(), b"notes");
     open(&directory).unwrap();
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -127,6 +128,8 @@ fn write(path: &Path, text: &str) -> Result<(), RaftCommandError> {
     let mut file = options
         .write(true)
         .create_new(true)
+        // Data servers go by the cluster's id, which is in it.
+        .mode(0o600)
         .open(path)
         .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
