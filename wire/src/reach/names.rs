@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::lookup_host;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
 /// Where an older answer is known, a new one is waited for only so long.
@@ -50,7 +50,12 @@ struct Awaited {
     older: Option<Vec<IpAddr>>,
 }
 
+/// So many threads of those that may block are taken by look-ups at once, so that whoever stores the status
+/// finds one, though no name server answers.
+static PLACES: Semaphore = Semaphore::const_new(32);
+
 async fn resolve(host: String) -> io::Result<Vec<IpAddr>> {
+    let _place = PLACES.acquire().await.map_err(io::Error::other)?;
     let found = lookup_host((host, 0)).await?;
     Ok(found.map(|address| address.ip()).collect())
 }
