@@ -77,6 +77,31 @@ fn a_signal_ends_it_in_order_with_exit_code_0() {
 }
 
 #[test]
+fn the_first_line_says_what_runs_in_words_and_has_no_dump_of_the_program_in_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut coordinator = Coordinator::start(dir.path(), &[]);
+    let line = coordinator.until("Starting Stepdown coordinator");
+    for (key, value) in [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("provider", "memory"),
+        ("internal", "127.0.0.1:0"),
+        ("metrics", "127.0.0.1:0"),
+        ("data-servers", "plaintext"),
+    ] {
+        assert_eq!(line[key], value, "{line}");
+    }
+    assert!(
+        !line["commit"].as_str().unwrap_or_default().is_empty(),
+        "{line}"
+    );
+    for dumped in [" { ", "Some(", "None", "::"] {
+        assert!(!line.to_string().contains(dumped), "{line}");
+    }
+    coordinator.signal("TERM");
+    assert_eq!(coordinator.exit_code(), Some(0));
+}
+
+#[test]
 fn a_new_log_level_in_the_options_file_is_followed_and_a_bad_file_is_not() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("options.yaml");

@@ -209,7 +209,7 @@ fn left_office(fleet: &Fleet, index: usize) -> (Timestamp, f64) {
     let left = said(left.expect("it has left"), "time").parse();
     let took = emptied
         .expect("it is empty")
-        .get("took")
+        .get("took-ms")
         .and_then(Value::as_f64);
     (left.expect("it is a time"), took.expect("it says how long"))
 }

@@ -2,6 +2,7 @@
 
 mod backend;
 mod error;
+mod greeting;
 mod machine;
 mod measured;
 mod run;

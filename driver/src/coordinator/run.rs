@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::error::CoordinatorError;
+use super::greeting::greet;
 use super::serve::{Session, serve};
 use super::signals::Signals;
 use crate::cli::{CoordinatorArgs, GlobalArgs};
@@ -77,14 +78,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
 fn begin_logs(global: &GlobalArgs, options: &CoordinatorOptions) -> Result<Logs, CoordinatorError> {
     let level = global.log_level.or(options.log_level).unwrap_or_default();
     let logs = init_logs(LogFormat::for_stdout(global.log_json), level)?;
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        ?options,
-        "Starting Stepdown coordinator"
-    );
-    for notice in options.notices.iter().chain(&open_files::too_few()) {
-        warn!("{notice}");
-    }
+    greet(&logs, options);
     if global.profile {
         warn!("There is no pprof here; --profile has no effect");
     }

@@ -17,7 +17,7 @@ use crate::cli::LeaseProfile;
 use crate::configuration::{Judged, follow_wishes};
 use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
-use crate::observe::{Metrics, Readiness, log_report};
+use crate::observe::{Metrics, Readiness, TakeOver, log_report};
 use crate::options::CoordinatorOptions;
 use crate::ports::{Listeners, Ports};
 use stepdown_wire::tls::Connector;
@@ -66,11 +66,13 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
 
     info!(name = options.name, process = %machine.process, "Campaigning");
     let readiness = Readiness::new();
+    let take_over = TakeOver::default();
     let (observed, met) = (metrics.clone(), readiness.clone());
     let reports: Arc<dyn Fn(&Report) + Send + Sync> = Arc::new(move |report: &Report| {
         log_report(report);
         observed.report(report);
         met.report(report);
+        take_over.report(report);
     });
     let obstacle = backend.leadership.obstacle();
     let judged = Judged::new(

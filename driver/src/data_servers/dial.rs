@@ -99,8 +99,14 @@ async fn speak_http2(
         .map_err(|error| DialError::Http(Arc::new(error)))?;
     let authority = Arc::clone(&address.authority);
     tokio::spawn(async move {
-        let end = connection.await;
-        debug!(address = %authority, end = ?end, "Connection to data server closed");
+        match connection.await {
+            Ok(()) => debug!(address = %authority, "Connection to data server closed"),
+            Err(error) => debug!(
+                address = %authority,
+                error = &error as &dyn std::error::Error,
+                "Connection to data server closed"
+            ),
+        }
     });
     Ok(sender)
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use stepdown_core::{Report, ServerState, StoreResult};
+use stepdown_core::{Cause, Report, Role, ServerId, ServerState, StoreResult};
 use tracing::{debug, error, info, warn};
 
-use super::names::{role, store_result};
+use super::names::{self, role, store_result};
 
 /// How many shards a line names.
 const LISTED: usize = 20;
@@ -51,7 +51,7 @@ pub fn log_report(report: &Report) {
             shard = shard.0,
             term = term.0,
             leader = &*leader.0,
-            took = millis(*took),
+            took_ms = millis(*took),
             "Elected a leader"
         ),
         Report::ElectionFailed {
@@ -66,7 +66,7 @@ pub fn log_report(report: &Report) {
             shard = shard.0,
             term = term.0,
             error = reason.as_str(),
-            retry_after = millis(*retry_after),
+            retry_after_ms = millis(*retry_after),
             "Failed to elect a leader"
         ),
         Report::FencingEnded {
@@ -77,7 +77,7 @@ pub fn log_report(report: &Report) {
             component = "shard-controller",
             namespace = &**namespace,
             shard = shard.0,
-            took = millis(*took),
+            took_ms = millis(*took),
             "A fencing round ended"
         ),
         Report::LeaderConfirmed {
@@ -88,7 +88,7 @@ pub fn log_report(report: &Report) {
             component = "shard-controller",
             namespace = &**namespace,
             shard = shard.0,
-            took = millis(*took),
+            took_ms = millis(*took),
             "A server became leader"
         ),
         Report::MajorityAwaited { shards, servers } => {
@@ -136,48 +136,12 @@ pub fn log_report(report: &Report) {
                  while others are enough, or until its disk is emptied"
             }
         ),
-        Report::RoleChanged {
-            tenure,
-            from,
-            to,
-            cause,
-            reason,
-            took,
-            epoch,
-        } => {
-            let epoch = epoch.map(|epoch| epoch.0);
-            let took = took.map(millis);
-            let cause = cause.map(|cause| format!("{cause:?}"));
-            info!(
-                component = "coordinator",
-                tenure = tenure.0,
-                epoch,
-                from = role(*from),
-                to = role(*to),
-                cause,
-                reason,
-                took,
-                "Changed role"
-            );
-        }
+        Report::RoleChanged { .. } => role_changed(report),
         Report::ServerChanged {
             server,
             state,
             reason,
-        } => {
-            let state = match state {
-                ServerState::Draining => "draining",
-                ServerState::Running => "running",
-                ServerState::Unavailable => "unavailable",
-            };
-            info!(
-                component = "data-server-controller",
-                data_server = &*server.0,
-                state,
-                reason,
-                "A data server's state changed"
-            );
-        }
+        } => server_changed(server, *state, reason),
         Report::ServerEmptied { server, shards } => warn!(
             component = "data-server-controller",
             data_server = &*server.0,
@@ -263,7 +227,7 @@ pub fn log_report(report: &Report) {
         } => debug!(
             component = "coordinator-metadata",
             changes,
-            took = millis(*took),
+            took_ms = millis(*took),
             "Stored the status"
         ),
         Report::StoreConcluded {
@@ -275,7 +239,7 @@ pub fn log_report(report: &Report) {
             component = "coordinator-metadata",
             outcome = store_result(*outcome),
             changes,
-            took = millis(*took),
+            took_ms = millis(*took),
             error = reason.as_str(),
             "The status was not stored"
         ),
@@ -293,8 +257,69 @@ pub fn log_report(report: &Report) {
     }
 }
 
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+/// A role that was lost is a warning, unless the process was asked to end.
+fn role_changed(report: &Report) {
+    let Report::RoleChanged {
+        tenure,
+        from,
+        to,
+        cause: lost_by,
+        reason,
+        took,
+        epoch,
+    } = report
+    else {
+        return;
+    };
+    let epoch = epoch.map(|epoch| epoch.0);
+    let took_ms = took.map(millis);
+    let cause = lost_by.map(names::cause);
+    macro_rules! log {
+        ($level:ident, $message:literal) => {
+            $level!(
+                component = "coordinator",
+                tenure = tenure.0,
+                epoch,
+                from = role(*from),
+                to = role(*to),
+                cause,
+                reason,
+                took_ms,
+                $message
+            )
+        };
+    }
+    match (to, lost_by) {
+        (Role::SteppingDown, Some(Cause::Shutdown)) | (Role::Candidate | Role::Leader, _) => {
+            log!(info, "Changed role");
+        }
+        (Role::SteppingDown, _) => log!(warn, "Changed role"),
+    }
+}
+
+/// A server that is lost is a warning.
+fn server_changed(server: &ServerId, state: ServerState, reason: &str) {
+    macro_rules! log {
+        ($level:ident, $state:literal) => {
+            $level!(
+                component = "data-server-controller",
+                data_server = &*server.0,
+                state = $state,
+                reason,
+                "A data server's state changed"
+            )
+        };
+    }
+    match state {
+        ServerState::Draining => log!(info, "draining"),
+        ServerState::Running => log!(info, "running"),
+        ServerState::Unavailable => log!(warn, "unavailable"),
+    }
+}
+
+/// Milliseconds, to the microsecond.
+pub(super) fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// The first of them, and how many more there are: a line is for people to read.
@@ -307,3 +332,6 @@ fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     }
     format!("{listed} and {more} more")
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,7 +166,7 @@ impl Task {
     async fn report(&mut self, report: LeaseReport) {
         match report {
             LeaseReport::CoolingDown { wait } => tracing::warn!(
-                ?wait,
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "Leadership was lost too often lately: another candidate goes first"
             ),
             LeaseReport::Extended { authority } | LeaseReport::Won { authority } => {

@@ -132,4 +132,6 @@ fn render(format: LogFormat, record: &Record, at: &Zoned) -> String {
 }
 
 #[cfg(test)]
+pub(super) mod testkit;
+#[cfg(test)]
 mod tests;
