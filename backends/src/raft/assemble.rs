@@ -11,7 +11,6 @@ use super::node::Node;
 use super::store::{RaftStore, Writer};
 use crate::backend::Backend;
 use crate::candidate::Candidate;
-use crate::status_size::StatusSize;
 
 /// What ends with a backend. It is never looked at.
 pub(super) type Owned = Arc<dyn Send + Sync>;
@@ -26,7 +25,8 @@ impl Node {
     /// The same, and what ends with it.
     pub(super) fn backend_of(self: &Arc<Self>, candidate: &Candidate, owned: Owned) -> Backend {
         let coordinator = self.join();
-        let stores = watch::Sender::new(0);
+        let (stores, sizes) = (watch::Sender::new(0), watch::Sender::new(None));
+        let size = sizes.subscribe();
         let following = Arc::new(Following::new(self.clone(), candidate.process));
         Backend {
             store: Arc::new(RaftStore {
@@ -36,6 +36,7 @@ impl Node {
                     stored: Arc::default(),
                 },
                 stores: stores.clone(),
+                sizes,
                 _owned: owned.clone(),
             }),
             leadership: Arc::new(RaftLeadership {
@@ -48,7 +49,7 @@ impl Node {
             }),
             configuration: following.clone(),
             hints: following,
-            sizes: StatusSize::unlimited(),
+            sizes: size,
             head_check_every: Timing::default().head_check_every,
             failure: self.failure.subscribe(),
         }

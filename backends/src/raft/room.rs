@@ -9,6 +9,7 @@ use stepdown_core::store::StatusDocument;
 use super::command::Command;
 use super::error::WriteError;
 use super::escapes;
+use crate::status_size::StatusSize;
 
 /// The largest status, by estimate, in bytes.
 pub(super) const LARGEST_STATUS: u64 = 32 << 20;
@@ -17,6 +18,15 @@ pub(super) const LARGEST_STATUS: u64 = 32 << 20;
 const SMALL: u64 = LARGEST_STATUS / 4;
 /// The largest entry, as it is written. A message takes it, and what it is sent with.
 pub(super) const LARGEST_ENTRY: u64 = 48 << 20;
+
+/// How much of the room for a status this one takes.
+pub(super) fn size(status: &ClusterStatus) -> StatusSize {
+    let counted = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    StatusSize {
+        bytes: counted(bytes(status)),
+        limit: counted(LARGEST_STATUS),
+    }
+}
 
 /// Says why a status is too large, if it is, or would be once every shard that it admits is led.
 pub(super) fn check_status(document: &StatusDocument) -> Result<(), String> {

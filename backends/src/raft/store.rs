@@ -18,9 +18,10 @@ use super::delta::Delta;
 use super::error::WriteError;
 use super::machine::StatusRecord;
 use super::node::Node;
-use super::room::check_status;
+use super::room::{check_status, size};
 use super::seat::{Coordinator, Sitter};
 use crate::backend::StatusStore;
+use crate::status_size::StatusSize;
 use crate::under_way::UnderWay;
 
 const RETRY: Duration = Duration::from_millis(200);
@@ -29,6 +30,8 @@ pub(super) struct RaftStore {
     pub(super) writer: Writer,
     /// How many stores are under way.
     pub(super) stores: watch::Sender<usize>,
+    /// How much room the status takes.
+    pub(super) sizes: watch::Sender<Option<StatusSize>>,
     pub(super) _owned: Owned,
 }
 
@@ -60,14 +63,17 @@ impl StatusStore for RaftStore {
             Some(record) if !is_whole(record).await => {
                 LoadOutcome::Corrupt(self.writer.is_damaged().to_owned())
             }
-            Some(record) => LoadOutcome::Found(LoadedStatus {
-                version: version(record.version),
-                epoch,
-                write_id: record.write_id,
-                intact: record.write_id.is_some(),
-                status: record.status.clone(),
-                bytes: record.status.estimated_bytes(),
-            }),
+            Some(record) => {
+                self.sizes.send_replace(Some(size(&record.status)));
+                LoadOutcome::Found(LoadedStatus {
+                    version: version(record.version),
+                    epoch,
+                    write_id: record.write_id,
+                    intact: record.write_id.is_some(),
+                    status: record.status.clone(),
+                    bytes: record.status.estimated_bytes(),
+                })
+            }
         }
     }
 
@@ -89,14 +95,15 @@ impl StatusStore for RaftStore {
     }
 
     async fn store(&self, expected: Option<Version>, document: StatusDocument) -> StoreOutcome {
-        let writer = self.writer.clone();
+        let (writer, sizes) = (self.writer.clone(), self.sizes.clone());
         let under_way = UnderWay::begin(&self.stores);
         // It goes on even if nobody waits for it any more.
         let write = tokio::spawn(async move {
-            let write_id = document.write_id;
+            let (write_id, status) = (document.write_id, document.status.clone());
             let outcome = writer.store(expected, document).await;
             if let StoreOutcome::Stored(version) = &outcome {
                 debug!(version = &*version.0, %write_id, "A majority has the status");
+                sizes.send_replace(Some(size(&status)));
             }
             drop(under_way);
             outcome

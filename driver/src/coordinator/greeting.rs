@@ -4,6 +4,7 @@ use stepdown_backends::Provider;
 use tracing::{info, warn};
 
 use crate::observe::Logs;
+use crate::open_files;
 use crate::options::{CoordinatorOptions, PortOptions};
 use crate::version;
 
@@ -31,7 +32,7 @@ pub(super) fn greet(_: &Logs, options: &CoordinatorOptions) {
         },
         "Starting Stepdown coordinator"
     );
-    for notice in &options.notices {
+    for notice in options.notices.iter().chain(&open_files::too_few()) {
         warn!("{notice}");
     }
 }

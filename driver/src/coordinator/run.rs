@@ -14,7 +14,6 @@ use super::serve::{Session, serve};
 use super::signals::Signals;
 use crate::cli::{CoordinatorArgs, GlobalArgs};
 use crate::observe::{LogFormat, Logs, Metrics, follow_options_file, init_logs};
-use crate::open_files;
 use crate::options::{CoordinatorOptions, OptionsFile};
 use crate::ports::Listeners;
 

@@ -2,6 +2,29 @@
 
 use stepdown_core::{Cause, Role, StoreResult};
 
+/// Each reason why leadership may end.
+pub const CAUSES: [Cause; 7] = [
+    Cause::AuthorityExpired,
+    Cause::Conflict,
+    Cause::LeadershipLost,
+    Cause::NotInOffice,
+    Cause::Shutdown,
+    Cause::StoreRefused,
+    Cause::StoreStalled,
+];
+
+/// Each way in which a store may end.
+pub const STORE_RESULTS: [StoreResult; 8] = [
+    StoreResult::Ambiguous,
+    StoreResult::Conflict,
+    StoreResult::Corrupt,
+    StoreResult::Forbidden,
+    StoreResult::Invalid,
+    StoreResult::Stored,
+    StoreResult::TooLarge,
+    StoreResult::Unavailable,
+];
+
 /// The label of why leadership ended.
 pub fn cause(cause: Cause) -> &'static str {
     match cause {

@@ -73,7 +73,7 @@ impl Documents {
     /// Before anything was read.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let documents = Self::register(registry)?;
-        for outcome in [StoreResult::Stored, StoreResult::Conflict] {
+        for outcome in names::STORE_RESULTS {
             documents.stores_of(outcome);
         }
         Ok(documents)

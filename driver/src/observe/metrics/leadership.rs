@@ -8,7 +8,7 @@ use prometheus::{
 use stepdown_core::{Cause, Epoch, Role};
 
 use super::declare::metrics;
-use crate::observe::names;
+use crate::observe::names::{self, CAUSES};
 
 metrics! {
     /// How this process leads, or doesn't.
@@ -50,6 +50,7 @@ impl Leadership {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let leadership = Self::register(registry)?;
         leadership.set_role(Role::Candidate);
+        leadership.show_all();
         Ok(leadership)
     }
 
@@ -63,10 +64,7 @@ impl Leadership {
         epoch: Option<Epoch>,
     ) {
         self.set_role(to);
-        let cause_label = cause.map_or("", names::cause);
-        self.transitions
-            .with_label_values(&[names::role(from), names::role(to), cause_label])
-            .inc();
+        self.changes(from, to, cause).inc();
         if from == Role::Leader && cause == Some(Cause::Conflict) {
             self.conflicts.inc();
         }
@@ -81,6 +79,23 @@ impl Leadership {
     /// Whether this coordinator could lead.
     pub fn able_to_lead(&self, is_able: bool) {
         self.unable.set(i64::from(!is_able));
+    }
+
+    /// Shows every change of role at 0, so that a rate is right from the first one on.
+    fn show_all(&self) {
+        self.changes(Role::Candidate, Role::Leader, None);
+        self.changes(Role::SteppingDown, Role::Candidate, None);
+        for from in [Role::Candidate, Role::Leader] {
+            for cause in CAUSES {
+                self.changes(from, Role::SteppingDown, Some(cause));
+            }
+        }
+    }
+
+    fn changes(&self, from: Role, to: Role, cause: Option<Cause>) -> IntCounter {
+        let cause = cause.map_or("", names::cause);
+        let labels = [names::role(from), names::role(to), cause];
+        self.transitions.with_label_values(&labels)
     }
 
     fn set_role(&self, now: Role) {

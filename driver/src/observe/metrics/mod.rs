@@ -109,9 +109,8 @@ impl Metrics {
                 if *from == Role::Leader {
                     self.shards.close_office();
                 }
-                if *to == Role::Leader {
-                    self.documents.status_loaded(true);
-                }
+                // Whoever gives leadership back has no say about the status any more.
+                self.documents.status_loaded(true);
             }
             Report::ServerChanged { server, state, .. } => {
                 self.shards.server_changed(server, *state);

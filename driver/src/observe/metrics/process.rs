@@ -4,13 +4,14 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Opts, Registry};
 
 use super::declare::metrics;
+use crate::version::{COMMIT, VERSION};
 
 metrics! {
     /// What the process was built from.
     Build {
         info: IntGaugeVec = IntGaugeVec::new(
-            Opts::new("stepdown_build_info", "1, with the version as a label"),
-            &["version"],
+            Opts::new("stepdown_build_info", "1, with the version and the commit as labels"),
+            &["version", "commit"],
         ),
     }
 }
@@ -19,9 +20,6 @@ metrics! {
 pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
     let build = Build::register(registry)?;
-    build
-        .info
-        .with_label_values(&[env!("CARGO_PKG_VERSION")])
-        .set(1);
+    build.info.with_label_values(&[VERSION, COMMIT]).set(1);
     Ok(())
 }

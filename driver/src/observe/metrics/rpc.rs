@@ -75,11 +75,10 @@ pub struct Rpcs {
 impl Rpcs {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let served = Counters::register(registry, "server", SERVED)?;
+        let made = Counters::register(registry, "client", MADE)?;
         served.show_all();
-        Ok(Self {
-            served,
-            made: Counters::register(registry, "client", MADE)?,
-        })
+        made.show_all();
+        Ok(Self { served, made })
     }
 }
 

@@ -43,9 +43,7 @@ impl Table {
     fn write_shards(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
         let failed = Family::counter("Election attempts that failed");
         self.by_shard(failed, |family, labels, shard| {
-            if shard.failures > 0 {
-                family.add_count(labels, shard.failures);
-            }
+            family.add_count(labels, shard.failures);
         })
         .write(
             &[
@@ -73,12 +71,18 @@ impl Table {
         .write(&["stepdown_shard_blocked"], out)?;
         let in_sync = Family::gauge("How many replicas of the shard are in sync");
         self.by_shard(in_sync, |family, labels, shard| {
-            if let Some(replicas) = shard.in_sync {
-                let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
-                family.add_gauge(labels, f64::from(replicas));
+            if let Some((some, _)) = shard.in_sync {
+                family.add_gauge(labels, counted(some));
             }
         })
-        .write(&["stepdown_shard_in_sync"], out)
+        .write(&["stepdown_shard_in_sync"], out)?;
+        let replicas = Family::gauge("How many replicas the shard has");
+        self.by_shard(replicas, |family, labels, shard| {
+            if let Some((_, all)) = shard.in_sync {
+                family.add_gauge(labels, counted(all));
+            }
+        })
+        .write(&["stepdown_shard_replicas"], out)
     }
 
     fn write_servers(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
@@ -88,9 +92,7 @@ impl Table {
             // The dashboards ask for `node`, which no release of upstream's sets.
             let labels = [("data_server", &*id.0), ("node", &*id.0)];
             running.add_gauge(&labels, if server.running { 1.0 } else { 0.0 });
-            if server.failures > 0 {
-                failed.add_count(&labels, server.failures);
-            }
+            failed.add_count(&labels, server.failures);
         }
         let mut emptied = Family::counter(
             "How often the data server had no data where it ought to have had some",
@@ -152,6 +154,10 @@ impl Table {
         }
         family
     }
+}
+
+fn counted(replicas: usize) -> f64 {
+    f64::from(u32::try_from(replicas).unwrap_or(u32::MAX))
 }
 
 #[expect(

@@ -31,8 +31,8 @@ pub struct Shard {
     pub namespace: Arc<str>,
     pub term: Option<i64>,
     pub blocked: bool,
-    /// How many replicas are in sync, while in office.
-    pub in_sync: Option<usize>,
+    /// How many replicas are in sync, and of how many, while in office.
+    pub in_sync: Option<(usize, usize)>,
     pub failures: u64,
     pub latencies: Option<Box<Latencies>>,
 }
@@ -100,15 +100,18 @@ impl Series {
     pub fn in_sync(&self, namespace: &Arc<str>, shard: ShardId, in_sync: usize, replicas: usize) {
         let mut table = self.lock();
         let shard = table.shard(namespace, shard);
-        shard.in_sync = Some(in_sync);
+        shard.in_sync = Some((in_sync, replicas));
         shard.blocked &= in_sync * 2 <= replicas;
     }
 
     /// A data server's state changed.
     pub fn server_changed(&self, server: &ServerId, state: ServerState) {
         let mut table = self.lock();
+        // Counters begin at 0: a rate misses what they are born with.
+        table.emptied.entry(server.clone()).or_default();
         let server = table.servers.entry(server.clone()).or_default();
-        server.running = state == ServerState::Running;
+        // One that is not configured any more answers as well as any.
+        server.running = state != ServerState::Unavailable;
         server.failures += u64::from(state == ServerState::Unavailable);
     }
 
@@ -119,7 +122,9 @@ impl Series {
 
     /// A data server is no longer known.
     pub fn server_forgotten(&self, server: &ServerId) {
-        self.lock().servers.remove(server);
+        let mut table = self.lock();
+        table.servers.remove(server);
+        table.emptied.retain(|id, count| id != server || *count > 0);
     }
 
     /// Out of office nothing is known of shards and servers; what was counted stays.

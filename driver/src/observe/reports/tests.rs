@@ -48,15 +48,7 @@ fn losses_of_servers_and_of_leadership_are_warnings_and_what_is_meant_is_not() {
 
 #[test]
 fn causes_and_states_have_the_words_of_the_metrics() {
-    for cause in [
-        Cause::AuthorityExpired,
-        Cause::Conflict,
-        Cause::LeadershipLost,
-        Cause::NotInOffice,
-        Cause::Shutdown,
-        Cause::StoreRefused,
-        Cause::StoreStalled,
-    ] {
+    for cause in names::CAUSES {
         let line = logged(&left(Role::SteppingDown, Some(cause)));
         assert_eq!(line["cause"], names::cause(cause));
         assert_eq!(line["to"], "stepping_down");

@@ -373,3 +373,17 @@ async fn a_leader_of_five_whose_entries_take_long_goes_on() {
     };
     assert_eq!(found(&backend).await, (version, 2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_full_the_room_for_the_status_is_is_told_with_each_store() {
+    let _alone = alone().await;
+    let (_directory, cluster) = formed(&["a"]).await;
+    let (_node, leader, _reports) = led(&cluster).await;
+    assert_eq!(*leader.sizes.borrow(), None);
+    stored(&leader, None, 1).await;
+    let size = leader.sizes.borrow().unwrap();
+    assert_eq!(size.limit, 32 << 20);
+    let expected = document(1).status.estimated_bytes();
+    let bytes = u64::try_from(size.bytes).unwrap();
+    assert!((expected / 2..=expected * 2).contains(&bytes), "{size}");
+}
