@@ -100,6 +100,28 @@ fn what_is_waited_for_is_told_and_the_files_are_kept() {
 }
 
 #[test]
+fn one_data_server_is_enough_for_a_cluster_whose_metrics_are_told() {
+    let words = [
+        "--data-servers=1",
+        "--coordinators=1",
+        "--shards=1",
+        "--duration=1s",
+    ];
+    let output = sandbox(&words);
+    let shown = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{shown}{}",
+        text(&output.stderr)
+    );
+    assert!(
+        shown.contains("coordinator-1 has its metrics at http://127.0.0.1:"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     for (words, told) in [
         (

@@ -49,9 +49,9 @@ pub struct SandboxArgs {
         help_heading = "Cluster"
     )]
     namespace: String,
-    /// How many data servers replicate each shard
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
-    replication_factor: u32,
+    /// How many data servers replicate each shard [default: 3, or all where there are fewer]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
+    replication_factor: Option<u32>,
     /// How many coordinators
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=9), help_heading = "Cluster")]
     coordinators: u32,
@@ -118,7 +118,7 @@ impl SandboxArgs {
             namespaces: vec![NamespaceOptions {
                 name: self.namespace,
                 shards: self.shards,
-                replication_factor: self.replication_factor,
+                replication_factor: self.replication_factor.unwrap_or(self.data_servers.min(3)),
             }],
             coordinator_words: Vec::new(),
         };
@@ -133,13 +133,16 @@ impl SandboxArgs {
 
     /// Refuses what can't be.
     pub fn check(&self) -> Result<(), TooFewDataServers> {
-        if self.replication_factor <= self.data_servers {
-            return Ok(());
+        let data_servers = self.data_servers;
+        match self.replication_factor {
+            Some(replication_factor) if replication_factor > data_servers => {
+                Err(TooFewDataServers {
+                    replication_factor,
+                    data_servers,
+                })
+            }
+            Some(_) | None => Ok(()),
         }
-        Err(TooFewDataServers {
-            replication_factor: self.replication_factor,
-            data_servers: self.data_servers,
-        })
     }
 }
 

@@ -101,6 +101,11 @@ impl CoordinatorProcess {
         self.public
     }
 
+    /// Where its metrics are.
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
+    }
+
     /// Reads its metrics.
     pub async fn scrape(&self) -> Result<Samples, SandboxError> {
         Ok(metrics::scrape(self.metrics).await?)

@@ -2,6 +2,7 @@
 
 mod hurt;
 mod input;
+mod line;
 mod news;
 mod output;
 mod place;

@@ -24,9 +24,11 @@ struct Screen {
 }
 
 impl Output {
-    /// On a terminal takes over the screen, until dropped.
+    /// On a terminal that can do so takes over the screen, until dropped.
     pub(super) fn open() -> Self {
-        let screen = io::stdout().is_terminal().then(Screen::open).flatten();
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_screen = io::stdout().is_terminal() && !is_dumb;
+        let screen = is_screen.then(Screen::open).flatten();
         Self {
             events: VecDeque::new(),
             screen,

@@ -24,6 +24,9 @@ impl Show {
     async fn play(&mut self) -> Result<(), Halt> {
         let dir = self.cluster.dir().display().to_string();
         self.tell(&format!("documents, data and logs are in {dir}"));
+        for told in self.metrics() {
+            self.tell(&told);
+        }
         self.steady().await?;
         self.tell("every shard has a leader that acknowledges writes");
         if let Some(script) = self.options.script.clone() {
@@ -38,6 +41,16 @@ impl Show {
             self.tick().await?;
         }
         self.steady().await
+    }
+
+    /// Where the metrics of each coordinator are.
+    fn metrics(&self) -> Vec<String> {
+        let coordinators = self.cluster.coordinators.iter();
+        let told = coordinators.map(|it| {
+            let name = it.process().name();
+            format!("{name} has its metrics at http://{}/metrics", it.metrics())
+        });
+        told.collect()
     }
 
     async fn end(mut self, played: Result<(), Halt>) -> Summary {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stepdown_core::Role;
 
+use super::line::{Paint, counted, cut};
 use super::seen::{Counts, Seen, SeenCoordinator, SeenServer, SeenShard};
 use super::summary::Elections;
 
@@ -52,15 +53,7 @@ pub(super) fn draw(
         }
         (None, false) => "q  quit".to_owned(),
     };
-    let height = usize::from(height);
-    let room = height.saturating_sub(lines.len() + 2);
-    lines.extend(
-        events
-            .iter()
-            .skip(events.len().saturating_sub(room))
-            .cloned(),
-    );
-    lines.truncate(height.saturating_sub(2));
+    fit(&mut lines, events, usize::from(height).saturating_sub(2));
     lines.push(String::new());
     lines.push(paint.bold(&foot));
     let mut text = "\x1b[H".to_owned();
@@ -75,6 +68,22 @@ pub(super) fn draw(
     text
 }
 
+/// Adds the newest events as far as `room` lines have room for them. Where it has none for the rest, the last
+/// lines say how much is not seen, and what happened last.
+fn fit(lines: &mut Vec<String>, events: &VecDeque<String>, room: usize) {
+    if lines.len() + usize::from(!events.is_empty()) > room {
+        let seen = room.saturating_sub(2);
+        let hidden = lines.iter().skip(seen).filter(|it| !it.is_empty()).count();
+        lines.truncate(seen);
+        lines.push(format!("… {hidden} more lines"));
+        lines.extend(events.back().cloned());
+        lines.truncate(room);
+        return;
+    }
+    let newest = events.len().saturating_sub(room - lines.len());
+    lines.extend(events.iter().skip(newest).cloned());
+}
+
 fn head(picture: &Picture<'_>, paint: Paint) -> Vec<String> {
     let Counts {
         conflicts,
@@ -87,11 +96,14 @@ fn head(picture: &Picture<'_>, paint: Paint) -> Vec<String> {
             "Stepdown sandbox, {:.0} s",
             picture.ran.as_secs_f64()
         )),
-        format!(
-            "{conflicts} conflicts, {step_downs} step-downs, {offices} terms of office, {} elections, {} entries acknowledged",
-            first + later,
-            picture.acknowledged
-        ),
+        [
+            counted(conflicts, "conflict", "conflicts"),
+            counted(step_downs, "step-down", "step-downs"),
+            counted(offices, "term of office", "terms of office"),
+            counted(first + later, "election", "elections"),
+            counted(picture.acknowledged, "entry", "entries") + " acknowledged",
+        ]
+        .join(", "),
         String::new(),
     ]
 }
@@ -161,56 +173,6 @@ fn shards(shards: &[SeenShard]) -> Vec<String> {
     lines.collect()
 }
 
-/// Cuts a line to the terminal's width; what colours it has no width.
-fn cut(line: &str, width: usize) -> String {
-    let mut text = String::new();
-    let mut used = 0;
-    let mut escape = false;
-    for char in line.chars() {
-        if char == '\x1b' {
-            escape = true;
-        }
-        if escape {
-            escape = char != 'm';
-        } else if used == width {
-            continue;
-        } else {
-            used += 1;
-        }
-        text.push(char);
-    }
-    text
-}
-
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    fn green(self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn red(self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    fn yellow(self, text: &str) -> String {
-        self.with("33", text)
-    }
-
-    fn with(self, code: &str, text: &str) -> String {
-        if self.0 {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -275,6 +237,15 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("kill the leader"));
+    }
+
+    #[test]
+    fn a_small_terminal_says_how_much_is_not_seen_and_what_happened_last() {
+        let text = picture(&seen(12), (40, 15), false);
+        assert!(text.contains("shard default/4"), "{text}");
+        assert!(text.contains("… 7 more lines"), "{text}");
+        assert!(text.contains("event 99"), "{text}");
+        assert!(!text.contains("shard default/5"), "{text}");
     }
 
     #[test]
