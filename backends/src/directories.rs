@@ -5,9 +5,18 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// Makes a directory, and those that it is in, with mode 0755, durably.
+/// Makes a directory, and those that it is in, with mode 0755, durably. That it was not there is said: so it is
+/// where a volume is not mounted, or a path is wrong.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
-    make_with(path, |directory| File::open(directory)?.sync_all())
+    let is_new = !path.exists();
+    make_with(path, |directory| File::open(directory)?.sync_all())?;
+    if is_new {
+        tracing::warn!(
+            directory = %path.display(),
+            "Made a directory that was not there; nothing of an earlier start is in it"
+        );
+    }
+    Ok(())
 }
 
 fn make_with(path: &Path, mut sync: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {

@@ -102,6 +102,34 @@ fn the_first_line_says_what_runs_in_words_and_has_no_dump_of_the_program_in_it()
 }
 
 #[test]
+fn a_directory_that_is_made_is_told_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let status = format!(
+        "--file-clusters-status-path={}/new/status",
+        dir.path().display()
+    );
+    let words = ["--metadata=file", "--allow-network-filesystem", &status];
+    let mut first = Coordinator::start(dir.path(), &words);
+    let told = "Made a directory that was not there; nothing of an earlier start is in it";
+    let line = first.until(told);
+    assert_eq!(
+        line["directory"],
+        dir.path().join("new").display().to_string()
+    );
+    let mut second = Coordinator::start(dir.path(), &words);
+    let line = second.until("Waiting for the lock");
+    let holder = line["holder"].as_str().unwrap_or_default();
+    assert!(
+        holder.ends_with(&format!("(process {})", first.child.id())),
+        "{line}"
+    );
+    for coordinator in [first, second] {
+        coordinator.signal("TERM");
+        assert_eq!(coordinator.exit_code(), Some(0));
+    }
+}
+
+#[test]
 fn a_new_log_level_in_the_options_file_is_followed_and_a_bad_file_is_not() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("options.yaml");
