@@ -77,9 +77,16 @@ async fn follow(
 }
 
 fn publish(configuration: &watch::Sender<Option<ConfigurationText>>, machine: &Machine) {
+    let version = machine.configuration.version;
+    let text = machine.configuration.text.as_deref().map(str::to_owned);
+    let absent = if text.is_none() {
+        " (none was imported)"
+    } else {
+        ""
+    };
     let text = ConfigurationText {
-        source: format!("raft, version {}", machine.configuration.version),
-        text: machine.configuration.text.as_deref().map(str::to_owned),
+        source: format!("raft, version {version}{absent}"),
+        text,
     };
     configuration.send_if_modified(|present| {
         let differs = present.as_ref() != Some(&text);
