@@ -218,9 +218,10 @@ async fn a_lock_that_can_not_be_tried_is_an_obstacle_until_it_can() {
     let directory = TempDir::new().unwrap();
     let status = status_in(&directory);
     let lock = status.with_extension("lock");
-    // Nobody may open it, not even root.
-    fs::create_dir(&lock).unwrap();
     let backend = backend(&status).unwrap();
+    // Nobody may open it, not even root.
+    let _ = fs::remove_file(&lock);
+    fs::create_dir(&lock).unwrap();
     let mut obstacle = backend.leadership.obstacle();
     let mut reports = campaign(&backend);
     let said = timeout(LIMIT, obstacle.wait_for(Option::is_some)).await;

@@ -35,8 +35,6 @@ pub struct ScrapeError {
 
 #[derive(Debug, thiserror::Error)]
 enum Reason {
-    #[error("the connection was closed")]
-    Closed,
     #[error(transparent)]
     Connect(#[from] std::io::Error),
     #[error(transparent)]
@@ -75,13 +73,14 @@ async fn get(address: SocketAddr) -> Result<String, Reason> {
             Err(Reason::Status(status))
         }
     };
+    // What it ends with, the answer knows as well; and where it is closed behind the answer, that is whole.
+    let connection = async {
+        let _ = connection.await;
+        std::future::pending().await
+    };
     tokio::select! {
-        biased;
         answer = answer => answer,
-        ended = connection => Err(match ended {
-            Ok(()) => Reason::Closed,
-            Err(error) => error.into(),
-        }),
+        never = connection => never,
     }
 }
 
