@@ -232,7 +232,8 @@ impl World {
 
     fn other_writes(&mut self, choices: &mut Choices<'_>) {
         let holder: Arc<str> = choices.one_of(&["other", "", "me", "third"]).into();
-        let process = choices.one_of(&[None, Some(ProcessId(1)), Some(ProcessId(2))]);
+        // Nobody else writes in the name of this process.
+        let process = choices.one_of(&[None, Some(ProcessId(2))]);
         let record = LeaseRecord {
             holder,
             process,
