@@ -36,7 +36,7 @@ impl Address {
             .path_and_query("/")
             .build()
             .ok()
-            .filter(|uri| uri.port().is_some());
+            .filter(is_host_and_port);
         let Some(origin) = origin else {
             return Err(CallError {
                 kind: CallErrorKind::Unreachable,
@@ -52,6 +52,13 @@ impl Address {
             origin,
         })
     }
+}
+
+/// Names of users, which come before the host, are for no server here.
+fn is_host_and_port(uri: &Uri) -> bool {
+    let has_host = uri.host().is_some_and(|host| !host.is_empty());
+    let names_user = uri.authority().is_some_and(|it| it.as_str().contains('@'));
+    has_host && uri.port().is_some() && !names_user
 }
 
 #[cfg(test)]
@@ -75,7 +82,18 @@ mod tests {
 
     #[test]
     fn an_address_without_host_or_port_can_not_be_reached() {
-        for text in ["", "ds-0", "ds 0:1", "a:b:c", "tls://", "http://ds-0:1"] {
+        for text in [
+            "",
+            "ds-0",
+            "ds 0:1",
+            "a:b:c",
+            "tls://",
+            "http://ds-0:1",
+            ":1",
+            "tls://:1",
+            "a@ds-0:1",
+            "@[::1]:1",
+        ] {
             let error = Address::parse(text, false).unwrap_err();
             assert_eq!(error.kind, CallErrorKind::Unreachable, "{text}");
         }
