@@ -8,6 +8,8 @@ pub mod configmap;
 pub mod configuration;
 mod directories;
 pub mod file;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod lacks;
 pub mod memory;
 mod provider;

@@ -18,6 +18,8 @@ mod configuration;
 pub mod coordinator;
 pub mod data_servers;
 mod event_loop;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 pub mod observe;
 pub mod open_files;

@@ -15,6 +15,12 @@ mod draft;
 mod error;
 mod find;
 mod flood;
+#[cfg(feature = "fuzzing")]
+#[expect(
+    clippy::panic,
+    reason = "what does not hold ends the test that found it"
+)]
+pub(crate) mod fuzzing;
 mod handover;
 mod hints;
 mod layout;

@@ -86,13 +86,13 @@ async fn exchange(client: &Client, request: http::Request<Vec<u8>>) -> Result<Ve
     Err(Failure::Unanswered(format!("answered with HTTP {code}")))
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
 impl Refusal {
-    fn new(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Box<Self> {
+    pub(super) fn new(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Box<Self> {
         let code = code.as_u16();
         let status = serde_json::from_slice(body)
             .ok()

@@ -9,6 +9,12 @@ mod corrupt;
 mod disk;
 mod error;
 mod exposure;
+#[cfg(feature = "fuzzing")]
+#[expect(
+    clippy::panic,
+    reason = "what does not hold ends the test that found it"
+)]
+pub(crate) mod fuzzing;
 pub(crate) mod header;
 mod hints;
 mod leadership;

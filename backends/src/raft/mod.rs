@@ -12,6 +12,12 @@ mod error;
 mod escapes;
 mod following;
 mod forming;
+#[cfg(feature = "fuzzing")]
+#[expect(
+    clippy::panic,
+    reason = "what does not hold ends the test that found it"
+)]
+pub(crate) mod fuzzing;
 mod had;
 mod handover;
 mod heed;

@@ -25,7 +25,7 @@ pub(super) fn checked(response: Response<Incoming>) -> Response<Body> {
     Response::from_parts(parts, Body::new(body))
 }
 
-fn sound(headers: HeaderMap) -> HeaderMap {
+pub(super) fn sound(headers: HeaderMap) -> HeaderMap {
     if !headers.contains_key(DETAILS) {
         return headers;
     }

@@ -27,6 +27,8 @@ mod details;
 mod dial;
 mod dial_error;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod limits;
 mod link;
 mod options;

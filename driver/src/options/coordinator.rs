@@ -119,7 +119,7 @@ impl OptionsFile {
 }
 
 /// Checks everything; the error names every problem, not only the first.
-fn resolve(
+pub(super) fn resolve(
     settings: Settings,
     mut notices: Vec<String>,
 ) -> Result<CoordinatorOptions, OptionsError> {

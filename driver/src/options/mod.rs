@@ -3,6 +3,12 @@
 mod coordinator;
 mod error;
 mod guard;
+#[cfg(feature = "fuzzing")]
+#[expect(
+    clippy::panic,
+    reason = "what does not hold ends the test that found it"
+)]
+pub(crate) mod fuzzing;
 mod key;
 mod level;
 mod port;

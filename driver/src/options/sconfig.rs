@@ -54,7 +54,7 @@ fn told(error: &Error) -> String {
     format!("the key {key} is given twice, the second time at line {line}: remove one")
 }
 
-fn parse(text: &str, unknown: &mut Vec<String>) -> Result<Settings, Error> {
+pub(super) fn parse(text: &str, unknown: &mut Vec<String>) -> Result<Settings, Error> {
     let settings: Option<Settings> =
         serde_saphyr::with_deserializer_from_str(text, |deserializer| {
             serde_ignored::deserialize(deserializer, |key| {

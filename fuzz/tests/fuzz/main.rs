@@ -7,13 +7,29 @@
     reason = "what does not hold ends the test that found it; a rule picks out what it looks for"
 )]
 
+mod addresses;
 mod choices;
 mod coordinator;
 mod documents;
+mod kubernetes;
 mod lease;
+mod options;
+mod raft;
+mod servers;
+mod status_file;
 mod words;
 
 /// The text of an input, for what only reads text.
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
+}
+
+/// An input of two parts, with a line of five `=` between them.
+fn parts(bytes: &[u8]) -> (&[u8], &[u8]) {
+    const BETWEEN: &[u8] = b"=====\n";
+    let at = bytes.windows(BETWEEN.len()).position(|it| it == BETWEEN);
+    match at {
+        Some(at) => (&bytes[..at], &bytes[at + BETWEEN.len()..]),
+        None => (bytes, &[]),
+    }
 }

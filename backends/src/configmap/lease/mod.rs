@@ -9,4 +9,6 @@ mod vacancy;
 
 pub(crate) use client::LeaseClient;
 pub(crate) use leadership::{LeaseLeadership, Parts};
+#[cfg(feature = "fuzzing")]
+pub(crate) use object::encode;
 pub(crate) use object::{TRANSFER_REQUESTED, decode};

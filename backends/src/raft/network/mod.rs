@@ -14,6 +14,12 @@ mod connections;
 mod convert;
 mod dial;
 mod entries;
+#[cfg(feature = "fuzzing")]
+#[expect(
+    clippy::panic,
+    reason = "what does not hold ends the test that found it"
+)]
+pub(super) mod fuzzing;
 mod greeter;
 mod greeting;
 mod identity;

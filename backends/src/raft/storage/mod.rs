@@ -5,6 +5,12 @@ mod copy;
 mod database;
 mod directory;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[expect(
+    clippy::panic,
+    reason = "what does not hold ends the test that found it"
+)]
+pub(super) mod fuzzing;
 mod image;
 mod log;
 mod medium;
