@@ -1,6 +1,7 @@
 //! A data server's internal address, as the documents write it: `host:port`, with `tls://` before
 //! it where the connection is to be encrypted.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -54,11 +55,15 @@ impl Address {
     }
 }
 
-/// Names of users, which come before the host, are for no server here.
+/// Names of users, which come before the host, are for no server here; in brackets is an IPv6 address.
 fn is_host_and_port(uri: &Uri) -> bool {
-    let has_host = uri.host().is_some_and(|host| !host.is_empty());
     let names_user = uri.authority().is_some_and(|it| it.as_str().contains('@'));
-    has_host && uri.port().is_some() && !names_user
+    let host = uri.host().unwrap_or_default();
+    let is_host = match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains(['[', ']']),
+    };
+    is_host && uri.port().is_some() && !names_user
 }
 
 #[cfg(test)]
@@ -93,6 +98,8 @@ mod tests {
             "tls://:1",
             "a@ds-0:1",
             "@[::1]:1",
+            "[]:6",
+            "[;:1]=:1",
         ] {
             let error = Address::parse(text, false).unwrap_err();
             assert_eq!(error.kind, CallErrorKind::Unreachable, "{text}");
