@@ -1,5 +1,6 @@
 //! Sets of shard ids, as few words.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,26 @@ impl Ids {
         self.0
             .iter()
             .any(|(first, last)| (*first..=*last).contains(&id))
+    }
+
+    /// Those that are not present. However many ids a range has, it takes no longer than there are present.
+    pub(crate) fn without(&self, present: &BTreeSet<i64>) -> Self {
+        let mut left = Vec::new();
+        for (first, last) in self.0.iter().filter(|(first, last)| first <= last) {
+            let mut next = Some(*first);
+            for id in present.range(*first..=*last) {
+                left.extend(
+                    next.zip(id.checked_sub(1))
+                        .filter(|(next, end)| next <= end),
+                );
+                next = id.checked_add(1);
+            }
+            left.extend(
+                next.map(|next| (next, *last))
+                    .filter(|(next, end)| next <= end),
+            );
+        }
+        Self(left)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = i64> + '_ {
@@ -73,5 +94,17 @@ mod tests {
             assert_eq!(set.is_empty(), ids.is_empty());
             assert!(ids.iter().all(|id| set.contains(*id)) && !set.contains(5));
         }
+    }
+
+    #[test]
+    fn a_range_of_more_ids_than_can_be_counted_is_compared_at_once() {
+        let all = Ids(vec![(i64::MIN, i64::MAX), (7, 3), (4, 4)]);
+        let present = BTreeSet::from([i64::MIN, 3, 4, i64::MAX]);
+        let left = all.without(&present).to_string();
+        let expected = format!("{}-2,5-{}", i64::MIN + 1, i64::MAX - 1);
+        assert_eq!(left, expected);
+        let few: Ids = (0..5).collect();
+        assert_eq!(few.without(&[1, 3].into()).to_string(), "0,2,4");
+        assert!(few.without(&(0..9).collect()).is_empty());
     }
 }

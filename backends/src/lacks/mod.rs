@@ -187,8 +187,8 @@ fn lost_shards(status: &ClusterStatus, remembered: &Remembered) -> Vec<Lack> {
     let mut lost = Vec::new();
     for (name, before) in &remembered.shards {
         let now = status.namespaces.get(name.as_str());
-        let is_here = |id: &i64| now.is_some_and(|it| it.shards.contains_key(&ShardId(*id)));
-        let gone: Ids = before.iter().filter(|id| !is_here(id)).collect();
+        let here = now.into_iter().flat_map(|it| it.shards.keys());
+        let gone = before.without(&here.map(|id| id.0).collect());
         let has_new = now.is_some_and(|it| it.shards.keys().any(|id| !before.contains(id.0)));
         if !gone.is_empty() && !has_new {
             lost.push(Lack::Shards {
