@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use stepdown_core::call::{CallError, CallErrorKind};
 
 const TLS: &str = "tls://";
@@ -55,15 +55,15 @@ impl Address {
     }
 }
 
-/// Names of users, which come before the host, are for no server here; in brackets is an IPv6 address.
+/// Nothing else is there: no name of a user, and in brackets is an IPv6 address.
 fn is_host_and_port(uri: &Uri) -> bool {
-    let names_user = uri.authority().is_some_and(|it| it.as_str().contains('@'));
     let host = uri.host().unwrap_or_default();
     let is_host = match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
         Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
         None => !host.is_empty() && !host.contains(['[', ']']),
     };
-    is_host && uri.port().is_some() && !names_user
+    let both = uri.port().map(|port| format!("{host}:{port}"));
+    is_host && both.as_deref() == uri.authority().map(Authority::as_str)
 }
 
 #[cfg(test)]
@@ -100,6 +100,7 @@ mod tests {
             "@[::1]:1",
             "[]:6",
             "[;:1]=:1",
+            "[::1]1:6",
         ] {
             let error = Address::parse(text, false).unwrap_err();
             assert_eq!(error.kind, CallErrorKind::Unreachable, "{text}");
