@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use crate::corpus::Corpus;
 use crate::input::Input;
 use crate::quiet::heard;
 use crate::shrink::smallest;
-use crate::time::per_target;
+use crate::variables::{per_target, seed};
 use crate::watchdog::Watchdog;
 
 /// So many inputs are made before anybody looks at the time.
 const AT_ONCE: u32 = 64;
 
 /// Feeds a target every input that is kept in `corpus/TARGET`, and then others that are made of them, for as
-/// long as `STEPDOWN_FUZZ_SECONDS` says. Panics at the first that it panics at, and tells the smallest that was
+/// long as `STEPDOWN_FUZZ_SECONDS` says, the same ones again unless `STEPDOWN_FUZZ_SEED` differs. Panics at the first that it panics at, and tells the smallest that was
 /// found by then.
 #[expect(clippy::panic, reason = "what a target does not bear ends its test")]
 pub fn feed(target: &'static str, check: fn(&[u8])) {
@@ -23,9 +23,11 @@ pub fn feed(target: &'static str, check: fn(&[u8])) {
     let corpus = Corpus::of(target);
     corpus.replay(|bytes| watchdog.watch(bytes, check));
     let (until, mut fed) = (Instant::now() + per_target(), 0);
+    let mut seeds = seed()..;
     let made = corpus.made();
     while Instant::now() < until {
         let mut runner = TestRunner::new(Config {
+            rng_seed: seeds.next().map_or(RngSeed::Random, RngSeed::Fixed),
             cases: AT_ONCE,
             failure_persistence: None,
             max_shrink_iters: 2_000,

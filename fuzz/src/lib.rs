@@ -7,7 +7,7 @@ mod input;
 mod mutate;
 mod quiet;
 mod shrink;
-mod time;
+mod variables;
 mod watchdog;
 
 pub use feed::feed;

@@ -2,13 +2,13 @@
 
 mod coordinator;
 mod error;
-mod guard;
 #[cfg(feature = "fuzzing")]
 #[expect(
     clippy::panic,
     reason = "what does not hold ends the test that found it"
 )]
 pub(crate) mod fuzzing;
+mod guard;
 mod key;
 mod level;
 mod port;
