@@ -37,26 +37,35 @@ impl FileStore {
     }
 }
 
+/// The version of a document that others wrote.
+fn foreign(outcome: &LoadOutcome) -> Option<&Version> {
+    if let LoadOutcome::Found(found) = outcome {
+        (!found.intact).then_some(&found.version)
+    } else {
+        None
+    }
+}
+
 #[async_trait]
 impl StatusStore for FileStore {
     async fn load(&self) -> LoadOutcome {
-        let before = match self.read().await {
-            LoadOutcome::Found(found) if !found.intact => found.version,
-            ours_or_none => return ours_or_none,
+        let first = self.read().await;
+        let Some(before) = foreign(&first) else {
+            return first;
         };
+        let before = before.clone();
         sleep(REST).await;
-        match self.read().await {
-            LoadOutcome::Found(found) if !found.intact && found.version != before => {
-                LoadOutcome::Unavailable {
-                    after: outcome::RETRY,
-                    reason: format!(
-                        "{} is being written by somebody else; it is read when that is over",
-                        self.disk.place.document.display()
-                    ),
-                }
-            }
-            rests => rests,
+        let second = self.read().await;
+        if foreign(&second).is_some_and(|now| *now != before) {
+            return LoadOutcome::Unavailable {
+                after: outcome::RETRY,
+                reason: format!(
+                    "{} is being written by somebody else; it is read when that is over",
+                    self.disk.place.document.display()
+                ),
+            };
         }
+        second
     }
 
     async fn head(&self) -> HeadOutcome {

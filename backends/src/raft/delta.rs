@@ -1,6 +1,6 @@
 //! What differs between two status documents. A store carries it in place of the whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ pub struct Delta {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub namespaces: BTreeMap<Arc<str>, NamespaceDelta>,
     /// Namespaces that are gone.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub removed: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<Arc<str>>,
     /// The next free shard id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard_id_generator: Option<i64>,
@@ -41,8 +41,8 @@ pub struct NamespaceDelta {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub shards: BTreeMap<ShardId, Arc<ShardMetadata>>,
     /// Shards that are gone.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub removed: Vec<ShardId>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<ShardId>,
 }
 
 impl Delta {
@@ -181,6 +181,19 @@ mod tests {
         (status, delta.checksum(Checksum::of(old), old))
     }
 
+    /// Names all that is removed once more.
+    fn twice(value: &mut serde_json::Value) {
+        let Some(fields) = value.as_object_mut() else {
+            return;
+        };
+        for (name, value) in fields {
+            match value.as_array_mut().filter(|_| name == "removed") {
+                Some(removed) => removed.extend_from_within(..),
+                None => twice(value),
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_delta_applied_makes_the_whole_document_and_its_checksum(
@@ -197,6 +210,15 @@ mod tests {
         ) {
             let (status, checksum) = applied(&Delta::between(&old, &new), &other);
             prop_assert_eq!(checksum, Checksum::of(&status));
+        }
+
+        #[test]
+        fn what_is_named_twice_among_what_is_gone_goes_once(old in any_status(), new in any_status()) {
+            let delta = Delta::between(&old, &new);
+            let mut value = serde_json::to_value(&delta).unwrap();
+            twice(&mut value);
+            let read: Delta = serde_json::from_value(value).unwrap();
+            prop_assert_eq!(applied(&read, &old), (new.clone(), Checksum::of(&new)));
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
+use stepdown_core::Term;
 use stepdown_core::call::{Answer, CallErrorKind};
 use stepdown_wire::error::reason_of;
 use stepdown_wire::replication as wire;
@@ -11,11 +12,14 @@ use super::address::Address;
 use super::failure::call_error;
 use super::{convert, details};
 
+/// The term of the calls that are answered.
+const ASKED: Term = Term(7);
+
 /// An answer to one of the calls, by its number: it is understood, or refused with what is wrong.
 pub fn response(kind: u8, bytes: &[u8]) {
     let answer = match kind % 5 {
-        0 => wire::NewTermResponse::decode(bytes).map(convert::fenced),
-        1 => wire::TruncateResponse::decode(bytes).map(convert::truncated),
+        0 => wire::NewTermResponse::decode(bytes).map(|it| convert::fenced(ASKED, it)),
+        1 => wire::TruncateResponse::decode(bytes).map(|it| convert::truncated(ASKED, it)),
         2 => wire::GetStatusResponse::decode(bytes).map(|it| convert::status(&it)),
         3 => wire::HandshakeResponse::decode(bytes).map(|it| convert::handshaken(&it)),
         _ => wire::GetInfoResponse::decode(bytes).map(|it| Ok(convert::informed(&it))),
@@ -24,8 +28,12 @@ pub fn response(kind: u8, bytes: &[u8]) {
         Ok(Ok(Answer::Handshaken { features, .. })) => {
             assert!(features.iter().all(|feature| feature.0 != 0));
         }
+        Ok(Ok(Answer::Fenced(head) | Answer::Truncated(head))) => {
+            assert!(head.term <= ASKED && head.offset >= -1, "{head:?}");
+        }
         Ok(Err(error)) => {
-            assert_eq!(error.kind, CallErrorKind::Other);
+            let is_ours = matches!(error.kind, CallErrorKind::Other | CallErrorKind::Refused);
+            assert!(is_ours, "{error:?}");
             assert!(!error.message.is_empty());
         }
         Ok(Ok(_)) | Err(_) => {}
