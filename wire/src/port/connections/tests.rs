@@ -243,26 +243,6 @@ async fn sends_for_ever(server: &mut Connection) -> io::ErrorKind {
 }
 
 #[tokio::test]
-async fn whoever_takes_little_at_a_time_is_waited_for() {
-    let (mut accepted, address) = port(None).await;
-    let mut client = TcpStream::connect(address).await.unwrap();
-    client.write_all(BEGINNING).await.unwrap();
-    let mut server = accepted.next().await.unwrap();
-    tokio::time::pause();
-    let sends = tokio::spawn(async move {
-        server.write_all(&[7; 4 << 20]).await?;
-        server.flush().await
-    });
-    let mut heard = 0;
-    let mut some = vec![0; 1 << 20];
-    while heard < 4 << 20 {
-        tokio::time::sleep(PATIENCE / 2).await;
-        heard += client.read(&mut some).await.unwrap();
-    }
-    assert!(sends.await.unwrap().is_ok());
-}
-
-#[tokio::test]
 async fn whoever_begins_as_http2_does_comes_in_with_all_that_it_said() {
     let (mut accepted, address) = port(None).await;
     let mut client = TcpStream::connect(address).await.unwrap();
