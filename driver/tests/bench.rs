@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use support::{assert_refused, children_of, signal, text, until};
+use support::{assert_refused, children_of, signal, succeeded, text, until};
 
 mod support;
 
@@ -25,13 +25,7 @@ fn run(words: &[&str]) -> Output {
 #[test]
 fn an_outage_is_measured_to_its_end() {
     let output = run(&["--shards=3", "--outage=2s"]);
-    let shown = text(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{shown}{}",
-        text(&output.stderr)
-    );
+    let shown = succeeded(&output);
     let labels: Vec<_> = shown
         .lines()
         .filter_map(|line| line.split_once(':'))

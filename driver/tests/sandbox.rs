@@ -10,7 +10,7 @@ use stepdown_sandbox::cluster::{
     Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions, SandboxError,
 };
 
-use support::{assert_refused, children_of, signal, text, until};
+use support::{assert_refused, children_of, signal, succeeded, text, until};
 
 mod support;
 
@@ -49,13 +49,7 @@ fn nothing_is_lost_around(metadata: &str) {
         "--shards=4",
         "--timeout=240s",
     ]);
-    let shown = text(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{shown}{}",
-        text(&output.stderr)
-    );
+    let shown = succeeded(&output);
     for line in [
         "  conflicts             1\n",
         "  step-downs            1\n",
@@ -108,13 +102,7 @@ fn one_data_server_is_enough_for_a_cluster_whose_metrics_are_told() {
         "--duration=1s",
     ];
     let output = sandbox(&words);
-    let shown = text(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{shown}{}",
-        text(&output.stderr)
-    );
+    let shown = succeeded(&output);
     assert!(
         shown.contains("coordinator-1 has its metrics at http://127.0.0.1:"),
         "{shown}"

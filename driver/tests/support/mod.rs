@@ -10,6 +10,18 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// What a program has printed that ended well; fails otherwise.
+pub fn succeeded(output: &Output) -> String {
+    let shown = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{shown}{}",
+        text(&output.stderr)
+    );
+    shown
+}
+
 /// Fails unless the program has refused what it was told, and has said why.
 pub fn assert_refused(output: &Output, told: &str) {
     let shown = text(&output.stderr);
