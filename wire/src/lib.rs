@@ -3,6 +3,7 @@
 
 pub mod error;
 mod generated;
+pub mod host;
 pub mod port;
 pub mod reach;
 pub mod tls;

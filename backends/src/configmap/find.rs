@@ -7,6 +7,8 @@ use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, NamedCluster, NamedContext};
 
+use stepdown_wire::host::bare;
+
 use super::error::ConfigMapError;
 
 /// Finds the API server as upstream's coordinator does: by the kubeconfig file that `KUBECONFIG` names,
@@ -99,8 +101,7 @@ impl Surroundings {
 
 /// Nothing on this host is reached by a proxy.
 fn is_loopback(server: &Uri) -> bool {
-    let host = server.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = bare(server.host().unwrap_or_default());
     let address = host.parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
@@ -121,8 +122,7 @@ fn of_port(exceptions: &str, server: &Uri) -> String {
         match exception.rsplit_once(':') {
             // An IPv6 address has more colons, and no port without brackets.
             Some((host, of)) if !host.contains(':') || host.ends_with(']') => {
-                let host = host.trim_start_matches('[').trim_end_matches(']');
-                (of == port).then_some(host)
+                (of == port).then(|| bare(host))
             }
             Some(_) | None => Some(exception),
         }

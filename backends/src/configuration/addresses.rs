@@ -4,6 +4,7 @@
 use std::net::Ipv6Addr;
 
 use stepdown_core::cluster::ClusterConfiguration;
+use stepdown_wire::host::is_host;
 
 /// Before an address that is dialled with TLS.
 const TLS: &str = "tls://";
@@ -74,15 +75,6 @@ fn problem(address: &str) -> Option<&'static str> {
         return Some("has a port that is none from 1 to 65535");
     }
     None
-}
-
-fn is_host(host: &str) -> bool {
-    match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use stepdown_core::call::{CallError, CallErrorKind};
+use stepdown_wire::host::bare;
 
 const TLS: &str = "tls://";
 
@@ -44,8 +45,7 @@ impl Address {
                 message: format!("'{text}' is no internal address: write it as host:port"),
             });
         };
-        let host = origin.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = bare(origin.host().unwrap_or_default());
         Ok(Self {
             authority: Arc::from(authority),
             host: Arc::from(host),

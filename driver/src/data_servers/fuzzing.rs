@@ -5,6 +5,7 @@ use prost::Message;
 use stepdown_core::Term;
 use stepdown_core::call::{Answer, CallErrorKind};
 use stepdown_wire::error::reason_of;
+use stepdown_wire::host::bare;
 use stepdown_wire::replication as wire;
 use tonic::Status;
 
@@ -83,7 +84,6 @@ pub fn address(text: &str) {
         let host_and_port = address.authority.rsplit_once(':');
         let (host, port) = host_and_port.unwrap_or_default();
         assert!(port.parse::<u16>().is_ok(), "there is a port: {port}");
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        assert_eq!(bare, &*address.host, "it is dialled as it is named");
+        assert_eq!(bare(host), &*address.host, "it is dialled as it is named");
     }
 }

@@ -10,6 +10,7 @@ use tonic::codegen::BoxFuture;
 use tower::Service;
 
 use super::{Limits, reach};
+use crate::host::bare;
 
 /// Connects, and encrypts nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +36,7 @@ impl Service<Uri> for Plain {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limits = self.0;
         Box::pin(async move {
-            let host = uri.host().unwrap_or_default();
-            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let host = bare(uri.host().unwrap_or_default());
             let default = match uri.scheme_str() {
                 Some("https") => 443,
                 Some(_) | None => 80,

@@ -26,6 +26,7 @@ use super::certificate::Certificate;
 use super::error::TlsError;
 use super::options::TlsOptions;
 use super::suites::{provider, versions};
+use crate::host::bare;
 use crate::reach::{Limits, Reached, reach, silent};
 
 /// Connects over TLS; for `Endpoint::connect_with_connector`, whose URI keeps the
@@ -80,8 +81,7 @@ impl Connector {
     }
 
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = bare(uri.host().unwrap_or_default());
         let name = match self.server_name {
             Some(name) => name,
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,

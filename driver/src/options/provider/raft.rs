@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use stepdown_backends::raft::RaftOptions;
+use stepdown_wire::host::{bare, is_host};
 
 use crate::options::key::Key;
 use crate::options::said::{Overlay, field_by_field, null_is_default, said};
@@ -124,25 +125,11 @@ pub(in crate::options) fn check_address(key: Key, address: &str, problems: &mut 
             "{key} '{address}' has no port from 1 to 65535; use host:port"
         ));
     }
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
+    let ip = bare(host).parse();
     if ip.is_ok_and(|ip: IpAddr| ip.is_unspecified()) {
         problems.push(format!(
             "{key} '{address}' is every interface, and the other nodes can't reach that; use this host's name or address"
         ));
-    }
-}
-
-/// A name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(host: &str) -> bool {
-    match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            !host.is_empty() && host.bytes().all(is_part)
-        }
     }
 }
 
