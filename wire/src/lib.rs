@@ -2,12 +2,14 @@
 //! reasons), and the ports, the connections and the TLS beneath every protocol.
 
 pub mod error;
+mod flood;
 mod generated;
 pub mod host;
 pub mod port;
 pub mod reach;
 pub mod tls;
 
+pub use flood::Flood;
 /// Package `google.rpc`: rich errors.
 pub use generated::google::rpc as google_rpc;
 /// Package `io.oxia.proto.v1`: what clients are told.

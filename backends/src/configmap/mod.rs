@@ -14,7 +14,6 @@ mod documents;
 mod draft;
 mod error;
 mod find;
-mod flood;
 #[cfg(feature = "fuzzing")]
 #[expect(
     clippy::panic,

@@ -9,14 +9,17 @@ use kube::Client;
 use kube::api::{GetParams, ListParams, WatchParams};
 use kube::core::{ObjectList, Resource, WatchEvent};
 use serde::de::DeserializeOwned;
+use stepdown_wire::Flood;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::classify::{Ask, FailureClass, classify};
-use super::flood::Flood;
 use super::object_name::ObjectName;
 use super::pace::{Delays, Pace};
 use super::request::{Failure, LIMIT, ask, read};
+
+/// So many events are taken in a second. An object that is followed changes a few times a second at most.
+const TAKEN: u32 = 50;
 
 /// An object as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,14 +223,16 @@ impl Follower {
         let mut events = std::pin::pin!(events);
         self.alive.send_replace(true);
         log.works(&self.place);
-        let mut flood = Flood::new();
+        let mut flood = Flood::of(TAKEN);
         loop {
+            flood.free().await;
             let event = match timeout(self.pace.silence, events.try_next()).await {
                 Ok(Ok(Some(event))) => event,
                 Ok(Ok(None)) => return End::TimedOut,
                 Ok(Err(error)) => return End::of(error.into()),
                 Err(_) => return End::Failed(Failure::Unanswered("it fell silent".to_owned())),
             };
+            flood.taken();
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     see(Seen::Present(object));
@@ -237,7 +242,6 @@ impl Follower {
                 WatchEvent::Bookmark(_) => {}
                 WatchEvent::Error(status) => return End::of((*status).into()),
             }
-            flood.taken().await;
         }
     }
 

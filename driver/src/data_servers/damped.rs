@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::stream::unfold;
 use stepdown_core::call::CallError;
+use stepdown_wire::Flood;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::{Stream, StreamExt};
 
 /// So many statuses are taken of a server in a second. The others wait, until it may send no more.
 const TAKEN: u32 = 100;
-const SECOND: Duration = Duration::from_secs(1);
 /// So often it is believed at once that it serves again, unless it was steady in the meantime.
 const BELIEVED: u32 = 3;
 /// After that it has to serve for this long first, then twice as long, and so on.
@@ -25,7 +25,7 @@ pub(super) fn damped(
 ) -> impl Stream<Item = Result<bool, CallError>> + Send + Unpin {
     let told = Damped {
         statuses,
-        taken: Taken::default(),
+        flood: Flood::of(TAKEN),
         changes: Changes::default(),
         told_at: None,
     };
@@ -34,7 +34,7 @@ pub(super) fn damped(
 
 struct Damped<S> {
     statuses: S,
-    taken: Taken,
+    flood: Flood,
     changes: Changes,
     /// When it is told that it serves, if it does until then.
     told_at: Option<Instant>,
@@ -54,8 +54,9 @@ impl<S: Stream<Item = Result<bool, CallError>> + Unpin> Damped<S> {
                     self.told_at = None;
                     return Some((Ok(true), self));
                 }
-                status = self.taken.next(&mut self.statuses) => status?,
+                status = next(&self.flood, &mut self.statuses) => status?,
             };
+            self.flood.taken();
             let now = Instant::now();
             match status {
                 Ok(true) => match self.changes.serves(now) {
@@ -75,29 +76,10 @@ impl<S: Stream<Item = Result<bool, CallError>> + Unpin> Damped<S> {
     }
 }
 
-/// How many were taken within a second.
-#[derive(Default)]
-struct Taken {
-    since: Option<Instant>,
-    count: u32,
-}
-
-impl Taken {
-    async fn next<S: Stream + Unpin>(&mut self, statuses: &mut S) -> Option<S::Item> {
-        if self.count >= TAKEN
-            && let Some(since) = self.since
-        {
-            sleep_until(since + SECOND).await;
-        }
-        let next = statuses.next().await;
-        let now = Instant::now();
-        if self.since.is_none_or(|since| now >= since + SECOND) {
-            self.since = Some(now);
-            self.count = 0;
-        }
-        self.count += 1;
-        next
-    }
+/// The next one, once it may be taken.
+async fn next<S: Stream + Unpin>(flood: &Flood, statuses: &mut S) -> Option<S::Item> {
+    flood.free().await;
+    statuses.next().await
 }
 
 /// How often it has changed its mind.
