@@ -1,6 +1,7 @@
 //! What goes over the wire: the protocol of Oxia data servers (protobuf messages, services, error
 //! reasons), and the ports, the connections and the TLS beneath every protocol.
 
+mod brief;
 pub mod error;
 mod flood;
 mod generated;
@@ -9,6 +10,7 @@ pub mod port;
 pub mod reach;
 pub mod tls;
 
+pub use brief::brief;
 pub use flood::Flood;
 /// Package `google.rpc`: rich errors.
 pub use generated::google::rpc as google_rpc;

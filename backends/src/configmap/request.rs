@@ -193,8 +193,7 @@ impl fmt::Display for Failure {
                 write!(f, "HTTP {code}")?;
                 for text in [&status.reason, &status.message] {
                     if !text.is_empty() {
-                        let shown: String = text.chars().take(SHOWN).collect();
-                        write!(f, ": {shown}")?;
+                        write!(f, ": {text:.SHOWN$}")?;
                     }
                 }
                 Ok(())

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use stepdown_core::call::{CallError, CallErrorKind};
+use stepdown_wire::brief;
 use stepdown_wire::error::{Reason, reason_of};
 use tonic::{Code, Status};
 
@@ -14,7 +15,7 @@ const LONGEST: usize = 300;
 pub(super) fn call_error(status: &Status) -> CallError {
     CallError {
         kind: reason_of(status).map_or_else(|| kind_without_reason(status), kind_of_reason),
-        message: format!("{}: {}", status.code(), shortened(status.message())),
+        message: format!("{}: {}", status.code(), brief(&status.message(), LONGEST)),
     }
 }
 
@@ -56,14 +57,6 @@ pub(super) fn stream_ended(method: &str) -> CallError {
     CallError {
         kind: CallErrorKind::Unreachable,
         message: format!("{method}: the server ended the stream"),
-    }
-}
-
-/// The beginning of what somebody said, if that is long: it is for people to read.
-fn shortened(words: &str) -> String {
-    match words.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
-        None => words.to_owned(),
     }
 }
 
