@@ -28,6 +28,9 @@ pub enum CoordinatorError {
     /// A second SIGINT came before everything was closed.
     #[error("interrupted again while closing; ended at once")]
     Interrupted,
+    /// There is no thread to answer the ports on.
+    #[error("can't start the thread of the ports: {0}")]
+    Lane(io::Error),
     /// A port can't be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -15,7 +15,7 @@ use super::signals::Signals;
 use crate::cli::{CoordinatorArgs, GlobalArgs};
 use crate::observe::{LogFormat, Logs, Metrics, follow_options_file, init_logs};
 use crate::options::{CoordinatorOptions, OptionsFile};
-use crate::ports::Listeners;
+use crate::ports::{Lane, Listeners};
 
 /// Runs a coordinator until a signal has ended it in order; a second SIGINT ends it at once. SIGHUP
 /// ends nothing: files are read again.
@@ -29,7 +29,8 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
         let _ = writeln!(io::stderr(), "{notice}");
     }
     let mut signals = Signals::listen().map_err(CoordinatorError::Signals)?;
-    let listeners = Listeners::bind(&options).await?;
+    let lane = Lane::open().map_err(CoordinatorError::Lane)?;
+    let listeners = lane.within(Listeners::bind(&options)).await?;
     let metrics = Metrics::with_shard_histograms(options.shard_histograms)?;
     let logs = begin_logs(&global, &options)?;
 
@@ -51,6 +52,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
         options,
         lease_profile,
         listeners,
+        lane,
         metrics,
         asked: documents_asked.clone(),
         stop: stop.clone(),

@@ -19,7 +19,7 @@ use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, Readiness, TakeOver, log_report};
 use crate::options::CoordinatorOptions;
-use crate::ports::{Listeners, Ports};
+use crate::ports::{Lane, Listeners, Ports};
 use stepdown_wire::tls::Connector;
 
 /// What a coordinator is given to serve with.
@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) lease_profile: LeaseProfile,
     /// The open ports; nobody is answered yet.
     pub(super) listeners: Listeners,
+    /// Where they are to be answered.
+    pub(super) lane: Lane,
     pub(super) metrics: Metrics,
     /// Notified when somebody wants files to be read again.
     pub(super) asked: Arc<Notify>,
@@ -41,6 +43,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         options,
         lease_profile,
         listeners,
+        lane,
         metrics,
         asked,
         stop,
@@ -62,7 +65,10 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         nonsense: Some(metrics.nonsense.clone()),
         ..CallOptions::default()
     };
-    let ports = Ports::start(listeners, Routes::default(), &metrics);
+    let ports = {
+        let _lane = lane.enter();
+        Ports::start(listeners, Routes::default(), &metrics)
+    };
 
     info!(name = options.name, process = %machine.process, "Campaigning");
     let readiness = Readiness::new();

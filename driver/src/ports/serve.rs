@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Calls of one connection that are worked on at once. A probe makes one.
 const CALLS: u32 = 16;
+/// A connection on which more calls than that are begun ends after so many of them. One may begin a few before
+/// it has heard how many it may have.
+const EXCESS: usize = 256;
 /// For one call to come by and be answered. What is streamed takes as long as it takes.
 const CALL: Duration = Duration::from_secs(10);
 /// The largest question about health, in bytes: it has the name of a service.
@@ -175,6 +178,7 @@ fn bounded() -> Server {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(WINDOW)
         .max_concurrent_streams(CALLS)
+        .http2_max_local_error_reset_streams(Some(EXCESS))
         .timeout(CALL)
 }
 
