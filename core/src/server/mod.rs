@@ -200,17 +200,19 @@ impl ServerController {
         }
     }
 
+    /// It has answered; `instance_id` is that of the cluster.
     pub(crate) fn answered(
         &mut self,
         request: RequestId,
         result: Result<Answer, CallError>,
+        instance_id: &str,
         context: &mut Context,
     ) -> News {
         if self.check.ended(request) {
             return self.checked(result, context);
         }
         if self.handshake.ended(request) {
-            return self.shaken(request, result, context);
+            return self.shaken(request, result, instance_id, context);
         }
         News::None
     }
