@@ -63,6 +63,7 @@ impl ServerController {
                 self.foreign = false;
                 self.reach = Reach::Running;
                 self.running_since = context.now;
+                self.silence.heard(context);
                 self.report("it has shaken hands".to_owned(), context);
                 self.stream.stop(context);
                 if let Some(latest) = self.latest.clone() {

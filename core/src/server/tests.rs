@@ -1,5 +1,7 @@
 //! A data server's life, seen from outside.
 
+mod silence;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
