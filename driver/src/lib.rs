@@ -11,6 +11,7 @@
     )
 )]
 
+pub mod auth;
 pub mod bench;
 mod causes;
 pub mod cli;
