@@ -11,6 +11,8 @@
     )
 )]
 
+pub mod audit;
+pub mod auth;
 pub mod bench;
 mod causes;
 pub mod cli;

@@ -12,6 +12,7 @@ use super::error::CoordinatorError;
 use super::greeting::greet;
 use super::serve::{Session, serve};
 use super::signals::Signals;
+use crate::audit::Audit;
 use crate::cli::{CoordinatorArgs, GlobalArgs};
 use crate::observe::{LogFormat, Logs, Metrics, follow_options_file, init_logs};
 use crate::options::{CoordinatorOptions, OptionsFile};
@@ -32,7 +33,9 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
     let lane = Lane::open().map_err(CoordinatorError::Lane)?;
     let listeners = lane.within(Listeners::bind(&options)).await?;
     let metrics = Metrics::with_shard_histograms(options.shard_histograms)?;
-    let logs = begin_logs(&global, &options)?;
+    let format = LogFormat::for_stdout(global.log_json);
+    let audit = Audit::open(format, options.audit.as_deref())?;
+    let logs = begin_logs(format, &global, &options)?;
 
     let stop = CancellationToken::new();
     let stop_following = CancellationToken::new();
@@ -60,6 +63,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
     let read_again = || {
         documents_asked.notify_one();
         options_asked.notify_one();
+        audit.reopen();
     };
     let served = async {
         let result = serve(session).await;
@@ -76,9 +80,13 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
 }
 
 /// Sets up the logs, and says in them what was asked for.
-fn begin_logs(global: &GlobalArgs, options: &CoordinatorOptions) -> Result<Logs, CoordinatorError> {
+fn begin_logs(
+    format: LogFormat,
+    global: &GlobalArgs,
+    options: &CoordinatorOptions,
+) -> Result<Logs, CoordinatorError> {
     let level = global.log_level.or(options.log_level).unwrap_or_default();
-    let logs = init_logs(LogFormat::for_stdout(global.log_json), level)?;
+    let logs = init_logs(format, level)?;
     greet(&logs, options);
     if global.profile {
         warn!("There is no pprof here; --profile has no effect");

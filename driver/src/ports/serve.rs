@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stepdown_wire::port::{Connections, Listener};
+use stepdown_wire::port::Connections;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
@@ -16,7 +16,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 use tracing::{error, info};
 
-use super::listen::Listeners;
+use super::listen::{GrpcPort, Listeners};
 use super::scrape::serve_metrics;
 use crate::observe::Metrics;
 
@@ -39,6 +39,8 @@ const WINDOW: u32 = 16 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 10;
 /// What the head of a call may have, in bytes.
 const HEADERS: u32 = 4 << 10;
+/// The same where tokens are asked for.
+const HEADERS_WITH_TOKEN: u32 = HEADERS + (16 << 10);
 
 /// The service that is SERVING while this coordinator could lead. "" is whether it runs: to restart one
 /// that can't lead would not help.
@@ -60,13 +62,13 @@ impl Ports {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let internal = Routes::new(service.clone());
-        for (name, listener, routes) in [
+        for (name, port, routes) in [
             ("coordinator", listeners.internal, internal),
             ("public", listeners.public, with_health(admin, service)),
         ] {
             tasks.spawn(serve_grpc(
                 name,
-                listener,
+                port,
                 in_words(routes),
                 metrics.clone(),
                 stop.clone(),
@@ -138,21 +140,30 @@ fn in_words(routes: Routes) -> Routes {
 
 async fn serve_grpc(
     name: &'static str,
-    listener: Listener,
+    port: GrpcPort,
     routes: Routes,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
+    let GrpcPort { listener, door } = port;
     let address = listener.socket.local_addr().map(|a| a.to_string());
     info!(
         grpc_server = name,
         bind_address = address.ok(),
         tls = listener.tls.is_some(),
+        tokens = door.asks(),
         "Started Grpc server"
     );
+    door.begin();
+    let head = match door.asks() {
+        true => HEADERS_WITH_TOKEN,
+        false => HEADERS,
+    };
     let connections = Connections::accept(listener, stop.clone());
     let served = bounded()
+        .http2_max_header_list_size(head)
         .layer(metrics.count_served())
+        .layer(door)
         .serve_with_incoming_shutdown(
             routes.prepare(),
             connections.map(Ok::<_, std::io::Error>),
@@ -174,7 +185,6 @@ fn bounded() -> Server {
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
-        .http2_max_header_list_size(HEADERS)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(WINDOW)
         .max_concurrent_streams(CALLS)
@@ -186,3 +196,5 @@ fn bounded() -> Server {
 mod strangers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tokens;
