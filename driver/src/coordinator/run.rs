@@ -25,6 +25,8 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
     let lease_profile = args.lease_profile;
     let sconfig = args.sconfig.clone();
     let options = CoordinatorOptions::load(args.into_settings(), sconfig)?;
+    // Whatever is changed in it from now on is a change.
+    let begun = options.sconfig.as_deref().map(OptionsFile::read);
     for notice in deprecations {
         // Where there is no standard error, the log says the same.
         let _ = writeln!(io::stderr(), "{notice}");
@@ -44,7 +46,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
     let follow = async {
         match following {
             Some(path) => {
-                let begun = OptionsFile::read(&path).ok();
+                let begun = begun.and_then(Result::ok);
                 let stop = &stop_following;
                 follow_options_file(path, in_file, begun, &logs, &options_asked, stop).await;
             }
