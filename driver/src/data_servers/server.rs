@@ -71,11 +71,13 @@ impl Server {
         instance_id: &str,
         gate: Option<&Gate>,
     ) -> Result<Answer, Failure> {
-        let turn = match turn_of(&call) {
-            Some((class, method)) => self.limits.turn(class, method, self.deadline).await,
-            None => return Box::pin(self.check_health(gate)).await,
+        let _turn = match turn_of(&call) {
+            Some((class, method)) => {
+                let turn = self.limits.turn(class, method, self.deadline).await;
+                Some(turn.map_err(Failure::Ours)?)
+            }
+            None => None,
         };
-        let _turn = turn.map_err(Failure::Ours)?;
         Box::pin(self.make(call, instance_id, gate)).await
     }
 

@@ -8,6 +8,17 @@ const EAGER: Pace = Pace {
     ..PACE
 };
 
+/// Waits for what others are about to bring about; within a minute it has to be so.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waited_for = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let so = tokio::time::timeout(Duration::from_secs(60), waited_for);
+    so.await.expect(what);
+}
+
 #[tokio::test]
 async fn a_key_that_is_new_is_asked_for_and_one_that_is_gone_is_forgotten() {
     let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
@@ -36,14 +47,8 @@ async fn keys_that_are_old_are_asked_for_again_beside() {
     let token = old.token("EdDSA", &good(&issuer.url));
     assert!(verifier.verify(&token).await.is_ok());
     issuer.show(&[&new]);
-    let gone = async {
-        while verifier.verify(&token).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), gone)
-        .await
-        .expect("it is forgotten");
+    let is_forgotten = async || verifier.verify(&token).await.is_err();
+    until("it is forgotten", is_forgotten).await;
 }
 
 #[tokio::test]
@@ -129,14 +134,8 @@ async fn nobody_waits_long_for_an_issuer_that_is_slow() {
     let refused = verifier.verify(&token).await;
     assert_eq!(refused, Err(Unauthenticated::NoKeys));
     issuer.answer(Manner::Well);
-    let taken = async {
-        while verifier.verify(&token).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), taken)
-        .await
-        .expect("it is taken once the issuer answers");
+    let is_taken = async || verifier.verify(&token).await.is_ok();
+    until("it is taken once the issuer answers", is_taken).await;
 }
 
 #[tokio::test]

@@ -82,15 +82,16 @@ fn auth(issuer: &TestIssuer) -> String {
     )
 }
 
+/// Ports whose public one asks for tokens of this issuer.
+async fn open_to_tokens_of(issuer: &TestIssuer) -> Open {
+    open(&format!("{{bindAddress: '127.0.0.1:0', {}}}", auth(issuer))).await
+}
+
 #[tokio::test]
 async fn a_port_that_asks_for_tokens_lets_nobody_in_without_but_whoever_asks_for_its_health() {
     let signer = Signer::ed25519("a");
     let issuer = TestIssuer::start(&[&signer]).await;
-    let open = open(&format!(
-        "{{bindAddress: '127.0.0.1:0', {}}}",
-        auth(&issuer)
-    ))
-    .await;
+    let open = open_to_tokens_of(&issuer).await;
     let token = signer.token("EdDSA", &good(&issuer.url));
     let bearer = format!("Bearer {token}");
     let mut channel = channel(&open.public).await;
@@ -173,11 +174,7 @@ async fn a_port_that_asks_for_tokens_lets_nobody_in_without_but_whoever_asks_for
 async fn a_token_as_large_as_may_be_comes_through_and_one_that_is_larger_does_not() {
     let signer = Signer::ed25519("a");
     let issuer = TestIssuer::start(&[&signer]).await;
-    let open = open(&format!(
-        "{{bindAddress: '127.0.0.1:0', {}}}",
-        auth(&issuer)
-    ))
-    .await;
+    let open = open_to_tokens_of(&issuer).await;
     let mut channel = channel(&open.public).await;
     let mut claims = good(&issuer.url);
     claims["groups"] = vec!["g".repeat(1000); 11].into();
