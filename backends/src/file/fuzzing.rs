@@ -215,7 +215,23 @@ pub fn notes(json: &str, document: &str) {
     if let Ok(status) = ClusterStatus::decode(document) {
         check_lacks(&status, Some(remembered));
         check_lacks(&status, Some(&Remembered::of(&status)));
+        for change in [change_id, add_shard] {
+            let mut before = Remembered::of(&status);
+            change(&mut before);
+            check_lacks(&status, Some(&before));
+        }
         changes(&status, remembered);
+    }
+}
+
+fn change_id(before: &mut Remembered) {
+    before.instance_id.push('0');
+}
+
+/// One that is gone by now.
+fn add_shard(before: &mut Remembered) {
+    for shards in before.shards.values_mut() {
+        *shards = shards.iter().chain([i64::MAX]).collect();
     }
 }
 

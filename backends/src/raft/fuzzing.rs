@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stepdown_core::Epoch;
 use stepdown_core::cluster::ClusterStatus;
 
 use super::checksum::Checksum;
@@ -36,6 +37,14 @@ pub fn commands(lines: &str) {
             },
             other @ (Command::Configure { .. } | Command::Form { .. }) => other,
         };
+        if let Command::Store(store) = &command {
+            let epoch = Epoch(machine.epoch.0.saturating_sub(1));
+            let late = Command::Store(Store {
+                epoch,
+                ..store.clone()
+            });
+            let _ = apply(&mut machine.clone(), &late);
+        }
         let applied = apply(&mut machine, &command);
         if matches!(command, Command::Store(_) | Command::Adopt { .. }) {
             assert!(matches!(applied, Ok(Applied::Stored(_))), "{applied:?}");

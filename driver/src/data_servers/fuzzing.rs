@@ -6,10 +6,10 @@ use stepdown_core::Term;
 use stepdown_core::call::{
     Answer, Binding, CallError, CallErrorKind, Feature, ReplicaRole, ReplicaStatus,
 };
-use stepdown_wire::error::{info_of, reason_of};
+use stepdown_wire::error::{Reason, info_of, reason_of, to_status};
 use stepdown_wire::host::bare;
 use stepdown_wire::replication as wire;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::address::Address;
 use super::failure::call_error;
@@ -56,6 +56,49 @@ pub fn response(kind: u8, bytes: &[u8]) {
                 check_handshake(answer, binding, &said.features_supported);
             }
         }
+    }
+}
+
+/// The same of answers with numbers that may be, or may just not be, by choice.
+pub fn made(choices: &[u8]) {
+    const NUMBERS: [i64; 12] = [
+        0,
+        1,
+        -1,
+        -2,
+        ASKED.0 - 1,
+        ASKED.0,
+        ASKED.0 + 1,
+        (1 << 60) - 1,
+        1 << 60,
+        (1 << 60) + 1,
+        i64::MAX,
+        i64::MIN,
+    ];
+    for choices in choices.chunks(4) {
+        let choice = |at: usize| usize::from(choices.get(at).copied().unwrap_or(0));
+        let number = |at: usize| NUMBERS.into_iter().cycle().nth(choice(at)).unwrap_or(0);
+        let head = wire::EntryId {
+            term: number(1),
+            offset: number(2),
+        };
+        let status = wire::GetStatusResponse {
+            term: number(1),
+            status: i32::try_from(choice(0) % 5).unwrap_or(0),
+            head_offset: number(2),
+            commit_offset: number(3),
+            ..Default::default()
+        };
+        check_status(&status);
+        let head = Some(head).filter(|_| choice(3) > 0);
+        let fenced = wire::NewTermResponse {
+            head_entry_id: head,
+        };
+        check_head(head, convert::fenced(ASKED, fenced));
+        let truncated = wire::TruncateResponse {
+            head_entry_id: head,
+        };
+        check_head(head, convert::truncated(ASKED, truncated));
     }
 }
 
@@ -138,6 +181,32 @@ pub fn failure(lines: &[u8]) {
     assert!(!error.message.is_empty() && error.message.chars().count() < 500);
     assert_eq!(error.kind, meant(&status), "{status:?}");
     check_reason(&status);
+}
+
+/// Failures with each reason, and with any code.
+pub fn made_failures(choices: &[u8]) {
+    const REASONS: [Reason; 8] = [
+        Reason::Aborted,
+        Reason::InvalidStatus,
+        Reason::InvalidTerm,
+        Reason::NodeIsNotLeader,
+        Reason::NodeIsNotMember,
+        Reason::NotInitialized,
+        Reason::ResourceUnavailable,
+        Reason::ShardNotFound,
+    ];
+    for choice in choices {
+        for reason in REASONS {
+            let named = to_status(reason, []);
+            let details = named.details().to_vec().into();
+            let code = Code::from(i32::from(*choice) % 18);
+            for status in [Status::with_details(code, "so", details), named] {
+                assert_eq!(call_error(&status).kind, meant(&status), "{status:?}");
+            }
+        }
+        let bare = Status::new(Code::from(i32::from(*choice) % 18), "so");
+        assert_eq!(call_error(&bare).kind, meant(&bare), "{bare:?}");
+    }
 }
 
 /// What a failure means: what its reason says, or else its code.
