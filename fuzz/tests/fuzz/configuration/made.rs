@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use stepdown_core::ServerId;
 use stepdown_core::cluster::{
     AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, Coordinator,
