@@ -40,6 +40,8 @@ pub fn options(text: &str) {
                 !named.is_empty() && named.is_superset(&broken),
                 "{problems:?}"
             );
+            let mut named = named;
+            named.retain(|key| !rules::is_not_judged(&file, key));
             assert!(named == broken || is_deprecated, "{problems:?}");
         }
         Err(error @ (OptionsError::Unreadable { .. } | OptionsError::Malformed { .. })) => {
@@ -51,7 +53,7 @@ pub fn options(text: &str) {
 fn key(problem: &str) -> String {
     let (key, what) = problem.split_once(' ').unwrap_or_default();
     assert!(!what.is_empty(), "{problem}");
-    key.to_owned()
+    key.trim_end_matches(':').to_owned()
 }
 
 /// The options are what the file says, or what goes without saying.

@@ -74,11 +74,27 @@ fn of_auth(key: &str, auth: &AuthSettings, tell: &mut dyn FnMut(String)) {
     let provider = said(&auth.provider);
     let is_meant = provider.is_some() || said(&auth.provider_params).is_some();
     if auth.enabled == Some(true) || (auth.enabled.is_none() && is_meant) {
-        tell(key.to_owned());
-        if provider.is_some_and(|it| it != "oidc") {
+        if provider != Some("oidc") {
             tell(format!("{key}.provider"));
         }
+        if said(&auth.provider_params).is_none() {
+            tell(format!("{key}.providerParams"));
+        }
     }
+}
+
+/// Whether this key may be at fault by what is in a text or a rule that is not judged here.
+pub(super) fn is_not_judged(settings: &Settings, key: &str) -> bool {
+    let public = settings.server.public.as_ref();
+    let ports = [
+        ("server.internal", Some(&settings.server.internal)),
+        ("server.public", public),
+    ];
+    ports.into_iter().any(|(name, port)| {
+        let params = port.and_then(|it| said(&it.auth.provider_params));
+        let is_of_text = key == format!("{name}.auth.providerParams") && params.is_some();
+        is_of_text || key.starts_with(&format!("{name}.authorization"))
+    })
 }
 
 /// Whether TLS is to be on.

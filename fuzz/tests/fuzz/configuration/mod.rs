@@ -31,7 +31,7 @@ fn check_any(text: &str) {
         (Err(ConfigurationError::Invalid(problems)), Ok(decoded)) => {
             assert_eq!(decoded.validate(), Err(problems));
         }
-        (Err(ConfigurationError::Empty), Ok(decoded)) => {
+        (Err(ConfigurationError::NamesNothing), Ok(decoded)) => {
             assert!(decoded.servers.is_empty() && decoded.namespaces.is_empty());
         }
         (Err(error), decoded) => {
