@@ -110,11 +110,11 @@ fn check_entries(request: &wire::AppendRequest, said: &wire::AppendRequest) {
     assert_eq!(said.committed, request.committed);
     check_bounds(request.ballot, [request.previous, request.committed]);
     assert_eq!(said.entries.len(), request.entries.len());
-    let mut next = request.previous.map_or(0, |it| it.index + 1);
-    for (said, asked) in said.entries.iter().zip(&request.entries) {
+    let first = request.previous.map_or(0, |it| it.index + 1);
+    let entries = said.entries.iter().zip(&request.entries);
+    for (next, (said, asked)) in (first..).zip(entries) {
         check_bounds(request.ballot, [asked.id]);
         assert_eq!(asked.id.map(|it| it.index), Some(next), "there is a gap");
-        next += 1;
         assert_eq!(said.id, asked.id);
         let kind = |entry: &wire::Entry| match &entry.payload {
             Some(Payload::Blank(_)) => "blank",
