@@ -56,6 +56,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// Writes it in the largest unit of which it is a whole number: `90s`, `1500ms`, `0s`.
+pub fn format_duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let whole = |(_, unit): &(&str, u64)| nanos.is_multiple_of(u128::from(*unit));
+    let small = UNITS.into_iter().filter(|(name, _)| name.is_ascii());
+    let up_to_seconds = small.take_while(|(name, _)| *name != "m");
+    match up_to_seconds.filter(whole).last() {
+        Some((name, unit)) => format!("{}{name}", nanos / u128::from(unit)),
+        None => format!("{nanos}ns"),
+    }
+}
+
 fn next_part(text: &str) -> Result<(u64, &str), ParseDurationError> {
     let is_number = |character: char| character.is_ascii_digit() || character == '.';
     let (number, rest) = split_at(text, |character| !is_number(character));
@@ -97,6 +109,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_duration_is_written_in_the_largest_unit_that_it_is_whole_in() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (5_000, "5us"),
+            (1_500_000_000, "1500ms"),
+            (90_000_000_000, "90s"),
+            (3_600_000_000_000, "3600s"),
+        ] {
+            assert_eq!(format_duration(Duration::from_nanos(nanos)), text);
+        }
+    }
 
     #[test]
     fn durations_are_read_as_go_reads_them() {

@@ -2,6 +2,7 @@
 
 mod decode;
 mod document;
+mod encode;
 mod validate;
 
 pub use document::{
