@@ -2,6 +2,7 @@
 
 mod decode;
 mod document;
+mod edit;
 mod encode;
 mod validate;
 
@@ -9,5 +10,6 @@ pub use document::{
     AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, Coordinator, KeySorting,
     LoadBalancer, Namespace,
 };
+pub use edit::{DataServer, DataServerPatch, EditError, NamespaceRequest};
 pub(crate) use validate::MAX_SHARDS;
 pub use validate::{ConfigurationError, ConfigurationProblems};
