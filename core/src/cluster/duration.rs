@@ -1,5 +1,6 @@
 //! Durations as Go writes them.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Units by their length in nanoseconds.
@@ -56,15 +57,38 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     Ok(Duration::from_nanos(nanos))
 }
 
-/// Writes it in the largest unit of which it is a whole number: `90s`, `1500ms`, `0s`.
+/// Writes Go's syntax: `1h30m0s`, `1.5s`, `300ms`.
 pub fn format_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
-    let whole = |(_, unit): &(&str, u64)| nanos.is_multiple_of(u128::from(*unit));
-    let small = UNITS.into_iter().filter(|(name, _)| name.is_ascii());
-    let up_to_seconds = small.take_while(|(name, _)| *name != "m");
-    match up_to_seconds.filter(whole).last() {
-        Some((name, unit)) => format!("{}{name}", nanos / u128::from(unit)),
-        None => format!("{nanos}ns"),
+    let small = [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")];
+    if nanos == 0 {
+        return "0s".to_owned();
+    }
+    if let Some((unit, name)) = small.into_iter().rfind(|(unit, _)| nanos >= *unit)
+        && nanos < 1_000_000_000
+    {
+        return format!("{}{name}", decimal(nanos, unit));
+    }
+    let minutes = nanos / 60_000_000_000;
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    if minutes >= 60 {
+        let _ = write!(out, "{}h", minutes / 60);
+    }
+    if minutes > 0 {
+        let _ = write!(out, "{}m", minutes % 60);
+    }
+    let _ = write!(out, "{}s", decimal(nanos % 60_000_000_000, 1_000_000_000));
+    out
+}
+
+fn decimal(nanos: u128, unit: u128) -> String {
+    let width = usize::try_from(unit.ilog10()).unwrap_or_default();
+    let fraction = format!("{:0width$}", nanos % unit);
+    let fraction = fraction.trim_end_matches('0');
+    match fraction {
+        "" => (nanos / unit).to_string(),
+        fraction => format!("{}.{fraction}", nanos / unit),
     }
 }
 
@@ -104,25 +128,9 @@ fn split_at(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
-
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_duration_is_written_in_the_largest_unit_that_it_is_whole_in() {
-        for (nanos, text) in [
-            (0, "0s"),
-            (1, "1ns"),
-            (5_000, "5us"),
-            (1_500_000_000, "1500ms"),
-            (90_000_000_000, "90s"),
-            (3_600_000_000_000, "3600s"),
-        ] {
-            assert_eq!(format_duration(Duration::from_nanos(nanos)), text);
-        }
-    }
 
     #[test]
     fn durations_are_read_as_go_reads_them() {
@@ -209,41 +217,6 @@ mod tests {
         #[test]
         fn any_text_is_a_duration_or_an_error(text in "[-+]?[0-9.smhunµ]{0,12}|.{0,8}") {
             let _ = parse_duration(&text);
-        }
-    }
-
-    /// Writes Go's syntax: `1h30m0s`, `1.5s`, `300ms`.
-    fn format_duration(duration: Duration) -> String {
-        let nanos = duration.as_nanos();
-        let small = [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")];
-        if nanos == 0 {
-            return "0s".to_owned();
-        }
-        if let Some((unit, name)) = small.into_iter().rfind(|(unit, _)| nanos >= *unit)
-            && nanos < 1_000_000_000
-        {
-            return format!("{}{name}", decimal(nanos, unit));
-        }
-        let minutes = nanos / 60_000_000_000;
-        let mut out = String::new();
-        // Writing to a string can't fail.
-        if minutes >= 60 {
-            let _ = write!(out, "{}h", minutes / 60);
-        }
-        if minutes > 0 {
-            let _ = write!(out, "{}m", minutes % 60);
-        }
-        let _ = write!(out, "{}s", decimal(nanos % 60_000_000_000, 1_000_000_000));
-        out
-    }
-
-    fn decimal(nanos: u128, unit: u128) -> String {
-        let width = unit.ilog10() as usize;
-        let fraction = format!("{:0width$}", nanos % unit);
-        let fraction = fraction.trim_end_matches('0');
-        match fraction {
-            "" => (nanos / unit).to_string(),
-            fraction => format!("{}.{fraction}", nanos / unit),
         }
     }
 }
