@@ -11,6 +11,7 @@
     )
 )]
 
+mod admin;
 pub mod bench;
 mod causes;
 pub mod cli;

@@ -1,18 +1,20 @@
 //! The event loop, with the backend, the ports and the metrics that were asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_backends::{Backend, ConfigurationSource};
 use stepdown_core::Report;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::backend;
 use super::error::CoordinatorError;
 use super::machine::{self, lease_timing};
 use super::measured::measured;
+use crate::admin::{self, Protection};
 use crate::cli::LeaseProfile;
 use crate::configuration::{Judged, follow_wishes};
 use crate::data_servers::CallOptions;
@@ -21,6 +23,9 @@ use crate::observe::{Metrics, Readiness, TakeOver, log_report};
 use crate::options::CoordinatorOptions;
 use crate::ports::{Listeners, Ports};
 use stepdown_wire::tls::Connector;
+
+/// How often it is said that anybody may change the cluster.
+const WARN_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What a coordinator is given to serve with.
 pub(super) struct Session {
@@ -62,8 +67,6 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         nonsense: Some(metrics.nonsense.clone()),
         ..CallOptions::default()
     };
-    let ports = Ports::start(listeners, Routes::default(), &metrics);
-
     info!(name = options.name, process = %machine.process, "Campaigning");
     let readiness = Readiness::new();
     let take_over = TakeOver::default();
@@ -81,6 +84,14 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         metrics.documents.clone(),
     );
     let judged = Arc::new(judged);
+    let protection = protection(&options, &listeners);
+    metrics
+        .admin
+        .unprotected(protection == Protection::Disclaimed);
+    let (leadership, configuration_store) = (
+        backend.leadership.clone(),
+        backend.configuration_store.clone(),
+    );
     let coordinator = Coordinator {
         options: machine,
         backend: Backend {
@@ -93,6 +104,17 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         stop: stop.clone(),
     };
     let (view, run) = coordinator.run();
+    let admin = admin::routes(admin::Parts {
+        name: options.name.as_str().into(),
+        view: view.clone(),
+        leadership,
+        addresses: Arc::new(admin::Unknown),
+        in_force: judged.in_force(),
+        store: configuration_store,
+        authorize: Arc::new(protection),
+        requests: metrics.admin.clone(),
+    });
+    let ports = Ports::start(listeners, admin, &metrics);
     let wishes = follow_wishes(judged.in_force(), view, metrics.documents.clone());
     let ready = readiness.follow(obstacle, |is_ready| {
         metrics.able_to_lead(is_ready);
@@ -100,7 +122,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     });
     let read_again = pass_on(&asked, &*judged);
     // They go on until it closes.
-    let beside = async { tokio::join!(wishes, ready, read_again) };
+    let warned = warn_of(protection);
+    let beside = async { tokio::join!(wishes, ready, read_again, warned) };
     let run = async {
         run.await;
         over.cancel();
@@ -125,6 +148,33 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     match failed {
         Some(reason) => Err(CoordinatorError::BackendFailed(reason)),
         None => Ok(()),
+    }
+}
+
+/// What keeps strangers from the admin API.
+fn protection(options: &CoordinatorOptions, listeners: &Listeners) -> Protection {
+    let tls = options.public.tls.as_ref();
+    let address = listeners.addresses().map(|(_, public, _)| public.ip());
+    if tls.is_some_and(|tls| tls.client_auth) {
+        Protection::ClientCertificates
+    } else if address.is_ok_and(|address| address.is_loopback()) {
+        Protection::Loopback
+    } else if options.allow_unauthenticated_admin {
+        Protection::Disclaimed
+    } else {
+        Protection::None
+    }
+}
+
+/// Says again and again that anybody may change the cluster, where that is so.
+async fn warn_of(protection: Protection) {
+    while protection == Protection::Disclaimed {
+        warn!(
+            component = "admin",
+            "Whoever reaches the port of server.public may change the cluster, since \
+             server.public.allowUnauthenticatedAdmin is true"
+        );
+        sleep(WARN_EVERY).await;
     }
 }
 

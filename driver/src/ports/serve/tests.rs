@@ -93,7 +93,7 @@ async fn both_ports_serve_from_the_start_and_know_no_other_service() {
 }
 
 #[tokio::test]
-async fn who_asks_for_the_admin_api_is_told_in_words_that_there_is_none() {
+async fn who_asks_for_the_admin_api_where_it_is_not_is_told_in_words_where_it_is() {
     let open = start("{}").await;
     let endpoint = Endpoint::from_shared(format!("http://{}", open.public)).expect("an address");
     let channel = endpoint.connect().await.expect("a connection");
@@ -106,7 +106,7 @@ async fn who_asks_for_the_admin_api_is_told_in_words_that_there_is_none() {
         .await
         .expect_err("there is none");
     assert_eq!(error.code(), Code::Unimplemented);
-    for told in ["OxiaAdmin/GetNamespace", "no admin API yet"] {
+    for told in ["OxiaAdmin/GetNamespace", "io.oxia.proto.v1.OxiaAdmin"] {
         assert!(error.message().contains(told), "{error}");
     }
     open.ports.close().await;
