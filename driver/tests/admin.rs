@@ -21,7 +21,7 @@ use stepdown_wire::v1::{
 };
 use support::{assert_refused, succeeded, text, until};
 use tempfile::TempDir;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 /// Nobody serves there.
 const CONFIGURATION: &str = "\
@@ -73,8 +73,10 @@ impl Coordinator {
 
     async fn client(&self) -> OxiaAdminClient<Channel> {
         let address = format!("http://{}", self.address);
+        let endpoint = Endpoint::from_shared(address).expect("an address");
         loop {
-            if let Ok(mut client) = OxiaAdminClient::connect(address.clone()).await
+            if let Ok(channel) = endpoint.connect().await
+                && let mut client = OxiaAdminClient::new(channel)
                 && client
                     .list_namespaces(ListNamespacesRequest {})
                     .await

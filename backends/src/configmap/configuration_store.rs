@@ -113,13 +113,14 @@ impl ConfigMapConfigurationStore {
         let answer = ask(&self.client, request).await;
         match answer.and_then(|body| version_of(&body)) {
             Ok(version) => Ok(version.version()),
-            Err(failure) => match self.failed(what, &failure) {
+            Err(failure) => {
+                let error = self.failed(what, &failure);
                 // Or one that came through before an answer got lost.
-                ConfigurationStoreError::Unknown(reason) => {
-                    self.look(expected, &text, reason).await
+                if let ConfigurationStoreError::Unknown(reason) = error {
+                    return self.look(expected, &text, reason).await;
                 }
-                error => Err(error),
-            },
+                Err(error)
+            }
         }
     }
 

@@ -168,7 +168,10 @@ fn protection(options: &CoordinatorOptions, listeners: &Listeners) -> Protection
 
 /// Says again and again that anybody may change the cluster, where that is so.
 async fn warn_of(protection: Protection) {
-    while protection == Protection::Disclaimed {
+    if protection != Protection::Disclaimed {
+        return;
+    }
+    loop {
         warn!(
             component = "admin",
             "Whoever reaches the port of server.public may change the cluster, since \

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tonic::{Code, Status};
+use stepdown_wire::error::{Reason, reason_of};
+use tonic::Status;
 
 use crate::causes::with_causes;
 
@@ -38,10 +39,9 @@ pub enum AdminCommandError {
 
 fn told(status: &Status) -> String {
     let (code, message) = (status.code(), status.message());
-    match code {
-        Code::Unavailable if message == stepdown_wire::error::Reason::NotInitialized.message() => {
-            format!("{code:?}: {message}: it does not lead, or does not know yet who does")
-        }
-        _ => format!("{code:?}: {message}"),
-    }
+    let more = match reason_of(status) {
+        Some(Reason::NotInitialized) => ": it does not lead, or does not know yet who does",
+        Some(_) | None => "",
+    };
+    format!("{code:?}: {message}{more}")
 }
