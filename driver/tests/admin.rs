@@ -7,6 +7,7 @@
     reason = "helpers of tests may panic like tests, and say what they skip"
 )]
 
+#[allow(dead_code, reason = "other tests need more of it")]
 mod support;
 
 use std::ffi::OsStr;

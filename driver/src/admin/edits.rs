@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tonic::Status;
 
-use super::latest::Latest;
+use super::latest::{Latest, said};
 use super::office::Office;
 use super::refusals::{not_edited, not_stored};
 
@@ -100,12 +100,7 @@ impl Edits {
                 .load()
                 .await
                 .map_err(|error| not_stored(&error))?;
-            let text = stored
-                .text
-                .as_deref()
-                .filter(|text| !text.trim().is_empty());
-            let decoded = text.map(ClusterConfiguration::decode).transpose();
-            let wait = match decoded {
+            let wait = match said(stored.text.as_deref()) {
                 Ok(None) => {
                     if self.latest.is_accepted(None) && office.open()?.status.namespaces.is_empty()
                     {

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stepdown_core::cluster::ClusterConfiguration;
+use stepdown_core::ConfigurationText;
+use stepdown_core::cluster::{ClusterConfiguration, DecodeError};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -14,9 +15,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How many of those that were written are remembered.
 const MOST: usize = 64;
 
+/// What a document says, unless it says nothing.
+pub(super) fn said(text: Option<&str>) -> Result<Option<ClusterConfiguration>, DecodeError> {
+    match ClusterConfiguration::decode(text.unwrap_or_default()) {
+        Ok(said) if said == ClusterConfiguration::default() => Ok(None),
+        Ok(said) => Ok(Some(said)),
+        Err(DecodeError::Empty) => Ok(None),
+        Err(error @ (DecodeError::Key { .. } | DecodeError::Syntax { .. })) => Err(error),
+    }
+}
+
 /// Clones see the same.
 #[derive(Clone)]
 pub(super) struct Latest {
+    /// The document as it was read, whether it is in force or not.
+    read: watch::Receiver<Option<ConfigurationText>>,
     in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
     written: Arc<Mutex<Written>>,
 }
@@ -30,8 +43,12 @@ struct Written {
 }
 
 impl Latest {
-    pub(super) fn new(in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>) -> Self {
+    pub(super) fn new(
+        read: watch::Receiver<Option<ConfigurationText>>,
+        in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
+    ) -> Self {
         Self {
+            read,
             in_force,
             written: Arc::default(),
         }
@@ -42,6 +59,14 @@ impl Latest {
         let written = self.written();
         let last = written.pending.back().map(|(last, _)| last.clone());
         last.or_else(|| written.seen.clone())
+    }
+
+    /// Whether what there is, or that there is nothing, is known. One that was read and refused is not in
+    /// force, and what is, nobody knows.
+    pub(super) fn is_known(&self) -> bool {
+        let read = self.read.borrow().clone();
+        let is_nothing = |read: ConfigurationText| said(read.text.as_deref()) == Ok(None);
+        self.configuration().is_some() || read.is_some_and(is_nothing)
     }
 
     /// Whether it is one that this coordinator has taken as the cluster's, or is about to. A document that
@@ -107,10 +132,37 @@ mod tests {
         Arc::new(ClusterConfiguration::decode(&text).unwrap())
     }
 
+    fn nothing_read() -> watch::Receiver<Option<ConfigurationText>> {
+        watch::channel(None).1
+    }
+
+    #[tokio::test]
+    async fn that_there_is_nothing_is_known_only_once_that_was_read() {
+        let (in_force, watched) = watch::channel(None);
+        let (read, reading) = watch::channel(None);
+        let latest = Latest::new(reading, watched);
+        assert!(!latest.is_known());
+        for (text, is_known) in [
+            (None, true),
+            (Some("# nothing\n"), true),
+            (Some("{}"), true),
+            (Some("servers: ["), false),
+            (Some("servers: [{name: x}]"), false),
+        ] {
+            read.send_replace(Some(ConfigurationText {
+                source: "a file".to_owned(),
+                text: text.map(str::to_owned),
+            }));
+            assert_eq!(latest.is_known(), is_known, "{text:?}");
+        }
+        in_force.send_replace(Some(configuration(1)));
+        assert!(latest.is_known());
+    }
+
     #[tokio::test]
     async fn what_was_written_is_seen_at_once_until_it_or_what_others_wrote_is_in_force() {
         let (in_force, watched) = watch::channel(Some(configuration(0)));
-        let latest = Latest::new(watched);
+        let latest = Latest::new(nothing_read(), watched);
         let sees = |number| assert_eq!(latest.configuration(), Some(configuration(number)));
         sees(0);
         latest.wrote(configuration(1));
@@ -132,7 +184,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_never_comes_into_force_is_not_shown_for_ever() {
         let (_in_force, watched) = watch::channel(None);
-        let latest = Latest::new(watched);
+        let latest = Latest::new(nothing_read(), watched);
         assert!(latest.is_accepted(None));
         latest.wrote(configuration(1));
         assert!(latest.is_accepted(Some(&configuration(1))));

@@ -17,6 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 use stepdown_backends::{ConfigurationStore, Leadership};
+use stepdown_core::ConfigurationText;
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdminServer;
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) leadership: Arc<dyn Leadership>,
     /// Where the leader is reached, if the configuration does not say so.
     pub(crate) addresses: Arc<dyn LeaderAddress>,
+    /// The configuration as it was read.
+    pub(crate) read: watch::Receiver<Option<ConfigurationText>>,
     /// The configuration in force.
     pub(crate) in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
     /// Where it is stored.

@@ -33,6 +33,10 @@ impl Office {
     pub(super) fn open(&self) -> Result<Seen, Status> {
         let view = self.view.borrow().clone();
         match (view.role, view.status) {
+            // Nothing must look as if it were not there only because it was not read yet.
+            (Role::Leader, Some(_)) if !self.latest.is_known() => {
+                Err(to_status(Reason::NotInitialized, []))
+            }
             (Role::Leader, Some(status)) => Ok(Seen {
                 status,
                 servers: view.servers,

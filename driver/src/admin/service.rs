@@ -37,7 +37,7 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(parts: Parts) -> Self {
-        let latest = Latest::new(parts.in_force);
+        let latest = Latest::new(parts.read, parts.in_force);
         Self {
             office: Office {
                 name: parts.name,

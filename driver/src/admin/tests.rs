@@ -119,6 +119,7 @@ impl World {
             view: self.view.subscribe(),
             leadership: self.backend.leadership.clone(),
             addresses,
+            read: self.backend.configuration.watch(),
             in_force: self.judged.in_force(),
             store,
             authorize: Arc::new(protection),

@@ -88,8 +88,9 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     metrics
         .admin
         .unprotected(protection == Protection::Disclaimed);
-    let (leadership, configuration_store) = (
+    let (leadership, read, configuration_store) = (
         backend.leadership.clone(),
+        backend.configuration.watch(),
         backend.configuration_store.clone(),
     );
     let coordinator = Coordinator {
@@ -109,6 +110,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         view: view.clone(),
         leadership,
         addresses: Arc::new(admin::Unknown),
+        read,
         in_force: judged.in_force(),
         store: configuration_store,
         authorize: Arc::new(protection),
