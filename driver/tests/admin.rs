@@ -203,6 +203,13 @@ fn shown(output: &Output) -> String {
     format!("{:?}\n{}", output.status.code(), lines.join("\n"))
 }
 
+/// On which of the two servers a shard is, each may choose.
+fn on_one_server(shown: &str) -> String {
+    let same = [("s2", "s1"), (":13", ":11"), (":14", ":12")];
+    let on_one = |shown: String, (other, one): &(&str, &str)| shown.replace(other, one);
+    same.iter().fold(shown.to_owned(), on_one)
+}
+
 /// In this order: each works on what those before it have left.
 const COMMANDS: &[&str] = &[
     "namespace get",
@@ -254,7 +261,13 @@ fn upstreams_program_prints_of_it_what_it_prints_of_upstreams_coordinator() {
     }
     for command in COMMANDS {
         let words: Vec<_> = command.split(' ').collect();
-        let [ours, theirs] = [&ours, &theirs].map(|it| shown(&admin(&oxia, it, &words)));
+        let [ours, theirs] = [&ours, &theirs].map(|it| {
+            let shown = shown(&admin(&oxia, it, &words));
+            match command.starts_with("namespace get default") {
+                true => on_one_server(&shown),
+                false => shown,
+            }
+        });
         assert_eq!(ours, theirs, "{command}");
     }
     // Here, and not there.

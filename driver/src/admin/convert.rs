@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stepdown_core::ServerState;
-use stepdown_core::call::Feature;
 use stepdown_core::cluster::{
     AntiAffinity, DataServer, DataServerIdentity, DataServerPatch, HashRange, Namespace,
     NamespaceRequest, NamespaceStatus, ShardMetadata, ShardStatus, SplitMetadata, SplitPhase,
@@ -78,20 +77,21 @@ pub(super) fn to_data_server_view(
 ) -> v1::DataServerView {
     v1::DataServerView {
         data_server: Some(to_data_server(server)),
-        data_server_status: Some(seen.map(to_server_status).unwrap_or_default()),
+        data_server_status: Some(to_server_status(seen)),
     }
 }
 
-fn to_server_status(seen: &ServerView) -> v1::DataServerStatus {
-    let state = match seen.state {
-        ServerState::Draining => v1::DataServerState::Draining,
-        ServerState::Running => v1::DataServerState::Running,
-        ServerState::Unavailable => v1::DataServerState::Unavailable,
+/// One that was configured a moment ago was not seen yet.
+fn to_server_status(seen: Option<&ServerView>) -> v1::DataServerStatus {
+    let state = match seen.map(|seen| seen.state) {
+        Some(ServerState::Draining) => v1::DataServerState::Draining,
+        Some(ServerState::Running) => v1::DataServerState::Running,
+        Some(ServerState::Unavailable) | None => v1::DataServerState::Unavailable,
     };
-    let feature = |feature: &Feature| feature.0;
+    let features = seen.iter().flat_map(|seen| &seen.features);
     v1::DataServerStatus {
         state: state.into(),
-        supported_features: seen.features.iter().map(feature).collect(),
+        supported_features: features.map(|feature| feature.0).collect(),
     }
 }
 

@@ -187,11 +187,11 @@ async fn what_is_configured_is_shown_with_what_is_so() {
             (identity.name.as_deref().unwrap(), status.state())
         })
         .collect();
-    let (running, unknown) = (
+    let (running, unseen) = (
         v1::DataServerState::Running,
-        v1::DataServerState::Unspecified,
+        v1::DataServerState::Unavailable,
     );
-    assert_eq!(states, [("s1", running), ("s2", unknown)]);
+    assert_eq!(states, [("s1", running), ("s2", unseen)]);
     let request = v1::GetNamespaceRequest {
         namespace: "default".to_owned(),
     };
