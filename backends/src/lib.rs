@@ -15,7 +15,7 @@ mod lacks;
 pub mod memory;
 mod provider;
 pub mod raft;
-mod regular;
+pub mod regular;
 mod status_size;
 mod under_way;
 

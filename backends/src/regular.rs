@@ -13,7 +13,7 @@ use rustix::io::Errno;
 pub(crate) const PRIVATE: u32 = 0o600;
 
 /// Opens the file with this name, which must not be a link. If it is made, it is private.
-pub(crate) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     open_with(options.mode(PRIVATE), path, OFlags::NOFOLLOW)
 }
 

@@ -27,6 +27,8 @@ pub struct Timing {
     pub reprobe_every: Duration,
     /// Between two health checks of a data server that is unavailable.
     pub away_every: Duration,
+    /// How long a health check of a data server that runs may be unanswered before people are told.
+    pub overdue: Duration,
     /// So many failed checks in a row make a data server unavailable.
     pub probe_failures: u32,
     /// Between two tries of a refused or failed handshake, stream or watch: the first wait.
@@ -110,6 +112,7 @@ impl Default for Timing {
             probe_every: Duration::from_secs(2),
             reprobe_every: Duration::from_millis(500),
             away_every: Duration::from_millis(200),
+            overdue: Duration::from_secs(2),
             probe_failures: 3,
             reconnect_first: Duration::from_millis(200),
             reconnect_most: Duration::from_secs(5),

@@ -151,6 +151,13 @@ pub enum Report {
         /// The epoch, once the fencing write is made.
         epoch: Option<Epoch>,
     },
+    /// A data server that was silent answers in time again.
+    ServerAnswers {
+        /// The server.
+        server: ServerId,
+        /// So long it was not heard of until this answer.
+        silent_for: Duration,
+    },
     /// A data server's state changed.
     ServerChanged {
         /// The server.
@@ -172,6 +179,17 @@ pub enum Report {
     ServerForgotten {
         /// The server.
         server: ServerId,
+    },
+    /// A data server that runs, as far as is known, does not answer in time. It is not taken to be
+    /// unavailable yet, and nothing follows from it but that people are told; that it answers again,
+    /// or is unavailable, is told as well.
+    ServerSilent {
+        /// The server.
+        server: ServerId,
+        /// So long it has not been heard of.
+        silent_for: Duration,
+        /// What was not answered, or what the answer was.
+        reason: String,
     },
     /// A shard's term and state, as accepted by the store.
     ShardAccepted {

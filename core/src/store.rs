@@ -1,6 +1,7 @@
 //! What a metadata store is asked and what it answers. Results are values: a conflict is an
 //! answer like any other.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,4 +164,45 @@ pub struct Head {
     pub write_id: Option<WriteId>,
     /// Whether its recorded checksum matches its data.
     pub intact: bool,
+}
+
+impl Head {
+    /// Who has written it, in words.
+    #[must_use]
+    pub fn writer(&self) -> WrittenBy {
+        WrittenBy {
+            write_id: self.write_id,
+            intact: self.intact,
+        }
+    }
+}
+
+/// Who has written a document, as far as it tells: in words, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenBy {
+    /// The write that made it, where that is recorded.
+    pub write_id: Option<WriteId>,
+    /// Whether its recorded checksum matches its data.
+    pub intact: bool,
+}
+
+impl fmt::Display for WrittenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others = "no coordinator of this kind: upstream's, or a person";
+        match self.write_id {
+            Some(id) if self.intact => {
+                write!(
+                    f,
+                    "by the coordinator of epoch {}, process {}",
+                    id.epoch, id.process
+                )
+            }
+            Some(id) => write!(
+                f,
+                "by {others}, after the coordinator of epoch {}, process {}",
+                id.epoch, id.process
+            ),
+            None => write!(f, "by {others}"),
+        }
+    }
 }

@@ -15,7 +15,8 @@ fn the_example_tells_of_a_conflict_that_costs_an_office_and_not_the_process() {
         "second: stores epoch 2: it is durable",
         "second: Candidate -> Leader: the fencing write is durable",
         "-- first wakes up, and believes that it leads",
-        "first: Leader -> SteppingDown: the document is at version 2",
+        "first: Leader -> SteppingDown: the document is at version 2, written by the coordinator of \
+         epoch 2, process 00000000000000000000000000000002",
         "first: SteppingDown -> Candidate: every task of the tenure has ended",
         "-- second is asked to stop",
         "second: Leader -> SteppingDown: the process was asked to stop",

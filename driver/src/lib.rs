@@ -12,6 +12,8 @@
 )]
 
 mod admin;
+pub mod audit;
+pub mod auth;
 pub mod bench;
 mod causes;
 pub mod cli;

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use mimalloc::MiMalloc;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
     self, AcceptLossArgs, AdminArgs, AdminCommandError, Cli, Command, CoordinatorArgs, GlobalArgs,
@@ -17,6 +18,10 @@ use stepdown_backends::configmap::TransferError;
 use stepdown_sandbox::cluster::{self, SandboxError};
 use stepdown_sandbox::server::{self, ServeError};
 use tokio::runtime::{Builder, Runtime};
+
+/// It gives back what a burst took: thousands of elections, or a large scrape, would else be kept for good.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {

@@ -221,7 +221,7 @@ fn both_documents_go_out_and_come_in_also_from_nodes_that_have_ended() {
     let import = ["import", "--config", path(&configuration)];
     assert_refused(
         &coordinators.ask(&import),
-        "cluster.yaml: the configuration is missing",
+        "cluster.yaml: the configuration names neither servers nor namespaces",
     );
     fs::write(&configuration, CONFIGURATION).expect("written");
     coordinators.done(&import);

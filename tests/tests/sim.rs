@@ -141,7 +141,11 @@ fn no_seed_breaks_a_property_and_everything_is_reached() {
         fail(*seed);
     }
     let missing = total.sometimes.missing(REACHED);
-    assert!(missing.is_empty(), "never reached: {missing:?}");
+    // What is rare takes all of them.
+    assert!(
+        missing.is_empty() || total.seeds < count,
+        "never reached: {missing:?}"
+    );
 }
 
 #[test]

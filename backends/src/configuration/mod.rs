@@ -32,9 +32,12 @@ pub fn judge(text: Option<&str>) -> Judgement {
                 .extend(decoded.iter().flat_map(addresses::problems));
             Err(not_valid(&problems.0))
         }
-        Err(error @ (ConfigurationError::Empty | ConfigurationError::Unreadable(_))) => {
-            Err(error.to_string())
-        }
+        Err(
+            error @ (ConfigurationError::Missing
+            | ConfigurationError::Empty
+            | ConfigurationError::NamesNothing
+            | ConfigurationError::Unreadable(_)),
+        ) => Err(error.to_string()),
     };
     // What is wrong often is what a misspelt key was to say.
     let verdict = verdict.map_err(|problems| {
@@ -102,9 +105,14 @@ servers: [{name: s1, public: 'localhost:6648', internal: 'localhost:6649'}]
 
     #[test]
     fn what_is_no_document_is_refused_in_the_words_that_a_coordinator_has_for_it() {
-        let error = judge(None).verdict.unwrap_err();
-        assert!(error.contains("missing or empty"), "{error}");
-        let error = judge(Some("servers: {")).verdict.unwrap_err();
-        assert!(error.contains("can't be read"), "{error}");
+        for (text, words) in [
+            (None, "there is no configuration"),
+            (Some("# later"), "the configuration is empty"),
+            (Some("Servers: []"), "names neither servers nor namespaces"),
+            (Some("servers: {"), "can't be read"),
+        ] {
+            let error = judge(text).verdict.unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use stepdown_core::Version;
 use stepdown_core::cluster::ClusterStatus;
-use stepdown_core::store::{StatusDocument, StoreOutcome};
+use stepdown_core::store::{StatusDocument, StoreOutcome, WrittenBy};
 
 use super::commit::{CommitError, commit};
 use super::content::{Content, judge, version};
@@ -142,9 +142,15 @@ impl Disk {
             Ok(Content::Document(present)) if Some(&present.version) == expected => {
                 present.committed
             }
-            Ok(Content::Absent | Content::Document(_)) => {
-                return StoreOutcome::Conflict(self.changed());
+            Ok(Content::Document(present)) => {
+                let (write_id, intact) = (present.write_id, present.intact);
+                let writer = WrittenBy { write_id, intact };
+                let (path, version) = (self.shown(), &present.version);
+                return StoreOutcome::Conflict(format!(
+                    "{path} is at version {version}, written {writer}"
+                ));
             }
+            Ok(Content::Absent) => return StoreOutcome::Conflict(self.changed()),
         };
         let header = Header {
             version: committed.version.saturating_add(1),

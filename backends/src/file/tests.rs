@@ -152,6 +152,23 @@ async fn a_link_that_leads_elsewhere_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_conflict_says_who_has_written_the_file() {
+    let directory = TempDir::new().unwrap();
+    let status = status_in(&directory);
+    let (backend, _reports) = leader(&status).await;
+    let first = store(&backend, None, 1).await;
+    let second = store(&backend, Some(first), 2).await;
+    let text = fs::read_to_string(&status).unwrap();
+    fs::write(&status, format!("{text}# by hand\n")).unwrap();
+    let outcome = backend.store.store(Some(second), document(3)).await;
+    let StoreOutcome::Conflict(reason) = &outcome else {
+        panic!("{outcome:?}");
+    };
+    let writer = "written by no coordinator of this kind: upstream's, or a person";
+    assert!(reason.contains(writer), "{reason}");
+}
+
+#[tokio::test]
 async fn a_replaced_lock_file_ends_leadership_and_refuses_stores() {
     let directory = TempDir::new().unwrap();
     let status = status_in(&directory);

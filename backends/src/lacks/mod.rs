@@ -1,6 +1,8 @@
 //! What a status document lacks that was not written by a coordinator: whoever leads on it would make
 //! that the truth. Each is refused until somebody accepts it by its name.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod ids;
 mod remembered;
 

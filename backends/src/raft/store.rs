@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use stepdown_core::Version;
 use stepdown_core::store::{
-    Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
+    Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome, WrittenBy,
 };
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -183,9 +183,17 @@ impl Writer {
             Some(record) if record.write_id == Some(document.write_id) => {
                 StoreOutcome::Stored(named(&record))
             }
-            present => StoreOutcome::Conflict(format!(
-                "the document is at {}, not at {}",
-                shown(present.as_ref().map(named).as_ref()),
+            Some(record) => {
+                let (write_id, intact) = (record.write_id, true);
+                StoreOutcome::Conflict(format!(
+                    "the document is at {}, written {}, and not at {}",
+                    named(&record),
+                    WrittenBy { write_id, intact },
+                    shown(expected)
+                ))
+            }
+            None => StoreOutcome::Conflict(format!(
+                "there is no document, and not one at {}",
                 shown(expected)
             )),
         })

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::lasting::Lasting;
 use super::reason::Reason;
 use crate::backoff::Backoff;
-use crate::cluster::StatusProblem;
+use crate::cluster::{ClusterStatus, StatusProblem};
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
@@ -12,7 +13,7 @@ use crate::id::{Epoch, ProcessId, RequestId, Tenure, Timestamp};
 use crate::ledger::{Conclusion, Ledger};
 use crate::report::{Cause, Report};
 use crate::shard::Intent;
-use crate::store::{LoadOutcome, LoadedStatus};
+use crate::store::{LoadOutcome, LoadedStatus, WrittenBy};
 
 /// How the winner of a campaign fares on its way to office.
 #[derive(Clone, Debug, Default)]
@@ -78,13 +79,14 @@ impl Approach {
         &mut self,
         load: &mut Load,
         outcome: &LoadOutcome,
-        process: ProcessId,
+        lasting: &Lasting,
         context: &mut Context,
     ) -> Option<Box<Ledger<Intent>>> {
+        let process = lasting.process;
         load.request = None;
         let most = context.timing.store_retry_most;
         match outcome {
-            LoadOutcome::Found(loaded) => match adopt(loaded, context) {
+            LoadOutcome::Found(loaded) => match adopt(loaded, lasting.known.as_deref(), context) {
                 Ok(()) => return Some(self.fence(loaded.epoch, Some(loaded), process, context)),
                 Err(unfit) => {
                     self.unreadable(unfit.to_string(), context);
@@ -189,7 +191,11 @@ impl Load {
 struct Unfit(String);
 
 /// Says what is odd about a document, unless nobody can lead on it.
-fn adopt(loaded: &LoadedStatus, context: &mut Context) -> Result<(), Unfit> {
+fn adopt(
+    loaded: &LoadedStatus,
+    known: Option<&ClusterStatus>,
+    context: &mut Context,
+) -> Result<(), Unfit> {
     let (fatal, odd): (Vec<_>, Vec<_>) = loaded
         .status
         .problems()
@@ -199,14 +205,22 @@ fn adopt(loaded: &LoadedStatus, context: &mut Context) -> Result<(), Unfit> {
         let problems: Vec<String> = fatal.iter().map(ToString::to_string).collect();
         return Err(Unfit(problems.join("; ")));
     }
+    let since = || match known.and_then(|known| loaded.status.differences(known)) {
+        Some(differences) => format!("; since this process led last it has {differences}"),
+        None => String::new(),
+    };
     if !loaded.intact {
-        let reason = "somebody else wrote it last; it is taken as it is".to_owned();
+        let (write_id, intact) = (loaded.write_id, false);
+        let writer = WrittenBy { write_id, intact };
+        let since = since();
+        let reason = format!("it was written last {writer}; it is taken as it is{since}");
         context.report(Report::StatusAdopted { reason });
     }
     if let Some(id) = loaded.write_id.filter(|_| loaded.is_older_copy()) {
+        let since = since();
         let reason = format!(
             "it is an older copy, of epoch {}, where epoch {} is remembered beside it; no term is \
-             used before the data servers were asked for theirs",
+             used before the data servers were asked for theirs{since}",
             id.epoch, loaded.epoch
         );
         context.report(Report::StatusAdopted { reason });

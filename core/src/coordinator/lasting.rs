@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::authority::Authority;
 use super::stepping_down::Leaving;
 use crate::backoff::Backoff;
-use crate::cluster::ClusterConfiguration;
+use crate::cluster::{ClusterConfiguration, ClusterStatus};
 use crate::context::Context;
 use crate::event::{ConfigurationText, Event};
 use crate::id::{ProcessId, Timestamp};
@@ -18,6 +18,8 @@ pub(super) struct Lasting {
     /// Between campaigns.
     pub(super) backoff: Backoff,
     pub(super) stopping: bool,
+    /// The status that this process knew to be stored when it led last.
+    pub(super) known: Option<Arc<ClusterStatus>>,
 }
 
 impl Lasting {
@@ -27,6 +29,7 @@ impl Lasting {
             configuration: None,
             backoff: Backoff::default(),
             stopping: false,
+            known: None,
         }
     }
 

@@ -72,7 +72,7 @@ impl Lasting {
                 request,
                 outcome,
             } if load.is_asked(*tenure, *request, context) => {
-                match approach.loaded(load, outcome, self.process, context) {
+                match approach.loaded(load, outcome, self, context) {
                     Some(ledger) => {
                         let approach = std::mem::take(approach);
                         Transition(State::fencing(*authority, approach, ledger))
@@ -261,6 +261,7 @@ impl Lasting {
         if context.now.since(office.since()) >= context.timing.campaign_forget {
             self.backoff.reset();
         }
+        self.known = Some(office.ledger.accepted().clone());
     }
 
     #[action]

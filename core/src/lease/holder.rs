@@ -49,6 +49,8 @@ impl LeaseState {
     /// What a read tells a holder.
     pub(super) fn read_holding(&mut self, lease: Option<Lease>, beside_a_document: bool) {
         let doubt = self.doubt.take();
+        let before = self.seen.as_ref().and_then(|seen| seen.lease.as_ref());
+        let renewed_before = before.and_then(|lease| lease.record.renewed);
         let Some(found) = &lease else {
             self.see(lease, beside_a_document);
             return self.lose("the lease was deleted".to_owned());
@@ -65,9 +67,10 @@ impl LeaseState {
             Some(_) | None => {}
         }
         // Read while a renewal was in doubt: it may be the very one. Otherwise that one is still
-        // due.
+        // due. A clock that stands still, or was set back, may have said the same before.
         if let Some(attempt) = doubt
             && record.renewed == Some(attempt.wall)
+            && record.renewed != renewed_before
         {
             self.renewed(attempt.sent);
         }

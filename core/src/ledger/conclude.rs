@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::id::{RequestId, ShardId, Timestamp, Version};
 use crate::report::{Report, StoreResult};
-use crate::store::{HeadOutcome, StoreOutcome};
+use crate::store::{Head, HeadOutcome, StoreOutcome};
 
 /// A fact that is durable; only the ledger can say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl<W> Ledger<W> {
             HeadOutcome::Found(head) if Some(&head.version) == self.version.as_ref() => {
                 Conclusion::Nothing
             }
-            HeadOutcome::Found(head) => Conclusion::Conflict(moved(&head.version)),
+            HeadOutcome::Found(head) => Conclusion::Conflict(self.moved(&head)),
             HeadOutcome::Absent => Conclusion::Conflict(DELETED.to_owned()),
             HeadOutcome::Corrupt(reason) => Conclusion::Refused(reason),
             HeadOutcome::Unavailable { .. } => Conclusion::Nothing,
@@ -147,7 +147,7 @@ impl<W> Ledger<W> {
                 self.send_again(context)
             }
             HeadOutcome::Absent if flight.expected.is_none() => self.send_again(context),
-            HeadOutcome::Found(head) => self.conflict(moved(&head.version), context),
+            HeadOutcome::Found(head) => self.conflict(self.moved(&head), context),
             HeadOutcome::Absent => self.conflict(DELETED.to_owned(), context),
             HeadOutcome::Corrupt(reason) => self.refused(StoreResult::Corrupt, reason, context),
             HeadOutcome::Unavailable { after, reason } => {
@@ -278,6 +278,17 @@ impl<W> Ledger<W> {
         context.wait(&mut self.backoff, first, most)
     }
 
+    /// Where the document is now, and who has written it.
+    fn moved(&self, head: &Head) -> String {
+        let (version, writer) = (&head.version, head.writer());
+        let itself = if head.write_id.is_some_and(|id| id.process == self.process) {
+            ", which is this one"
+        } else {
+            ""
+        };
+        format!("the document is at version {version}, written {writer}{itself}")
+    }
+
     fn report(&self, outcome: StoreResult, reason: &str, context: &mut Context) {
         let Some(flight) = &self.flight else { return };
         let took = context.now.since(flight.first_sent);
@@ -293,7 +304,3 @@ impl<W> Ledger<W> {
 }
 
 const DELETED: &str = "the document was deleted";
-
-fn moved(version: &Version) -> String {
-    format!("the document is at version {version}")
-}

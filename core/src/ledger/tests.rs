@@ -233,7 +233,10 @@ fn words(conclusion: &Conclusion<&'static str>) -> String {
             });
             format!("accepted{}", shards.collect::<String>())
         }
-        Conclusion::Conflict(reason) => format!("conflict: {reason}"),
+        Conclusion::Conflict(reason) => {
+            let (version, _writer) = reason.split_once(", written").unwrap_or((reason, ""));
+            format!("conflict: {version}")
+        }
         Conclusion::Nothing => "-".to_owned(),
         Conclusion::Refused(reason) => format!("refused: {reason}"),
         Conclusion::Rejected { namespaces, reason } => {

@@ -136,8 +136,9 @@ impl Office {
                 self.with_shard(id, context, |shard, cx| shard.answered(request, result, cx));
             }
             Owner::Server(id) => {
+                let instance_id = self.ledger.accepted().instance_id.clone();
                 self.with_server(&id, context, |server, context| {
-                    server.answered(request, result, context)
+                    server.answered(request, result, &instance_id, context)
                 });
             }
         }

@@ -48,6 +48,7 @@ impl ServerController {
         &mut self,
         request: RequestId,
         result: Result<Answer, CallError>,
+        instance_id: &str,
         context: &mut Context,
     ) -> News {
         match result {
@@ -62,6 +63,7 @@ impl ServerController {
                 self.foreign = false;
                 self.reach = Reach::Running;
                 self.running_since = context.now;
+                self.silence.heard(context);
                 self.report("it has shaken hands".to_owned(), context);
                 self.stream.stop(context);
                 if let Some(latest) = self.latest.clone() {
@@ -76,23 +78,26 @@ impl ServerController {
             Ok(Answer::Handshaken {
                 binding: Binding::Mismatch,
                 ..
-            }) => {
-                self.handshake.retry(context);
-                self.foreign = true;
-                self.refused(
-                    "it is bound to another cluster: wipe its data to use it here",
-                    context,
-                )
-            }
+            }) => self.foreign("it is bound to another cluster", instance_id, context),
             Err(error) if error.kind == CallErrorKind::Refused => {
-                self.handshake.retry(context);
-                self.foreign = true;
-                self.refused(&error.message, context)
+                self.foreign(&error.message, instance_id, context)
             }
             Ok(_) | Err(_) => {
                 self.handshake.retry(context);
                 News::None
             }
         }
+    }
+
+    /// It is not ours, or the status is not this cluster's: which of the two, only people know.
+    fn foreign(&mut self, says: &str, instance_id: &str, context: &mut Context) -> News {
+        self.handshake.retry(context);
+        self.foreign = true;
+        let reason = format!(
+            "{says}: is this the right status, and the right server? The status has the instanceId \
+             {instance_id}, the server another one, which it does not tell: compare with a copy of the \
+             status, and look where the address leads; wipe nothing before"
+        );
+        self.refused(&reason, context)
     }
 }

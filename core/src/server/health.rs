@@ -18,6 +18,7 @@ impl ServerController {
         if !serving {
             return self.lost("it answers NOT_SERVING", context);
         }
+        self.silence.heard(context);
         self.alive(context);
         // What the break before may have hidden is looked for now; another breaks this watch.
         let is_suspicious = std::mem::take(&mut self.suspicious);
@@ -85,6 +86,9 @@ impl ServerController {
         let suspicious = self.suspicious;
         let again = std::mem::take(&mut self.again);
         self.silent = matches!(&result, Err(error) if error.kind != CallErrorKind::Unimplemented);
+        if !self.silent {
+            self.check_answered(context);
+        }
         let news = match result {
             Ok(Answer::Health { serving: false }) => self.lost("it answers NOT_SERVING", context),
             Ok(_) if again => return self.alive_before(context),
@@ -98,6 +102,7 @@ impl ServerController {
                 if hard || self.failures >= context.timing.probe_failures {
                     self.lost(&error.message, context)
                 } else {
+                    self.tell_silent(error.message, context);
                     News::None
                 }
             }

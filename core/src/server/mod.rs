@@ -3,6 +3,7 @@
 mod binding;
 mod health;
 mod probe;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use self::binding::Bound;
 use self::probe::Probe;
+use self::silence::Silence;
 use crate::assign::ShardAssignments;
 use crate::call::{Answer, Call, CallError, Feature};
 use crate::cluster::DataServerIdentity;
@@ -45,6 +47,7 @@ pub(crate) struct ServerController {
     foreign: bool,
     /// Its last check was not answered.
     silent: bool,
+    silence: Silence,
     binding: Bound,
 }
 
@@ -102,6 +105,7 @@ impl ServerController {
             running_since: now,
             foreign: false,
             silent: false,
+            silence: Silence::since(now),
             binding: Bound::default(),
         }
     }
@@ -140,6 +144,7 @@ impl ServerController {
             .into_iter()
             .filter(|probe| probe.request.is_none())
             .filter_map(|probe| probe.due)
+            .chain(self.overdue_at())
             .min()
     }
 
@@ -183,6 +188,7 @@ impl ServerController {
         if self.check.is_due(now) {
             let request = context.call(owner(), &self.identity, Call::CheckHealth);
             self.check.sent(request, now);
+            self.silence.asked(context);
         }
         if self.watch.is_due(now) {
             self.watch.sent(context.watch(&self.identity), now);
@@ -198,19 +204,22 @@ impl ServerController {
                 self.publish(&latest, context);
             }
         }
+        self.tell_if_overdue(context);
     }
 
+    /// It has answered; `instance_id` is that of the cluster.
     pub(crate) fn answered(
         &mut self,
         request: RequestId,
         result: Result<Answer, CallError>,
+        instance_id: &str,
         context: &mut Context,
     ) -> News {
         if self.check.ended(request) {
             return self.checked(result, context);
         }
         if self.handshake.ended(request) {
-            return self.shaken(request, result, context);
+            return self.shaken(request, result, instance_id, context);
         }
         News::None
     }
@@ -230,6 +239,7 @@ impl ServerController {
         self.failures = 0;
         self.suspicious = false;
         self.again = false;
+        self.silence.is_over();
         if self.reach == Reach::Unavailable {
             return News::None;
         }

@@ -1,5 +1,7 @@
 //! A data server's life, seen from outside.
 
+mod silence;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -315,6 +317,32 @@ fn a_server_of_another_cluster_gets_handshakes_and_checks_only() {
     });
     assert!(!pushed);
     assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
+#[test]
+fn a_server_of_another_cluster_is_no_reason_to_wipe_it_before_the_status_was_looked_at() {
+    for is_refused in [false, true] {
+        let mut world = World::new();
+        world.mismatched.insert(SERVER.to_owned());
+        if is_refused {
+            let call = (SERVER.to_owned(), "Handshake");
+            world.failing.insert(call, CallErrorKind::Refused);
+        }
+        world.configure(Some(CONFIGURATION));
+        world.settle();
+        let said = world.log.iter().find_map(|effect| match effect {
+            Effect::Report(Report::ServerChanged { server, reason, .. }) if &*server.0 == "s1" => {
+                Some(reason.as_str())
+            }
+            _ => None,
+        });
+        let (says, advice) = said.unwrap().split_once(": ").unwrap();
+        let expected = ["it is bound to another cluster", "told to fail"];
+        assert_eq!(says, expected[usize::from(is_refused)]);
+        assert!(advice.starts_with("is this the right status"), "{advice}");
+        assert!(advice.contains(&*world.status().instance_id), "{advice}");
+        assert!(advice.ends_with("wipe nothing before"), "{advice}");
+    }
 }
 
 #[test]

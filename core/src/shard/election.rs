@@ -276,7 +276,7 @@ impl Perform for Election {
             }
             Step::Promoting(promotion) => {
                 promotion.followers.look_at(server, cx.context.now);
-                match promotion.without(server) {
+                match promotion.without(server, reason) {
                     Ok(()) => Next::Stay,
                     Err(reason) => {
                         memory.could_not_lead(&promotion.leader.id());

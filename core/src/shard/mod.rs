@@ -21,6 +21,7 @@ mod leaders;
 mod leadership;
 mod led;
 mod memory;
+mod missing;
 mod parked;
 mod position;
 mod promotion;

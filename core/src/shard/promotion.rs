@@ -9,6 +9,7 @@ use super::followers::Followers;
 use super::intent::Intent;
 use super::led::Fit;
 use super::memory::Memory;
+use super::missing::named;
 use crate::call::{
     Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature, ReplicaRole,
 };
@@ -32,6 +33,8 @@ pub(super) struct Promotion {
     quorum: usize,
     /// The followers that it was told of and that are not known to be away.
     reachable: BTreeSet<ServerId>,
+    /// All members but the leader.
+    others: BTreeSet<ServerId>,
     /// It is to show, once it leads, that it has nothing beyond its log.
     unproved: bool,
     /// Those that were passed over for it.
@@ -108,6 +111,7 @@ impl Promotion {
         let reachable = told.iter().filter(|(vote, _)| !cx.is_away(&vote.server));
         let reachable: BTreeSet<_> = reachable.map(|(vote, _)| vote.server.id()).collect();
         let members = shard.ensemble.iter().filter(|member| is_follower(member));
+        let others = members.clone().map(DataServerIdentity::id).collect();
         let followers = members.map(|member| {
             let fenced = told.iter().find(|(vote, _)| vote.server == *member);
             let asked = fencing.asked.iter().find(|(_, it)| it.server == *member);
@@ -164,6 +168,7 @@ impl Promotion {
             followers,
             quorum,
             reachable,
+            others,
             unproved,
             passed_over: fencing.passed_over.clone(),
             leads: false,
@@ -172,15 +177,28 @@ impl Promotion {
     }
 
     /// Goes on without a follower that is away, unless too few are left to have the whole log.
-    pub(super) fn without(&mut self, server: &ServerId) -> Result<(), String> {
+    pub(super) fn without(&mut self, server: &ServerId, reason: &str) -> Result<(), String> {
         let was_told_of = self.reachable.remove(server);
-        if was_told_of && self.reachable.len() + 1 < self.quorum {
-            return Err(format!(
-                "{} waits for {server}, which is unavailable",
-                self.leader.id()
-            ));
+        let there = self.reachable.len() + 1;
+        if !was_told_of || there >= self.quorum {
+            return Ok(());
         }
-        Ok(())
+        let now = format!("it is unavailable: {reason}");
+        let missing = self.others.difference(&self.reachable).map(|id| {
+            let is_it = id == server;
+            (
+                id,
+                if is_it {
+                    now.as_str()
+                } else {
+                    "it was not there before"
+                },
+            )
+        });
+        let (leader, of, missing) = (self.leader.id(), self.others.len() + 1, named(missing));
+        Err(format!(
+            "{leader} has no majority to lead ({there} of {of}): {missing}"
+        ))
     }
 
     pub(super) fn is_asked(&self, request: RequestId) -> bool {

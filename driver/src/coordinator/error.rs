@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stepdown_backends::OpenError;
 
+use crate::audit::AuditError;
 use crate::observe::AlreadySet;
 use crate::options::OptionsError;
 use crate::ports::ListenError;
@@ -13,6 +14,9 @@ use stepdown_wire::tls::TlsError;
 /// Why `stepdown coordinator` fails.
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinatorError {
+    /// Changes can't be written down.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// There is no source of chance for the process' identity.
     #[error("no random number: {0}")]
     Chance(getrandom::Error),
@@ -28,6 +32,9 @@ pub enum CoordinatorError {
     /// A second SIGINT came before everything was closed.
     #[error("interrupted again while closing; ended at once")]
     Interrupted,
+    /// There is no thread to answer the ports on.
+    #[error("can't start the thread of the ports: {0}")]
+    Lane(io::Error),
     /// A port can't be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -21,7 +21,7 @@ use crate::data_servers::CallOptions;
 use crate::event_loop::Coordinator;
 use crate::observe::{Metrics, Readiness, TakeOver, log_report};
 use crate::options::CoordinatorOptions;
-use crate::ports::{Listeners, Ports};
+use crate::ports::{Lane, Listeners, Ports};
 use stepdown_wire::tls::Connector;
 
 /// How often it is said that anybody may change the cluster.
@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) lease_profile: LeaseProfile,
     /// The open ports; nobody is answered yet.
     pub(super) listeners: Listeners,
+    /// Where they are to be answered.
+    pub(super) lane: Lane,
     pub(super) metrics: Metrics,
     /// Notified when somebody wants files to be read again.
     pub(super) asked: Arc<Notify>,
@@ -46,6 +48,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         options,
         lease_profile,
         listeners,
+        lane,
         metrics,
         asked,
         stop,
@@ -116,7 +119,10 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         authorize: Arc::new(protection),
         requests: metrics.admin.clone(),
     });
-    let ports = Ports::start(listeners, admin, &metrics);
+    let ports = {
+        let _lane = lane.enter();
+        Ports::start(listeners, admin, &metrics)
+    };
     let wishes = follow_wishes(judged.in_force(), view, metrics.documents.clone());
     let ready = readiness.follow(obstacle, |is_ready| {
         metrics.able_to_lead(is_ready);

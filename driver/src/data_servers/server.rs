@@ -64,7 +64,24 @@ impl Server {
         }
     }
 
+    /// Makes a call once it is its turn. Until then it is small: tens of thousands may wait.
     pub async fn call(
+        &self,
+        call: Call,
+        instance_id: &str,
+        gate: Option<&Gate>,
+    ) -> Result<Answer, Failure> {
+        let _turn = match turn_of(&call) {
+            Some((class, method)) => {
+                let turn = self.limits.turn(class, method, self.deadline).await;
+                Some(turn.map_err(Failure::Ours)?)
+            }
+            None => None,
+        };
+        Box::pin(self.make(call, instance_id, gate)).await
+    }
+
+    async fn make(
         &self,
         call: Call,
         instance_id: &str,
@@ -72,57 +89,55 @@ impl Server {
     ) -> Result<Answer, Failure> {
         match call {
             Call::AddFollower(call) => {
-                let turn = (Class::Lasting, "AddFollower");
                 let request = convert::add_follower(&call);
-                self.ask(turn, request, gate, |mut client, request| async move {
-                    client.add_follower(request).await
-                })
-                .await?;
+                let ask = self.ask(
+                    "AddFollower",
+                    request,
+                    gate,
+                    |mut client, request| async move { client.add_follower(request).await },
+                );
+                ask.await?;
                 Ok(Answer::FollowerAdded)
             }
             Call::BecomeLeader(call) => {
-                let turn = (Class::Lasting, "BecomeLeader");
                 let request = convert::become_leader(&call);
-                self.ask(turn, request, gate, |mut client, request| async move {
-                    client.become_leader(request).await
-                })
-                .await?;
+                let ask = self.ask(
+                    "BecomeLeader",
+                    request,
+                    gate,
+                    |mut client, request| async move { client.become_leader(request).await },
+                );
+                ask.await?;
                 Ok(Answer::BecameLeader)
             }
             Call::CheckHealth => self.check_health(gate).await,
             Call::GetStatus { shard } => {
-                let turn = (Class::Ordinary, "GetStatus");
                 let request = convert::get_status(shard);
-                let response = self
-                    .ask(turn, request, gate, |mut client, request| async move {
-                        client.get_status(request).await
-                    })
-                    .await?;
-                convert::status(&response).map_err(Failure::Nonsense)
+                let ask = self.ask(
+                    "GetStatus",
+                    request,
+                    gate,
+                    |mut client, request| async move { client.get_status(request).await },
+                );
+                convert::status(&ask.await?).map_err(Failure::Nonsense)
             }
             Call::Handshake => self.handshake(instance_id, gate).await,
             Call::NewTerm(call) => {
-                let turn = (Class::Ordinary, "NewTerm");
                 let asked = call.term;
                 let request = convert::new_term(&call);
-                let response = self
-                    .ask(turn, request, gate, |mut client, request| async move {
-                        client.new_term(request).await
-                    })
-                    .await?;
-                convert::fenced(asked, response).map_err(Failure::Nonsense)
+                let ask = self.ask("NewTerm", request, gate, |mut client, request| async move {
+                    client.new_term(request).await
+                });
+                convert::fenced(asked, ask.await?).map_err(Failure::Nonsense)
             }
             Call::Truncate(call) => {
-                let turn = (Class::Ordinary, "Truncate");
                 let asked = call.term;
                 let request = convert::truncate(&call);
                 let mut client = self.replication.clone();
-                let response = self
-                    .ask(turn, request, gate, |_, request| async move {
-                        client.truncate(request).await
-                    })
-                    .await?;
-                convert::truncated(asked, response).map_err(Failure::Nonsense)
+                let ask = self.ask("Truncate", request, gate, |_, request| async move {
+                    client.truncate(request).await
+                });
+                convert::truncated(asked, ask.await?).map_err(Failure::Nonsense)
             }
         }
     }
@@ -132,27 +147,22 @@ impl Server {
         let request = HandshakeRequest {
             instance_id: instance_id.to_owned(),
         };
-        let turn = (Class::Ordinary, "Handshake");
-        let shaken = self
-            .ask(turn, request, gate, |mut client, request| async move {
-                client.handshake(request).await
-            })
-            .await;
-        match shaken {
+        let ask = self.ask(
+            "Handshake",
+            request,
+            gate,
+            |mut client, request| async move { client.handshake(request).await },
+        );
+        match ask.await {
             Ok(response) => return convert::handshaken(&response).map_err(Failure::Nonsense),
             Err(Failure::Answer(status)) if status.code() == Code::Unimplemented => {}
             Err(failure) => return Err(failure),
         }
-        let turn = (Class::Ordinary, "GetInfo");
-        let response = self
-            .ask(
-                turn,
-                GetInfoRequest {},
-                gate,
-                |mut client, request| async move { client.get_info(request).await },
-            )
-            .await?;
-        Ok(convert::informed(&response))
+        let request = GetInfoRequest {};
+        let ask = self.ask("GetInfo", request, gate, |mut client, request| async move {
+            client.get_info(request).await
+        });
+        Ok(convert::informed(&ask.await?))
     }
 
     async fn check_health(&self, gate: Option<&Gate>) -> Result<Answer, Failure> {
@@ -185,10 +195,10 @@ impl Server {
         }
     }
 
-    /// One call with one answer, in its turn and within the deadline.
+    /// One call with one answer, within the deadline.
     async fn ask<Q, A, F>(
         &self,
-        (class, method): (Class, &'static str),
+        method: &'static str,
         request: Q,
         gate: Option<&Gate>,
         send: impl FnOnce(OxiaCoordinationClient<Transport>, Request<Q>) -> F,
@@ -196,8 +206,6 @@ impl Server {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let turn = self.limits.turn(class, method, self.deadline).await;
-        let _turn = turn.map_err(Failure::Ours)?;
         let mut request = within(self.deadline, request);
         if let Some(gate) = gate {
             request.extensions_mut().insert(gate.clone());
@@ -208,6 +216,19 @@ impl Server {
             Err(_) => Err(Failure::Ours(timed_out(method, self.deadline))),
         }
     }
+}
+
+/// On which allowance a call draws; checks of health wait for no turn.
+fn turn_of(call: &Call) -> Option<(Class, &'static str)> {
+    Some(match call {
+        Call::AddFollower(_) => (Class::Lasting, "AddFollower"),
+        Call::BecomeLeader(_) => (Class::Lasting, "BecomeLeader"),
+        Call::CheckHealth => return None,
+        Call::GetStatus { .. } => (Class::Ordinary, "GetStatus"),
+        Call::Handshake => (Class::Ordinary, "Handshake"),
+        Call::NewTerm(_) => (Class::Ordinary, "NewTerm"),
+        Call::Truncate(_) => (Class::Ordinary, "Truncate"),
+    })
 }
 
 /// The service "".

@@ -13,7 +13,7 @@ use super::address::Address;
 use super::dial_error::DialError;
 use super::tcp;
 use stepdown_wire::reach::Limits;
-use stepdown_wire::tls::{shake_hands, system_client_config};
+use stepdown_wire::tls::{HTTP2, shake_hands, system_client_config};
 
 /// Reads the system's authorities when they are first needed, and follows them.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl SystemTls {
 }
 
 async fn read() -> Result<Arc<ClientConfig>, DialError> {
-    tokio::task::spawn_blocking(system_client_config)
+    tokio::task::spawn_blocking(|| system_client_config(HTTP2))
         .await
         .map_err(DialError::tls)?
         .map_err(DialError::tls)

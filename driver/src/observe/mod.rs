@@ -8,7 +8,7 @@ mod reload;
 mod reports;
 mod takeover;
 
-pub(crate) use logs::{AlreadySet, LogFormat, Logs, init_logs};
+pub(crate) use logs::{AlreadySet, LogFormat, Logs, audit_line, init_logs};
 pub use metrics::Metrics;
 pub(crate) use readiness::Readiness;
 pub(crate) use reload::follow_options_file;

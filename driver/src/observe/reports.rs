@@ -137,6 +137,12 @@ pub fn log_report(report: &Report) {
             }
         ),
         Report::RoleChanged { .. } => role_changed(report),
+        Report::ServerAnswers { server, silent_for } => info!(
+            component = "data-server-controller",
+            data_server = &*server.0,
+            silent_ms = millis(*silent_for),
+            "A data server answers again"
+        ),
         Report::ServerChanged {
             server,
             state,
@@ -153,6 +159,17 @@ pub fn log_report(report: &Report) {
             component = "data-server-controller",
             data_server = &*server.0,
             "A data server is no longer known"
+        ),
+        Report::ServerSilent {
+            server,
+            silent_for,
+            reason,
+        } => warn!(
+            component = "data-server-controller",
+            data_server = &*server.0,
+            silent_ms = millis(*silent_for),
+            reason,
+            "A data server does not answer; it counts as running until more checks have failed"
         ),
         Report::ShardAccepted {
             namespace,

@@ -100,9 +100,11 @@ impl Office {
             | Report::NamespaceRefused { .. }
             | Report::ReplicaLeftOut { .. }
             | Report::RoleChanged { .. }
+            | Report::ServerAnswers { .. }
             | Report::ServerChanged { .. }
             | Report::ServerEmptied { .. }
             | Report::ServerForgotten { .. }
+            | Report::ServerSilent { .. }
             | Report::ShardInSync { .. }
             | Report::ShardsShort { .. }
             | Report::ShardsWhole { .. }

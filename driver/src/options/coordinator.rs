@@ -32,6 +32,8 @@ pub struct CoordinatorOptions {
     pub metrics: Option<PortOptions>,
     /// Whether each shard has histograms of its own in `/metrics`.
     pub shard_histograms: bool,
+    /// The file that changes which people make are written down in, beside the log.
+    pub audit: Option<PathBuf>,
     /// Where documents and leadership live.
     pub provider: Provider,
     /// The level that the `--sconfig` file asks for.
@@ -145,6 +147,7 @@ pub(super) fn resolve(
         ServersSettings::INTERNAL,
         "0.0.0.0:6649",
         settings.server.internal,
+        &mut notices,
         &mut problems,
     );
     let public = port::resolve(
@@ -152,6 +155,7 @@ pub(super) fn resolve(
         ServersSettings::PUBLIC,
         "0.0.0.0:6651",
         public,
+        &mut notices,
         &mut problems,
     );
     let metric = settings.observability.metric;
@@ -166,6 +170,7 @@ pub(super) fn resolve(
                 tls: metric.tls,
                 ..ServerSettings::default()
             },
+            &mut notices,
             &mut problems,
         )
     });
@@ -190,6 +195,7 @@ pub(super) fn resolve(
             .map_err(|error| notices.push(format!("{}: {error}; ignored", LogSettings::LEVEL)))
             .ok()
     });
+    let audit = said(settings.observability.audit.path).map(PathBuf::from);
     let provider = provider::resolve(settings.metadata, config_path, &mut notices, &mut problems);
     if let Some(Provider::Raft(raft)) = &provider {
         warn_of_unverified("metadata.raft.tls", raft.tls.as_ref(), &mut notices);
@@ -203,6 +209,7 @@ pub(super) fn resolve(
             controller_tls,
             metrics,
             shard_histograms,
+            audit,
             provider,
             log_level,
             sconfig: None,

@@ -4,15 +4,16 @@
 use serde_json::Value;
 
 /// Sections that say who may connect, beside what else they say.
-const SECTIONS: [&str; 5] = [
+const SECTIONS: [&str; 6] = [
     "controller",
     "metadata.raft",
+    "observability.audit",
     "observability.metric",
     "server.internal",
     "server.public",
 ];
 /// What they say it with.
-const WORDS: [&str; 2] = ["auth", "tls"];
+const WORDS: [&str; 4] = ["audit", "auth", "authorization", "tls"];
 
 /// Those of the unknown keys of a file that may be misspelt words about who may connect, and the others.
 pub(super) fn split(text: &str, unknown: Vec<String>) -> (Vec<String>, Vec<String>) {
@@ -23,10 +24,13 @@ pub(super) fn split(text: &str, unknown: Vec<String>) -> (Vec<String>, Vec<Strin
         .partition(|key| is_beside(key) || file.as_ref().is_none_or(|file| speaks(file, key)))
 }
 
-/// Whether a key is in one of the sections, or below one of the words.
+/// Whether a key is in one of the sections, or below one of the words, or one of them but for its case or
+/// its place.
 fn is_beside(key: &str) -> bool {
-    let holder = key.rsplit_once('.').map_or("", |(holder, _)| holder);
-    SECTIONS.contains(&holder) || holder.split('.').any(|word| WORDS.contains(&word))
+    let (holder, last) = key.rsplit_once('.').unwrap_or(("", key));
+    SECTIONS.contains(&holder)
+        || holder.split('.').any(|word| WORDS.contains(&word))
+        || WORDS.contains(&last.to_lowercase().as_str())
 }
 
 /// Whether one of the words is below a key, as where the section's name is misspelt.

@@ -1,5 +1,7 @@
 //! What a coordinator is told at its start: flags and the `--sconfig` file, joined and checked.
 
+mod auth;
+mod authorization;
 mod coordinator;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -21,6 +23,7 @@ mod settings;
 mod tests;
 mod tls;
 
+pub use auth::{AuthOptions, IssuerOptions};
 pub use coordinator::{CoordinatorOptions, OptionsFile};
 pub use error::OptionsError;
 pub use key::Key;
@@ -28,5 +31,7 @@ pub use level::{LogLevel, ParseLogLevelError};
 pub use port::PortOptions;
 pub use provider::{DEFAULT_STATUS_NAME, FileSettings, KubernetesSettings, RaftSettings};
 pub use raft_nodes::RaftNodes;
-pub use settings::{AuthSettings, ServerSettings, Settings, TlsSettings};
+pub use settings::{
+    AuthSettings, RuleSettings, ServerSettings, Settings, SubjectSettings, TlsSettings,
+};
 pub use stepdown_wire::tls::{TlsOptions, TlsVersions};

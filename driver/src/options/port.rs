@@ -2,10 +2,13 @@
 
 use stepdown_wire::tls::TlsOptions;
 
+use super::auth::AuthOptions;
+use super::authorization::Known;
 use super::key::Key;
 use super::said::said;
-use super::settings::{AuthSettings, ServerSettings};
-use super::tls;
+use super::settings::ServerSettings;
+use super::{auth, authorization, tls};
+use crate::auth::Rule;
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,10 @@ pub struct PortOptions {
     pub bind_address: String,
     /// `None` is plaintext.
     pub tls: Option<TlsOptions>,
+    /// Whose tokens are asked for; `None` asks for none.
+    pub auth: Option<AuthOptions>,
+    /// Who may do what; without any rule, everybody everything who is let in.
+    pub authorization: Vec<Rule>,
     /// What sets the address, for messages.
     pub setting: Key,
 }
@@ -24,9 +31,10 @@ pub(super) fn resolve(
     setting: Key,
     default: &str,
     settings: ServerSettings,
+    notices: &mut Vec<String>,
     problems: &mut Vec<String>,
 ) -> PortOptions {
-    let bind_address = said(settings.bind_address).unwrap_or_else(|| default.to_owned());
+    let bind_address = said(settings.bind_address.clone()).unwrap_or_else(|| default.to_owned());
     let port = bind_address
         .rsplit_once(':')
         .and_then(|(_, port)| port.parse::<u16>().ok());
@@ -35,27 +43,31 @@ pub(super) fn resolve(
             "{setting} '{bind_address}' is not of the form host:port, as in {default}"
         ));
     }
-    refuse_auth(section, &settings.auth, problems);
-    PortOptions {
-        bind_address,
-        tls: tls::resolve(&format!("{section}.tls"), settings.tls, problems),
-        setting,
-    }
-}
-
-/// A port that was meant to ask for tokens must not open without asking.
-fn refuse_auth(section: &str, auth: &AuthSettings, problems: &mut Vec<String>) {
-    let provider = said(auth.provider.clone());
-    let is_meant = provider.is_some() || said(auth.provider_params.clone()).is_some();
-    if !auth.enabled.unwrap_or(is_meant) {
-        return;
-    }
-    if let Some(name) = provider.filter(|name| name != "oidc") {
-        problems.push(format!(
-            "{section}.auth.provider '{name}' is unknown; upstream knows only oidc"
+    let auth = auth::resolve(
+        &format!("{section}.auth"),
+        &settings.auth,
+        notices,
+        problems,
+    );
+    let tls = tls::resolve(&format!("{section}.tls"), settings.tls.clone(), problems);
+    let known = Known {
+        auth: auth.as_ref(),
+        certificates: tls
+            .as_ref()
+            .is_some_and(|tls| tls.trusted_ca_file.is_some()),
+    };
+    let key = format!("{section}.authorization");
+    let authorization = authorization::resolve(&key, &settings, &known, problems);
+    if auth.is_some() && tls.is_none() {
+        notices.push(format!(
+            "{section} asks for tokens and has no TLS: only those from this host itself are taken; set {section}.tls"
         ));
     }
-    problems.push(format!(
-        "{section}.auth is on, but this release can't check tokens; remove {section}.auth and restrict the port by {section}.tls with clientAuth, or by a network policy"
-    ));
+    PortOptions {
+        bind_address,
+        tls,
+        auth,
+        authorization,
+        setting,
+    }
 }

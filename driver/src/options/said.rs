@@ -16,6 +16,16 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads a key without a value as one that has been said to be empty, where that is not to be as if it
+/// had not been said.
+pub(super) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    null_is_default(deserializer).map(Some)
+}
+
 /// Settings of two sources, of which a file's win.
 pub(super) trait Overlay {
     /// These settings where `file` is silent, else the file's.

@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, notices: &mut Vec<String>) -> Result<Settings, O
     if !guarding.is_empty() {
         let problems = guarding.into_iter().map(|key| {
             format!(
-                "{path}: the key {key} is not an option; it is where TLS and authentication are set, so it is not passed over: correct it or remove it"
+                "{path}: the key {key} is not an option; it is where TLS, authentication and audits are set, so it is not passed over: correct it or remove it"
             )
         });
         return Err(OptionsError::Invalid {

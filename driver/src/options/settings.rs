@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::key::Key;
 use super::provider::{ClusterSettings, MetadataSettings};
-use super::said::{Overlay, field_by_field, null_is_default};
+use super::said::{Overlay, field_by_field, null_is_default, null_is_empty};
 
 /// The options of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -52,6 +52,8 @@ pub struct ServerSettings {
     pub allow_unauthenticated_admin: Option<bool>,
     #[serde(deserialize_with = "null_is_default")]
     pub auth: AuthSettings,
+    #[serde(deserialize_with = "null_is_empty")]
+    pub authorization: Option<Vec<RuleSettings>>,
     #[serde(deserialize_with = "null_is_default")]
     pub tls: TlsSettings,
 }
@@ -67,6 +69,34 @@ pub struct AuthSettings {
     pub enabled: Option<bool>,
     pub provider: Option<String>,
     pub provider_params: Option<String>,
+}
+
+/// Ours: who may do what on a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
+pub struct RuleSettings {
+    pub subjects: Vec<SubjectSettings>,
+    pub verbs: Vec<String>,
+    pub namespaces: Option<Vec<String>>,
+}
+
+/// Ours: whom a rule is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of its name in the options file"
+)]
+pub struct SubjectSettings {
+    pub claim: Option<String>,
+    pub value: Option<String>,
+    pub group: Option<String>,
+    pub certificate: Option<String>,
+    pub issuer: Option<String>,
 }
 
 /// TLS of one server or client.
@@ -103,6 +133,8 @@ pub(crate) struct ObservabilitySettings {
     pub metric: MetricSettings,
     #[serde(deserialize_with = "null_is_default")]
     pub log: LogSettings,
+    #[serde(deserialize_with = "null_is_default")]
+    pub audit: AuditSettings,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -131,17 +163,25 @@ impl LogSettings {
     pub(super) const LEVEL: Key = Key::of_file("observability.log.level");
 }
 
+/// Ours: where changes that people make are written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct AuditSettings {
+    pub path: Option<String>,
+}
+
 field_by_field! {
     Settings { cluster, server, controller, metadata, observability }
     ServersSettings { public, internal }
-    ServerSettings { bind_address, allow_unauthenticated_admin, auth, tls }
+    ServerSettings { bind_address, allow_unauthenticated_admin, auth, authorization, tls }
     AuthSettings { enabled, provider, provider_params }
     TlsSettings {
         enabled, cert_file, key_file, cipher_suites, min_version, max_version, trusted_ca_file,
         insecure_skip_verify, server_name, client_auth,
     }
     ControllerSettings { tls }
-    ObservabilitySettings { metric, log }
+    ObservabilitySettings { metric, log, audit }
     MetricSettings { enabled, bind_address, shard_histograms, tls }
     LogSettings { level }
+    AuditSettings { path }
 }

@@ -275,14 +275,30 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn a_port_that_should_ask_for_tokens_is_never_opened_without() {
-    for yaml in [
-        "server: {public: {auth: {enabled: true, provider: oidc}}}",
-        "server: {internal: {auth: {provider: oidc, providerParams: '{}'}}}",
-        "server: {internal: {auth: {enabled: true}}}",
-        "server: {public: {auth: {providerParams: '{}'}}}",
+    for (yaml, told) in [
+        (
+            "server: {public: {auth: {enabled: true, provider: oidc}}}",
+            "server.public.auth.providerParams is missing",
+        ),
+        (
+            "server: {internal: {auth: {provider: oidc, providerParams: '{}'}}}",
+            "server.internal.auth.providerParams names no issuer",
+        ),
+        (
+            "server: {internal: {auth: {enabled: true}}}",
+            "server.internal.auth.provider is missing",
+        ),
+        (
+            "server: {public: {auth: {providerParams: '{}'}}}",
+            "server.public.auth.provider is missing",
+        ),
+        (
+            "server: {public: {auth: {provider: ldap, providerParams: '{}'}}}",
+            "server.public.auth.provider 'ldap' is unknown",
+        ),
     ] {
         let all = problems(&[], Some(yaml));
-        assert!(all.iter().any(|p| p.contains(".auth is on")), "{all:?}");
+        assert!(all.iter().any(|p| p.contains(told)), "{all:?}");
     }
     assert!(
         load(
@@ -291,6 +307,100 @@ fn a_port_that_should_ask_for_tokens_is_never_opened_without() {
         )
         .is_ok()
     );
+}
+
+const AUTH: &str = r#"auth: {provider: oidc, providerParams: '{"issuers": {"https://a": {"allowedAudiences": "x"}}}'}"#;
+const TWO: &str = r#"auth: {provider: oidc, providerParams: '{"allowedIssueURLs": "https://a,https://b", "allowedAudiences": "x"}'}"#;
+const TLS: &str = "tls: {certFile: c, keyFile: k, trustedCaFile: t}";
+
+#[test]
+fn a_port_asks_for_tokens_and_goes_by_rules_as_it_is_told() {
+    let yaml = format!(
+        "server: {{public: {{{AUTH}, {TLS}, authorization: [
+            {{subjects: [{{claim: sub, value: alice}}, {{group: g, issuer: 'https://a'}}], verbs: [read, write]}},
+            {{subjects: [{{certificate: operator}}], verbs: [delete], namespaces: [n]}}]}}}}"
+    );
+    let options = load(&[], Some(&yaml)).expect("valid");
+    let auth = options.public.auth.expect("on");
+    assert!(auth.issuers.contains_key("https://a"));
+    let rules = options.public.authorization;
+    assert_eq!(rules.len(), 2);
+    assert_eq!(rules[0].subjects.len(), 2);
+    assert_eq!(rules[0].namespaces, None);
+    assert_eq!(rules[1].namespaces, Some(["n".to_owned()].into()));
+    assert_eq!(
+        (options.internal.auth, options.internal.authorization),
+        (None, vec![])
+    );
+}
+
+#[test]
+fn tokens_on_a_port_without_tls_deserve_a_warning() {
+    let options = load(&[], Some(&format!("server: {{public: {{{AUTH}}}}}"))).expect("valid");
+    let told = "server.public asks for tokens and has no TLS";
+    assert!(
+        options.notices.iter().any(|it| it.contains(told)),
+        "{:?}",
+        options.notices
+    );
+}
+
+#[test]
+fn a_rule_that_can_not_be_gone_by_is_named_with_what_to_do() {
+    for (beside, rules, told) in [
+        (AUTH, "", "server.public.authorization has no rule"),
+        (AUTH, "[]", "server.public.authorization has no rule"),
+        (AUTH, "[{}]", "authorization[0].subjects is empty"),
+        (
+            AUTH,
+            "[{subjects: [{group: g}]}]",
+            "authorization[0].verbs is empty",
+        ),
+        (
+            AUTH,
+            "[{subjects: [{group: g}], verbs: [read], namespaces: []}]",
+            "authorization[0].namespaces is empty",
+        ),
+        (
+            AUTH,
+            "[{subjects: [{group: g}], verbs: [split]}]",
+            "authorization[0].verbs: 'split' is none of read, write, delete",
+        ),
+        (
+            AUTH,
+            "[{subjects: [{group: g, certificate: c}], verbs: [read]}]",
+            "authorization[0].subjects[0] is to be one of",
+        ),
+        (
+            AUTH,
+            "[{subjects: [{claim: sub}], verbs: [read]}]",
+            "authorization[0].subjects[0] is to be one of",
+        ),
+        (
+            AUTH,
+            "[{subjects: [{group: g, issuer: 'https://b'}], verbs: [read]}]",
+            "authorization[0].subjects[0].issuer is none of",
+        ),
+        (
+            AUTH,
+            "[{subjects: [{certificate: c}], verbs: [read]}]",
+            "set tls.trustedCaFile beside authorization",
+        ),
+        (
+            TLS,
+            "[{subjects: [{group: g}], verbs: [read]}]",
+            "set auth beside authorization",
+        ),
+        (
+            TWO,
+            "[{subjects: [{claim: sub, value: a}], verbs: [read]}]",
+            "authorization[0].subjects[0].issuer is missing",
+        ),
+    ] {
+        let yaml = format!("server: {{public: {{{beside}, authorization: {rules}}}}}");
+        let all = problems(&[], Some(&yaml));
+        assert!(all.iter().any(|p| p.contains(told)), "{rules}: {all:?}");
+    }
 }
 
 #[test]
@@ -356,6 +466,23 @@ fn a_key_that_may_be_a_misspelt_word_about_who_may_connect_is_refused() {
             "server.pubilc",
         ),
         ("sever: {public: {auth: {provider: oidc}}}", "sever"),
+        (
+            "server: {public: {authorization: [{subject: []}]}}",
+            "server.public.authorization.0.subject",
+        ),
+        (
+            "server: {public: {authorisation: []}}",
+            "server.public.authorisation",
+        ),
+        (
+            "server: {public: {authorization: [{subjects: [{grup: a}]}]}}",
+            "server.public.authorization.0.subjects.0.grup",
+        ),
+        (
+            "observability: {audit: {file: a}}",
+            "observability.audit.file",
+        ),
+        ("observability: {Audit: {path: a}}", "observability.Audit"),
     ] {
         let all = problems(&[], Some(yaml));
         let (path, rest) = all[0].split_once(": the key ").expect("a file and a key");

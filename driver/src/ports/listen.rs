@@ -6,14 +6,22 @@ use std::net::SocketAddr;
 use stepdown_wire::port::Listener;
 use stepdown_wire::tls::{self, TlsError};
 
+use crate::auth::{Door, NoKeys, Verifier};
 use crate::options::{CoordinatorOptions, Key, PortOptions};
 
 /// The open ports of a coordinator. Nobody is answered yet.
 #[derive(Debug)]
 pub struct Listeners {
-    pub(super) internal: Listener,
-    pub(super) public: Listener,
+    pub(super) internal: GrpcPort,
+    pub(super) public: GrpcPort,
     pub(super) metrics: Option<Listener>,
+}
+
+/// An open port, and what stands before calls on it.
+#[derive(Debug)]
+pub(super) struct GrpcPort {
+    pub(super) listener: Listener,
+    pub(super) door: Door,
 }
 
 /// Why a port can't be opened.
@@ -28,6 +36,16 @@ pub enum ListenError {
         setting: Key,
         /// The system's words.
         source: io::Error,
+    },
+    /// The keys that tokens are checked by can't be read.
+    #[error("can't check tokens at {address}, set by {setting}: {source}")]
+    Keys {
+        /// The address.
+        address: String,
+        /// The key and the flag that set it.
+        setting: Key,
+        /// What is wrong.
+        source: Box<NoKeys>,
     },
     /// Its TLS can't be set up.
     #[error("can't set up TLS for {address}, set by {setting}: {source}")]
@@ -45,8 +63,8 @@ impl Listeners {
     /// Opens every port of the options.
     pub async fn bind(options: &CoordinatorOptions) -> Result<Self, ListenError> {
         Ok(Self {
-            internal: open(&options.internal, tls::HTTP2).await?,
-            public: open(&options.public, tls::HTTP2).await?,
+            internal: open_grpc(&options.internal).await?,
+            public: open_grpc(&options.public).await?,
             metrics: match &options.metrics {
                 Some(server) => Some(open(server, tls::HTTP1).await?),
                 None => None,
@@ -57,14 +75,27 @@ impl Listeners {
     /// Where the internal, the public and the metrics port are.
     pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr, Option<SocketAddr>)> {
         Ok((
-            self.internal.socket.local_addr()?,
-            self.public.socket.local_addr()?,
+            self.internal.listener.socket.local_addr()?,
+            self.public.listener.socket.local_addr()?,
             match &self.metrics {
                 Some(listener) => Some(listener.socket.local_addr()?),
                 None => None,
             },
         ))
     }
+}
+
+async fn open_grpc(server: &PortOptions) -> Result<GrpcPort, ListenError> {
+    let verifier = server.auth.as_ref().map(Verifier::open).transpose();
+    let verifier = verifier.map_err(|source| ListenError::Keys {
+        address: server.bind_address.clone(),
+        setting: server.setting,
+        source: Box::new(source),
+    })?;
+    Ok(GrpcPort {
+        listener: open(server, tls::HTTP2).await?,
+        door: Door::new(verifier),
+    })
 }
 
 async fn open(server: &PortOptions, protocol: &[u8]) -> Result<Listener, ListenError> {

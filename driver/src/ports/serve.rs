@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stepdown_wire::port::{Connections, Listener};
+use stepdown_wire::port::Connections;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
@@ -16,7 +16,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 use tracing::{error, info};
 
-use super::listen::Listeners;
+use super::listen::{GrpcPort, Listeners};
 use super::scrape::serve_metrics;
 use crate::observe::Metrics;
 
@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Calls of one connection that are worked on at once. A probe makes one.
 const CALLS: u32 = 16;
+/// A connection on which more calls than that are begun ends after so many of them. One may begin a few before
+/// it has heard how many it may have.
+const EXCESS: usize = 256;
 /// For one call to come by and be answered. What is streamed takes as long as it takes.
 const CALL: Duration = Duration::from_secs(10);
 /// The largest question about health, in bytes: it has the name of a service.
@@ -36,6 +39,8 @@ const WINDOW: u32 = 16 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 10;
 /// What the head of a call may have, in bytes.
 const HEADERS: u32 = 4 << 10;
+/// The same where tokens are asked for.
+const HEADERS_WITH_TOKEN: u32 = HEADERS + (16 << 10);
 
 /// The service that is SERVING while this coordinator could lead. "" is whether it runs: to restart one
 /// that can't lead would not help.
@@ -57,13 +62,13 @@ impl Ports {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let internal = Routes::new(service.clone());
-        for (name, listener, routes) in [
+        for (name, port, routes) in [
             ("coordinator", listeners.internal, internal),
             ("public", listeners.public, with_health(admin, service)),
         ] {
             tasks.spawn(serve_grpc(
                 name,
-                listener,
+                port,
                 in_words(routes),
                 metrics.clone(),
                 stop.clone(),
@@ -136,21 +141,30 @@ fn in_words(routes: Routes) -> Routes {
 
 async fn serve_grpc(
     name: &'static str,
-    listener: Listener,
+    port: GrpcPort,
     routes: Routes,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
+    let GrpcPort { listener, door } = port;
     let address = listener.socket.local_addr().map(|a| a.to_string());
     info!(
         grpc_server = name,
         bind_address = address.ok(),
         tls = listener.tls.is_some(),
+        tokens = door.asks(),
         "Started Grpc server"
     );
+    door.begin();
+    let head = match door.asks() {
+        true => HEADERS_WITH_TOKEN,
+        false => HEADERS,
+    };
     let connections = Connections::accept(listener, stop.clone());
     let served = bounded()
+        .http2_max_header_list_size(head)
         .layer(metrics.count_served())
+        .layer(door)
         .serve_with_incoming_shutdown(
             routes.prepare(),
             connections.map(Ok::<_, std::io::Error>),
@@ -172,10 +186,10 @@ fn bounded() -> Server {
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
-        .http2_max_header_list_size(HEADERS)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(WINDOW)
         .max_concurrent_streams(CALLS)
+        .http2_max_local_error_reset_streams(Some(EXCESS))
         .timeout(CALL)
 }
 
@@ -183,3 +197,5 @@ fn bounded() -> Server {
 mod strangers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tokens;

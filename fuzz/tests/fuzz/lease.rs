@@ -17,13 +17,16 @@ const STEPS: usize = 300;
 #[test]
 fn whoever_leads_by_lease_has_told_it_so_lately_whatever_happens() {
     feed("lease", |bytes| {
-        let mut world = World::new();
-        let mut choices = Choices::new(bytes);
-        for _ in 0..STEPS {
-            let Some(choice) = choices.next() else {
-                return;
-            };
-            world.step(choice, &mut choices);
+        // Clocks for people may stand still, or tell the same time twice.
+        for tick in [1_000, 60_000_000_000] {
+            let mut world = World::new(tick);
+            let mut choices = Choices::new(bytes);
+            for _ in 0..STEPS {
+                let Some(choice) = choices.next() else {
+                    break;
+                };
+                world.step(choice, &mut choices);
+            }
         }
     });
 }
@@ -39,10 +42,14 @@ struct World {
     /// When the last write was sent that was carried out.
     written: Option<Timestamp>,
     leads: bool,
+    /// The wall clock goes on by so many nanoseconds at a time.
+    tick: u64,
+    /// The greatest epoch that this candidate was told of.
+    epoch: Epoch,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(tick: u64) -> Self {
         let now = Timestamp(1_000_000_000_000);
         let options = LeaseOptions {
             name: "me".into(),
@@ -61,6 +68,8 @@ impl World {
             last: RequestId(0),
             written: None,
             leads: false,
+            tick,
+            epoch: Epoch(0),
         }
     }
 
@@ -125,7 +134,9 @@ impl World {
             event,
             LeaseEvent::OfficeClosed | LeaseEvent::ReleaseRequested
         );
+        self.hear(&event);
         self.machine.handle(self.now, event);
+        assert!(self.machine.epoch() >= self.epoch, "an epoch is forgotten");
         self.leads &= !gives_up;
         while let Some(effect) = self.machine.poll_effect() {
             self.carry_out(effect);
@@ -150,6 +161,8 @@ impl World {
                 ..
             } => {
                 assert!(record.duration == LeaseTiming::DEFAULT.lease || !record.is_held());
+                assert!(record.epoch >= self.epoch, "an epoch is forgotten");
+                self.check_writer(record);
                 (*request, *deadline)
             }
         };
@@ -157,6 +170,21 @@ impl World {
         assert!(deadline >= self.now);
         self.last = request;
         self.under_way = Some(effect);
+    }
+
+    /// It writes in nobody's name but its own, and to lead or to leave.
+    fn check_writer(&self, record: &LeaseRecord) {
+        let (holder, process) = (&*record.holder, record.process);
+        let is_own = holder == "me" && process == Some(ProcessId(1));
+        assert!(is_own || (holder.is_empty() && process.is_none()));
+        assert!(!self.leads || is_own, "whoever leads does not give it away");
+    }
+
+    /// What it knows of epochs.
+    fn hear(&mut self, event: &LeaseEvent) {
+        if let LeaseEvent::EpochRaised(epoch) = event {
+            self.epoch = self.epoch.max(*epoch);
+        }
     }
 
     fn report(&mut self, report: &LeaseReport) {
@@ -269,6 +297,7 @@ impl World {
     }
 
     fn wall(&self) -> WallTime {
-        WallTime(i64::try_from(self.now.0 / 1_000).unwrap_or(i64::MAX))
+        let ticked = self.now.0 / self.tick * self.tick;
+        WallTime(i64::try_from(ticked / 1_000).unwrap_or(i64::MAX))
     }
 }

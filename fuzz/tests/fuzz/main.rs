@@ -9,15 +9,17 @@
 
 mod addresses;
 mod choices;
+mod configuration;
 mod coordinator;
-mod documents;
 mod kubernetes;
 mod lease;
 mod options;
 mod raft;
 mod servers;
+mod status;
 mod status_file;
 mod words;
+mod written;
 
 /// The text of an input, for what only reads text.
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

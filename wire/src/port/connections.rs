@@ -15,13 +15,15 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 use tracing::{debug, warn};
 
 use super::listener::Listener;
 use super::patience::Patience;
+use super::peer::Peer;
 use super::places::{Place, Places};
 use super::silent::Silent;
+use crate::tls::names;
 
 /// For the handshake of TLS, and once more for the first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -154,12 +156,23 @@ impl Stream for Connections {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        match &self.stream {
-            Either::Left(stream) => stream.connect_info(),
-            Either::Right(stream) => stream.get_ref().0.connect_info(),
+    fn connect_info(&self) -> Peer {
+        let (stream, tls) = match &self.stream {
+            Either::Left(stream) => (stream, None),
+            Either::Right(stream) => {
+                let (stream, tls) = stream.get_ref();
+                (stream, Some(tls))
+            }
+        };
+        // One that was shown was verified in the handshake, which fails otherwise.
+        let shown = tls.and_then(|tls| tls.peer_certificates()?.first());
+        Peer {
+            remote: stream.peer_addr().ok(),
+            local: stream.local_addr().ok(),
+            is_encrypted: tls.is_some(),
+            names: shown.map(names).unwrap_or_default().into(),
         }
     }
 }

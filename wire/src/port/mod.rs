@@ -3,9 +3,11 @@
 mod connections;
 mod listener;
 mod patience;
+mod peer;
 mod places;
 mod silent;
 
 pub use connections::{Connection, Connections};
 pub use listener::Listener;
+pub use peer::Peer;
 pub use places::network;

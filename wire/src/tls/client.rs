@@ -137,8 +137,8 @@ impl Service<Uri> for Connector {
 }
 
 /// TLS towards whoever shows a certificate that the system trusts, without a certificate of our own. The
-/// system's authorities are followed.
-pub fn system_client_config() -> Result<Arc<ClientConfig>, TlsError> {
+/// system's authorities are followed. It speaks `protocol` within.
+pub fn system_client_config(protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(Source::System, Arc::clone(&provider))?;
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -147,7 +147,7 @@ pub fn system_client_config() -> Result<Arc<ClientConfig>, TlsError> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    config.alpn_protocols = vec![HTTP2.to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }

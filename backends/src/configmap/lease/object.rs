@@ -98,9 +98,22 @@ pub(crate) fn encode(
     object
 }
 
-/// The wall clock's time.
-pub(crate) fn wall_clock() -> WallTime {
-    WallTime(WallClock::now().as_microsecond())
+/// The wall clock's time, for what is to take the place of `before`.
+pub(crate) fn wall_clock(before: Option<&Object>) -> WallTime {
+    told_apart(WallTime(WallClock::now().as_microsecond()), before)
+}
+
+/// A little later than the object's own, where the clock stands still or was set back a little: others see
+/// only by the time that the holder has renewed it.
+fn told_apart(now: WallTime, before: Option<&Object>) -> WallTime {
+    const LITTLE: i64 = 60_000_000;
+    let renewed = before.and_then(|it| it.spec.as_ref()?.renew_time.as_ref().map(wall));
+    match renewed {
+        Some(renewed) if (0..LITTLE).contains(&renewed.0.saturating_sub(now.0)) => {
+            WallTime(renewed.0.saturating_add(1))
+        }
+        Some(_) | None => now,
+    }
 }
 
 fn wall(time: &MicroTime) -> WallTime {
@@ -160,6 +173,23 @@ mod tests {
             (None, None, None)
         );
         assert_eq!(decoded.epoch, Epoch(41), "the epoch belongs to the cluster");
+    }
+
+    #[test]
+    fn a_renewal_says_another_time_than_the_one_before_even_where_the_clock_stands_still() {
+        let object = encode(None, "status", "here", &record(), WallTime(0));
+        let renewed = record().renewed.unwrap().0;
+        for (now, told) in [
+            (renewed + 1, renewed + 1),
+            (renewed, renewed + 1),
+            (renewed - 1_000_000, renewed + 1),
+            // Whoever has set it back by so much is believed.
+            (renewed - 3_600_000_000, renewed - 3_600_000_000),
+        ] {
+            let told_apart = told_apart(WallTime(now), Some(&object));
+            assert_eq!(told_apart, WallTime(told), "at {now}");
+        }
+        assert_eq!(told_apart(WallTime(7), None), WallTime(7));
     }
 
     #[test]

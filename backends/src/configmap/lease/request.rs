@@ -49,7 +49,7 @@ pub(super) async fn write(
     record: LeaseRecord,
     deadline: Timestamp,
 ) -> (LeaseEvent, Option<Object>) {
-    let (sent, wall) = (boottime(), wall_clock());
+    let (sent, wall) = (boottime(), wall_clock(before.as_ref()));
     let write = client.write(before.as_ref(), &record, wall);
     let (outcome, object) = within(deadline, write).await.unwrap_or_else(|no_answer| {
         let reason = format!("{}: {no_answer}", client.lease());

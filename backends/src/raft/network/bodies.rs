@@ -15,11 +15,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Extensions, Request};
 use http_body::{Frame, SizeHint};
-use stepdown_wire::port::network;
+use stepdown_wire::port::{Peer, network};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::server::TcpConnectInfo;
 
 use super::budget::{Budget, Full, Share};
 use super::messages::Messages;
@@ -90,8 +89,7 @@ impl Bodies {
 
 /// Whom a request is from, as far as its address tells.
 pub(super) fn address_of(extensions: &Extensions) -> IpAddr {
-    let from = extensions.get::<TcpConnectInfo>();
-    let from = from.and_then(TcpConnectInfo::remote_addr);
+    let from = extensions.get::<Peer>().and_then(|peer| peer.remote);
     from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it| network(it.ip()))
 }
 

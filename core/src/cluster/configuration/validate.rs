@@ -14,10 +14,19 @@ pub(crate) const MAX_SHARDS: u32 = 65_536;
 /// A configuration that is not put in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigurationError {
-    /// There is none, or it says nothing. That must not mean "delete everything": an editor that
-    /// truncates before it writes would do just that.
-    #[error("the configuration is missing or empty, or names neither servers nor namespaces")]
+    /// There is none.
+    #[error("there is no configuration: write one that names servers and namespaces")]
+    Missing,
+    /// It says nothing. That must not mean "delete everything": an editor that truncates before it
+    /// writes would do just that.
+    #[error("the configuration is empty: write servers and namespaces into it")]
     Empty,
+    /// It says something, but has neither servers nor namespaces in it: nor must that.
+    #[error(
+        "the configuration names neither servers nor namespaces: write them under the keys \
+         `servers` and `namespaces`"
+    )]
+    NamesNothing,
     /// It is not a configuration document.
     #[error("the configuration can't be read: {0}")]
     Unreadable(DecodeError),
@@ -40,7 +49,8 @@ impl ClusterConfiguration {
     /// The configuration in `text`, if it is one that can be put in force; `None` stands for a
     /// document that is absent.
     pub fn read(text: Option<&str>) -> Result<Self, ConfigurationError> {
-        let configuration = match Self::decode(text.unwrap_or_default()) {
+        let text = text.ok_or(ConfigurationError::Missing)?;
+        let configuration = match Self::decode(text) {
             Ok(configuration) => configuration,
             Err(DecodeError::Empty) => return Err(ConfigurationError::Empty),
             Err(error @ (DecodeError::Syntax { .. } | DecodeError::Key { .. })) => {
@@ -48,7 +58,7 @@ impl ClusterConfiguration {
             }
         };
         if configuration.servers.is_empty() && configuration.namespaces.is_empty() {
-            return Err(ConfigurationError::Empty);
+            return Err(ConfigurationError::NamesNothing);
         }
         match configuration.validate() {
             Ok(()) => Ok(configuration),

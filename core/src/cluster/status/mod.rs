@@ -4,6 +4,7 @@ mod accept_loss;
 mod beginnings;
 mod checks;
 mod decode;
+mod differences;
 mod document;
 mod encode;
 mod grown;

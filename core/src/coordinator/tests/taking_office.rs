@@ -1,12 +1,13 @@
 //! From a campaign to the office: loading, fencing, and giving up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::steps::kinds;
-use crate::cluster::ShardStatus;
+use crate::cluster::{ClusterStatus, ShardStatus};
 use crate::scripted::{CONFIGURATION, World};
 use crate::store::{LoadOutcome, LoadedStatus, StoreOutcome};
-use crate::{Cause, Effect, Epoch, Event, Reason, Report, Role, Tenure, Version};
+use crate::{Cause, Effect, Epoch, Event, Reason, Report, Role, Tenure, Term, Version};
 
 #[test]
 fn a_candidate_loads_and_fences_before_it_leads() {
@@ -210,4 +211,39 @@ fn an_older_copy_of_the_document_is_led_on_and_said_to_be_one() {
             .starts_with("it is an older copy, of epoch 1, where epoch 9")
     );
     assert_eq!(world.machine.role(), Role::Leader);
+}
+
+#[test]
+fn what_somebody_else_has_made_of_the_document_is_told_as_it_is_adopted() {
+    let mut world = World::steady();
+    let (version, document) = world.stored.clone().unwrap();
+    let mut status = ClusterStatus::clone(&document.status);
+    let shards = status.namespaces.values_mut();
+    for shard in shards.flat_map(|it| it.shards.values_mut()) {
+        Arc::make_mut(shard).term = Term(7);
+    }
+    world.unreadable = Some(LoadOutcome::Found(LoadedStatus {
+        version: Version::new(version.to_string()),
+        epoch: document.epoch,
+        write_id: Some(document.write_id),
+        intact: false,
+        status: Arc::new(status),
+        bytes: 1_000,
+    }));
+    world.overwrite();
+    world.feed(Event::StatusHinted);
+    world.run_for(6_000);
+    let said = world.log.iter().find_map(|effect| match effect {
+        Effect::Report(Report::StatusAdopted { reason }) => Some(reason.as_str()),
+        _ => None,
+    });
+    let said = said.unwrap();
+    assert!(
+        said.starts_with("it was written last by no coordinator of this kind"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("since this process led last it has greater terms: 2"),
+        "{said}"
+    );
 }

@@ -77,6 +77,29 @@ fn a_renewal_in_doubt_extends_authority_only_if_the_lease_shows_that_very_one() 
 }
 
 #[test]
+fn a_renewal_in_doubt_that_says_the_same_time_as_the_one_before_extends_nothing() {
+    let mut bench = Bench::leader();
+    let before = bench.machine.authority().unwrap();
+    let wall = bench.record().renewed.unwrap();
+    bench.pass(R / 3 + R / 30);
+    let renewal = bench.request().unwrap();
+    let LeaseEffect::Write { request, .. } = renewal else {
+        panic!("a renewal");
+    };
+    bench.tell(LeaseEvent::LeaseWritten {
+        request,
+        sent: bench.now,
+        wall,
+        outcome: LeaseWriting::Ambiguous("timeout".to_owned()),
+    });
+    let read = bench.request().unwrap();
+    bench.answer(read);
+    assert_eq!(bench.machine.authority(), Some(before));
+    let again = bench.request();
+    assert!(matches!(again, Some(LeaseEffect::Write { .. })));
+}
+
+#[test]
 fn a_holder_that_reads_another_name_or_process_or_nothing_stops_in_the_same_step() {
     for (foreign, words) in [
         (Some(("other", Some(OTHER))), "held by other"),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Desk, ambiguous, head, is_over, stored, table, words};
-use crate::id::{ProcessId, Version, WriteId};
+use super::{Conclusion, Desk, ambiguous, head, is_over, stored, table, words};
+use crate::id::{Epoch, ProcessId, RequestId, Version, WriteId};
 use crate::store::{Head, HeadOutcome};
 
 /// The flight holds a change of the shards 0 and 1, over `v2` or over nothing, and was tried once
@@ -191,6 +191,42 @@ fn a_head_written_by_another_process_in_the_same_epoch_is_not_ours() {
         words(&conclusion),
         "conflict: the document is at version v3"
     );
+}
+
+#[test]
+fn a_conflict_says_who_has_written_the_document() {
+    let write_id = |epoch, process| WriteId {
+        epoch: Epoch(epoch),
+        request: RequestId(3),
+        process: ProcessId(process),
+    };
+    let others = "no coordinator of this kind: upstream's, or a person";
+    let of_6 = "the coordinator of epoch 6, process 0000000000000000000000000000000a";
+    let own = "the coordinator of epoch 4, process 00000000000000000000000000000007";
+    for (write_id, intact, writer) in [
+        (Some(write_id(6, 10)), true, of_6.to_owned()),
+        (
+            Some(write_id(6, 10)),
+            false,
+            format!("{others}, after {of_6}"),
+        ),
+        (
+            Some(write_id(4, 7)),
+            true,
+            format!("{own}, which is this one"),
+        ),
+        (None, false, others.to_owned()),
+    ] {
+        let mut desk = Desk::quiet();
+        desk.work_at_deadline();
+        let conclusion = desk.answer_read(HeadOutcome::Found(Head {
+            version: Version::new("v9"),
+            write_id,
+            intact,
+        }));
+        let reason = format!("the document is at version v9, written by {writer}");
+        assert_eq!(conclusion, Conclusion::Conflict(reason));
+    }
 }
 
 #[test]

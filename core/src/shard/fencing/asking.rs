@@ -19,9 +19,11 @@ impl Fencing {
             return;
         };
         if cx.is_foreign(server) {
-            self.last_failure = format!("{} belongs to another cluster", server.id());
+            let why = "it belongs to another cluster".to_owned();
+            self.failures.insert(server.id(), why);
         } else if cx.is_away(server) {
-            self.last_failure = format!("{} is unavailable", server.id());
+            let why = "it is unavailable".to_owned();
+            self.failures.insert(server.id(), why);
         } else {
             let (request, fence) = Fence::begin(self.term, was, server, memory, cx);
             let server = server.clone();
@@ -54,6 +56,7 @@ impl Fencing {
             && !is_asked
             && !self.uncut.contains(server)
         {
+            self.failures.remove(server);
             self.recall.forget(server, "it is asked again", cx);
             self.recall.ask_too(voter, memory, cx);
         }
@@ -63,6 +66,7 @@ impl Fencing {
     pub(in crate::shard) fn forget(&mut self, server: &ServerId, cx: &mut ShardContext<'_>) {
         self.votes.retain(|vote| vote.server.id() != *server);
         self.withdraw(server, cx);
+        self.failures.remove(server);
         self.recall.forget(server, "it has lost its data", cx);
     }
 
@@ -108,7 +112,8 @@ impl Fencing {
         if self.votes.iter().any(|vote| vote.server.id() == *server) {
             return Round::Open;
         }
-        self.last_failure = format!("{server} is unavailable: {reason}");
+        let why = format!("it is unavailable: {reason}");
+        self.failures.insert(server.clone(), why);
         self.withdraw(server, cx);
         self.recall.forget(server, reason, cx);
         self.count(memory, cx)

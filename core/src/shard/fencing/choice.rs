@@ -37,7 +37,7 @@ impl Fencing {
             }
             // Whoever leads would wait for them.
             self.report_end(memory, cx);
-            return Round::Failed("of those that were fenced no majority is there now".to_owned());
+            return Round::Failed(self.no_more_there(cx));
         }
         let winner = self.best_of_all(&shard, memory, cx);
         match winner {

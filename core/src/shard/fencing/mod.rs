@@ -3,6 +3,7 @@
 mod asking;
 mod beginning;
 mod choice;
+mod missing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +34,8 @@ pub(super) struct Fencing {
     recall: Recall,
     quorum: usize,
     grace: Option<Timestamp>,
-    last_failure: String,
+    /// Why those that were not fenced were not, as each said last.
+    failures: BTreeMap<ServerId, String>,
     beginning: Option<Beginning>,
     is_reported: bool,
 }
@@ -86,7 +88,7 @@ impl Fencing {
             recall,
             quorum: voters.len() / 2 + 1,
             grace: None,
-            last_failure: String::new(),
+            failures: BTreeMap::new(),
             beginning: None,
             is_reported: false,
         };
@@ -172,12 +174,11 @@ impl Fencing {
                 return Round::Open;
             }
             Outcome::Fenced(head) if !head.is_of_a_log_before(self.term) => {
-                self.last_failure = format!(
-                    "{} ends its log with offset {} of term {}, which can't be",
-                    asked.server.id(),
-                    head.offset,
-                    head.term
+                let why = format!(
+                    "it ends its log with offset {} of term {}, which can't be",
+                    head.offset, head.term
                 );
+                self.failures.insert(asked.server.id(), why);
             }
             Outcome::Fenced(head) => {
                 let Asked {
@@ -190,11 +191,12 @@ impl Fencing {
                 if position.has_log() {
                     memory.fed.remove(&server.id());
                 }
+                self.failures.remove(&server.id());
                 self.votes.push(Vote { server, position });
             }
             Outcome::Failed(error) => {
                 let server = asked.server;
-                self.last_failure = format!("{}: {error}", server.id());
+                self.failures.insert(server.id(), error.to_string());
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(&server, cx);
                 }
@@ -247,10 +249,7 @@ impl Fencing {
         }
         if hopeful + self.recall.pending() < self.quorum {
             self.report_end(memory, cx);
-            let causes = [self.last_failure.clone(), self.recall.shortage()];
-            let causes: Vec<_> = causes.into_iter().filter(|it| !it.is_empty()).collect();
-            let causes = causes.join("; ");
-            return Round::Failed(format!("no majority was fenced: {causes}"));
+            return Round::Failed(self.too_few());
         }
         if self.votes.len() >= self.quorum {
             if !self.is_open() {

@@ -19,6 +19,7 @@ pub(super) use self::knowledge::was_fenced;
 use super::context::ShardContext;
 use super::fence::Was;
 use super::memory::Memory;
+use super::missing::named;
 use crate::backoff::Backoff;
 use crate::call::{Answer, CallError, ReplicaRole, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
@@ -205,7 +206,7 @@ impl Recall {
     }
 
     /// The voters that have forgotten.
-    fn forgetful(&self) -> impl Iterator<Item = &ServerId> {
+    pub(super) fn forgetful(&self) -> impl Iterator<Item = &ServerId> {
         let forgot = self.voters.iter();
         forgot
             .filter(|(_, it)| **it == Knowledge::Forgot && !self.is_new)
@@ -219,47 +220,54 @@ impl Recall {
 
     /// Why no majority remembers; names who is waited for. Empty if everybody does.
     pub(super) fn shortage(&self) -> String {
-        let forgetful: Vec<_> = self.forgetful().map(ToString::to_string).collect();
-        let (awaited, reasons): (Vec<_>, Vec<_>) = self.silent().unzip();
-        if forgetful.is_empty() {
-            let reasons = awaited.iter().zip(&reasons);
-            let reasons: Vec<_> = reasons.map(|(id, why)| format!("{id}: {why}")).collect();
-            let reasons = reasons.join(", ");
-            return if reasons.is_empty() {
-                reasons
-            } else if self.is_enough() {
-                format!("not heard of: {reasons}")
-            } else {
-                format!("no majority answers: {reasons}")
-            };
+        if let Some(lost) = self.lost() {
+            return lost;
         }
+        let reasons = named(self.silent());
+        if reasons.is_empty() {
+            reasons
+        } else if self.is_enough() {
+            format!("not heard of: {reasons}")
+        } else {
+            let (there, of) = (self.remembering().count(), self.voters.len());
+            format!("no majority answers ({there} of {of}): {reasons}")
+        }
+    }
+
+    /// Who has lost all data, and who may have it, if anybody has lost it.
+    pub(super) fn lost(&self) -> Option<String> {
+        let forgetful: Vec<_> = self.forgetful().map(ToString::to_string).collect();
+        if forgetful.is_empty() {
+            return None;
+        }
+        let awaited: Vec<_> = self.silent().map(|(id, _)| id.to_string()).collect();
         let (lost, of) = (forgetful.join(", "), self.voters.len());
         if forgetful.len() == of {
-            return format!(
+            return Some(format!(
                 "none of its replicas ({lost}) has data: all have lost it, or it was never led; \
                  `stepdown accept-loss` lets it be elected"
-            );
+            ));
         }
         let hint = "`stepdown accept-loss` lets it be elected without";
         if awaited.is_empty() {
-            return format!(
+            return Some(format!(
                 "{lost} of its {of} replicas lost all data: what they alone had is gone; {hint}"
-            );
+            ));
         }
         let awaited = awaited.join(", ");
-        format!(
+        Some(format!(
             "{lost} of its {of} replicas lost all data; it waits for {awaited}, who may have it; \
              where they never come back, {hint}"
-        )
+        ))
     }
 
     /// The voters of which nothing is known, and why.
-    fn silent(&self) -> impl Iterator<Item = (String, &str)> {
+    pub(super) fn silent(&self) -> impl Iterator<Item = (&ServerId, &str)> {
         self.voters
             .iter()
             .filter_map(|(id, knowledge)| match knowledge {
-                Knowledge::Silent(reason) => Some((id.to_string(), reason.as_str())),
-                Knowledge::Closed => Some((id.to_string(), "it was not needed")),
+                Knowledge::Silent(reason) => Some((id, reason.as_str())),
+                Knowledge::Closed => Some((id, "it was not needed")),
                 Knowledge::Asked(_)
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)

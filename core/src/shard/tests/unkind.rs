@@ -240,8 +240,33 @@ fn a_follower_whose_server_comes_back_unbound_is_looked_at_at_once() {
     assert_eq!(count(&world, "GetStatus", &lost), 1);
 }
 
+/// Why elections of [`SHARD`] failed, in order.
+fn failures(world: &World) -> Vec<&str> {
+    let reasons = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(Report::ElectionFailed { shard, reason, .. }) if *shard == SHARD => {
+            Some(reason.as_str())
+        }
+        _ => None,
+    });
+    reasons.collect()
+}
+
+/// The leader forgets that it leads.
+fn depose(world: &mut World, led_by: &str) {
+    let fenced = replica(0, ReplicaRole::Fenced);
+    world.replicas.insert(led_by.to_owned(), fenced);
+    world.break_watch(led_by);
+}
+
+/// The ids of servers at these addresses, in order, with what is said of each.
+fn listed(said: [(&str, &str); 2]) -> String {
+    let mut said = said.map(|(server, why)| format!("{}: {why}", server.replace(":6649", "")));
+    said.sort();
+    said.join("; ")
+}
+
 #[test]
-fn a_round_that_fails_names_what_failed_and_nothing_else() {
+fn a_round_that_fails_names_each_that_was_not_fenced_once_and_how_many_were() {
     let mut world = World::steady();
     let led_by = leader(&world);
     let (one, other) = others(&led_by);
@@ -249,20 +274,56 @@ fn a_round_that_fails_names_what_failed_and_nothing_else() {
         let call = (member.clone(), "NewTerm");
         world.failing.insert(call, CallErrorKind::Refused);
     }
-    let fenced = replica(0, ReplicaRole::Fenced);
-    world.replicas.insert(led_by.clone(), fenced);
-    world.break_watch(&led_by);
+    depose(&mut world, &led_by);
     world.run_for(1_000);
-    let reasons = world.log.iter().filter_map(|effect| match effect {
-        Effect::Report(Report::ElectionFailed { shard, reason, .. }) if *shard == SHARD => {
-            Some(reason.as_str())
-        }
-        _ => None,
-    });
-    let reasons: Vec<_> = reasons.collect();
-    let first = reasons.first().unwrap();
-    assert!(first.starts_with("no majority was fenced: s"), "{first}");
-    assert!(!first.ends_with("; "), "{first}");
+    let why = "Refused: told to fail";
+    let said = listed([(&one, why), (&other, why)]);
+    let said = format!("no majority was fenced (1 of 3): {said}");
+    assert_eq!(failures(&world).first(), Some(&said.as_str()));
+}
+
+#[test]
+fn a_round_that_fails_names_whoever_was_away_beside_whoever_failed() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    let (away, fails) = others(&led_by);
+    world.lose(&away, &LIFE);
+    world.run_for(5_000);
+    let call = (fails.clone(), "NewTerm");
+    world.failing.insert(call, CallErrorKind::TimedOut);
+    depose(&mut world, &led_by);
+    world.run_for(1_000);
+    let said = listed([
+        (&away, "it is unavailable"),
+        (&fails, "TimedOut: told to fail"),
+    ]);
+    let said = format!("no majority was fenced (1 of 3): {said}");
+    assert_eq!(failures(&world).first(), Some(&said.as_str()));
+}
+
+#[test]
+fn a_leader_to_be_whose_followers_go_away_is_given_up_with_the_names_of_both() {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    for member in ALL {
+        world.silent.insert((member.to_owned(), "BecomeLeader"));
+    }
+    world.log.clear();
+    depose(&mut world, &led_by);
+    world.run_for(1_000);
+    let (chosen, _) = promotions(&world).last().unwrap().clone();
+    let (first, second) = others(&chosen);
+    world.lose(&first, &LIFE);
+    world.run_for(1_000);
+    assert_eq!(failures(&world), [""; 0]);
+    world.lose(&second, &LIFE);
+    let said = listed([
+        (&first, "it was not there before"),
+        (&second, "it is unavailable: it answers NOT_SERVING"),
+    ]);
+    let chosen = chosen.replace(":6649", "");
+    let said = format!("{chosen} has no majority to lead (1 of 3): {said}");
+    assert_eq!(failures(&world), [said.as_str()]);
 }
 
 #[test]

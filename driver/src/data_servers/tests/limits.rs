@@ -39,6 +39,19 @@ async fn a_server_works_on_no_more_calls_at_once_than_it_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_call_that_waits_for_its_turn_takes_a_kilobyte_at_most() {
+    let peer = Peer::start().await;
+    let servers = servers_with(CallOptions::default());
+    let server = peer.identity();
+    let waiting = servers.call(&server, new_term(1));
+    assert!(
+        size_of_val(&waiting) <= 1 << 10,
+        "{}",
+        size_of_val(&waiting)
+    );
+}
+
+#[tokio::test]
 async fn lasting_calls_that_hang_keep_no_other_out() {
     let peer = Peer::start().await;
     let _never = peer.hold("AddFollower");

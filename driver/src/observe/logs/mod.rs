@@ -9,8 +9,9 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 use jiff::Zoned;
+use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
@@ -122,6 +123,18 @@ impl<S: Subscriber> Layer<S> for Lines {
         // A log that can't be written has nobody to be told to.
         let _ = self.writer.clone().write_all(line.as_bytes());
     }
+}
+
+/// A line about a change that somebody makes, as the log has it. It is never left out, whatever the level.
+pub(crate) fn audit_line(format: LogFormat, said: &Map<String, Value>) -> String {
+    let mut record = Record {
+        level: Level::INFO,
+        message: "Audit".to_owned(),
+        attributes: Vec::new(),
+    };
+    let said = said.iter().map(|(key, value)| (key.clone(), value.clone()));
+    record.attributes.extend(said);
+    render(format, &record, &Zoned::now())
 }
 
 fn render(format: LogFormat, record: &Record, at: &Zoned) -> String {

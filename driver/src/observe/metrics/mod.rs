@@ -117,11 +117,13 @@ impl Metrics {
                 // Whoever gives leadership back has no say about the status any more.
                 self.documents.status_loaded(true);
             }
+            Report::ServerAnswers { server, .. } => self.shards.server_silent(server, false),
             Report::ServerChanged { server, state, .. } => {
                 self.shards.server_changed(server, *state);
             }
             Report::ServerEmptied { server, .. } => self.shards.server_emptied(server),
             Report::ServerForgotten { server } => self.shards.server_forgotten(server),
+            Report::ServerSilent { server, .. } => self.shards.server_silent(server, true),
             Report::ShardAccepted {
                 namespace,
                 shard,

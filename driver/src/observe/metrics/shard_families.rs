@@ -87,11 +87,15 @@ impl Table {
 
     fn write_servers(&self, out: &mut impl Write) -> Result<(), prometheus::Error> {
         let mut running = Family::gauge("1 while the data server answers");
+        let mut suspect = Family::gauge(
+            "1 while the data server does not answer in time, and is not taken to be unavailable yet",
+        );
         let mut failed = Family::counter("How often the data server became unavailable");
         for (id, server) in &self.servers {
             // The dashboards ask for `node`, which no release of upstream's sets.
             let labels = [("data_server", &*id.0), ("node", &*id.0)];
             running.add_gauge(&labels, if server.running { 1.0 } else { 0.0 });
+            suspect.add_gauge(&labels[..1], if server.silent { 1.0 } else { 0.0 });
             failed.add_count(&labels, server.failures);
         }
         let mut emptied = Family::counter(
@@ -107,6 +111,7 @@ impl Table {
             ],
             out,
         )?;
+        suspect.write(&["stepdown_data_server_suspect"], out)?;
         failed.write(
             &[
                 "oxia_coordinator_node_health_checks_failed_count_total",

@@ -47,6 +47,8 @@ pub struct Latencies {
 #[derive(Clone, Default)]
 pub struct Server {
     pub running: bool,
+    /// It is held to run, and does not answer in time.
+    pub silent: bool,
     pub failures: u64,
 }
 
@@ -112,7 +114,15 @@ impl Series {
         let server = table.servers.entry(server.clone()).or_default();
         // One that is not configured any more answers as well as any.
         server.running = state != ServerState::Unavailable;
+        server.silent &= server.running;
         server.failures += u64::from(state == ServerState::Unavailable);
+    }
+
+    /// A data server that runs does not answer in time, or does again.
+    pub fn server_silent(&self, server: &ServerId, silent: bool) {
+        if let Some(server) = self.lock().servers.get_mut(server) {
+            server.silent = silent;
+        }
     }
 
     /// A data server was without data that it ought to have had.

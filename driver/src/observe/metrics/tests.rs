@@ -271,6 +271,36 @@ fn a_server_that_is_no_longer_configured_runs_as_long_as_it_answers() {
 }
 
 #[test]
+fn a_server_is_suspect_from_when_it_is_silent_until_it_answers_or_is_unavailable() {
+    let metrics = Metrics::new().expect("unique names");
+    let (id, silent_for) = (ServerId("s1".into()), Duration::from_secs(4));
+    let silent = Report::ServerSilent {
+        server: id.clone(),
+        silent_for,
+        reason: String::new(),
+    };
+    let answers = Report::ServerAnswers {
+        server: id,
+        silent_for,
+    };
+    for (report, value) in [
+        (server(ServerState::Running), 0),
+        (silent.clone(), 1),
+        (server(ServerState::Draining), 1),
+        (answers, 0),
+        (silent, 1),
+        (server(ServerState::Unavailable), 0),
+        (server(ServerState::Running), 0),
+    ] {
+        metrics.report(&report);
+        let expected =
+            format!(r#"stepdown_data_server_suspect{{data_server="s1",{SCOPE}}} {value}"#);
+        let shown = samples(&metrics, "stepdown_data_server_suspect");
+        assert_eq!(shown, [expected], "{report:?}");
+    }
+}
+
+#[test]
 fn the_status_is_unreadable_only_as_long_as_leadership_is_kept() {
     let metrics = Metrics::new().expect("unique names");
     let shown = || samples(&metrics, "stepdown_status_unreadable");

@@ -34,6 +34,21 @@ fn losses_of_servers_and_of_leadership_are_warnings_and_what_is_meant_is_not() {
         (server(ServerState::Unavailable), "warn"),
         (server(ServerState::Running), "info"),
         (server(ServerState::Draining), "info"),
+        (
+            Report::ServerSilent {
+                server: ServerId("s1".into()),
+                silent_for: Duration::from_secs(4),
+                reason: "why".to_owned(),
+            },
+            "warn",
+        ),
+        (
+            Report::ServerAnswers {
+                server: ServerId("s1".into()),
+                silent_for: Duration::from_secs(4),
+            },
+            "info",
+        ),
         (left(Role::SteppingDown, Some(Cause::Conflict)), "warn"),
         (
             left(Role::SteppingDown, Some(Cause::AuthorityExpired)),

@@ -107,7 +107,8 @@ pub(in crate::options) fn resolve_tls(
     mut settings: TlsSettings,
     problems: &mut Vec<String>,
 ) -> Option<stepdown_wire::tls::TlsOptions> {
-    if settings.enabled.unwrap_or(settings.cert_file.is_some()) {
+    let is_named = said(settings.cert_file.clone()).is_some();
+    if settings.enabled.unwrap_or(is_named) {
         settings.client_auth = settings.client_auth.or(Some(true));
     }
     tls::resolve(RaftSettings::TLS, settings, problems)
@@ -194,6 +195,22 @@ mod tests {
             all.iter()
                 .all(|it| it.contains("metadata.raft.bootstrapNodes"))
         );
+    }
+
+    #[test]
+    fn a_certificate_of_no_name_is_none_and_nobody_is_asked_for_one() {
+        let tls = TlsSettings {
+            cert_file: Some(String::new()),
+            ..TlsSettings::default()
+        };
+        let silent = RaftSettings {
+            tls,
+            ..settings("a:1", &[])
+        };
+        let mut problems = Vec::new();
+        let options = resolve(silent, &mut problems);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(options.unwrap().tls, None);
     }
 
     #[test]

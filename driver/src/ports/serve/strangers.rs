@@ -47,6 +47,49 @@ async fn a_connection_may_have_few_calls_with_small_heads_and_little_that_is_not
     open.ports.close().await;
 }
 
+/// The head of a call that goes on, as a frame (RFC 9113, 6.2; RFC 7541, 6.2.2).
+fn head(stream: u32) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/grpc.health.v1.Health/Check"),
+        (":authority", "x"),
+        ("content-type", "application/grpc"),
+    ] {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).expect("short"));
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    let mut frame = vec![0, 0, u8::try_from(block.len()).expect("short"), 1, 4];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(&block);
+    frame
+}
+
+#[tokio::test]
+async fn a_connection_ends_on_which_far_more_calls_are_begun_than_it_may_have() {
+    let open = start("{}").await;
+    let mut stream = TcpStream::connect(&open.internal).await.expect("connected");
+    let mut begun = [PREFACE, NO_SETTINGS].concat();
+    let calls = CALLS + u32::try_from(EXCESS).expect("few") + 1;
+    begun.extend((0..calls).flat_map(|call| head(call * 2 + 1)));
+    stream.write_all(&begun).await.expect("written");
+    let mut answer = Vec::new();
+    // It ends, however it does.
+    let _ = stream.read_to_end(&mut answer).await;
+    let mut rest = answer.as_slice();
+    let mut frames = Vec::new();
+    while let [_, _, length, kind, ..] = rest {
+        frames.push(*kind);
+        rest = rest.get(9 + usize::from(*length)..).unwrap_or_default();
+    }
+    assert!(frames.contains(&7), "no GOAWAY: {frames:?}");
+    open.ports.close().await;
+}
+
 #[tokio::test]
 async fn a_question_that_is_larger_than_the_name_of_a_service_is_refused() {
     let open = start("{}").await;

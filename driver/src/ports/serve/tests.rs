@@ -20,7 +20,7 @@ use crate::options::CoordinatorOptions;
 use crate::ports::ListenError;
 use stepdown_wire::tls::{Connector, TlsError};
 
-fn options(yaml: &str) -> CoordinatorOptions {
+pub(super) fn options(yaml: &str) -> CoordinatorOptions {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("options.yaml");
     std::fs::write(&path, yaml).expect("a file");
@@ -43,6 +43,11 @@ pub(super) struct Open {
 }
 
 pub(super) async fn start(yaml: &str) -> Open {
+    start_with(yaml, Routes::default()).await
+}
+
+/// The same, with something beside health on the public port.
+pub(super) async fn start_with(yaml: &str, admin: Routes) -> Open {
     let listeners = Listeners::bind(&options(yaml)).await.expect("free ports");
     let (internal, public, metrics) = listeners.addresses().expect("addresses");
     let count = Metrics::new().expect("unique names");
@@ -50,7 +55,7 @@ pub(super) async fn start(yaml: &str) -> Open {
         internal: internal.to_string(),
         public: public.to_string(),
         metrics: metrics.expect("metrics are on").to_string(),
-        ports: Ports::start(listeners, Routes::default(), &count),
+        ports: Ports::start(listeners, admin, &count),
         count,
     }
 }
