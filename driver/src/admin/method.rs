@@ -1,6 +1,6 @@
 //! The methods, for whoever counts them.
 
-use super::authorize::Verb;
+use crate::auth::Verb;
 
 macro_rules! methods {
     ($($name:ident => $verb:ident;)*) => {

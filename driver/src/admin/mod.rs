@@ -1,7 +1,7 @@
 //! The admin API on the public port: what is configured and what is so, and changes of the
 //! configuration. Only the leader answers; others say who that is.
 
-mod authorize;
+mod access;
 mod bounded;
 mod convert;
 mod edits;
@@ -23,7 +23,7 @@ use stepdown_wire::v1::oxia_admin_server::OxiaAdminServer;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-pub(crate) use self::authorize::{Authorize, Protection};
+pub(crate) use self::access::{Access, Protection};
 use self::bounded::Bounded;
 pub(crate) use self::leader_address::{LeaderAddress, Unknown};
 pub(crate) use self::method::Method;
@@ -51,7 +51,7 @@ pub(crate) struct Parts {
     /// Where it is stored.
     pub(crate) store: Arc<dyn ConfigurationStore>,
     /// Who may do what.
-    pub(crate) authorize: Arc<dyn Authorize>,
+    pub(crate) access: Access,
     /// What is counted.
     pub(crate) requests: AdminRequests,
 }

@@ -16,7 +16,7 @@ use tonic::{Code, Extensions, Request, Response, Status, async_trait};
 use tracing::info;
 
 use super::Parts;
-use super::authorize::{Authorize, Caller};
+use super::access::Access;
 use super::convert::{
     data_server, data_server_patch, namespace_request, to_data_server, to_data_server_view,
     to_namespace, to_namespace_view,
@@ -25,13 +25,14 @@ use super::edits::Edits;
 use super::latest::Latest;
 use super::method::Method;
 use super::office::Office;
+use crate::auth::Caller;
 use crate::observe::metrics::AdminRequests;
 
 pub(super) struct Admin {
     office: Office,
     latest: Latest,
     edits: Edits,
-    authorize: Arc<dyn Authorize>,
+    access: Access,
     requests: AdminRequests,
 }
 
@@ -48,7 +49,7 @@ impl Admin {
             },
             edits: Edits::new(parts.store, latest.clone()),
             latest,
-            authorize: parts.authorize,
+            access: parts.access,
             requests: parts.requests,
         }
     }
@@ -79,7 +80,7 @@ impl Admin {
         let asked = asked?;
         let edit = |configuration: &mut ClusterConfiguration| edit(configuration, &asked);
         let ended = self.edits.make(&self.office, edit).await;
-        let (method, subject) = (method.name(), caller.subject);
+        let (method, subject) = (method.name(), caller.subject.as_deref());
         match &ended {
             Ok(_) => info!(
                 component = "admin",
@@ -102,7 +103,7 @@ impl Admin {
         extensions: &Extensions,
         namespace: Option<&str>,
     ) -> Result<Caller, Status> {
-        self.authorize.check(extensions, method.verb(), namespace)
+        self.access.check(extensions, method.verb(), namespace)
     }
 
     fn configuration(&self) -> Arc<ClusterConfiguration> {

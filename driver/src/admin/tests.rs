@@ -14,6 +14,7 @@ use stepdown_backends::{
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::{Role, ServerState, Tenure, Version};
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, info_of, reason_of};
+use stepdown_wire::port::Peer;
 use stepdown_wire::v1;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdmin;
 use tokio::sync::{Notify, mpsc, watch};
@@ -22,7 +23,8 @@ use tonic::{Code, Request, Status};
 
 use super::leader_address::Unknown;
 use super::service::Admin;
-use super::{LeaderAddress, Parts, Protection};
+use super::{Access, LeaderAddress, Parts, Protection};
+use crate::auth::{Caller, Policy};
 use crate::configuration::Judged;
 use crate::event_loop::{ServerView, View};
 use crate::observe::Metrics;
@@ -122,7 +124,7 @@ impl World {
             read: self.backend.configuration.watch(),
             in_force: self.judged.in_force(),
             store,
-            authorize: Arc::new(protection),
+            access: Access::new(Policy::default(), protection),
             requests: self.metrics.admin.clone(),
         })
     }
@@ -131,6 +133,14 @@ impl World {
         let stored = self.backend.configuration_store.load().await.unwrap();
         stored.text.unwrap_or_default()
     }
+}
+
+/// Somebody asks for it of whom nothing is known.
+fn asked<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let caller = Caller::of_peer(Peer::default());
+    request.extensions_mut().insert(caller);
+    request
 }
 
 fn namespace(name: &str) -> v1::Namespace {
@@ -147,7 +157,7 @@ async fn create(admin: &Admin, name: &str) -> Result<v1::Namespace, Status> {
     let request = v1::CreateNamespaceRequest {
         namespace: Some(namespace(name)),
     };
-    let answer = admin.create_namespace(Request::new(request)).await?;
+    let answer = admin.create_namespace(asked(request)).await?;
     Ok(answer.into_inner().namespace.unwrap())
 }
 
@@ -155,12 +165,12 @@ async fn delete(admin: &Admin, name: &str) -> Result<v1::Namespace, Status> {
     let request = v1::DeleteNamespaceRequest {
         namespace: name.to_owned(),
     };
-    let answer = admin.delete_namespace(Request::new(request)).await?;
+    let answer = admin.delete_namespace(asked(request)).await?;
     Ok(answer.into_inner().namespace.unwrap())
 }
 
 async fn names(admin: &Admin) -> Vec<String> {
-    let request = Request::new(v1::ListNamespacesRequest {});
+    let request = asked(v1::ListNamespacesRequest {});
     let answer = admin.list_namespaces(request).await.unwrap().into_inner();
     let views = answer.namespaces.into_iter();
     views.map(|view| view.namespace.unwrap().name).collect()
@@ -170,7 +180,7 @@ async fn names(admin: &Admin) -> Vec<String> {
 async fn what_is_configured_is_shown_with_what_is_so() {
     let world = World::new().await;
     let admin = world.admin();
-    let request = Request::new(v1::ListDataServersRequest {});
+    let request = asked(v1::ListDataServersRequest {});
     let servers = admin.list_data_servers(request).await.unwrap().into_inner();
     let states: Vec<_> = servers
         .data_servers
@@ -195,15 +205,15 @@ async fn what_is_configured_is_shown_with_what_is_so() {
     let request = v1::GetNamespaceRequest {
         namespace: "default".to_owned(),
     };
-    let view = admin.get_namespace(Request::new(request)).await.unwrap();
+    let view = admin.get_namespace(asked(request)).await.unwrap();
     let view = view.into_inner().namespace.unwrap();
     assert_eq!(view.namespace_status.unwrap().shards[&0].term, 3);
     for (name, code) in [("nope", Code::NotFound), ("", Code::InvalidArgument)] {
         let namespace = name.to_owned();
-        let request = Request::new(v1::GetNamespaceRequest { namespace });
+        let request = asked(v1::GetNamespaceRequest { namespace });
         assert_eq!(admin.get_namespace(request).await.unwrap_err().code(), code);
         let data_server = name.to_owned();
-        let request = Request::new(v1::GetDataServerRequest { data_server });
+        let request = asked(v1::GetDataServerRequest { data_server });
         assert_eq!(
             admin.get_data_server(request).await.unwrap_err().code(),
             code
@@ -277,12 +287,12 @@ async fn what_can_not_be_put_in_force_is_refused_with_its_key_and_changes_nothin
         (server("localhost:1", "localhost:6"), "servers[2].public"),
     ] {
         let data_server = Some(server);
-        let request = Request::new(v1::CreateDataServerRequest { data_server });
+        let request = asked(v1::CreateDataServerRequest { data_server });
         let refused = admin.create_data_server(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().contains(told), "{refused}");
     }
-    let request = Request::new(v1::CreateDataServerRequest { data_server: None });
+    let request = asked(v1::CreateDataServerRequest { data_server: None });
     let refused = admin.create_data_server(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(world.text().await, CONFIGURATION);
@@ -299,7 +309,7 @@ async fn a_change_that_changes_nothing_is_not_stored() {
         }),
     };
     let admin = world.admin();
-    admin.patch_namespace(Request::new(request)).await.unwrap();
+    admin.patch_namespace(asked(request)).await.unwrap();
     assert_eq!(world.text().await, CONFIGURATION);
 }
 
@@ -374,7 +384,7 @@ async fn where_nothing_keeps_strangers_away_nothing_is_changed_and_all_is_shown(
 #[tokio::test]
 async fn a_shard_is_not_split_and_that_is_said() {
     let world = World::new().await;
-    let request = Request::new(v1::SplitShardRequest::default());
+    let request = asked(v1::SplitShardRequest::default());
     let refused = world.admin().split_shard(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented);
     assert!(refused.message().contains("does not split"), "{refused}");
@@ -415,7 +425,7 @@ async fn the_first_configuration_can_be_made_where_the_cluster_has_nothing_yet()
         metadata: None,
     };
     let request = || {
-        Request::new(v1::CreateDataServerRequest {
+        asked(v1::CreateDataServerRequest {
             data_server: Some(server.clone()),
         })
     };

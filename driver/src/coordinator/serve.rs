@@ -14,7 +14,8 @@ use super::backend;
 use super::error::CoordinatorError;
 use super::machine::{self, lease_timing};
 use super::measured::measured;
-use crate::admin::{self, Protection};
+use crate::admin::{self, Access, Protection};
+use crate::auth::Policy;
 use crate::cli::LeaseProfile;
 use crate::configuration::{Judged, follow_wishes};
 use crate::data_servers::CallOptions;
@@ -87,7 +88,9 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         metrics.documents.clone(),
     );
     let judged = Arc::new(judged);
-    let protection = protection(&options, &listeners);
+    let public = listeners.addresses().map(|(_, public, _)| public.ip());
+    let is_loopback = public.is_ok_and(|address| address.is_loopback());
+    let protection = Protection::of(&options, is_loopback);
     metrics
         .admin
         .unprotected(protection == Protection::Disclaimed);
@@ -116,7 +119,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         read,
         in_force: judged.in_force(),
         store: configuration_store,
-        authorize: Arc::new(protection),
+        access: Access::new(Policy::new(options.public.authorization), protection),
         requests: metrics.admin.clone(),
     });
     let ports = {
@@ -156,21 +159,6 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     match failed {
         Some(reason) => Err(CoordinatorError::BackendFailed(reason)),
         None => Ok(()),
-    }
-}
-
-/// What keeps strangers from the admin API.
-fn protection(options: &CoordinatorOptions, listeners: &Listeners) -> Protection {
-    let tls = options.public.tls.as_ref();
-    let address = listeners.addresses().map(|(_, public, _)| public.ip());
-    if tls.is_some_and(|tls| tls.client_auth) {
-        Protection::ClientCertificates
-    } else if address.is_ok_and(|address| address.is_loopback()) {
-        Protection::Loopback
-    } else if options.allow_unauthenticated_admin {
-        Protection::Disclaimed
-    } else {
-        Protection::None
     }
 }
 

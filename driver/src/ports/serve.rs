@@ -196,6 +196,6 @@ fn bounded() -> Server {
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod tokens;
