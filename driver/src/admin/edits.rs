@@ -1,5 +1,5 @@
-//! Changes of the configuration: read, changed, judged as any configuration is, and stored if nobody
-//! else has written in between; else all of it again.
+//! Changes of the configuration: read, changed, judged as any configuration is, written down, and stored
+//! if nobody else has written in between; else all of it again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,19 @@ use std::time::Duration;
 use stepdown_backends::configuration::judge;
 use stepdown_backends::{ConfigurationStore, ConfigurationStoreError, StoredConfiguration};
 use stepdown_core::cluster::{ClusterConfiguration, EditError};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::Status;
 
 use super::latest::{Latest, said};
+use super::method::Method;
 use super::office::Office;
-use super::refusals::{not_edited, not_stored};
+use super::refusals::{not_edited, not_stored, not_written_down};
+use super::target::Target;
+use crate::audit::{Audit, Change, Outcome};
+use crate::auth::Caller;
 
 /// Changes that are under way at once.
 const AT_ONCE: usize = 8;
@@ -24,38 +29,83 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a change may wait for a document to come into force. A call has a little longer.
 const PATIENCE: Duration = Duration::from_secs(7);
+/// How long all of a change may take, whoever still waits for it.
+const LONGEST: Duration = Duration::from_secs(60);
 
+/// Changes are made one after the other. Clones are one.
+#[derive(Clone)]
 pub(super) struct Edits {
     store: Arc<dyn ConfigurationStore>,
     latest: Latest,
-    places: Semaphore,
+    audit: Audit,
+    /// Where they are made.
+    runtime: Handle,
+    places: Arc<Semaphore>,
     /// Those of one coordinator don't get into each other's way.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
+}
+
+/// What somebody asks for.
+pub(super) struct Wish<E> {
+    pub(super) caller: Caller,
+    pub(super) method: Method,
+    pub(super) target: Target,
+    /// What it does to the configuration.
+    pub(super) edit: E,
 }
 
 impl Edits {
-    pub(super) fn new(store: Arc<dyn ConfigurationStore>, latest: Latest) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn ConfigurationStore>,
+        latest: Latest,
+        audit: Audit,
+        runtime: Handle,
+    ) -> Self {
         Self {
             store,
             latest,
-            places: Semaphore::new(AT_ONCE),
-            turn: Mutex::default(),
+            audit,
+            runtime,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            turn: Arc::default(),
         }
     }
 
     /// Makes a change, and answers what it answers once it is stored.
-    pub(super) async fn make<T>(
-        &self,
-        office: &Office,
-        edit: impl Fn(&mut ClusterConfiguration) -> Result<T, EditError> + Send + Sync,
-    ) -> Result<T, Status> {
-        let Ok(_place) = self.places.try_acquire() else {
+    pub(super) async fn make<T, E>(&self, office: Office, wish: Wish<E>) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        E: Fn(&mut ClusterConfiguration) -> Result<T, EditError> + Send + Sync + 'static,
+    {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
             return Err(Status::resource_exhausted(format!(
                 "{AT_ONCE} changes are under way; try again"
             )));
         };
+        let edits = self.clone();
+        // It comes to an end that is written down though whoever asked has gone; and it does not share the
+        // thread of the ports, which gives way to everything.
+        let made = self.runtime.spawn(async move {
+            let _place = place;
+            let made = timeout(LONGEST, edits.make_in_turn(&office, &wish)).await;
+            made.unwrap_or_else(|_| {
+                Err(Status::unavailable(format!(
+                    "it is not known whether the configuration was changed, after {LONGEST:?}; look before you \
+                     try again"
+                )))
+            })
+        });
+        made.await
+            .unwrap_or_else(|error| Err(Status::internal(error.to_string())))
+    }
+
+    async fn make_in_turn<T, E>(&self, office: &Office, wish: &Wish<E>) -> Result<T, Status>
+    where
+        E: Fn(&mut ClusterConfiguration) -> Result<T, EditError> + Sync,
+        T: Send,
+    {
         let until = Instant::now() + PATIENCE;
-        let turn = tokio::time::timeout_at(until, self.turn.lock()).await;
+        let turn = timeout_at(until, self.turn.lock()).await;
         let Ok(_turn) = turn else {
             return Err(Status::unavailable(
                 "other changes take their time, and this one was not made; try again",
@@ -66,14 +116,15 @@ impl Edits {
             office.open()?;
             let (stored, before) = self.accepted(office, until).await?;
             let mut after = before.clone();
-            let answer = edit(&mut after).map_err(|error| not_edited(&error))?;
+            let answer = (wish.edit)(&mut after).map_err(|error| not_edited(&error))?;
             if after == before {
                 return Ok(answer);
             }
             let text = judged(&after).await?;
-            // The machine may have left office while this was judged.
-            office.open()?;
-            match self.store(&stored, text, &after).await {
+            let stored = self.written_down(office, wish, (&before, &after), async || {
+                self.store(&stored, text, &after).await
+            });
+            match stored.await? {
                 Ok(()) => {
                     self.latest.wrote(Arc::new(after));
                     return Ok(answer);
@@ -129,6 +180,42 @@ impl Edits {
                 .changed(rest.min(Duration::from_millis(500)))
                 .await;
         }
+    }
+
+    /// Writes down that it is about to be stored, stores it, and writes down what came of that.
+    async fn written_down<E>(
+        &self,
+        office: &Office,
+        wish: &Wish<E>,
+        (before, after): (&ClusterConfiguration, &ClusterConfiguration),
+        store: impl AsyncFnOnce() -> Result<(), ConfigurationStoreError>,
+    ) -> Result<Result<(), ConfigurationStoreError>, Status> {
+        let change = Change {
+            caller: &wish.caller,
+            action: wish.method.name(),
+            target: &wish.target.to_string(),
+            before: wish.target.said_in(before),
+            after: wish.target.said_in(after),
+            epoch: office.open()?.epoch.map(|it| it.0),
+        };
+        let record = self.audit.begin(change).await;
+        let record = record.map_err(|error| not_written_down(&error))?;
+        // The machine may have left office in the meantime.
+        if let Err(elsewhere) = office.open() {
+            let outcome = Outcome::Failed("this coordinator does not lead any more".to_owned());
+            // The log says if that can't be written; nothing was changed.
+            let _ = record.end(outcome).await;
+            return Err(elsewhere);
+        }
+        let stored = store().await;
+        let outcome = match &stored {
+            Ok(()) => Outcome::Done,
+            Err(ConfigurationStoreError::Unknown(_)) => Outcome::Unknown,
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        // The log says if that can't be written. What is done is done, and whoever asked is told so.
+        let _ = record.end(outcome).await;
+        Ok(stored)
     }
 
     async fn store(

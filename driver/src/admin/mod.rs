@@ -11,6 +11,7 @@ mod method;
 mod office;
 mod refusals;
 mod service;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use stepdown_backends::{ConfigurationStore, Leadership};
 use stepdown_core::ConfigurationText;
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdminServer;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
@@ -28,6 +30,7 @@ use self::bounded::Bounded;
 pub(crate) use self::leader_address::{LeaderAddress, Unknown};
 pub(crate) use self::method::Method;
 use self::service::Admin;
+use crate::audit::Audit;
 use crate::event_loop::View;
 use crate::observe::metrics::AdminRequests;
 
@@ -52,6 +55,10 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn ConfigurationStore>,
     /// Who may do what.
     pub(crate) access: Access,
+    /// Where changes are written down.
+    pub(crate) audit: Audit,
+    /// Where they are made.
+    pub(crate) runtime: Handle,
     /// What is counted.
     pub(crate) requests: AdminRequests,
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use stepdown_backends::Leadership;
-use stepdown_core::Role;
 use stepdown_core::cluster::ClusterStatus;
+use stepdown_core::{Epoch, Role};
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, to_status};
 use tokio::sync::watch;
 use tonic::Status;
@@ -14,6 +14,7 @@ use super::leader_address::LeaderAddress;
 use crate::event_loop::{ServerViews, View};
 
 /// Who leads, as far as this coordinator knows.
+#[derive(Clone)]
 pub(super) struct Office {
     pub(super) name: Arc<str>,
     pub(super) view: watch::Receiver<View>,
@@ -24,6 +25,7 @@ pub(super) struct Office {
 
 /// What is so, while this coordinator leads.
 pub(super) struct Seen {
+    pub(super) epoch: Option<Epoch>,
     pub(super) status: Arc<ClusterStatus>,
     pub(super) servers: ServerViews,
 }
@@ -38,6 +40,7 @@ impl Office {
                 Err(to_status(Reason::NotInitialized, []))
             }
             (Role::Leader, Some(status)) => Ok(Seen {
+                epoch: view.epoch,
                 status,
                 servers: view.servers,
             }),

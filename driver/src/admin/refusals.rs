@@ -4,6 +4,8 @@ use stepdown_backends::ConfigurationStoreError;
 use stepdown_core::cluster::EditError;
 use tonic::Status;
 
+use crate::audit::AuditError;
+
 /// The code and the words of a change that can't be made.
 pub(super) fn not_edited(error: &EditError) -> Status {
     let told = error.to_string();
@@ -12,6 +14,19 @@ pub(super) fn not_edited(error: &EditError) -> Status {
         EditError::NamespaceExists(_) | EditError::ServerExists(_) => Status::already_exists(told),
         EditError::NamespaceNotFound(_) | EditError::ServerNotFound(_) => Status::not_found(told),
         EditError::Precondition { .. } => Status::failed_precondition(told),
+    }
+}
+
+/// The code and the words of a change that is not made since it can't be written down.
+pub(super) fn not_written_down(error: &AuditError) -> Status {
+    let told = format!("a change that can't be written down is not made: {error}");
+    match error {
+        AuditError::Busy => Status::resource_exhausted(told),
+        AuditError::Chance(_)
+        | AuditError::Ended
+        | AuditError::File { .. }
+        | AuditError::Log(_)
+        | AuditError::Slow(_) => Status::unavailable(told),
     }
 }
 

@@ -21,10 +21,11 @@ use super::convert::{
     data_server, data_server_patch, namespace_request, to_data_server, to_data_server_view,
     to_namespace, to_namespace_view,
 };
-use super::edits::Edits;
+use super::edits::{Edits, Wish};
 use super::latest::Latest;
 use super::method::Method;
 use super::office::Office;
+use super::target::Target;
 use crate::auth::Caller;
 use crate::observe::metrics::AdminRequests;
 
@@ -47,7 +48,7 @@ impl Admin {
                 addresses: parts.addresses,
                 latest: latest.clone(),
             },
-            edits: Edits::new(parts.store, latest.clone()),
+            edits: Edits::new(parts.store, latest.clone(), parts.audit, parts.runtime),
             latest,
             access: parts.access,
             requests: parts.requests,
@@ -66,30 +67,41 @@ impl Admin {
         ended.map(Response::new)
     }
 
-    /// Makes the change of the configuration that is asked for, and says so in the log.
-    async fn change<A: Send + Sync, T>(
+    /// Makes the change of the configuration that is asked for, and says in the log what came of it.
+    async fn change<A, T>(
         &self,
         method: Method,
         extensions: &Extensions,
-        namespace: Option<&str>,
+        target: Target,
         asked: Result<A, Status>,
-        edit: impl Fn(&mut ClusterConfiguration, &A) -> Result<T, EditError> + Send + Sync,
-    ) -> Result<T, Status> {
-        let caller = self.check(method, extensions, namespace)?;
+        edit: fn(&mut ClusterConfiguration, &A) -> Result<T, EditError>,
+    ) -> Result<T, Status>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let caller = self.check(method, extensions, target.namespace())?;
         self.office.open()?;
         let asked = asked?;
-        let edit = |configuration: &mut ClusterConfiguration| edit(configuration, &asked);
-        let ended = self.edits.make(&self.office, edit).await;
-        let (method, subject) = (method.name(), caller.subject.as_deref());
+        let (subject, remote) = (caller.subject.clone(), caller.peer.remote);
+        let wish = Wish {
+            caller,
+            method,
+            target,
+            edit: move |configuration: &mut ClusterConfiguration| edit(configuration, &asked),
+        };
+        let ended = self.edits.make(self.office.clone(), wish).await;
+        let (method, from) = (method.name(), remote.map(|it| it.to_string()));
         match &ended {
             Ok(_) => info!(
                 component = "admin",
-                method, subject, "Changed the configuration"
+                method, subject, from, "Changed the configuration"
             ),
             Err(status) => info!(
                 component = "admin",
                 method,
                 subject,
+                from,
                 reason = status.message(),
                 "Did not change the configuration"
             ),
@@ -200,10 +212,11 @@ impl OxiaAdmin for Admin {
         const METHOD: Method = Method::CreateDataServer;
         let (_, extensions, asked) = request.into_parts();
         let new = data_server(asked.data_server.clone());
+        let target = Target::of_data_server(asked.data_server.as_ref());
         let edit =
             |it: &mut ClusterConfiguration, new: &DataServer| it.create_data_server(new.clone());
         let answer = async {
-            self.change(METHOD, &extensions, None, new, edit).await?;
+            self.change(METHOD, &extensions, target, new, edit).await?;
             // What comes back is what was sent.
             Ok(CreateDataServerResponse {
                 data_server: asked.data_server,
@@ -218,10 +231,13 @@ impl OxiaAdmin for Admin {
     ) -> Result<Response<PatchDataServerResponse>, Status> {
         const METHOD: Method = Method::PatchDataServer;
         let (_, extensions, asked) = request.into_parts();
+        let target = Target::of_data_server(asked.data_server.as_ref());
         let patch = data_server_patch(asked.data_server);
         let edit = ClusterConfiguration::patch_data_server;
         let answer = async {
-            let server = self.change(METHOD, &extensions, None, patch, edit).await?;
+            let server = self
+                .change(METHOD, &extensions, target, patch, edit)
+                .await?;
             Ok(PatchDataServerResponse {
                 data_server: Some(to_data_server(&server)),
             })
@@ -235,10 +251,11 @@ impl OxiaAdmin for Admin {
     ) -> Result<Response<DeleteDataServerResponse>, Status> {
         const METHOD: Method = Method::DeleteDataServer;
         let (_, extensions, asked) = request.into_parts();
+        let target = Target::DataServer(asked.data_server.clone());
         let name = Ok(asked.data_server);
         let edit = |it: &mut ClusterConfiguration, name: &String| it.delete_data_server(name);
         let answer = async {
-            let server = self.change(METHOD, &extensions, None, name, edit).await?;
+            let server = self.change(METHOD, &extensions, target, name, edit).await?;
             Ok(DeleteDataServerResponse {
                 data_server: Some(to_data_server(&server)),
             })
@@ -269,12 +286,13 @@ impl OxiaAdmin for Admin {
     ) -> Result<Response<CreateNamespaceResponse>, Status> {
         const METHOD: Method = Method::CreateNamespace;
         let (_, extensions, asked) = request.into_parts();
-        let name = asked.namespace.as_ref().map(|it| it.name.clone());
+        let target = Target::of_namespace(asked.namespace.as_ref());
         let asked = namespace_request(asked.namespace);
         let edit = ClusterConfiguration::create_namespace;
         let answer = async {
-            let name = name.as_deref();
-            let made = self.change(METHOD, &extensions, name, asked, edit).await?;
+            let made = self
+                .change(METHOD, &extensions, target, asked, edit)
+                .await?;
             Ok(CreateNamespaceResponse {
                 namespace: Some(to_namespace(&made)),
             })
@@ -288,12 +306,13 @@ impl OxiaAdmin for Admin {
     ) -> Result<Response<PatchNamespaceResponse>, Status> {
         const METHOD: Method = Method::PatchNamespace;
         let (_, extensions, asked) = request.into_parts();
-        let name = asked.namespace.as_ref().map(|it| it.name.clone());
+        let target = Target::of_namespace(asked.namespace.as_ref());
         let asked = namespace_request(asked.namespace);
         let edit = ClusterConfiguration::patch_namespace;
         let answer = async {
-            let name = name.as_deref();
-            let patched = self.change(METHOD, &extensions, name, asked, edit).await?;
+            let patched = self
+                .change(METHOD, &extensions, target, asked, edit)
+                .await?;
             Ok(PatchNamespaceResponse {
                 namespace: Some(to_namespace(&patched)),
             })
@@ -307,13 +326,11 @@ impl OxiaAdmin for Admin {
     ) -> Result<Response<DeleteNamespaceResponse>, Status> {
         const METHOD: Method = Method::DeleteNamespace;
         let (_, extensions, asked) = request.into_parts();
-        let name = asked.namespace;
+        let target = Target::Namespace(asked.namespace.clone());
+        let name = Ok(asked.namespace);
         let edit = |it: &mut ClusterConfiguration, name: &String| it.delete_namespace(name);
         let answer = async {
-            let asked = Ok(name.clone());
-            let gone = self
-                .change(METHOD, &extensions, Some(&name), asked, edit)
-                .await?;
+            let gone = self.change(METHOD, &extensions, target, name, edit).await?;
             Ok(DeleteNamespaceResponse {
                 namespace: Some(to_namespace(&gone)),
             })

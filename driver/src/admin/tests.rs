@@ -1,5 +1,7 @@
 //! The methods, against a configuration in memory.
 
+mod audited;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +14,12 @@ use stepdown_backends::{
     Backend, ConfigurationStore, ConfigurationStoreError, LeadershipReport, StoredConfiguration,
 };
 use stepdown_core::cluster::ClusterStatus;
-use stepdown_core::{Role, ServerState, Tenure, Version};
+use stepdown_core::{Epoch, Role, ServerState, Tenure, Version};
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, info_of, reason_of};
 use stepdown_wire::port::Peer;
 use stepdown_wire::v1;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdmin;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
@@ -24,6 +27,8 @@ use tonic::{Code, Request, Status};
 use super::leader_address::Unknown;
 use super::service::Admin;
 use super::{Access, LeaderAddress, Parts, Protection};
+use crate::audit::Audit;
+use crate::audit::tests::Text;
 use crate::auth::{Caller, Policy};
 use crate::configuration::Judged;
 use crate::event_loop::{ServerView, View};
@@ -49,6 +54,8 @@ struct World {
     judged: Judged,
     view: watch::Sender<View>,
     metrics: Metrics,
+    log: Text,
+    audit: Audit,
 }
 
 impl World {
@@ -61,6 +68,7 @@ impl World {
         memory.set_configuration(text.map(str::to_owned));
         let backend = memory.backend("a");
         let metrics = Metrics::new().unwrap();
+        let log = Text::default();
         let judged = Judged::new(
             backend.configuration.clone(),
             Arc::new(|_| {}),
@@ -72,6 +80,8 @@ impl World {
             judged,
             view: watch::Sender::default(),
             metrics,
+            audit: log.audit(),
+            log,
         };
         if text.is_some() {
             let mut in_force = world.judged.in_force();
@@ -91,6 +101,7 @@ impl World {
         self.view.send_replace(View {
             role,
             tenure: Tenure(1),
+            epoch: Some(Epoch(7)),
             status: (role == Role::Leader).then(|| Arc::new(status)),
             servers: Arc::new(BTreeMap::from([(
                 stepdown_core::ServerId("s1".into()),
@@ -116,17 +127,27 @@ impl World {
         protection: Protection,
         addresses: Arc<dyn LeaderAddress>,
     ) -> Admin {
+        let access = Access::new(Policy::default(), protection);
         Admin::new(Parts {
+            addresses,
+            ..self.parts(store, access)
+        })
+    }
+
+    fn parts(&self, store: Arc<dyn ConfigurationStore>, access: Access) -> Parts {
+        Parts {
             name: "a".into(),
             view: self.view.subscribe(),
             leadership: self.backend.leadership.clone(),
-            addresses,
+            addresses: Arc::new(Unknown),
             read: self.backend.configuration.watch(),
             in_force: self.judged.in_force(),
             store,
-            access: Access::new(Policy::default(), protection),
+            access,
+            audit: self.audit.clone(),
+            runtime: Handle::current(),
             requests: self.metrics.admin.clone(),
-        })
+        }
     }
 
     async fn text(&self) -> String {
@@ -409,6 +430,8 @@ async fn nothing_is_built_on_a_document_that_is_not_in_force() {
     world
         .memory
         .set_configuration(Some(CONFIGURATION.to_owned()));
+    // What is written down takes a thread its time.
+    tokio::time::resume();
     create(&admin, "n").await.unwrap();
 }
 
@@ -435,6 +458,8 @@ async fn the_first_configuration_can_be_made_where_the_cluster_has_nothing_yet()
     world
         .view
         .send_modify(|view| view.status = Some(Arc::default()));
+    // What is written down takes a thread its time.
+    tokio::time::resume();
     admin.create_data_server(request()).await.unwrap();
     assert!(world.text().await.contains("name: s1\n"));
 }
@@ -500,7 +525,7 @@ async fn a_write_whose_answer_was_lost_is_looked_for() {
     assert!(lost.message().contains("not known whether"), "{lost}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn who_never_comes_first_is_told_so() {
     let world = World::new().await;
     let aborted = create(&world.faulty(Fault::Conflict), "n")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stepdown_backends::{Backend, ConfigurationSource};
 use stepdown_core::Report;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use super::error::CoordinatorError;
 use super::machine::{self, lease_timing};
 use super::measured::measured;
 use crate::admin::{self, Access, Protection};
+use crate::audit::Audit;
 use crate::auth::Policy;
 use crate::cli::LeaseProfile;
 use crate::configuration::{Judged, follow_wishes};
@@ -37,6 +39,8 @@ pub(super) struct Session {
     /// Where they are to be answered.
     pub(super) lane: Lane,
     pub(super) metrics: Metrics,
+    /// Where changes that people make are written down.
+    pub(super) audit: Audit,
     /// Notified when somebody wants files to be read again.
     pub(super) asked: Arc<Notify>,
     /// Cancelled when the process is to end: leave office, close, return.
@@ -51,6 +55,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         listeners,
         lane,
         metrics,
+        audit,
         asked,
         stop,
     } = session;
@@ -120,6 +125,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         in_force: judged.in_force(),
         store: configuration_store,
         access: Access::new(Policy::new(options.public.authorization), protection),
+        audit,
+        runtime: Handle::current(),
         requests: metrics.admin.clone(),
     });
     let ports = {

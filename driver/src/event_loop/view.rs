@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stepdown_core::call::Feature;
 use stepdown_core::cluster::ClusterStatus;
-use stepdown_core::{CoordinatorState, Role, ServerId, ServerState, Tenure};
+use stepdown_core::{CoordinatorState, Epoch, Role, ServerId, ServerState, Tenure};
 
 /// A coordinator as it was a moment ago.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct View {
     pub role: Role,
     /// Its tenure.
     pub tenure: Tenure,
+    /// The epoch of its status, while it leads.
+    pub epoch: Option<Epoch>,
     /// The status that the store accepted last, while it leads.
     pub status: Option<Arc<ClusterStatus>>,
     /// The data servers, while it leads.
@@ -37,6 +39,7 @@ impl Default for View {
         Self {
             role: Role::Candidate,
             tenure: Tenure(0),
+            epoch: None,
             status: None,
             servers: ServerViews::default(),
         }
@@ -51,12 +54,15 @@ impl View {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let (role, tenure) = (machine.role(), machine.tenure());
+        let (role, tenure, epoch) = (machine.role(), machine.tenure(), machine.epoch());
         let same_servers = self.has_servers_of(machine);
-        let same = same_status && same_servers && (self.role, self.tenure) == (role, tenure);
+        let same = same_status
+            && same_servers
+            && (self.role, self.tenure, self.epoch) == (role, tenure, epoch);
         if !same {
             self.role = role;
             self.tenure = tenure;
+            self.epoch = epoch;
             self.status = machine.status().cloned();
         }
         if !same_servers {
