@@ -13,4 +13,4 @@ pub use listen::{ListenError, Listeners};
 pub use serve::Ports;
 
 #[cfg(test)]
-pub(crate) use serve::tests;
+pub(crate) use serve::{tests, tokens};

@@ -198,4 +198,4 @@ mod strangers;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
-mod tokens;
+pub(crate) mod tokens;

@@ -2,22 +2,25 @@
 
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, info_of, reason_of};
 use stepdown_wire::v1::oxia_admin_client::OxiaAdminClient;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::credentials::Credentials;
 use super::error::AdminCommandError;
-
-/// How often the way is shown on.
-const HOPS: u32 = 3;
+use super::way::Way;
 
 /// Asks one coordinator after the other.
 pub(super) struct Client {
-    address: String,
+    way: Way,
+    credentials: Credentials,
 }
 
 impl Client {
-    pub(super) fn new(address: String) -> Self {
-        Self { address }
+    pub(super) fn new(address: String, credentials: Credentials) -> Self {
+        Self {
+            way: Way::new(address),
+            credentials,
+        }
     }
 
     /// Makes a call to whoever leads. One that does not lead has done nothing, so it can be made again.
@@ -29,31 +32,23 @@ impl Client {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let mut hops = 0;
         loop {
-            let client = self.connect().await?;
-            let status = match call(client, Request::new(request.clone())).await {
+            let channel = self.credentials.connect(&self.way).await?;
+            let client = OxiaAdminClient::new(channel);
+            let status = match call(client, self.credentials.sign(request.clone())).await {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => status,
             };
-            match leader(&status).filter(|leader| *leader != self.address && hops < HOPS) {
-                Some(leader) => self.address = leader,
-                None => return Err(AdminCommandError::Refused(Box::new(status))),
+            let Some(leader) = leader(&status) else {
+                return Err(AdminCommandError::Refused {
+                    way: self.way,
+                    status: Box::new(status),
+                });
+            };
+            if !self.way.go_on(&leader) {
+                let way = self.way;
+                return Err(AdminCommandError::NoLeader { way, leader });
             }
-            hops += 1;
-        }
-    }
-
-    async fn connect(&self) -> Result<OxiaAdminClient<Channel>, AdminCommandError> {
-        let address = self.address.clone();
-        let endpoint = Endpoint::from_shared(format!("http://{address}"));
-        let endpoint = endpoint.map_err(|error| AdminCommandError::Address {
-            address: address.clone(),
-            error,
-        })?;
-        match endpoint.connect().await {
-            Ok(channel) => Ok(OxiaAdminClient::new(channel)),
-            Err(error) => Err(AdminCommandError::Connect { address, error }),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `stepdown admin`: what the leading coordinator shows of the cluster, and changes of its configuration.
 
 mod client;
+mod credentials;
 mod data_server;
 mod error;
 mod namespace;
 mod output;
+mod way;
 
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use self::client::Client;
+use self::credentials::{CredentialArgs, Credentials};
 pub use self::error::AdminCommandError;
 use self::output::{Output, Table};
 use super::duration::parse_duration;
@@ -33,6 +36,8 @@ pub struct AdminArgs {
     /// How long to wait for all of it
     #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     timeout: Duration,
+    #[command(flatten)]
+    credentials: CredentialArgs,
     #[command(subcommand)]
     command: AdminCommand,
 }
@@ -59,9 +64,10 @@ pub async fn ask(args: AdminArgs) -> Result<String, AdminCommandError> {
         admin_address,
         output,
         timeout,
+        credentials,
         command,
     } = args;
-    let client = Client::new(admin_address);
+    let client = Client::new(admin_address, Credentials::read(credentials)?);
     let asked = async {
         match command {
             AdminCommand::DataServer(command) => command.run(client).await,
@@ -72,3 +78,6 @@ pub async fn ask(args: AdminArgs) -> Result<String, AdminCommandError> {
     let answer = answer.map_err(|_| AdminCommandError::TimedOut(timeout))??;
     output.print(&answer)
 }
+
+#[cfg(test)]
+mod tests;
