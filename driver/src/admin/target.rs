@@ -122,7 +122,7 @@ serverMetadata: {'i:1': {labels: {zone: x}}}
         let server = Target::of_data_server(Some(&asked));
         assert_eq!(
             server.said_in(&configuration),
-            json!({"name": null, "public": "p:1", "internal": "i:1", "labels": {"zone": "x"}})
+            json!({"name": "i:1", "public": "p:1", "internal": "i:1", "labels": {"zone": "x"}})
         );
         let gone = Target::Namespace("b".to_owned());
         assert_eq!(gone.said_in(&configuration), Value::Null);
