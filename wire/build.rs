@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::path::Path;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 8] = [
+    "admin.proto",
     "client.proto",
     "google/rpc/error_details.proto",
     "google/rpc/status.proto",
+    "metadata.proto",
     "raft.proto",
     "raft_admin.proto",
     "replication.proto",

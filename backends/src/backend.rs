@@ -8,6 +8,7 @@ use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcom
 use stepdown_core::{ConfigurationText, Timestamp, Version};
 use tokio::sync::{mpsc, watch};
 
+use crate::configuration_store::ConfigurationStore;
 use crate::status_size::StatusSize;
 
 /// Everything that one coordinator needs of a backend.
@@ -19,6 +20,8 @@ pub struct Backend {
     pub leadership: Arc<dyn Leadership>,
     /// The configuration document.
     pub configuration: Arc<dyn ConfigurationSource>,
+    /// The configuration document, for those who change it by way of this coordinator.
+    pub configuration_store: Arc<dyn ConfigurationStore>,
     /// Hints that the status document was changed.
     pub hints: Arc<dyn StatusHints>,
     /// How full the status document's place is, once that is known. Ends with the backend, and at

@@ -6,6 +6,7 @@ mod candidate;
 mod clock;
 pub mod configmap;
 pub mod configuration;
+mod configuration_store;
 mod directories;
 pub mod file;
 #[cfg(feature = "fuzzing")]
@@ -23,6 +24,7 @@ pub use backend::{
 };
 pub use candidate::Candidate;
 pub use clock::boottime;
+pub use configuration_store::{ConfigurationStore, ConfigurationStoreError, StoredConfiguration};
 pub use file::status_file;
 pub use lacks::Lack;
 pub use provider::{OpenError, Provider};

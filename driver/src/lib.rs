@@ -11,6 +11,7 @@
     )
 )]
 
+mod admin;
 pub mod audit;
 pub mod auth;
 pub mod bench;

@@ -7,9 +7,10 @@ use clap::error::ErrorKind;
 use mimalloc::MiMalloc;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
-    self, AcceptLossArgs, Cli, Command, CoordinatorArgs, GlobalArgs, HealthArgs, ManArgs, NoManual,
-    NotAccepted, RaftArgs, RaftCommandError, SandboxArgs, SandboxChildArgs, SandboxDataServerArgs,
-    StatusFileArgs, StatusFileError, TooFewDataServers, TransferArgs, Unhealthy,
+    self, AcceptLossArgs, AdminArgs, AdminCommandError, Cli, Command, CoordinatorArgs, GlobalArgs,
+    HealthArgs, ManArgs, NoManual, NotAccepted, RaftArgs, RaftCommandError, SandboxArgs,
+    SandboxChildArgs, SandboxDataServerArgs, StatusFileArgs, StatusFileError, TooFewDataServers,
+    TransferArgs, Unhealthy,
 };
 use stepdown::coordinator::{self, CoordinatorError};
 use stepdown::open_files;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     open_files::allow_all();
     let result = match cli.command {
         Command::AcceptLoss(args) => accept_loss(args),
+        Command::Admin(args) => admin(args),
         Command::Bench(args) => bench(args),
         Command::Completion(args) => Ok(print(&cli::completion(&args, called()))),
         Command::Coordinator(args) => coordinator(cli.global, *args),
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
 enum Failure {
     #[error(transparent)]
     AcceptLoss(#[from] NotAccepted),
+    #[error(transparent)]
+    Admin(#[from] AdminCommandError),
     #[error(transparent)]
     Bench(#[from] BenchError),
     #[error(transparent)]
@@ -133,6 +137,14 @@ fn accept_loss(args: AcceptLossArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
     let told = runtime.block_on(cli::accept(args))?;
     Ok(print(told.as_bytes()))
+}
+
+fn admin(args: AdminArgs) -> Result<ExitCode, Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let answer = runtime.block_on(cli::ask(args));
+    // A name that is still being looked up must not hold it up.
+    runtime.shutdown_background();
+    Ok(print(answer?.as_bytes()))
 }
 
 fn bench(args: BenchArgs) -> Result<ExitCode, Failure> {

@@ -10,7 +10,7 @@ use super::watch::{Follower, Seen};
 use crate::backend::ConfigurationSource;
 
 /// The key of the text.
-const KEY: &str = "config.yaml";
+pub(super) const KEY: &str = "config.yaml";
 /// So many others are named where it is not there.
 const KEYS: usize = 5;
 
@@ -49,7 +49,7 @@ impl ConfigurationSource for ConfigMapConfiguration {
 
 /// Where there is no such ConfigMap, or no such key in it, there is no document: not an empty one. What
 /// is there in its place is named, since the text may be under another key.
-fn read(place: &ObjectName, seen: Seen<ConfigMap>) -> ConfigurationText {
+pub(super) fn read(place: &ObjectName, seen: Seen<ConfigMap>) -> ConfigurationText {
     let source = format!("configmap {place} key {KEY}");
     let object = match seen {
         Seen::Absent => {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::access::Access;
 use super::clients::Clients;
 use super::configuration::ConfigMapConfiguration;
+use super::configuration_store::ConfigMapConfigurationStore;
 use super::error::ConfigMapError;
 use super::handover::touch;
 use super::hints::ConfigMapHints;
@@ -18,6 +19,7 @@ use super::pace::Pace;
 use super::store::ConfigMapStore;
 use super::watch::{Follower, Looks};
 use crate::backend::{ConfigurationSource, StatusHints, StatusStore};
+use crate::configuration_store::ConfigurationStore;
 use crate::status_size::StatusSize;
 
 /// The documents half of the Kubernetes backend, and what leadership needs to know of it.
@@ -25,6 +27,7 @@ pub(crate) struct ConfigMapDocuments {
     access: Arc<Access>,
     stores: watch::Sender<usize>,
     configuration: Arc<ConfigMapConfiguration>,
+    configuration_store: ConfigMapConfigurationStore,
     hints: Arc<ConfigMapHints>,
 }
 
@@ -70,6 +73,11 @@ impl ConfigMapDocuments {
                 own.clone(),
             )),
             stores: watch::Sender::new(0),
+            configuration_store: ConfigMapConfigurationStore {
+                // What admins ask for must not keep the status waiting.
+                client: clients.watch.clone(),
+                place: config.clone(),
+            },
             configuration: Arc::new(ConfigMapConfiguration::new(follower(config))),
             hints: Arc::new(ConfigMapHints::new(follower(status), own)),
         })
@@ -86,6 +94,11 @@ impl ConfigMapDocuments {
     /// The configuration document.
     pub(crate) fn configuration(&self) -> Arc<dyn ConfigurationSource> {
         self.configuration.clone()
+    }
+
+    /// The configuration document, to be changed.
+    pub(crate) fn configuration_store(&self) -> Arc<dyn ConfigurationStore> {
+        Arc::new(self.configuration_store.clone())
     }
 
     /// Hints that somebody else has written the status document.

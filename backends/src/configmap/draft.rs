@@ -198,7 +198,7 @@ fn request(
     }
 }
 
-fn create(place: &ObjectName, payload: &Payload) -> Request {
+pub(super) fn create(place: &ObjectName, payload: &Payload) -> Request {
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
@@ -215,7 +215,7 @@ fn apply(place: &ObjectName, payload: Payload) -> Request {
     requests.patch_metadata(&place.name, &params, &Patch::Apply(payload))
 }
 
-fn merge(place: &ObjectName, payload: Payload) -> Request {
+pub(super) fn merge(place: &ObjectName, payload: Payload) -> Request {
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()

@@ -8,6 +8,7 @@ mod classify;
 mod clients;
 mod compress;
 mod configuration;
+mod configuration_store;
 mod content;
 mod corrupt;
 mod documents;

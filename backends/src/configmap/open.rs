@@ -43,7 +43,7 @@ pub fn open_at(
         documents.configuration(),
         documents.hints(),
     );
-    let sizes = documents.sizes();
+    let (configuration_store, sizes) = (documents.configuration_store(), documents.sizes());
     let place = documents.place();
     let parts = Parts {
         client: LeaseClient::new(clients.lease.clone(), place.clone()),
@@ -63,6 +63,7 @@ pub fn open_at(
         store,
         leadership: Arc::new(LeaseLeadership::new(lease, parts)),
         configuration,
+        configuration_store,
         hints,
         sizes,
         head_check_every: HEAD_CHECK,

@@ -62,7 +62,7 @@ pub(crate) fn commit(
 /// An error by which a file system refuses a rename, and says so before it does anything; others stay
 /// errors. A network in between may say the same of a rename that was made, so whether the new file
 /// still has its own name has to be looked at, too.
-fn refusal(error: io::Error) -> Result<io::Error, io::Error> {
+pub(super) fn refusal(error: io::Error) -> Result<io::Error, io::Error> {
     if error.kind() == io::ErrorKind::ResourceBusy {
         let told = format!(
             "{error}: it is mounted by itself, so that nothing can take its place; mount the directory \

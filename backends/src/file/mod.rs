@@ -3,6 +3,8 @@
 
 mod commit;
 mod configuration;
+mod configuration_file;
+mod configuration_store;
 mod configuration_text;
 mod content;
 mod corrupt;

@@ -8,6 +8,7 @@ use stepdown_core::Timing;
 use tokio::sync::watch;
 
 use super::configuration::FileConfiguration;
+use super::configuration_store::FileConfigurationStore;
 use super::disk::Disk;
 use super::error::FileError;
 use super::exposure::exposures;
@@ -38,6 +39,7 @@ pub(crate) fn open(options: &FileOptions, candidate: &Candidate) -> Result<Backe
         }),
         leadership: Arc::new(FileLeadership::new(disk.clone(), &candidate.name, stores)),
         configuration: Arc::new(FileConfiguration::new(options.configuration.clone())),
+        configuration_store: Arc::new(FileConfigurationStore::new(options.configuration.clone())),
         hints: Arc::new(FileHints::new(disk)),
         sizes: StatusSize::unlimited(),
         head_check_every: Timing::default().head_check_every,

@@ -7,6 +7,7 @@ use stepdown_core::{Timing, Version};
 use tokio::sync::watch;
 
 use super::configuration::{self, Configuration, Hints};
+use super::configuration_store::MemoryConfigurationStore;
 use super::fault::Fault;
 use super::leadership::MemoryLeadership;
 use super::shared::Shared;
@@ -29,6 +30,7 @@ impl MemoryCluster {
                 lock: watch::Sender::default(),
                 gate: watch::Sender::default(),
                 configuration: watch::Sender::new(Some(configuration::text(None))),
+                configurations: Mutex::default(),
             }),
         }
     }
@@ -50,6 +52,7 @@ impl MemoryCluster {
                 stores,
             )),
             configuration: Arc::new(Configuration(self.shared.configuration.subscribe())),
+            configuration_store: Arc::new(MemoryConfigurationStore(self.shared.clone())),
             hints: Arc::new(Hints(hints)),
             sizes: StatusSize::unlimited(),
             head_check_every: Timing::default().head_check_every,
@@ -124,9 +127,8 @@ impl MemoryCluster {
 
     /// Replaces or deletes the configuration document.
     pub fn set_configuration(&self, text: Option<String>) {
-        self.shared
-            .configuration
-            .send_replace(Some(configuration::text(text)));
+        // Any version will do.
+        let _ = self.shared.configure(None, text);
     }
 
     /// How many stores were accepted so far.

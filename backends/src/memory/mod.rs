@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod configuration_store;
 mod document;
 mod fault;
 mod leadership;

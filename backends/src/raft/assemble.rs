@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use stepdown_core::Timing;
 use tokio::sync::watch;
 
+use super::configuration_store::RaftConfigurationStore;
 use super::following::Following;
 use super::leadership::RaftLeadership;
 use super::node::Node;
@@ -48,6 +49,7 @@ impl Node {
                 _owned: owned,
             }),
             configuration: following.clone(),
+            configuration_store: Arc::new(RaftConfigurationStore(self.clone())),
             hints: following,
             sizes: size,
             head_check_every: Timing::default().head_check_every,

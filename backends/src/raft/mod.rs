@@ -6,6 +6,7 @@ mod ballot;
 mod brief;
 mod checksum;
 mod command;
+mod configuration_store;
 mod delta;
 mod discreet;
 mod error;

@@ -1,5 +1,6 @@
 //! Durations as Go writes them.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Units by their length in nanoseconds.
@@ -56,6 +57,41 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// Writes Go's syntax: `1h30m0s`, `1.5s`, `300ms`.
+pub fn format_duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let small = [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")];
+    if nanos == 0 {
+        return "0s".to_owned();
+    }
+    if let Some((unit, name)) = small.into_iter().rfind(|(unit, _)| nanos >= *unit)
+        && nanos < 1_000_000_000
+    {
+        return format!("{}{name}", decimal(nanos, unit));
+    }
+    let minutes = nanos / 60_000_000_000;
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    if minutes >= 60 {
+        let _ = write!(out, "{}h", minutes / 60);
+    }
+    if minutes > 0 {
+        let _ = write!(out, "{}m", minutes % 60);
+    }
+    let _ = write!(out, "{}s", decimal(nanos % 60_000_000_000, 1_000_000_000));
+    out
+}
+
+fn decimal(nanos: u128, unit: u128) -> String {
+    let width = usize::try_from(unit.ilog10()).unwrap_or_default();
+    let fraction = format!("{:0width$}", nanos % unit);
+    let fraction = fraction.trim_end_matches('0');
+    match fraction {
+        "" => (nanos / unit).to_string(),
+        fraction => format!("{}.{fraction}", nanos / unit),
+    }
+}
+
 fn next_part(text: &str) -> Result<(u64, &str), ParseDurationError> {
     let is_number = |character: char| character.is_ascii_digit() || character == '.';
     let (number, rest) = split_at(text, |character| !is_number(character));
@@ -92,8 +128,6 @@ fn split_at(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -183,41 +217,6 @@ mod tests {
         #[test]
         fn any_text_is_a_duration_or_an_error(text in "[-+]?[0-9.smhunµ]{0,12}|.{0,8}") {
             let _ = parse_duration(&text);
-        }
-    }
-
-    /// Writes Go's syntax: `1h30m0s`, `1.5s`, `300ms`.
-    fn format_duration(duration: Duration) -> String {
-        let nanos = duration.as_nanos();
-        let small = [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")];
-        if nanos == 0 {
-            return "0s".to_owned();
-        }
-        if let Some((unit, name)) = small.into_iter().rfind(|(unit, _)| nanos >= *unit)
-            && nanos < 1_000_000_000
-        {
-            return format!("{}{name}", decimal(nanos, unit));
-        }
-        let minutes = nanos / 60_000_000_000;
-        let mut out = String::new();
-        // Writing to a string can't fail.
-        if minutes >= 60 {
-            let _ = write!(out, "{}h", minutes / 60);
-        }
-        if minutes > 0 {
-            let _ = write!(out, "{}m", minutes % 60);
-        }
-        let _ = write!(out, "{}s", decimal(nanos % 60_000_000_000, 1_000_000_000));
-        out
-    }
-
-    fn decimal(nanos: u128, unit: u128) -> String {
-        let width = unit.ilog10() as usize;
-        let fraction = format!("{:0width$}", nanos % unit);
-        let fraction = fraction.trim_end_matches('0');
-        match fraction {
-            "" => (nanos / unit).to_string(),
-            fraction => format!("{}.{fraction}", nanos / unit),
         }
     }
 }

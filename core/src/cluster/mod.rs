@@ -10,7 +10,8 @@ mod yaml;
 pub(crate) use configuration::MAX_SHARDS;
 pub use configuration::{
     AntiAffinity, AntiAffinityMode, AutoSplit, ClusterConfiguration, ConfigurationError,
-    ConfigurationProblems, Coordinator, KeySorting, LoadBalancer, Namespace,
+    ConfigurationProblems, Coordinator, DataServer, DataServerPatch, EditError, KeySorting,
+    LoadBalancer, Namespace, NamespaceRequest,
 };
 pub use duration::{ParseDurationError, parse_duration};
 pub use identity::DataServerIdentity;

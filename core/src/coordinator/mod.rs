@@ -10,6 +10,7 @@ mod stepping_down;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -19,14 +20,15 @@ use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 use self::lasting::Lasting;
 use self::machine::State;
 pub use self::reason::Reason;
+use crate::call::Feature;
 use crate::cluster::ClusterStatus;
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::id::{Epoch, Tenure, Timestamp};
+use crate::id::{Epoch, ServerId, Tenure, Timestamp};
 use crate::office::Office;
 use crate::options::Options;
-use crate::report::Role;
+use crate::report::{Role, ServerState};
 
 /// A coordinator: Candidate, Leader, SteppingDown, and around again, until it is asked to stop.
 ///
@@ -143,6 +145,15 @@ impl CoordinatorState {
     #[must_use]
     pub fn status(&self) -> Option<&Arc<ClusterStatus>> {
         self.office().map(|office| office.ledger.accepted())
+    }
+
+    /// Every data server, how it is, and what it can do once it has said so: while in office, in the
+    /// order of their ids. Those that drain are among them.
+    pub fn servers(
+        &self,
+    ) -> impl Iterator<Item = (&ServerId, ServerState, Option<&BTreeSet<Feature>>)> {
+        let servers = self.office().into_iter().flat_map(Office::servers);
+        servers.map(|(id, server)| (id, server.state(), server.features()))
     }
 
     /// How many shards are led and stored so, and how many there are, while in office.

@@ -236,6 +236,11 @@ impl Office {
         self.since
     }
 
+    /// Every data server that it has a controller for.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&ServerId, &ServerController)> {
+        self.servers.iter()
+    }
+
     /// How many shards are led, as stored, and how many there are.
     pub(crate) fn steady(&self) -> (usize, usize) {
         (

@@ -249,15 +249,19 @@ impl ServerController {
         News::Unavailable(reason.to_owned())
     }
 
-    fn report(&self, reason: String, context: &mut Context) {
-        let state = match self.reach {
+    /// How it is seen from outside.
+    pub(crate) fn state(&self) -> ServerState {
+        match self.reach {
             Reach::Unknown | Reach::Unavailable => ServerState::Unavailable,
             Reach::Running if !self.configured => ServerState::Draining,
             Reach::Running => ServerState::Running,
-        };
+        }
+    }
+
+    fn report(&self, reason: String, context: &mut Context) {
         context.report(Report::ServerChanged {
             server: self.id(),
-            state,
+            state: self.state(),
             reason,
         });
     }

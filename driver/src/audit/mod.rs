@@ -198,4 +198,4 @@ fn in_file(path: &Path) -> impl FnOnce(io::Error) -> AuditError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,11 +9,17 @@ use stepdown_wire::port::Peer;
 use super::*;
 use crate::auth::{Caller, Identity};
 
+/// A log that is looked at.
 #[derive(Clone, Default)]
-struct Text(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl Text {
-    fn lines(&self) -> Vec<Value> {
+    /// An audit that is written to it.
+    pub(crate) fn audit(&self) -> Audit {
+        Audit::with_log(Box::new(self.clone()), LogFormat::Json, None).unwrap()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = std::str::from_utf8(&text).unwrap();
         text.lines()
@@ -47,7 +53,8 @@ impl Write for Slow {
     }
 }
 
-struct Broken;
+/// Takes nothing.
+pub(crate) struct Broken;
 
 impl Write for Broken {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {

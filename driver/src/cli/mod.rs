@@ -3,6 +3,7 @@
 
 mod about;
 mod accept_loss;
+mod admin;
 mod boolean;
 mod coordinator;
 mod duration;
@@ -20,6 +21,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use about::{CompletionArgs, ManArgs, NoManual, completion, man, version};
 pub use accept_loss::{AcceptLossArgs, NotAccepted, accept};
+pub use admin::{AdminArgs, AdminCommandError, ask};
 pub use coordinator::CoordinatorArgs;
 pub(crate) use coordinator::LeaseProfile;
 pub(crate) use duration::parse_duration;
@@ -75,6 +77,8 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Accept that what a shard's lost replicas had is gone, so that it can be elected
     AcceptLoss(AcceptLossArgs),
+    /// Look at the cluster by way of the coordinator that leads, or change its configuration
+    Admin(AdminArgs),
     /// Measure the coordinator against data servers on loopback
     Bench(BenchArgs),
     /// Print what makes a shell complete this command

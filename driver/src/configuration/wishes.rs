@@ -230,9 +230,6 @@ fn of_what_is_not_there_yet(configuration: &ClusterConfiguration, vain: &mut Vec
     if configuration.auto_split.enabled {
         vain.push("autoSplit, since shards are not split yet".to_owned());
     }
-    if !configuration.coordinators.is_empty() {
-        vain.push("coordinators, since there is no admin API to redirect from yet".to_owned());
-    }
 }
 
 #[cfg(test)]
@@ -324,11 +321,6 @@ instanceId: abc
                 "serverMetadata:",
                 "loadBalancer: {scheduleInterval: 30s}\nserverMetadata:",
                 "loadBalancer",
-            ),
-            (
-                "serverMetadata:",
-                "coordinators: [{name: a, publicAddress: 'a:1'}]\nserverMetadata:",
-                "coordinators",
             ),
         ] {
             let found = vain(from, to);

@@ -59,6 +59,7 @@ pub async fn run(global: GlobalArgs, args: CoordinatorArgs) -> Result<(), Coordi
         listeners,
         lane,
         metrics,
+        audit: audit.clone(),
         asked: documents_asked.clone(),
         stop: stop.clone(),
     };

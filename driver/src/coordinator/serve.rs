@@ -1,18 +1,23 @@
 //! The event loop, with the backend, the ports and the metrics that were asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_backends::{Backend, ConfigurationSource};
 use stepdown_core::Report;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::backend;
 use super::error::CoordinatorError;
 use super::machine::{self, lease_timing};
 use super::measured::measured;
+use crate::admin::{self, Access, Protection};
+use crate::audit::Audit;
+use crate::auth::Policy;
 use crate::cli::LeaseProfile;
 use crate::configuration::{Judged, follow_wishes};
 use crate::data_servers::CallOptions;
@@ -21,6 +26,9 @@ use crate::observe::{Metrics, Readiness, TakeOver, log_report};
 use crate::options::CoordinatorOptions;
 use crate::ports::{Lane, Listeners, Ports};
 use stepdown_wire::tls::Connector;
+
+/// How often it is said that anybody may change the cluster.
+const WARN_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What a coordinator is given to serve with.
 pub(super) struct Session {
@@ -31,6 +39,8 @@ pub(super) struct Session {
     /// Where they are to be answered.
     pub(super) lane: Lane,
     pub(super) metrics: Metrics,
+    /// Where changes that people make are written down.
+    pub(super) audit: Audit,
     /// Notified when somebody wants files to be read again.
     pub(super) asked: Arc<Notify>,
     /// Cancelled when the process is to end: leave office, close, return.
@@ -45,6 +55,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         listeners,
         lane,
         metrics,
+        audit,
         asked,
         stop,
     } = session;
@@ -65,11 +76,6 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         nonsense: Some(metrics.nonsense.clone()),
         ..CallOptions::default()
     };
-    let ports = {
-        let _lane = lane.enter();
-        Ports::start(listeners, Routes::default(), &metrics)
-    };
-
     info!(name = options.name, process = %machine.process, "Campaigning");
     let readiness = Readiness::new();
     let take_over = TakeOver::default();
@@ -87,6 +93,17 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         metrics.documents.clone(),
     );
     let judged = Arc::new(judged);
+    let public = listeners.addresses().map(|(_, public, _)| public.ip());
+    let is_loopback = public.is_ok_and(|address| address.is_loopback());
+    let protection = Protection::of(&options, is_loopback);
+    metrics
+        .admin
+        .unprotected(protection == Protection::Disclaimed);
+    let (leadership, read, configuration_store) = (
+        backend.leadership.clone(),
+        backend.configuration.watch(),
+        backend.configuration_store.clone(),
+    );
     let coordinator = Coordinator {
         options: machine,
         backend: Backend {
@@ -99,6 +116,23 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         stop: stop.clone(),
     };
     let (view, run) = coordinator.run();
+    let admin = admin::routes(admin::Parts {
+        name: options.name.as_str().into(),
+        view: view.clone(),
+        leadership,
+        addresses: Arc::new(admin::Unknown),
+        read,
+        in_force: judged.in_force(),
+        store: configuration_store,
+        access: Access::new(Policy::new(options.public.authorization), protection),
+        audit,
+        runtime: Handle::current(),
+        requests: metrics.admin.clone(),
+    });
+    let ports = {
+        let _lane = lane.enter();
+        Ports::start(listeners, admin, &metrics)
+    };
     let wishes = follow_wishes(judged.in_force(), view, metrics.documents.clone());
     let ready = readiness.follow(obstacle, |is_ready| {
         metrics.able_to_lead(is_ready);
@@ -106,7 +140,8 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     });
     let read_again = pass_on(&asked, &*judged);
     // They go on until it closes.
-    let beside = async { tokio::join!(wishes, ready, read_again) };
+    let warned = warn_of(protection);
+    let beside = async { tokio::join!(wishes, ready, read_again, warned) };
     let run = async {
         run.await;
         over.cancel();
@@ -131,6 +166,21 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     match failed {
         Some(reason) => Err(CoordinatorError::BackendFailed(reason)),
         None => Ok(()),
+    }
+}
+
+/// Says again and again that anybody may change the cluster, where that is so.
+async fn warn_of(protection: Protection) {
+    if protection != Protection::Disclaimed {
+        return;
+    }
+    loop {
+        warn!(
+            component = "admin",
+            "Whoever reaches the port of server.public may change the cluster, since \
+             server.public.allowUnauthenticatedAdmin is true"
+        );
+        sleep(WARN_EVERY).await;
     }
 }
 

@@ -27,7 +27,7 @@ use tracing::{error, warn};
 
 use self::leadership::LeadershipTask;
 use self::tasks::Tasks;
-pub use self::view::View;
+pub use self::view::{ServerView, ServerViews, View};
 use crate::data_servers::CallOptions;
 
 /// Events that may wait to be handled.
@@ -124,6 +124,8 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
             ended |= driver.handle(&mut machine, event);
         }
         if ended {
+            // Whoever looks until the process is gone must not see a leader.
+            view.send_if_modified(|view| view.update(&machine));
             driver.leadership.close().await;
             return;
         }

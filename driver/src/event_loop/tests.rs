@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use stepdown_backends::memory::{Fault, MemoryCluster};
 use stepdown_backends::{Backend, Leadership, LeadershipReport};
 use stepdown_core::cluster::{ClusterStatus, ShardStatus};
-use stepdown_core::{Options, ProcessId, Report, Role, Tenure, Timing};
+use stepdown_core::{Options, ProcessId, Report, Role, ServerState, Tenure, Timing};
 use stepdown_sandbox::server::{DataServer, DataServerOptions};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Coordinator, View};
+use super::{Coordinator, ServerView, View};
 use crate::data_servers::CallOptions;
 use crate::observe::Metrics;
 
@@ -190,6 +190,22 @@ async fn a_coordinator_elects_every_shard_and_ends_when_it_is_told_to() {
     one.steady(4).await;
     one.stop().await;
     assert_eq!(world.memory.leader(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_leads_shows_its_data_servers_and_one_that_ends_shows_none() {
+    let world = World::new(4).await;
+    let mut one = world.start("one", 1);
+    let is_running = |server: &ServerView| server.state == ServerState::Running;
+    let view = one
+        .until("every server runs", |view| {
+            !view.servers.is_empty() && view.servers.values().all(is_running)
+        })
+        .await;
+    assert_eq!(view.role, Role::Leader);
+    let seen = one.view.clone();
+    one.stop().await;
+    assert!(seen.borrow().servers.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use serde::Deserialize;
+use stepdown_wire::host::is_loopback;
 
 use super::said::{null_is_default, said};
 use super::settings::AuthSettings;
@@ -188,12 +189,6 @@ fn check_url(key: &str, url: &str, notices: &mut Vec<String>, problems: &mut Vec
             "{key}: the keys of {url} come in plaintext: whoever answers in its place lets in whom they like; use https, or name a staticKeyFile"
         ));
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = stepdown_wire::host::bare(host);
-    let address: Option<std::net::IpAddr> = host.parse().ok();
-    host == "localhost" || address.is_some_and(|it| it.is_loopback())
 }
 
 #[cfg(test)]

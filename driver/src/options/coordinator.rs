@@ -24,6 +24,8 @@ pub struct CoordinatorOptions {
     pub internal: PortOptions,
     /// The admin API, and the same health service.
     pub public: PortOptions,
+    /// Whether anybody who reaches the public port may change the cluster.
+    pub allow_unauthenticated_admin: bool,
     /// How to reach data servers over TLS; `None` is plaintext.
     pub controller_tls: Option<TlsOptions>,
     /// Where `/metrics` is served; `None` when switched off.
@@ -127,6 +129,19 @@ pub(super) fn resolve(
 ) -> Result<CoordinatorOptions, OptionsError> {
     let mut problems = Vec::new();
     let name = name(&settings.metadata, &mut problems);
+    let public = settings.server.public.unwrap_or_default();
+    let allow_unauthenticated_admin = public.allow_unauthenticated_admin.unwrap_or(false);
+    if settings
+        .server
+        .internal
+        .allow_unauthenticated_admin
+        .is_some()
+    {
+        notices.push(
+            "server.internal.allowUnauthenticatedAdmin has no effect: the admin API is on the port of server.public"
+                .to_owned(),
+        );
+    }
     let internal = port::resolve(
         "server.internal",
         ServersSettings::INTERNAL,
@@ -139,7 +154,7 @@ pub(super) fn resolve(
         "server.public",
         ServersSettings::PUBLIC,
         "0.0.0.0:6651",
-        settings.server.public.unwrap_or_default(),
+        public,
         &mut notices,
         &mut problems,
     );
@@ -190,6 +205,7 @@ pub(super) fn resolve(
             name,
             internal,
             public,
+            allow_unauthenticated_admin,
             controller_tls,
             metrics,
             shard_histograms,

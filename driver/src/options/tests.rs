@@ -620,3 +620,19 @@ fn a_flag_that_messages_name_is_a_flag() {
         }
     }
 }
+
+#[test]
+fn that_anybody_may_change_the_cluster_is_said_at_the_public_port_alone() {
+    assert!(!load(&[], None).expect("valid").allow_unauthenticated_admin);
+    let yaml = "server: {public: {allowUnauthenticatedAdmin: true}}";
+    let options = load(&[], Some(yaml)).expect("valid");
+    assert!(options.allow_unauthenticated_admin);
+    assert_eq!(options.notices, Vec::<String>::new());
+    let yaml = "server: {internal: {allowUnauthenticatedAdmin: true}}";
+    let options = load(&[], Some(yaml)).expect("valid");
+    assert!(!options.allow_unauthenticated_admin);
+    let [notice] = options.notices.as_slice() else {
+        panic!("{:?}", options.notices);
+    };
+    assert!(notice.contains("server.internal.allowUnauthenticatedAdmin has no effect"));
+}

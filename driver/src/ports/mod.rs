@@ -11,3 +11,6 @@ mod serve;
 pub use lane::Lane;
 pub use listen::{ListenError, Listeners};
 pub use serve::Ports;
+
+#[cfg(test)]
+pub(crate) use serve::{tests, tokens};

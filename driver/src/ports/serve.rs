@@ -123,15 +123,16 @@ fn with_health(admin: Routes, health: HealthServer<impl Health>) -> Routes {
     admin.add_service(health)
 }
 
-/// Says of each method that there is not what it is, and what there is: many ask for the admin API.
+/// Says of each method that there is not what it is, and what there is: many ask for the admin API at the
+/// other port.
 fn in_words(routes: Routes) -> Routes {
     let router = routes.into_axum_router();
     let router = router.fallback(|uri: http::Uri| async move {
         // Whoever asks could make it as long as a header may be.
         let asked: String = uri.path().chars().skip(1).take(100).collect();
         let told = format!(
-            "a coordinator does not answer {asked}, but grpc.health.v1.Health alone: it has no admin API yet; \
-             namespaces and data servers are in its configuration"
+            "a coordinator does not answer {asked} here, but grpc.health.v1.Health, and on its public port (6651 \
+             unless the options say otherwise) io.oxia.proto.v1.OxiaAdmin"
         );
         Status::unimplemented(told).into_http::<Body>()
     });
@@ -195,6 +196,6 @@ fn bounded() -> Server {
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
-mod tokens;
+pub(crate) mod tokens;

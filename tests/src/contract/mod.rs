@@ -9,6 +9,7 @@
 // The cases are public for the macro alone, and their names are sentences.
 #![allow(missing_docs)]
 
+pub mod administration;
 pub mod ambiguity;
 pub mod configmap;
 pub mod configuration;
@@ -285,6 +286,12 @@ macro_rules! contract_cases {
                 a_deleted_configuration_has_no_text_and_comes_back,
                 every_coordinator_reads_the_configuration,
                 the_configuration_is_not_interpreted,
+            ],
+            administration: [
+                a_configuration_stored_at_its_version_is_read_by_every_coordinator,
+                a_configuration_that_is_absent_can_be_made,
+                a_configuration_stored_at_an_old_version_is_a_conflict,
+                eight_admins_lose_no_edit,
             ],
         }
     };

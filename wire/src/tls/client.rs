@@ -1,6 +1,7 @@
 //! TLS towards peers.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -51,10 +52,7 @@ impl Connector {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyName(provider)))
         } else {
-            let source = match &options.trusted_ca_file {
-                Some(path) => Source::File(path.clone()),
-                None => Source::System,
-            };
+            let source = source(options.trusted_ca_file.clone());
             let verifier = Arc::new(verifier(source, provider)?);
             builder
                 .dangerous()
@@ -63,13 +61,22 @@ impl Connector {
         let mut config = builder.with_client_cert_resolver(Arc::new(certificate));
         config.alpn_protocols = vec![HTTP2.to_vec()];
         config.resumption = Resumption::disabled();
-        let server_name = match &options.server_name {
-            Some(name) => Some(ServerName::try_from(name.clone()).map_err(TlsError::unfit)?),
-            None => None,
-        };
         Ok(Self {
             config: Arc::new(config),
-            server_name,
+            server_name: server_name(options.server_name.clone())?,
+            limits: Limits::default(),
+        })
+    }
+
+    /// Shows no certificate. Whoever answers needs one of these authorities, or of the system's, for this
+    /// name, or the host's.
+    pub fn without_certificate(
+        trusted_ca_file: Option<PathBuf>,
+        expected_name: Option<String>,
+    ) -> Result<Self, TlsError> {
+        Ok(Self {
+            config: without_certificate(source(trusted_ca_file), HTTP2)?,
+            server_name: server_name(expected_name)?,
             limits: Limits::default(),
         })
     }
@@ -139,8 +146,12 @@ impl Service<Uri> for Connector {
 /// TLS towards whoever shows a certificate that the system trusts, without a certificate of our own. The
 /// system's authorities are followed. It speaks `protocol` within.
 pub fn system_client_config(protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    without_certificate(Source::System, protocol)
+}
+
+fn without_certificate(source: Source, protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = verifier(Source::System, Arc::clone(&provider))?;
+    let verifier = verifier(source, Arc::clone(&provider))?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::unfit)?
@@ -150,6 +161,15 @@ pub fn system_client_config(protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsErr
     config.alpn_protocols = vec![protocol.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
+}
+
+fn source(trusted_ca_file: Option<PathBuf>) -> Source {
+    trusted_ca_file.map_or(Source::System, Source::File)
+}
+
+fn server_name(name: Option<String>) -> Result<Option<ServerName<'static>>, TlsError> {
+    let name = name.map(ServerName::try_from).transpose();
+    name.map_err(TlsError::unfit)
 }
 
 fn verifier(

@@ -15,7 +15,7 @@ use crate::raft::storage::Held;
 
 /// The largest configuration, in bytes: some ten thousand data servers. Escaped, it is still far
 /// from the largest message.
-const LARGEST_CONFIGURATION: u64 = 4 << 20;
+pub(in crate::raft) const LARGEST_CONFIGURATION: u64 = 4 << 20;
 
 impl Administration {
     /// Both documents, no older than this call.

@@ -18,5 +18,6 @@ mod tests;
 pub use administration::Administration;
 pub use client::AdminClient;
 pub use client_error::AdminCallError;
+pub(super) use documents::LARGEST_CONFIGURATION;
 pub(super) use service::service;
 pub use stopped::{StoppedError, export_stopped};

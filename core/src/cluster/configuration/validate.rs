@@ -202,7 +202,7 @@ fn check_distinct(
     }
 }
 
-fn is_namespace_name(name: &str) -> bool {
+pub(super) fn is_namespace_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && !name.contains("..")
         && name

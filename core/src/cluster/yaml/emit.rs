@@ -51,6 +51,20 @@ impl Emitter {
         self.out.push('\n');
     }
 
+    /// `key: true`.
+    pub(in super::super) fn flag(&mut self, key: impl Display, is_on: bool) {
+        self.number(key, is_on);
+    }
+
+    /// As `text`, but the key is any text.
+    pub(in super::super) fn named_text(&mut self, key: &str, text: &str) {
+        self.start_line();
+        self.key(key);
+        self.out.push_str(": ");
+        scalar(&mut self.out, text);
+        self.out.push('\n');
+    }
+
     /// `key: {}`.
     pub(in super::super) fn empty(&mut self, key: impl Display) {
         self.start_line();
@@ -67,14 +81,7 @@ impl Emitter {
     /// As `map`, but the key is any text.
     pub(in super::super) fn named_map(&mut self, key: &str, body: impl FnOnce(&mut Self)) {
         self.start_line();
-        if key.len() > LONG_KEY {
-            self.out.push_str("? ");
-            scalar(&mut self.out, key);
-            self.out.push('\n');
-            self.start_line();
-        } else {
-            scalar(&mut self.out, key);
-        }
+        self.key(key);
         self.out.push_str(":\n");
         self.indented(INDENT, body);
     }
@@ -104,6 +111,25 @@ impl Emitter {
     pub(in super::super) fn item(&mut self, number: impl Display) {
         self.start_line();
         let _ = writeln!(self.out, "{number}");
+    }
+
+    /// A text that is an item of a list.
+    pub(in super::super) fn text_item(&mut self, text: &str) {
+        self.start_line();
+        scalar(&mut self.out, text);
+        self.out.push('\n');
+    }
+
+    /// A key that is any text, up to its colon.
+    fn key(&mut self, key: &str) {
+        if key.len() > LONG_KEY {
+            self.out.push_str("? ");
+            scalar(&mut self.out, key);
+            self.out.push('\n');
+            self.start_line();
+        } else {
+            scalar(&mut self.out, key);
+        }
     }
 
     fn indented(&mut self, by: usize, body: impl FnOnce(&mut Self)) {

@@ -1,7 +1,7 @@
 //! What a configuration changes, and what it never does.
 
 use crate::scripted::{CONFIGURATION, World};
-use crate::{Effect, Report};
+use crate::{Effect, Event, Report, ServerState};
 
 #[test]
 fn a_configuration_that_is_empty_missing_or_broken_deletes_nothing() {
@@ -42,4 +42,22 @@ fn a_server_that_moves_is_reached_and_stored_at_its_new_address() {
                 .any(|member| &*member.internal == "s9:6649")
         );
     }
+}
+
+#[test]
+fn every_server_is_seen_with_its_state_and_what_it_can_do_while_in_office() {
+    let mut world = World::steady();
+    let seen: Vec<_> = world
+        .machine
+        .servers()
+        .map(|(id, state, features)| (id.to_string(), state, features.is_some()))
+        .collect();
+    assert!(seen.len() >= 2, "{seen:?}");
+    assert!(
+        seen.iter()
+            .all(|(_, state, is_known)| *state == ServerState::Running && *is_known),
+        "{seen:?}"
+    );
+    world.feed(Event::ShutdownRequested);
+    assert_eq!(world.machine.servers().count(), 0);
 }

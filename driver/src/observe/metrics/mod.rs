@@ -1,5 +1,6 @@
 //! Metrics: upstream's names in both of its spellings, so that its dashboards work, and our own.
 
+mod admin;
 mod declare;
 mod documents;
 mod family;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use prometheus::{Encoder, Registry, TextEncoder};
 use stepdown_core::{Report, Role};
 
+pub(crate) use admin::AdminRequests;
 pub(crate) use documents::Documents;
 pub(crate) use grpc::{CountRpcs, RpcCounter};
 pub(crate) use nonsense::Nonsense;
@@ -28,6 +30,8 @@ use self::shards::Series;
 /// Every metric of the process. Clones share the same numbers.
 #[derive(Clone)]
 pub struct Metrics {
+    /// What admins ask for.
+    pub(crate) admin: AdminRequests,
     /// What is read and stored.
     pub(crate) documents: Documents,
     leadership: Leadership,
@@ -55,6 +59,7 @@ impl Metrics {
         let registry = Registry::new();
         process::register(&registry)?;
         Ok(Self {
+            admin: AdminRequests::new(&registry)?,
             documents: Documents::new(&registry)?,
             leadership: Leadership::new(&registry)?,
             nonsense: Nonsense::new(&registry)?,

@@ -185,7 +185,7 @@ impl Method {
 }
 
 /// A code's name as Go writes it.
-fn code_name(code: Code) -> &'static str {
+pub fn code_name(code: Code) -> &'static str {
     match code {
         Code::Aborted => "Aborted",
         Code::AlreadyExists => "AlreadyExists",

@@ -20,7 +20,7 @@ use crate::options::CoordinatorOptions;
 use crate::ports::ListenError;
 use stepdown_wire::tls::{Connector, TlsError};
 
-pub(super) fn options(yaml: &str) -> CoordinatorOptions {
+pub(crate) fn options(yaml: &str) -> CoordinatorOptions {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("options.yaml");
     std::fs::write(&path, yaml).expect("a file");
@@ -34,20 +34,20 @@ pub(super) fn options(yaml: &str) -> CoordinatorOptions {
     CoordinatorOptions::load(args.into_settings(), Some(path)).expect("valid")
 }
 
-pub(super) struct Open {
-    pub(super) internal: String,
-    pub(super) public: String,
-    pub(super) metrics: String,
+pub(crate) struct Open {
+    pub(crate) internal: String,
+    pub(crate) public: String,
+    pub(crate) metrics: String,
     count: Metrics,
-    pub(super) ports: Ports,
+    pub(crate) ports: Ports,
 }
 
-pub(super) async fn start(yaml: &str) -> Open {
+pub(crate) async fn start(yaml: &str) -> Open {
     start_with(yaml, Routes::default()).await
 }
 
 /// The same, with something beside health on the public port.
-pub(super) async fn start_with(yaml: &str, admin: Routes) -> Open {
+pub(crate) async fn start_with(yaml: &str, admin: Routes) -> Open {
     let listeners = Listeners::bind(&options(yaml)).await.expect("free ports");
     let (internal, public, metrics) = listeners.addresses().expect("addresses");
     let count = Metrics::new().expect("unique names");
@@ -60,16 +60,16 @@ pub(super) async fn start_with(yaml: &str, admin: Routes) -> Open {
     }
 }
 
-pub(super) async fn channel(address: &str) -> Channel {
+pub(crate) async fn channel(address: &str) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
     endpoint.connect().await.expect("a connection")
 }
 
-pub(super) async fn client(address: &str) -> HealthClient<Channel> {
+pub(crate) async fn client(address: &str) -> HealthClient<Channel> {
     HealthClient::new(channel(address).await)
 }
 
-pub(super) fn ask(service: &str) -> HealthCheckRequest {
+pub(crate) fn ask(service: &str) -> HealthCheckRequest {
     HealthCheckRequest {
         service: service.to_owned(),
     }
@@ -98,7 +98,7 @@ async fn both_ports_serve_from_the_start_and_know_no_other_service() {
 }
 
 #[tokio::test]
-async fn who_asks_for_the_admin_api_is_told_in_words_that_there_is_none() {
+async fn who_asks_for_the_admin_api_where_it_is_not_is_told_in_words_where_it_is() {
     let open = start("{}").await;
     let endpoint = Endpoint::from_shared(format!("http://{}", open.public)).expect("an address");
     let channel = endpoint.connect().await.expect("a connection");
@@ -111,7 +111,7 @@ async fn who_asks_for_the_admin_api_is_told_in_words_that_there_is_none() {
         .await
         .expect_err("there is none");
     assert_eq!(error.code(), Code::Unimplemented);
-    for told in ["OxiaAdmin/GetNamespace", "no admin API yet"] {
+    for told in ["OxiaAdmin/GetNamespace", "io.oxia.proto.v1.OxiaAdmin"] {
         assert!(error.message().contains(told), "{error}");
     }
     open.ports.close().await;
@@ -175,7 +175,7 @@ async fn a_busy_port_is_told_with_the_flag_that_set_it() {
     );
 }
 
-pub(super) async fn get(address: &str, path: &str, header: &str) -> Vec<u8> {
+pub(crate) async fn get(address: &str, path: &str, header: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n");
     stream.write_all(request.as_bytes()).await.expect("written");

@@ -215,7 +215,7 @@ async fn a_port_whose_keys_can_not_be_read_is_not_opened() {
 }
 
 /// An authority, and a certificate of it with these names for either side.
-fn write_certificates(directory: &Path) {
+pub(crate) fn write_certificates(directory: &Path) {
     let at = |name: &str| directory.join(name);
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([]).unwrap();

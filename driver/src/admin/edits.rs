@@ -1,0 +1,257 @@
+//! Changes of the configuration: read, changed, judged as any configuration is, written down, and stored
+//! if nobody else has written in between; else all of it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepdown_backends::configuration::judge;
+use stepdown_backends::{ConfigurationStore, ConfigurationStoreError, StoredConfiguration};
+use stepdown_core::cluster::{ClusterConfiguration, EditError};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tonic::Status;
+
+use super::latest::{Latest, said};
+use super::method::Method;
+use super::office::Office;
+use super::refusals::{not_edited, not_stored, not_written_down};
+use super::target::Target;
+use crate::audit::{Audit, Change, Outcome};
+use crate::auth::Caller;
+
+/// Changes that are under way at once.
+const AT_ONCE: usize = 8;
+/// How often one is tried where others write as well.
+const TRIES: u32 = 5;
+/// How long to wait before the next try.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a change may wait for a document to come into force. A call has a little longer.
+const PATIENCE: Duration = Duration::from_secs(7);
+/// How long all of a change may take, whoever still waits for it.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Changes are made one after the other. Clones are one.
+#[derive(Clone)]
+pub(super) struct Edits {
+    store: Arc<dyn ConfigurationStore>,
+    latest: Latest,
+    audit: Audit,
+    /// Where they are made.
+    runtime: Handle,
+    places: Arc<Semaphore>,
+    /// Those of one coordinator don't get into each other's way.
+    turn: Arc<Mutex<()>>,
+}
+
+/// What somebody asks for.
+pub(super) struct Wish<E> {
+    pub(super) caller: Caller,
+    pub(super) method: Method,
+    pub(super) target: Target,
+    /// What it does to the configuration.
+    pub(super) edit: E,
+}
+
+impl Edits {
+    pub(super) fn new(
+        store: Arc<dyn ConfigurationStore>,
+        latest: Latest,
+        audit: Audit,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            store,
+            latest,
+            audit,
+            runtime,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Makes a change, and answers what it answers once it is stored.
+    pub(super) async fn make<T, E>(&self, office: Office, wish: Wish<E>) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        E: Fn(&mut ClusterConfiguration) -> Result<T, EditError> + Send + Sync + 'static,
+    {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return Err(Status::resource_exhausted(format!(
+                "{AT_ONCE} changes are under way; try again"
+            )));
+        };
+        let edits = self.clone();
+        // It comes to an end that is written down though whoever asked has gone; and it does not share the
+        // thread of the ports, which gives way to everything.
+        let made = self.runtime.spawn(async move {
+            let _place = place;
+            let made = timeout(LONGEST, edits.make_in_turn(&office, &wish)).await;
+            made.unwrap_or_else(|_| {
+                Err(Status::unavailable(format!(
+                    "it is not known whether the configuration was changed, after {LONGEST:?}; look before you \
+                     try again"
+                )))
+            })
+        });
+        made.await
+            .unwrap_or_else(|error| Err(Status::internal(error.to_string())))
+    }
+
+    async fn make_in_turn<T, E>(&self, office: &Office, wish: &Wish<E>) -> Result<T, Status>
+    where
+        E: Fn(&mut ClusterConfiguration) -> Result<T, EditError> + Sync,
+        T: Send,
+    {
+        let until = Instant::now() + PATIENCE;
+        let turn = timeout_at(until, self.turn.lock()).await;
+        let Ok(_turn) = turn else {
+            return Err(Status::unavailable(
+                "other changes take their time, and this one was not made; try again",
+            ));
+        };
+        let mut tries = 0;
+        loop {
+            office.open()?;
+            let (stored, before) = self.accepted(office, until).await?;
+            let mut after = before.clone();
+            let answer = (wish.edit)(&mut after).map_err(|error| not_edited(&error))?;
+            if after == before {
+                return Ok(answer);
+            }
+            let text = judged(&after).await?;
+            let stored = self.written_down(office, wish, (&before, &after), async || {
+                self.store(&stored, text, &after).await
+            });
+            match stored.await? {
+                Ok(()) => {
+                    self.latest.wrote(Arc::new(after));
+                    return Ok(answer);
+                }
+                Err(ConfigurationStoreError::Conflict(_)) if tries < TRIES => {
+                    tries += 1;
+                    sleep(PAUSE * tries).await;
+                }
+                Err(error) => return Err(not_stored(&error)),
+            }
+        }
+    }
+
+    /// The document as it is stored, once it is one that this coordinator goes by. What somebody is
+    /// writing may lack what he is about to add; what is refused has to be mended by whoever wrote it.
+    async fn accepted(
+        &self,
+        office: &Office,
+        until: Instant,
+    ) -> Result<(StoredConfiguration, ClusterConfiguration), Status> {
+        loop {
+            let stored = self
+                .store
+                .load()
+                .await
+                .map_err(|error| not_stored(&error))?;
+            let wait = match said(stored.text.as_deref()) {
+                Ok(None) => {
+                    if self.latest.is_accepted(None) && office.open()?.status.namespaces.is_empty()
+                    {
+                        return Ok((stored, ClusterConfiguration::default()));
+                    }
+                    "there is no configuration, though the cluster has one: put it back first"
+                        .to_owned()
+                }
+                Ok(Some(configuration)) if self.latest.is_accepted(Some(&configuration)) => {
+                    return Ok((stored, configuration));
+                }
+                Ok(Some(_)) => {
+                    "it is not in force: it was refused, which the log says, or is being written"
+                        .to_owned()
+                }
+                Err(error) => format!("it can't be read: {error}"),
+            };
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Err(Status::failed_precondition(format!(
+                    "the configuration can't be changed as it is stored: {wait}"
+                )));
+            }
+            // It may have come into force before this waits for that.
+            self.latest
+                .changed(rest.min(Duration::from_millis(500)))
+                .await;
+        }
+    }
+
+    /// Writes down that it is about to be stored, stores it, and writes down what came of that.
+    async fn written_down<E>(
+        &self,
+        office: &Office,
+        wish: &Wish<E>,
+        (before, after): (&ClusterConfiguration, &ClusterConfiguration),
+        store: impl AsyncFnOnce() -> Result<(), ConfigurationStoreError>,
+    ) -> Result<Result<(), ConfigurationStoreError>, Status> {
+        let change = Change {
+            caller: &wish.caller,
+            action: wish.method.name(),
+            target: &wish.target.to_string(),
+            before: wish.target.said_in(before),
+            after: wish.target.said_in(after),
+            epoch: office.open()?.epoch.map(|it| it.0),
+        };
+        let record = self.audit.begin(change).await;
+        let record = record.map_err(|error| not_written_down(&error))?;
+        // The machine may have left office in the meantime.
+        if let Err(elsewhere) = office.open() {
+            let outcome = Outcome::Failed("this coordinator does not lead any more".to_owned());
+            // The log says if that can't be written; nothing was changed.
+            let _ = record.end(outcome).await;
+            return Err(elsewhere);
+        }
+        let stored = store().await;
+        let outcome = match &stored {
+            Ok(()) => Outcome::Done,
+            Err(ConfigurationStoreError::Unknown(_)) => Outcome::Unknown,
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        // The log says if that can't be written. What is done is done, and whoever asked is told so.
+        let _ = record.end(outcome).await;
+        Ok(stored)
+    }
+
+    async fn store(
+        &self,
+        stored: &StoredConfiguration,
+        text: String,
+        after: &ClusterConfiguration,
+    ) -> Result<(), ConfigurationStoreError> {
+        match self.store.store(&stored.version, text).await {
+            Ok(_) => Ok(()),
+            Err(ConfigurationStoreError::Unknown(reason)) => match self.store.load().await {
+                Ok(StoredConfiguration {
+                    text: Some(text), ..
+                }) if ClusterConfiguration::decode(&text).as_ref() == Ok(after) => Ok(()),
+                Ok(_) | Err(_) => Err(ConfigurationStoreError::Unknown(reason)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The text of a configuration that can be put in force.
+async fn judged(configuration: &ClusterConfiguration) -> Result<String, Status> {
+    let expected = configuration.clone();
+    // A large document takes its time.
+    let judged = spawn_blocking(move || {
+        let text = expected.encode();
+        match judge(Some(&text)).verdict {
+            Ok(read) if read == expected => Ok(text),
+            Ok(_) => Err(Status::internal(
+                "the configuration would be read otherwise than it is meant; nothing was changed",
+            )),
+            Err(problems) => Err(Status::invalid_argument(problems)),
+        }
+    });
+    judged
+        .await
+        .unwrap_or_else(|error| Err(Status::internal(error.to_string())))
+}

@@ -1,0 +1,70 @@
+//! The admin API on the public port: what is configured and what is so, and changes of the
+//! configuration. Only the leader answers; others say who that is.
+
+mod access;
+mod bounded;
+mod convert;
+mod edits;
+mod latest;
+mod leader_address;
+mod method;
+mod office;
+mod refusals;
+mod service;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use stepdown_backends::{ConfigurationStore, Leadership};
+use stepdown_core::ConfigurationText;
+use stepdown_core::cluster::ClusterConfiguration;
+use stepdown_wire::v1::oxia_admin_server::OxiaAdminServer;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tonic::service::Routes;
+
+pub(crate) use self::access::{Access, Protection};
+use self::bounded::Bounded;
+pub(crate) use self::leader_address::{LeaderAddress, Unknown};
+pub(crate) use self::method::Method;
+use self::service::Admin;
+use crate::audit::Audit;
+use crate::event_loop::View;
+use crate::observe::metrics::AdminRequests;
+
+/// The largest request, in bytes.
+const REQUEST: usize = 1 << 20;
+
+/// What the admin API is made of.
+pub(crate) struct Parts {
+    /// This coordinator's name.
+    pub(crate) name: Arc<str>,
+    /// Whether it leads, and what is so.
+    pub(crate) view: watch::Receiver<View>,
+    /// Who leads.
+    pub(crate) leadership: Arc<dyn Leadership>,
+    /// Where the leader is reached, if the configuration does not say so.
+    pub(crate) addresses: Arc<dyn LeaderAddress>,
+    /// The configuration as it was read.
+    pub(crate) read: watch::Receiver<Option<ConfigurationText>>,
+    /// The configuration in force.
+    pub(crate) in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
+    /// Where it is stored.
+    pub(crate) store: Arc<dyn ConfigurationStore>,
+    /// Who may do what.
+    pub(crate) access: Access,
+    /// Where changes are written down.
+    pub(crate) audit: Audit,
+    /// Where they are made.
+    pub(crate) runtime: Handle,
+    /// What is counted.
+    pub(crate) requests: AdminRequests,
+}
+
+/// The admin API, for the public port.
+pub(crate) fn routes(parts: Parts) -> Routes {
+    let server = OxiaAdminServer::new(Admin::new(parts)).max_decoding_message_size(REQUEST);
+    Routes::new(Bounded::new(server))
+}

@@ -1,0 +1,235 @@
+//! `stepdown admin data-server`.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use stepdown_wire::v1::{
+    CreateDataServerRequest, DataServer, DataServerIdentity, DataServerMetadata, DataServerView,
+    DeleteDataServerRequest, GetDataServerRequest, ListDataServersRequest, PatchDataServerRequest,
+};
+
+use super::Answer;
+use super::client::Client;
+use super::error::AdminCommandError;
+use super::output::Table;
+
+const HEAD: &[&str] = &["NAME", "PUBLIC", "INTERNAL", "LABELS"];
+const HEAD_OF_VIEWS: &[&str] = &["NAME", "PUBLIC", "INTERNAL", "STATE", "LABELS"];
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a data server
+    Create {
+        /// Its name
+        name: String,
+        /// Where clients reach it
+        #[arg(long, value_name = "HOST:PORT")]
+        public: String,
+        /// Where coordinators and other data servers reach it
+        #[arg(long, value_name = "HOST:PORT")]
+        internal: String,
+        /// A label for anti-affinities; once for each
+        #[arg(long = "label", value_name = "KEY=TEXT", value_parser = parse_label)]
+        labels: Vec<(String, String)>,
+    },
+    /// Take a data server out of the configuration
+    Delete {
+        /// Its name
+        name: String,
+    },
+    /// Show a data server, or all without a name
+    Get {
+        /// Its name
+        name: Option<String>,
+    },
+    /// Show all data servers
+    List,
+    /// Change a data server; what is not given stays
+    Patch {
+        /// Its name
+        name: String,
+        /// Where clients reach it
+        #[arg(
+            long,
+            value_name = "HOST:PORT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        public: String,
+        /// Where coordinators and other data servers reach it
+        #[arg(
+            long,
+            value_name = "HOST:PORT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        internal: String,
+        /// All its labels from now on; once for each
+        #[arg(long = "label", value_name = "KEY=TEXT", value_parser = parse_label)]
+        labels: Vec<(String, String)>,
+    },
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((label, text)) if !label.is_empty() => Ok((label.to_owned(), text.to_owned())),
+        Some(_) | None => Err("write it as key=text".to_owned()),
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, client: Client) -> Result<Answer, AdminCommandError> {
+        match self {
+            Self::Create {
+                name,
+                public,
+                internal,
+                labels,
+            } => {
+                let data_server = Some(server(name, public, internal, labels));
+                let request = CreateDataServerRequest { data_server };
+                let call = client.call(request, async |mut it, request| {
+                    it.create_data_server(request).await
+                });
+                Ok(one(call.await?.data_server))
+            }
+            Self::Delete { name } => {
+                let request = DeleteDataServerRequest { data_server: name };
+                let call = client.call(request, async |mut it, request| {
+                    it.delete_data_server(request).await
+                });
+                Ok(one(call.await?.data_server))
+            }
+            Self::Get { name: Some(name) } => {
+                let request = GetDataServerRequest { data_server: name };
+                let call = client.call(request, async |mut it, request| {
+                    it.get_data_server(request).await
+                });
+                let view = call.await?.data_server.unwrap_or_default();
+                Ok(Answer {
+                    value: view_value(&view),
+                    table: table_of_views(&[view]),
+                })
+            }
+            Self::Get { name: None } | Self::List => {
+                let request = ListDataServersRequest {};
+                let call = client.call(request, async |mut it, request| {
+                    it.list_data_servers(request).await
+                });
+                let views = call.await?.data_servers;
+                Ok(Answer {
+                    value: views.iter().map(view_value).collect(),
+                    table: table_of_views(&views),
+                })
+            }
+            Self::Patch {
+                name,
+                public,
+                internal,
+                labels,
+            } => {
+                let data_server = Some(server(name, public, internal, labels));
+                let request = PatchDataServerRequest { data_server };
+                let call = client.call(request, async |mut it, request| {
+                    it.patch_data_server(request).await
+                });
+                Ok(one(call.await?.data_server))
+            }
+        }
+    }
+}
+
+fn server(
+    name: String,
+    public: String,
+    internal: String,
+    labels: Vec<(String, String)>,
+) -> DataServer {
+    let labels: BTreeMap<_, _> = labels.into_iter().collect();
+    DataServer {
+        identity: Some(DataServerIdentity {
+            name: Some(name),
+            public,
+            internal,
+        }),
+        metadata: Some(DataServerMetadata { labels }),
+    }
+}
+
+fn one(server: Option<DataServer>) -> Answer {
+    let server = server.unwrap_or_default();
+    let value = value(&server);
+    let identity = server.identity.clone().unwrap_or_default();
+    Answer {
+        value,
+        table: Table {
+            head: HEAD,
+            rows: vec![vec![
+                identity.name.unwrap_or_default(),
+                identity.public,
+                identity.internal,
+                labels(&server),
+            ]],
+        },
+    }
+}
+
+fn table_of_views(views: &[DataServerView]) -> Table {
+    let row = |view: &DataServerView| {
+        let server = view.data_server.clone().unwrap_or_default();
+        let labels = labels(&server);
+        let identity = server.identity.unwrap_or_default();
+        vec![
+            identity.name.unwrap_or_default(),
+            identity.public,
+            identity.internal,
+            state(view).to_owned(),
+            labels,
+        ]
+    };
+    Table {
+        head: HEAD_OF_VIEWS,
+        rows: views.iter().map(row).collect(),
+    }
+}
+
+fn state(view: &DataServerView) -> &'static str {
+    let status = view.data_server_status.clone().unwrap_or_default();
+    status.state().as_str_name()
+}
+
+fn labels(server: &DataServer) -> String {
+    let labels = server.metadata.iter().flat_map(|it| &it.labels);
+    let labels: Vec<_> = labels
+        .map(|(label, text)| format!("{label}={text}"))
+        .collect();
+    labels.join(",")
+}
+
+/// A data server's name and addresses.
+pub(super) fn identity(identity: &DataServerIdentity) -> Value {
+    json!({
+        "name": identity.name,
+        "public": identity.public,
+        "internal": identity.internal,
+    })
+}
+
+fn value(server: &DataServer) -> Value {
+    let metadata = server.metadata.clone().unwrap_or_default();
+    json!({
+        "identity": server.identity.as_ref().map(identity),
+        "metadata": {"labels": metadata.labels},
+    })
+}
+
+fn view_value(view: &DataServerView) -> Value {
+    let features = view.data_server_status.iter();
+    let features = features.flat_map(|status| status.supported_features());
+    let features: Vec<_> = features.map(|it| it.as_str_name()).collect();
+    json!({
+        "data_server": view.data_server.as_ref().map(value),
+        "data_server_status": {"state": state(view), "supported_features": features},
+    })
+}

@@ -1,0 +1,137 @@
+//! What came back, as a table or as a document.
+
+use std::fmt::Write;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::Answer;
+use super::error::AdminCommandError;
+
+/// How to print what comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// JSON, with the names of the protocol
+    Json,
+    /// Columns for people
+    Table,
+    /// YAML, with the names of the protocol
+    Yaml,
+}
+
+/// Columns under their heads.
+pub(super) struct Table {
+    pub(super) head: &'static [&'static str],
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Output {
+    pub(super) fn print(self, answer: &Answer) -> Result<String, AdminCommandError> {
+        let failed = |error: String| AdminCommandError::Print(error);
+        match self {
+            Self::Json => serde_json::to_string_pretty(&answer.value)
+                .map(|text| text + "\n")
+                .map_err(|error| failed(error.to_string())),
+            Self::Table => Ok(answer.table.print()),
+            Self::Yaml => {
+                let mut text = String::new();
+                yaml(&answer.value, 0, &mut text);
+                Ok(text)
+            }
+        }
+    }
+}
+
+impl Table {
+    fn print(&self) -> String {
+        let head = self.head.iter().map(|it| (*it).to_owned()).collect();
+        let lines: Vec<&Vec<String>> = std::iter::once(&head).chain(&self.rows).collect();
+        let width = |column: usize| {
+            let cells = lines.iter().filter_map(|line| line.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let mut text = String::new();
+        for line in &lines {
+            let mut row = String::new();
+            for (column, cell) in line.iter().enumerate() {
+                // Writing to a string can't fail.
+                let _ = write!(row, "{cell:0$}  ", width(column));
+            }
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A document in block style. Texts are quoted as JSON quotes them, which YAML reads.
+fn yaml(value: &Value, indent: usize, out: &mut String) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                let _ = write!(out, "{:indent$}{key}:", "");
+                below(value, indent, out);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for item in items {
+                let _ = write!(out, "{:indent$}-", "");
+                below(item, indent, out);
+            }
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
+            let _ = writeln!(out, "{:indent$}{value}", "");
+        }
+    }
+}
+
+fn below(value: &Value, indent: usize, out: &mut String) {
+    let is_block = match value {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    };
+    if is_block {
+        out.push('\n');
+        yaml(value, indent + 2, out);
+    } else {
+        let _ = writeln!(out, " {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_has_columns_as_wide_as_what_is_in_them() {
+        let table = Table {
+            head: &["NAME", "STATE"],
+            rows: vec![
+                vec!["server-1".to_owned(), "RUNNING".to_owned()],
+                vec!["s2".to_owned(), String::new()],
+            ],
+        };
+        assert_eq!(table.print(), "NAME      STATE\nserver-1  RUNNING\ns2\n");
+    }
+
+    #[test]
+    fn yaml_is_read_as_what_it_was_written_of() {
+        let value = json!({
+            "a": {"b": [], "c": [1, {"d": "x: y", "e": null}], "f": {}},
+            "g": "no",
+            "h": true,
+        });
+        let mut text = String::new();
+        yaml(&value, 0, &mut text);
+        let read: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(read, value, "{text}");
+    }
+}
