@@ -84,6 +84,7 @@ fn answer(effect: Effect, version: &mut u64) -> Option<Event> {
                 Call::AddFollower(_) => Answer::FollowerAdded,
                 Call::BecomeLeader(_) => Answer::BecameLeader,
                 Call::CheckHealth => Answer::Health { serving: true },
+                Call::DeleteShard(_) => Answer::ShardDeleted,
                 Call::GetStatus { .. } => return None,
                 Call::Handshake => Answer::Handshaken {
                     binding: Binding::Bound,

@@ -18,6 +18,8 @@ pub enum Call {
     BecomeLeader(BecomeLeader),
     /// Ask `grpc.health.v1.Health/Check` for the service "".
     CheckHealth,
+    /// Delete what a server has of a shard, for good.
+    DeleteShard(DeleteShard),
     /// Ask for a replica's term, role and offsets.
     GetStatus {
         /// The shard.
@@ -91,6 +93,17 @@ pub struct AddFollower {
     pub head: EntryId,
 }
 
+/// Delete what a server has of a shard. A server that has nothing of it says that it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteShard {
+    /// The shard's namespace.
+    pub namespace: Arc<str>,
+    /// The shard.
+    pub shard: ShardId,
+    /// The term in which the server is no member any more; a replica in a later one refuses.
+    pub term: Term,
+}
+
 /// A place in a shard's log; `(-1, -1)` is before its first entry. Ordered by term, then offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryId {
@@ -140,6 +153,8 @@ pub enum Answer {
         /// Whether it answered SERVING.
         serving: bool,
     },
+    /// To `DeleteShard`: there is nothing of it any more.
+    ShardDeleted,
     /// To `GetStatus`.
     Status(ReplicaStatus),
     /// To `Truncate`: the head of its log.

@@ -104,6 +104,17 @@ pub struct Timing {
     pub sweep_every: Duration,
     /// Shards verified in one such step.
     pub sweep_shards: usize,
+    /// How long after something has changed that a plan of moves follows from the next one is made.
+    pub plan_after: Duration,
+    /// How long a data server that has failed has to run before more shards are to be led by it.
+    pub relied_after: Duration,
+    /// So many shards are moved at once, where the configuration does not say.
+    pub moves_most: usize,
+    /// So many of them from, and to, one data server, where the configuration does not say.
+    pub moves_each: usize,
+    /// How long a configuration that takes away more namespaces than it keeps has to stay as it is before it
+    /// is put into force.
+    pub delete_after: Duration,
 }
 
 impl Default for Timing {
@@ -146,6 +157,11 @@ impl Default for Timing {
             reverify_every: Duration::from_secs(300),
             sweep_every: Duration::from_millis(50),
             sweep_shards: 64,
+            plan_after: Duration::from_secs(1),
+            relied_after: Duration::from_secs(300),
+            moves_most: 16,
+            moves_each: 4,
+            delete_after: Duration::from_secs(30),
         }
     }
 }

@@ -122,6 +122,70 @@ pub enum Report {
         /// Why.
         reason: String,
     },
+    /// The shard is being deleted, as stored or about to be.
+    DeletionBegun {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// One server can't take another's place in a shard, as things stand.
+    ExchangeRefused {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        reason: String,
+    },
+    /// A shard can't leave a server that is not configured any more.
+    MoveStuck {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        reason: String,
+    },
+    /// A shard is gone: nobody has anything of it any more.
+    ShardDeleted {
+        /// The namespace that it was in.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard was moved, and the server that came has what is committed.
+    ShardMoved {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// Who left.
+        from: ServerId,
+        /// Who came.
+        to: ServerId,
+    },
+    /// A shard is elected anew, so that another server leads it: its leader leads too many.
+    LeaderHanded {
+        /// The shard's namespace.
+        namespace: Arc<str>,
+        /// The shard.
+        shard: ShardId,
+        /// Who leads it.
+        from: ServerId,
+        /// Who is to.
+        to: ServerId,
+    },
+    /// A configuration would delete so much that it is waited whether it stays as it is.
+    DeletionHeld {
+        /// The namespaces that it takes away.
+        namespaces: Vec<Arc<str>>,
+        /// For how long it is waited.
+        wait: std::time::Duration,
+    },
+    /// A namespace is gone, with all of its shards.
+    NamespaceDeleted {
+        /// Its name.
+        namespace: Arc<str>,
+    },
     /// A replica has another log than its leader has or had, and is not known to become like it. It is
     /// left out until its disk is emptied; or, where that is only not known, while others are enough.
     ReplicaLeftOut {

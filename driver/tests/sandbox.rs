@@ -179,6 +179,7 @@ async fn a_process_that_ends_unasked_is_noticed() {
         coordinators: 1,
         data_servers: 1,
         data_server_kind: DataServerKind::Sandbox,
+        unlisted: std::collections::BTreeSet::new(),
         namespaces: vec![NamespaceOptions {
             name: "default".to_owned(),
             shards: 1,

@@ -57,6 +57,7 @@ async fn rig_with(servers: Servers, shards: usize, pace: Pace, words: &[&str]) -
             },
             None => DataServerKind::Sandbox,
         },
+        unlisted: std::collections::BTreeSet::new(),
         namespaces: names.iter().map(namespace).collect(),
         coordinator_words: Vec::new(),
     };

@@ -45,6 +45,7 @@ async fn rig(oxia: Option<PathBuf>) -> Rig {
         coordinators: COORDINATORS,
         data_servers: 3,
         data_server_kind: kind,
+        unlisted: std::collections::BTreeSet::new(),
         namespaces: names.iter().map(namespace).collect(),
         coordinator_words: TOLD.map(Into::into).into(),
     };

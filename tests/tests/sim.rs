@@ -65,7 +65,11 @@ const REACHED: &[&str] = &[
     "lease_unavailable",
     "lease_won_while_the_watch_was_silent",
     "lease_won_without_a_watch",
+    "leader_handed",
+    "leaver_deleted",
     "majority_away",
+    "namespace_deleted",
+    "namespace_removed",
     "not_serving",
     "old_document_read",
     "older_terms_restored",
@@ -81,6 +85,8 @@ const REACHED: &[&str] = &[
     "server_removed",
     "server_restarted",
     "server_silent",
+    "shard_deleted",
+    "shard_moved",
     "slower_than_the_deadline",
     "slow_syncs",
     "leader_asked_whom_it_feeds",
@@ -184,17 +190,20 @@ mistakes! {
     a_vote_less_than_a_majority_is_found_by_what_it_loses: Overlooked(Planted::CountsOneVoteTooFew), "E6" "L11";
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
+    deleting_what_is_still_needed_is_found: Planted::DeletesTooEarly, "E5";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
     electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T7" "T12" "T15";
     electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "T15" "L1";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
     electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
+    forgetting_who_left_is_found: Planted::ForgetsWhoLeft, "E1";
     giving_up_after_one_check_is_found: Planted::GivesUpAfterOneCheck, "H1";
     hearing_an_older_tenure_is_found: Planted::HearsAnOlderTenure, "D7";
     an_outbox_kept_at_the_close_is_found: Planted::KeepsItsOutbox, "D1";
     an_epoch_that_is_not_raised_is_found: Planted::KeepsTheEpoch, "epoch";
     calls_that_leave_after_the_close_are_found: LooksOnce, "D1" "D5";
     followers_that_are_never_brought_back_are_found: Planted::NeverBringsBack, "L2" "L11" "T11";
+    never_deleting_anything_is_found: Planted::NeverDeletes, "L6";
     terms_that_climb_where_they_should_jump_are_found: Planted::NeverJumps, "T3" "T13" "L3";
     a_deadline_that_does_not_move_is_found: Planted::NeverPauses, "D10";
     assignments_that_are_never_told_again_are_found: Planted::NeverTellsAgain, "A4" "L4";
@@ -207,10 +216,12 @@ mistakes! {
     any_answer_taken_for_leading_is_found: Planted::TakesAnyAnswerForLeading, "L1" "L1 meanwhile" "T11";
     a_fenced_follower_taken_for_joined_is_found: Planted::TakesFencedForJoined, "T11" "T15" "L1" "L2" "L11" "T7";
     taking_in_a_log_that_would_differ_is_found: Planted::TakesInWhoDiffers, "T12";
+    silence_taken_for_a_deletion_is_found: Planted::TakesSilenceForDeleted, "X1" "E5";
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
     taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T15";
     taking_what_is_told_for_all_that_there_is_is_found_by_what_it_loses: Overlooked(Planted::TrustsWhatIsTold), "E6" "L1" "L2" "L11";
+    undoing_a_deletion_is_found: Planted::UndoesADeletion, "X1" "S3" "E5";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3" "L1";

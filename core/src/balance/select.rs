@@ -92,7 +92,7 @@ impl EnsembleSelector {
     }
 
     /// The server that best completes the ensemble of `shard` beside the members that stay. It
-    /// does not count as load until [`EnsembleSelector::moved`] says so.
+    /// does not count as load.
     pub(crate) fn replacement(
         &mut self,
         shard: ShardId,
@@ -107,19 +107,6 @@ impl EnsembleSelector {
                 needed: 1,
                 servers: 0,
             })
-    }
-
-    /// Counts a shard as gone from one server to another.
-    pub(crate) fn moved(&mut self, from: &ServerId, to: &ServerId) {
-        for server in &mut self.servers {
-            let id = server.identity.id();
-            if id == *from {
-                server.shards = server.shards.saturating_sub(1);
-            }
-            if id == *to {
-                server.shards = server.shards.saturating_add(1);
-            }
-        }
     }
 
     fn search(

@@ -13,7 +13,14 @@ use crate::id::ShardId;
 pub(super) struct Batch<W> {
     pub(super) changes: u32,
     pub(super) touched: BTreeMap<ShardId, Touched<W>>,
-    pub(super) admitted: Vec<Arc<str>>,
+    pub(super) admitted: Vec<Admission>,
+}
+
+/// Shards that a namespace gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Admission {
+    namespace: Arc<str>,
+    shards: Vec<ShardId>,
 }
 
 /// A shard that was changed, and what waits for that.
@@ -87,8 +94,8 @@ impl<W> Ledger<W> {
         true
     }
 
-    /// Adds a namespace with all its shards, in place of one of its name; `waits` says what waits
-    /// for each.
+    /// Adds a namespace with all its shards, or to what is left of one of its name; `waits` says what
+    /// waits for each.
     pub(crate) fn admit(
         &mut self,
         name: &Arc<str>,
@@ -96,16 +103,25 @@ impl<W> Ledger<W> {
         shard_id_generator: i64,
         waits: impl Fn(&ShardMetadata) -> W,
     ) {
-        self.remove(name);
         for (id, shard) in &namespace.shards {
             self.pending.touch(name, *id, Some(waits(shard)));
         }
-        self.bytes = self
-            .bytes
-            .saturating_add(size::of_namespace(name, &namespace));
-        self.working.namespaces.insert(name.clone(), namespace);
+        self.pending.admitted.push(Admission {
+            namespace: name.clone(),
+            shards: namespace.shards.keys().copied().collect(),
+        });
+        let NamespaceStatus {
+            replication_factor,
+            shards,
+        } = namespace;
+        let there = self.working.namespaces.get(name);
+        let before = there.map_or(0, |there| size::of_namespace(name, there));
+        let there = self.working.namespaces.entry(name.clone()).or_default();
+        there.replication_factor = replication_factor;
+        there.shards.extend(shards);
+        let after = size::of_namespace(name, there);
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
         self.working.shard_id_generator = shard_id_generator;
-        self.pending.admitted.push(name.clone());
         self.pending.count(1);
     }
 
@@ -123,7 +139,8 @@ impl<W> Ledger<W> {
             let bytes = size::of_namespace(name, &namespace);
             self.bytes = self.bytes.saturating_sub(bytes);
         }
-        self.pending.admitted.retain(|admitted| admitted != name);
+        let of_others = |admitted: &Admission| admitted.namespace != *name;
+        self.pending.admitted.retain(of_others);
         self.pending.count(1);
         true
     }
@@ -157,32 +174,30 @@ impl<W> Ledger<W> {
         let Batch {
             changes,
             mut touched,
-            mut admitted,
+            admitted,
         } = batch;
         let before = self.pending.changes;
         let mut taken: BTreeSet<ShardId> = BTreeSet::new();
-        admitted.retain(|name| {
-            let Some(namespace) = self.working.namespaces.get(name) else {
-                return false;
-            };
-            let is_of_batch = namespace.shards.keys().all(|id| touched.contains_key(id));
-            if is_of_batch {
-                let of_name = touched.iter().filter(|(_, it)| it.namespace == *name);
-                // What waits for nothing was there before, and was removed.
-                taken.extend(
-                    of_name
-                        .filter(|(_, it)| it.waits.is_some())
-                        .map(|(id, _)| *id),
-                );
-                self.remove(name);
+        let mut names = Vec::new();
+        for Admission { namespace, shards } in admitted {
+            let removed = shards
+                .iter()
+                .filter(|id| self.remove_shard(&namespace, **id));
+            if removed.count() == 0 {
+                continue;
             }
-            is_of_batch
-        });
+            taken.extend(shards);
+            let left = self.working.namespaces.get(&namespace);
+            if left.is_some_and(|left| left.shards.is_empty()) {
+                self.remove(&namespace);
+            }
+            names.push(namespace);
+        }
         touched.append(&mut self.pending.touched);
         // Nobody knows of the shards that were taken back.
         touched.retain(|id, _| !taken.contains(id));
         self.pending.touched = touched;
         self.pending.changes = before.saturating_add(changes);
-        admitted
+        names
     }
 }

@@ -4,6 +4,9 @@
 //! the configuration's consequences, the assignments, the sweeps.
 
 mod binding;
+mod deletions;
+mod handings;
+mod moves;
 mod namespaces;
 mod outlook;
 mod publish;
@@ -16,6 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::binding::{is_uninitialized, is_unreachable};
+use self::deletions::Held;
+use self::moves::Moves;
 use self::outlook::{Outlook, Standing};
 use self::publish::Publisher;
 use self::sweep::Sweep;
@@ -42,6 +47,8 @@ pub(crate) struct Office {
     publisher: Publisher,
     sweep: Sweep,
     outlook: Outlook,
+    moves: Moves,
+    held: Option<Held>,
     /// Namespaces on their way to the store.
     created: Vec<Arc<str>>,
     /// Groups of namespaces that are still to be tried, each in a store of its own, the next one
@@ -65,6 +72,8 @@ impl Office {
             publisher: Publisher::new(context),
             sweep: Sweep::new(context),
             outlook: Outlook::default(),
+            moves: Moves::new(context),
+            held: None,
             created: Vec::new(),
             groups: Vec::new(),
             refused: BTreeMap::new(),
@@ -112,6 +121,7 @@ impl Office {
             }
         }
         if moved {
+            self.drop_deleted(context);
             self.report_created(context);
             self.create_next(context);
             self.publish(context);
@@ -216,6 +226,8 @@ impl Office {
         }
         self.publish_again(context);
         self.sweep(context);
+        self.put_held_into_force(context);
+        self.move_shards(context);
         self.look_out(context);
     }
 
@@ -224,6 +236,8 @@ impl Office {
             self.timers.next(),
             Some(self.publisher.deadline()),
             Some(self.sweep.deadline()),
+            Some(self.moves.deadline()),
+            self.held.as_ref().map(Held::deadline),
             self.outlook.deadline(),
         ]
         .into_iter()
@@ -252,8 +266,18 @@ impl Office {
         )
     }
 
-    /// Lets a shard act, with what it works with.
+    /// Lets a shard act, with what it works with, and looks what has become of it.
     fn with_shard(
+        &mut self,
+        id: ShardId,
+        context: &mut Context,
+        act: impl FnOnce(&mut ShardController, &mut ShardContext<'_>),
+    ) {
+        self.with_shard_alone(id, context, act);
+        self.look_at_move(id, context);
+    }
+
+    fn with_shard_alone(
         &mut self,
         id: ShardId,
         context: &mut Context,
@@ -275,7 +299,10 @@ impl Office {
         let stored = self.ledger.shard(&namespace, id);
         let standing = Standing {
             in_sync: shard.in_sync(),
-            replicas: stored.map_or(0, |stored| stored.ensemble.len()),
+            // One that is being deleted is short of nothing.
+            replicas: stored
+                .filter(|_| !shard.is_deleted())
+                .map_or(0, |it| it.ensemble.len()),
             awaits_majority: shard.awaits_majority(),
             namespace,
         };
@@ -298,6 +325,7 @@ impl Office {
         match news {
             News::None => {}
             News::Running { emptied } => {
+                self.moves.server_running();
                 if emptied {
                     self.report_emptied(id, context);
                     self.each_shard(context, |shard, cx| shard.server_emptied(id, cx));

@@ -32,8 +32,8 @@ enum PlaceError {
 }
 
 impl Office {
-    /// Creates every configured namespace that has no status yet. One that has is left as it is,
-    /// whatever the configuration says now.
+    /// Creates every configured namespace that has no status yet, but for what is still being deleted of
+    /// it. One that has is left as it is, whatever the configuration says now.
     pub(super) fn create_namespaces(&mut self, context: &mut Context) {
         let Some(configuration) = self.configuration.clone() else {
             return;
@@ -57,7 +57,7 @@ impl Office {
         for namespace in &configuration.namespaces {
             let is_there = |it: &Self| {
                 let namespaces = &it.ledger.working().namespaces;
-                namespaces.contains_key(&namespace.name)
+                namespaces.get(&namespace.name).is_some_and(is_created)
             };
             if !names.contains(&namespace.name) || is_there(self) {
                 continue;
@@ -90,7 +90,8 @@ impl Office {
             let gone: Vec<ShardId> = self
                 .shards
                 .iter()
-                .filter(|(_, shard)| shard.namespace() == name)
+                .filter(|(_, shard)| shard.namespace() == name && !shard.is_deleted())
+                .filter(|(id, _)| self.ledger.shard(name, **id).is_none())
                 .map(|(id, _)| *id)
                 .collect();
             for id in gone {
@@ -114,15 +115,14 @@ impl Office {
     /// Says which namespaces have become durable.
     pub(super) fn report_created(&mut self, context: &mut Context) {
         let accepted = self.ledger.accepted();
+        let is_accepted = |name: &Arc<str>| accepted.namespaces.get(name).is_some_and(is_created);
         let (created, pending) = std::mem::take(&mut self.created)
             .into_iter()
-            .partition::<Vec<_>, _>(|name| accepted.namespaces.contains_key(name));
+            .partition::<Vec<_>, _>(is_accepted);
         self.created = pending;
         for namespace in created {
-            let shards = accepted
-                .namespaces
-                .get(&namespace)
-                .map_or(0, |found| found.shards.len());
+            let found = accepted.namespaces.get(&namespace);
+            let shards = found.map_or(0, |found| found.kept().count());
             let shards = u32::try_from(shards).unwrap_or(u32::MAX);
             context.report(Report::NamespaceCreated { namespace, shards });
         }
@@ -195,4 +195,9 @@ impl Office {
             });
         }
     }
+}
+
+/// Whether more of it is there than what is being deleted.
+fn is_created(namespace: &NamespaceStatus) -> bool {
+    namespace.shards.is_empty() || namespace.kept().next().is_some()
 }

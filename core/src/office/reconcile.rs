@@ -20,16 +20,53 @@ impl Office {
         configuration: Option<Arc<ClusterConfiguration>>,
         context: &mut Context,
     ) {
-        if configuration.is_some() {
-            self.configuration = configuration;
+        match configuration {
+            Some(configuration) => {
+                if let Some(configuration) = self.held_back(configuration, context) {
+                    self.put_into_force(configuration, context);
+                    return;
+                }
+                // Servers of the document are worked with meanwhile.
+                if self.configuration.is_none() {
+                    self.reconcile_servers(context);
+                }
+            }
+            None => self.reconcile_all(context),
         }
+    }
+
+    pub(super) fn put_into_force(
+        &mut self,
+        configuration: Arc<ClusterConfiguration>,
+        context: &mut Context,
+    ) {
+        self.configuration = Some(configuration);
+        self.reconcile_all(context);
+        self.moves.begin_anew(context);
+    }
+
+    fn reconcile_all(&mut self, context: &mut Context) {
         self.reconcile_servers(context);
         self.reconcile_addresses(context);
+        self.delete_namespaces(context);
         self.create_namespaces(context);
         self.publish(context);
     }
 
-    fn reconcile_servers(&mut self, context: &mut Context) {
+    /// Whether there are servers that are neither configured nor have any part of a shard any more.
+    pub(super) fn has_idle_servers(&self) -> bool {
+        let mut draining = self
+            .servers
+            .iter()
+            .filter(|(_, server)| !server.is_configured());
+        if draining.next().is_none() {
+            return false;
+        }
+        let wanted = self.wanted_servers();
+        self.servers.keys().any(|id| !wanted.contains_key(id))
+    }
+
+    pub(super) fn reconcile_servers(&mut self, context: &mut Context) {
         let wanted = self.wanted_servers();
         let known: Vec<ServerId> = self.servers.keys().cloned().collect();
         for id in known {

@@ -2,6 +2,7 @@
 
 mod creation;
 mod documents;
+mod handings;
 mod news;
 mod publishing;
 mod servers;
@@ -199,6 +200,7 @@ impl Opened {
                 Answer::BecameLeader
             }
             Call::CheckHealth => Answer::Health { serving: true },
+            Call::DeleteShard(_) => Answer::ShardDeleted,
             Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)),
             Call::Handshake => Answer::Handshaken {
                 binding: Binding::Bound,

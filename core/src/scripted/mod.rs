@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) leading: BTreeMap<String, ReplicaStatus>,
     /// Who was made to lead, by internal address.
     led: BTreeSet<(ShardId, Term, String)>,
+    /// Servers that were told of a shard, though nobody knows it.
+    pub(crate) known: BTreeSet<String>,
     /// Servers that have lost their disks, and whose replicas nobody has opened since.
     pub(crate) forgetful: BTreeSet<String>,
     /// Those that no leader feeds, until one takes them in.
@@ -103,6 +105,7 @@ impl World {
             replicas: BTreeMap::new(),
             leading: BTreeMap::new(),
             led: BTreeSet::new(),
+            known: BTreeSet::new(),
             forgetful: BTreeSet::new(),
             unfed: BTreeSet::new(),
             syncing: BTreeSet::new(),

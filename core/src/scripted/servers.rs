@@ -84,6 +84,11 @@ impl World {
                 Answer::BecameLeader
             }
             Call::CheckHealth => Answer::Health { serving: true },
+            Call::DeleteShard(call) => {
+                let replica = (server.internal.to_string(), call.shard);
+                self.fenced.remove(&replica);
+                Answer::ShardDeleted
+            }
             Call::GetStatus { shard } => Answer::Status(self.replica(server, *shard)?),
             Call::Handshake => {
                 let ours = !self.mismatched.contains(&*server.internal);
@@ -100,11 +105,14 @@ impl World {
                 }
             }
             Call::NewTerm(call) if call.term == Term::NEVER => {
-                return Err(error(if self.forgetful.contains(&*server.internal) {
-                    CallErrorKind::InvalidStatus
-                } else {
-                    CallErrorKind::InvalidTerm
-                }));
+                let is_new = self.is_stranger(server, call.shard);
+                return Err(error(
+                    if is_new || self.forgetful.contains(&*server.internal) {
+                        CallErrorKind::InvalidStatus
+                    } else {
+                        CallErrorKind::InvalidTerm
+                    },
+                ));
             }
             Call::NewTerm(call) => {
                 self.forgetful.remove(&*server.internal);
@@ -129,6 +137,22 @@ impl World {
                 Answer::Truncated(call.head)
             }
         })
+    }
+
+    /// Whether a server was never told of a shard.
+    fn is_stranger(&self, server: &DataServerIdentity, id: ShardId) -> bool {
+        let documents = self.stored.iter().map(|(_, document)| &document.status);
+        let mut shards = documents.flat_map(|status| status.shards());
+        let shard = shards.find(|(_, found, _)| *found == id);
+        let is_known = shard.is_some_and(|(_, _, shard)| {
+            let others = shard.removed_nodes.iter();
+            let others = others.chain(&shard.pending_delete_shard_nodes);
+            let mut all = shard.ensemble.iter().chain(others);
+            all.any(|it| it.id() == server.id())
+        });
+        let replica = (server.internal.to_string(), id);
+        let is_known = is_known || self.known.contains(&*server.internal);
+        !is_known && !self.fenced.contains_key(&replica)
     }
 
     /// What a test says of a replica, unless it was fenced, or cut off, since.
@@ -164,7 +188,8 @@ impl World {
         id: ShardId,
     ) -> Result<ReplicaStatus, CallError> {
         let replica = (server.internal.to_string(), id);
-        if self.forgetful.contains(&*server.internal) || self.closed.contains(&replica) {
+        let is_none = self.forgetful.contains(&*server.internal) || self.is_stranger(server, id);
+        if is_none || self.closed.contains(&replica) {
             return Err(error(CallErrorKind::NotMember));
         }
         let shard = self
@@ -213,6 +238,7 @@ pub(crate) fn name(call: &Call) -> &'static str {
         Call::AddFollower(_) => "AddFollower",
         Call::BecomeLeader(_) => "BecomeLeader",
         Call::CheckHealth => "CheckHealth",
+        Call::DeleteShard(_) => "DeleteShard",
         Call::GetStatus { .. } => "GetStatus",
         Call::Handshake => "Handshake",
         Call::NewTerm(_) => "NewTerm",

@@ -43,6 +43,8 @@ pub(crate) struct ServerController {
     again: bool,
     /// Since when it can be worked with, whether it is watched or not.
     running_since: Timestamp,
+    /// It was unavailable in this tenure.
+    has_failed: bool,
     /// It belongs to another cluster, by its last handshake.
     foreign: bool,
     /// Its last check was not answered.
@@ -103,6 +105,7 @@ impl ServerController {
             suspicious: false,
             again: false,
             running_since: now,
+            has_failed: false,
             foreign: false,
             silent: false,
             silence: Silence::since(now),
@@ -121,6 +124,12 @@ impl ServerController {
 
     pub(crate) fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// Whether it can be relied on for more: it did not fail, or that was long ago.
+    pub(crate) fn is_lasting(&self, context: &Context) -> bool {
+        let runs = context.now.since(self.running_since);
+        self.reach == Reach::Running && (!self.has_failed || runs >= context.timing.relied_after)
     }
 
     /// Whether it is known to be away, not only to say that it does not serve; one of another cluster is in
@@ -146,6 +155,10 @@ impl ServerController {
             .filter_map(|probe| probe.due)
             .chain(self.overdue_at())
             .min()
+    }
+
+    pub(crate) fn is_configured(&self) -> bool {
+        self.configured
     }
 
     /// Whether it is in the configuration; one that is not is draining.
@@ -244,6 +257,7 @@ impl ServerController {
             return News::None;
         }
         self.reach = Reach::Unavailable;
+        self.has_failed = true;
         self.stream.stop(context);
         self.report(reason.to_owned(), context);
         News::Unavailable(reason.to_owned())

@@ -1,5 +1,7 @@
 //! The steps of one attempt to elect, up to the leader that is stored.
 
+use std::collections::BTreeSet;
+
 use super::context::ShardContext;
 use super::duty::{Next, Start};
 use super::election::{Election, Step};
@@ -7,9 +9,10 @@ use super::fencing::{Fencing, Round, voters};
 use super::intent::Intent;
 use super::memory::Memory;
 use super::promotion::Promotion;
+use super::quorum::Quorum;
 use super::recall::Recall;
-use crate::cluster::{DataServerIdentity, ShardStatus};
-use crate::id::{Term, Timestamp};
+use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
+use crate::id::{ServerId, Term, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
 use crate::server::Reach;
@@ -49,7 +52,7 @@ impl Election {
                 if majority_runs(memory, cx)
                     && let Some(shard) = memory.metadata(cx)
                 {
-                    let recall = Recall::needless(&voters(&shard));
+                    let recall = Recall::needless(&shard);
                     return self.fence(term, recall, memory, cx);
                 }
             }
@@ -68,7 +71,11 @@ impl Election {
         let Some(shard) = memory.metadata(cx) else {
             return Next::Park(None);
         };
-        let recall = Recall::begin(&voters(&shard), &shard, memory, cx);
+        let mut recall = Recall::begin(&voters(&shard), &shard, memory, cx);
+        if self.exchange.is_some() {
+            // Whoever leaves may be one of a majority that is not one of those that stay.
+            recall.spare_nobody(&voters(&shard), memory, cx);
+        }
         self.step = Step::Recalling(recall);
         self.recalled(memory, cx)
     }
@@ -112,7 +119,12 @@ impl Election {
         Next::Stay
     }
 
-    fn persist(&mut self, recall: Recall, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+    fn persist(
+        &mut self,
+        mut recall: Recall,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
         let Some(shard) = memory.metadata(cx) else {
             return Next::Park(None);
         };
@@ -124,16 +136,21 @@ impl Election {
         let refresh = |servers: &[DataServerIdentity]| -> Vec<DataServerIdentity> {
             servers.iter().map(|server| cx.addressed(server)).collect()
         };
-        let ensemble = refresh(&shard.ensemble);
-        let removed_nodes = refresh(&shard.removed_nodes);
+        let mut places = Places {
+            ensemble: refresh(&shard.ensemble),
+            removed_nodes: refresh(&shard.removed_nodes),
+        };
+        let newcomer = self.take_places(&mut places, &shard, memory, cx);
         forget_failures(memory, cx);
         memory.began = cx.context.now;
         memory.led.goes_beyond(shard.term, term);
         let beginnings = memory.led.kept(None);
         let last_leader = memory.last_leader();
-        let recall = Some(recall);
-        self.step = Step::Persisting { term, recall };
         let (namespace, fence) = (&memory.namespace, Intent::Fence(term));
+        let Places {
+            ensemble,
+            removed_nodes,
+        } = places;
         cx.ledger.change(namespace, memory.id, fence, |shard| {
             if shard.was_led() {
                 shard.status = ShardStatus::Election;
@@ -148,7 +165,38 @@ impl Election {
             shard.removed_nodes = removed_nodes;
             shard.beginnings = beginnings;
         });
+        if let Some(shard) = memory.metadata(cx) {
+            recall.goes_on_with(&shard, newcomer);
+        }
+        let recall = Some(recall);
+        self.step = Step::Persisting { term, recall };
         Next::Stay
+    }
+
+    /// Who takes whose place with the term that is to be stored: as was asked for; or back, where that
+    /// could not be led. Returns who comes anew.
+    fn take_places(
+        &mut self,
+        places: &mut Places,
+        shard: &ShardMetadata,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Option<ServerId> {
+        let is_to_go_back = std::mem::take(&mut memory.goes_back);
+        if let Some(exchange) = self.exchange.take() {
+            match exchange.suits(shard, cx) {
+                Ok(()) => {
+                    memory.goes_back = true;
+                    let to = exchange.to.named();
+                    places.exchange(&exchange.from, to);
+                    return Some(exchange.to.id());
+                }
+                Err(unfit) => memory.not_exchanged(&unfit, cx),
+            }
+        } else if is_to_go_back {
+            places.go_back();
+        }
+        None
     }
 
     pub(super) fn term_persisted(
@@ -264,6 +312,33 @@ impl Election {
     }
 }
 
+/// Who is to replicate a shard, and whose place was taken.
+struct Places {
+    ensemble: Vec<DataServerIdentity>,
+    removed_nodes: Vec<DataServerIdentity>,
+}
+
+impl Places {
+    /// The one who comes is the last of the ensemble: by that it is known who it was.
+    fn exchange(&mut self, from: &ServerId, to: DataServerIdentity) {
+        if let Some(at) = self.ensemble.iter().position(|it| it.id() == *from) {
+            let removed = self.ensemble.remove(at);
+            self.removed_nodes.push(removed);
+            self.ensemble.push(to);
+        }
+    }
+
+    /// The last one who came makes room for the one whose place it took.
+    fn go_back(&mut self) {
+        if let [before] = self.removed_nodes.as_slice()
+            && let Some(came) = self.ensemble.pop()
+        {
+            self.ensemble.push(before.clone());
+            self.removed_nodes = vec![came];
+        }
+    }
+}
+
 /// Says that nobody can be elected yet.
 pub(super) fn failed(reason: String, retry: Timestamp, memory: &Memory, cx: &mut ShardContext<'_>) {
     let shard = memory.metadata(cx);
@@ -289,9 +364,7 @@ fn majority_runs(memory: &Memory, cx: &ShardContext<'_>) -> bool {
         return false;
     };
     let voters = voters(&shard);
-    let running = voters
-        .iter()
-        .filter(|server| cx.reach(server) == Reach::Running)
-        .count();
-    running > voters.len() / 2
+    let running = voters.iter().filter(|it| cx.reach(it) == Reach::Running);
+    let running: BTreeSet<ServerId> = running.map(|server| server.id()).collect();
+    Quorum::of(&shard).is_met(|id| running.contains(id))
 }

@@ -1,6 +1,7 @@
 //! What every duty can be told, and what it may say becomes of the shard.
 
 use super::context::ShardContext;
+use super::exchange::Exchange;
 use super::followers::Followers;
 use super::intent::Intent;
 use super::memory::Memory;
@@ -15,6 +16,8 @@ use crate::ledger::Durable;
 pub(super) enum Next {
     /// It goes on.
     Stay,
+    /// The shard is deleted; whether it is stored that it is.
+    Delete { is_marked: bool },
     /// An election takes its place.
     Elect(Start),
     /// The shard is led, as stored.
@@ -35,6 +38,8 @@ pub(super) enum Start {
     Later,
     /// Likewise, as the attempt before has failed for this reason.
     AfterFailure(String),
+    /// Now, and one server takes another's place with it.
+    Exchanging(Box<Exchange>),
 }
 
 /// A duty.

@@ -4,6 +4,7 @@
 use super::attempt::failed;
 use super::context::ShardContext;
 use super::duty::{Next, Perform, Start};
+use super::exchange::Exchange;
 use super::fencing::{Fencing, voters};
 use super::intent::Intent;
 use super::memory::Memory;
@@ -20,6 +21,8 @@ pub(super) struct Election {
     /// A member has been restarted since the attempt began to fence: who leads is asked whether it
     /// does, and the others what they have.
     pub(super) doubtful: bool,
+    /// Who is to take whose place, with the next term that is stored.
+    pub(super) exchange: Option<Exchange>,
 }
 
 /// How far the attempt is.
@@ -50,6 +53,7 @@ impl Election {
         Self {
             step: Step::Beginning(start),
             doubtful: false,
+            exchange: None,
         }
     }
 
@@ -59,6 +63,7 @@ impl Election {
         Self {
             step: Step::Persisting { term, recall },
             doubtful: false,
+            exchange: None,
         }
     }
 
@@ -100,6 +105,11 @@ impl Perform for Election {
         cx.leaders.set(memory.id, None);
         match start {
             Start::AtOnce => {
+                self.wait(cx.context.now);
+                return self.go_on(memory, cx);
+            }
+            Start::Exchanging(exchange) => {
+                self.exchange = Some(*exchange);
                 self.wait(cx.context.now);
                 return self.go_on(memory, cx);
             }
@@ -171,6 +181,7 @@ impl Perform for Election {
             Intent::Fence(term) => self.term_persisted(durable.map(|_| term), memory, cx),
             Intent::Promote(term) => self.beginning_persisted(term, memory, cx),
             Intent::Announce(term) => self.leader_persisted(durable.map(|_| term), memory, cx),
+            Intent::Delete | Intent::Leave => Next::Stay,
         }
     }
 

@@ -59,6 +59,12 @@ impl Followers {
         self.all.iter().filter(|it| it.is_in_sync()).count()
     }
 
+    /// Whether this one is in sync.
+    pub(super) fn is_in_sync(&self, server: &ServerId) -> bool {
+        let mut all = self.all.iter();
+        all.any(|it| it.is(server) && it.is_in_sync())
+    }
+
     /// Whether a majority of the replicas, the leader among them, is in sync.
     pub(super) fn are_most_in_sync(&self) -> bool {
         (self.in_sync() + 1) * 2 > self.all.len() + 1

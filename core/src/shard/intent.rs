@@ -6,8 +6,12 @@ use crate::id::Term;
 pub(crate) enum Intent {
     /// Tell the world of the leader elected in this term.
     Announce(Term),
+    /// Delete the shard.
+    Delete,
     /// Fence the ensemble in this term.
     Fence(Term),
+    /// Nothing more: a member that has left has no data any more.
+    Leave,
     /// Tell the one chosen in this term to lead.
     Promote(Term),
 }

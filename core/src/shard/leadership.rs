@@ -1,10 +1,13 @@
-//! Leadership: the shard is led, as stored, and its followers are brought back.
+//! Leadership: the shard is led, as stored, and its followers are brought back; members that have left
+//! have their data deleted, and one that is to come is looked at.
 
 use super::context::ShardContext;
 use super::duty::{Next, Perform, Start};
+use super::exchange::{Exchange, Looked, Looking, Unfit};
 use super::follower::Meaning;
 use super::followers::Followers;
 use super::intent::Intent;
+use super::leavers::Leavers;
 use super::memory::Memory;
 use crate::call::{Answer, CallError};
 use crate::id::{RequestId, ServerId, Timestamp};
@@ -14,11 +17,60 @@ use crate::ledger::Durable;
 #[derive(Clone, Debug)]
 pub(super) struct Leadership {
     followers: Followers,
+    looking: Option<Looking>,
+    leavers: Leavers,
 }
 
 impl Leadership {
     pub(super) fn new(followers: Followers) -> Self {
-        Self { followers }
+        Self {
+            followers,
+            looking: None,
+            leavers: Leavers::default(),
+        }
+    }
+
+    /// One server is to take another's place: it is looked at first.
+    pub(super) fn exchange(
+        &mut self,
+        exchange: Exchange,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Result<(), Unfit> {
+        if self.looking.is_some() {
+            return Err(Unfit::UnderWay);
+        }
+        exchange.is_fit(&self.followers, memory, cx)?;
+        self.looking = Some(Looking::begin(exchange, memory, cx));
+        Ok(())
+    }
+
+    pub(super) fn is_exchanging(&self) -> bool {
+        self.looking.is_some()
+    }
+
+    /// What the one that is to come says: it comes if it has nothing, and all is as it was.
+    fn looked(
+        &mut self,
+        looking: Looking,
+        result: Result<Answer, CallError>,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        match looking.answered(result, memory, cx) {
+            Looked::On(looking) => self.looking = Some(looking),
+            Looked::Clean(exchange) => match exchange.is_fit(&self.followers, memory, cx) {
+                Ok(()) => return Next::Elect(Start::Exchanging(Box::new(exchange))),
+                Err(unfit) => memory.not_exchanged(&unfit, cx),
+            },
+            Looked::Unfit(unfit) => memory.not_exchanged(&unfit, cx),
+        }
+        Next::Stay
+    }
+
+    fn drive(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) {
+        self.followers.drive(memory, cx);
+        self.leavers.drive(&self.followers, memory, cx);
     }
 
     /// A server has lost its data: its replica is looked at as soon as it can be.
@@ -39,7 +91,7 @@ impl Perform for Leadership {
         if self.followers.are_most_in_sync() {
             memory.stuck.clear();
         }
-        self.followers.drive(memory, cx);
+        self.drive(memory, cx);
         Next::Stay
     }
 
@@ -50,13 +102,20 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        if let Some(looking) = self.looking.take_if(|it| it.request() == request) {
+            return self.looked(looking, result, memory, cx);
+        }
+        if self.leavers.answered(request, &result, memory, cx) {
+            self.drive(memory, cx);
+            return Next::Stay;
+        }
         match self.followers.answered(request, result, memory, cx) {
             None => {}
             Some(Meaning::GoOn) => {
                 if self.followers.are_most_in_sync() {
                     memory.stuck.clear();
                 }
-                self.followers.drive(memory, cx);
+                self.drive(memory, cx);
             }
             Some(Meaning::VerifyLeader) => return self.verify(),
             // While it can't be done, at least reads go on.
@@ -77,12 +136,13 @@ impl Perform for Leadership {
     }
 
     fn time_passed(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
-        self.followers.drive(memory, cx);
+        self.drive(memory, cx);
         Next::Stay
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.followers.deadline()
+        let due = [self.followers.deadline(), self.leavers.deadline()];
+        due.into_iter().flatten().min()
     }
 
     fn server_running(
@@ -91,11 +151,12 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        self.leavers.hurry(server);
         if self.followers.hurry(server, cx.context) {
             // Its disk may be an older one: it is judged by what is committed by now.
             return Next::Verify(std::mem::take(&mut self.followers), None);
         }
-        self.followers.drive(memory, cx);
+        self.drive(memory, cx);
         Next::Stay
     }
 
@@ -108,6 +169,10 @@ impl Perform for Leadership {
     ) -> Next {
         if memory.is_led_by(server, cx) {
             return Next::Elect(Start::AtOnce);
+        }
+        if let Some(looking) = self.looking.take_if(|it| it.concerns(server)) {
+            cx.context.cancel(looking.request());
+            memory.not_exchanged(&Unfit::Away(server.clone()), cx);
         }
         // It falls behind.
         self.followers.look_at(server, cx.context.now);
@@ -128,6 +193,10 @@ impl Perform for Leadership {
     }
 
     fn cancel(&mut self, cx: &mut ShardContext<'_>) {
+        if let Some(looking) = self.looking.take() {
+            cx.context.cancel(looking.request());
+        }
+        self.leavers.cancel(cx);
         self.followers.cancel(cx);
     }
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::ShardContext;
+use super::exchange::Unfit;
 use super::led::{Fit, Led};
 use super::position::Position;
+use super::quorum::Quorum;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, EntryId, NewTerm, ReplicaStatus, Truncate};
 use crate::cluster::{DataServerIdentity, KeySorting, LastLeader, ShardMetadata};
@@ -67,6 +69,9 @@ pub(super) struct Memory {
     pub(super) stuck: BTreeSet<ServerId>,
     /// Those of which was told that their logs can't become a part of their leader's.
     pub(super) left_out: BTreeSet<ServerId>,
+    /// One has come in the place of another with the last term, or was to, and nobody has led since: with
+    /// the next one it goes back.
+    pub(super) goes_back: bool,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
 }
@@ -120,8 +125,18 @@ impl Memory {
             failed: BTreeMap::new(),
             stuck: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            goes_back: false,
             learning: BTreeSet::new(),
         }
+    }
+
+    /// Nobody takes anybody's place.
+    pub(super) fn not_exchanged(&self, unfit: &Unfit, cx: &mut ShardContext<'_>) {
+        cx.context.report(Report::ExchangeRefused {
+            namespace: self.namespace.clone(),
+            shard: self.id,
+            reason: unfit.to_string(),
+        });
     }
 
     /// The shard as the ledger has it, with every change made so far.
@@ -348,8 +363,8 @@ impl Memory {
     }
 
     /// Whoever was told to lead, and was not heard of, may have led, committed its log, and had it
-    /// read: unless so many of an ensemble of this size lack the end of it that no majority can have it.
-    pub(super) fn suppose(&mut self, ensemble: usize, votes: &[(ServerId, Position)]) {
+    /// read: unless so many lack the end of it that no majority can have it.
+    pub(super) fn suppose(&mut self, quorum: &Quorum, votes: &[(ServerId, Position)]) {
         for (term, head) in votes.iter().filter_map(|(_, position)| position.began()) {
             self.led.learn(term, head);
         }
@@ -366,7 +381,7 @@ impl Memory {
             let lack: Vec<_> = lack.map(|(server, _)| server.clone()).collect();
             let lacking = self.lacking.entry(term).or_default();
             lacking.extend(lack);
-            if ensemble.saturating_sub(lacking.len()) > ensemble / 2 {
+            if quorum.may_have(lacking) {
                 self.last = Some((term, head));
             }
         }
@@ -571,7 +586,16 @@ mod tests {
             offset: 120,
         };
         memory.tells(Term(2), head);
-        memory.suppose(3, &[]);
+        let server = |name: &str| DataServerIdentity {
+            name: Some(name.into()),
+            public: "s:1".into(),
+            internal: name.into(),
+        };
+        let three = Quorum::of(&ShardMetadata {
+            ensemble: ["s1", "s2", "s3"].map(server).into(),
+            ..ShardMetadata::default()
+        });
+        memory.suppose(&three, &[]);
         assert_eq!(memory.last.map(|(_, began)| began), Some(head));
         assert_eq!(memory.last_leader().unwrap().committed, 100);
     }

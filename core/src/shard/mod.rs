@@ -10,8 +10,10 @@
 
 mod attempt;
 mod context;
+mod deletion;
 mod duty;
 mod election;
+mod exchange;
 mod fence;
 mod fencing;
 mod follower;
@@ -19,12 +21,14 @@ mod followers;
 mod intent;
 mod leaders;
 mod leadership;
+mod leavers;
 mod led;
 mod memory;
 mod missing;
 mod parked;
 mod position;
 mod promotion;
+mod quorum;
 mod recall;
 #[cfg(test)]
 mod tests;
@@ -33,8 +37,10 @@ mod verification;
 use std::sync::Arc;
 
 pub(crate) use self::context::ShardContext;
+use self::deletion::Deletion;
 use self::duty::{Next, Perform, Start};
 use self::election::Election;
+pub(crate) use self::exchange::{Exchange, Unfit};
 use self::followers::Followers;
 pub(crate) use self::intent::Intent;
 pub(crate) use self::leaders::Leaders;
@@ -50,6 +56,7 @@ use crate::ledger::Durable;
 /// What a shard is at.
 #[derive(Clone, Debug)]
 enum Duty {
+    Deletion(Deletion),
     Election(Election),
     Leadership(Leadership),
     Parked(Parked),
@@ -58,8 +65,11 @@ enum Duty {
 
 /// The duty that the document asks for.
 fn found(shard: &ShardMetadata) -> Next {
-    if shard.status == ShardStatus::Deleting || shard.is_split_child() {
-        let reason = "it is being deleted or split, which this release does not carry on";
+    if shard.status == ShardStatus::Deleting {
+        return Next::Delete { is_marked: true };
+    }
+    if shard.is_split_child() {
+        let reason = "it is being split, which this release does not carry on";
         return Next::Park(Some(reason));
     }
     match (&shard.leader, shard.status) {
@@ -81,6 +91,8 @@ impl Duty {
     fn after(next: Next) -> Option<Self> {
         Some(match next {
             Next::Stay => return None,
+            Next::Delete { is_marked: true } => Self::Deletion(Deletion::found()),
+            Next::Delete { is_marked: false } => Self::Deletion(Deletion::new()),
             Next::Elect(start) => Self::Election(Election::new(start)),
             Next::Lead(followers) => Self::Leadership(Leadership::new(followers)),
             Next::Park(reason) => Self::Parked(Parked::new(reason)),
@@ -90,6 +102,7 @@ impl Duty {
 
     fn get(&self) -> &dyn Perform {
         match self {
+            Self::Deletion(duty) => duty,
             Self::Election(duty) => duty,
             Self::Leadership(duty) => duty,
             Self::Parked(duty) => duty,
@@ -99,6 +112,7 @@ impl Duty {
 
     fn get_mut(&mut self) -> &mut dyn Perform {
         match self {
+            Self::Deletion(duty) => duty,
             Self::Election(duty) => duty,
             Self::Leadership(duty) => duty,
             Self::Parked(duty) => duty,
@@ -159,6 +173,10 @@ impl ShardController {
     }
 
     pub(crate) fn start(&mut self, cx: &mut ShardContext<'_>) {
+        // The configuration may have marked it already, and that is not stored yet.
+        if self.is_deleted() {
+            return;
+        }
         if let Some(shard) = self.memory.metadata(cx) {
             self.memory.find(&shard);
             self.turn(found(&shard), cx);
@@ -208,7 +226,7 @@ impl ShardController {
         match &mut self.duty {
             Duty::Leadership(leadership) => leadership.server_emptied(server, cx.context.now),
             Duty::Election(election) => election.server_emptied(server, cx),
-            Duty::Parked(_) | Duty::Verification(_) => {}
+            Duty::Deletion(_) | Duty::Parked(_) | Duty::Verification(_) => {}
         }
     }
 
@@ -221,6 +239,54 @@ impl ShardController {
         self.act(cx, |duty, memory, cx| {
             duty.server_unavailable(server, reason, memory, cx)
         });
+    }
+
+    /// Whether it is being deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
+        matches!(self.duty, Duty::Deletion(_))
+    }
+
+    /// Deletes it, whatever is under way.
+    pub(crate) fn delete(&mut self, cx: &mut ShardContext<'_>) {
+        if !self.is_deleted() {
+            self.turn(Next::Delete { is_marked: false }, cx);
+        }
+    }
+
+    /// Lets one server take another's place, if all is such that it can be begun. How it ends is in the
+    /// document.
+    pub(crate) fn exchange(
+        &mut self,
+        exchange: Exchange,
+        cx: &mut ShardContext<'_>,
+    ) -> Result<(), Unfit> {
+        match &mut self.duty {
+            Duty::Leadership(leadership) => leadership.exchange(exchange, &self.memory, cx),
+            Duty::Deletion(_) | Duty::Election(_) | Duty::Parked(_) | Duty::Verification(_) => {
+                Err(Unfit::NotLed)
+            }
+        }
+    }
+
+    /// Elects anew, if it is led and every replica has what its leader has: another one may lead then.
+    /// Returns whether it does.
+    pub(crate) fn hand_over(&mut self, cx: &mut ShardContext<'_>) -> bool {
+        let replicas = self.memory.metadata(cx).map(|shard| shard.ensemble.len());
+        let is_whole = replicas.is_some_and(|replicas| self.in_sync() >= replicas);
+        let can_be = self.is_steady() && is_whole && !self.is_exchanging();
+        if can_be {
+            self.turn(Next::Elect(Start::AtOnce), cx);
+        }
+        can_be
+    }
+
+    /// Whether one server is about to take another's place, and it is not stored yet that it has.
+    pub(crate) fn is_exchanging(&self) -> bool {
+        match &self.duty {
+            Duty::Leadership(leadership) => leadership.is_exchanging(),
+            Duty::Election(election) => election.exchange.is_some(),
+            Duty::Deletion(_) | Duty::Parked(_) | Duty::Verification(_) => false,
+        }
     }
 
     /// Verifies that its leader leads; whatever else is under way goes on instead.

@@ -273,6 +273,7 @@ impl Promotion {
             }
         }
         memory.unexplained = 0;
+        memory.goes_back = false;
         memory.stuck.clear();
         memory.undecided.clear();
         memory.committed = self.followers.known_to_be_committed();

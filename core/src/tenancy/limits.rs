@@ -20,6 +20,7 @@ pub fn call_limit(call: &Call) -> Duration {
         Call::CheckHealth => PROBE_LIMIT,
         Call::AddFollower(_)
         | Call::BecomeLeader(_)
+        | Call::DeleteShard(_)
         | Call::GetStatus { .. }
         | Call::Handshake
         | Call::NewTerm(_)

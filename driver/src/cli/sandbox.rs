@@ -115,6 +115,7 @@ impl SandboxArgs {
             coordinators: count(self.coordinators),
             data_servers: count(self.data_servers),
             data_server_kind: DataServerKind::Sandbox,
+            unlisted: std::collections::BTreeSet::new(),
             namespaces: vec![NamespaceOptions {
                 name: self.namespace,
                 shards: self.shards,

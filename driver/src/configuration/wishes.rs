@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::cluster::{
-    AntiAffinityMode, ClusterConfiguration, ClusterStatus, DataServerIdentity, LoadBalancer,
-    Namespace, NamespaceStatus,
+    AntiAffinityMode, ClusterConfiguration, ClusterStatus, DataServerIdentity, Namespace,
+    NamespaceStatus,
 };
 use stepdown_core::{Role, ServerId};
 use tokio::sync::watch;
@@ -97,7 +97,7 @@ fn without_effect(configuration: &ClusterConfiguration, status: &ClusterStatus) 
         }
         of_labels(configuration, namespace, &mut vain);
     }
-    of_what_is_gone(configuration, status, &mut vain);
+    of_server_metadata(configuration, &mut vain);
     of_what_is_not_there_yet(configuration, &mut vain);
     vain
 }
@@ -184,36 +184,9 @@ fn of_labels(configuration: &ClusterConfiguration, namespace: &Namespace, vain: 
     }
 }
 
-/// What was taken out, and stays.
-fn of_what_is_gone(
-    configuration: &ClusterConfiguration,
-    status: &ClusterStatus,
-    vain: &mut Vec<String>,
-) {
-    let wanted: BTreeSet<_> = configuration.namespaces.iter().map(|it| &it.name).collect();
-    for name in status
-        .namespaces
-        .keys()
-        .filter(|name| !wanted.contains(name))
-    {
-        vain.push(format!(
-            "namespace {name} was taken out, and stays: namespaces are not deleted yet"
-        ));
-    }
+/// Labels of nobody.
+fn of_server_metadata(configuration: &ClusterConfiguration, vain: &mut Vec<String>) {
     let servers: BTreeSet<ServerId> = configuration.servers.iter().map(|it| it.id()).collect();
-    let mut kept: BTreeMap<ServerId, usize> = BTreeMap::new();
-    for (_, _, shard) in status.shards() {
-        for server in shard.ensemble.iter().map(DataServerIdentity::id) {
-            if !servers.contains(&server) {
-                *kept.entry(server).or_default() += 1;
-            }
-        }
-    }
-    for (server, shards) in kept {
-        vain.push(format!(
-            "data server {server} was taken out, and keeps its {shards} shards: they are not moved yet"
-        ));
-    }
     for server in configuration.server_metadata.keys() {
         if !servers.contains(server) {
             vain.push(format!(
@@ -224,9 +197,6 @@ fn of_what_is_gone(
 }
 
 fn of_what_is_not_there_yet(configuration: &ClusterConfiguration, vain: &mut Vec<String>) {
-    if configuration.load_balancer != LoadBalancer::default() {
-        vain.push("loadBalancer, since shards are not moved yet".to_owned());
-    }
     if configuration.auto_split.enabled {
         vain.push("autoSplit, since shards are not split yet".to_owned());
     }
@@ -306,21 +276,11 @@ instanceId: abc
                 "replicationFactor: 2, antiAffinities: [{labels: [rack], mode: Relaxed}]",
                 "names the label rack",
             ),
-            (
-                "name: default",
-                "name: other",
-                "namespace default was taken out",
-            ),
             ("s1: {labels", "s9: {labels", "serverMetadata of s9"),
             (
                 "serverMetadata:",
                 "autoSplit: {enabled: true}\nserverMetadata:",
                 "autoSplit",
-            ),
-            (
-                "serverMetadata:",
-                "loadBalancer: {scheduleInterval: 30s}\nserverMetadata:",
-                "loadBalancer",
             ),
         ] {
             let found = vain(from, to);
@@ -329,17 +289,6 @@ instanceId: abc
             };
             assert!(wish.contains(expected), "{wish}");
         }
-    }
-
-    #[test]
-    fn a_server_that_was_taken_out_is_said_to_keep_its_shards() {
-        let found = vain("  - {name: s2, public: 'b:1', internal: 'b:2'}\n", "");
-        assert!(
-            found
-                .iter()
-                .any(|wish| wish.contains("s2 was taken out, and keeps its 2 shards")),
-            "{found:?}"
-        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use stepdown_core::assign::{ShardAssignment, ShardAssignments};
 use stepdown_core::call::{
-    AddFollower, Answer, BecomeLeader, Binding, CallError, EntryId, Feature, NewTerm, ReplicaRole,
-    ReplicaStatus, Truncate,
+    AddFollower, Answer, BecomeLeader, Binding, CallError, DeleteShard, EntryId, Feature, NewTerm,
+    ReplicaRole, ReplicaStatus, Truncate,
 };
 use stepdown_core::cluster::KeySorting;
 use stepdown_core::{ShardId, Term};
@@ -29,6 +29,14 @@ pub(super) fn new_term(call: &NewTerm) -> wire::NewTermRequest {
             enable_notifications: call.enable_notifications,
             key_sorting: key_sorting.into(),
         }),
+    }
+}
+
+pub(super) fn delete_shard(call: &DeleteShard) -> wire::DeleteShardRequest {
+    wire::DeleteShardRequest {
+        namespace: call.namespace.to_string(),
+        shard: call.shard.0,
+        term: call.term.0,
     }
 }
 

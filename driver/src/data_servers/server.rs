@@ -111,6 +111,17 @@ impl Server {
                 Ok(Answer::BecameLeader)
             }
             Call::CheckHealth => self.check_health(gate).await,
+            Call::DeleteShard(call) => {
+                let request = convert::delete_shard(&call);
+                let ask = self.ask(
+                    "DeleteShard",
+                    request,
+                    gate,
+                    |mut client, request| async move { client.delete_shard(request).await },
+                );
+                ask.await?;
+                Ok(Answer::ShardDeleted)
+            }
             Call::GetStatus { shard } => {
                 let request = convert::get_status(shard);
                 let ask = self.ask(
@@ -224,6 +235,7 @@ fn turn_of(call: &Call) -> Option<(Class, &'static str)> {
         Call::AddFollower(_) => (Class::Lasting, "AddFollower"),
         Call::BecomeLeader(_) => (Class::Lasting, "BecomeLeader"),
         Call::CheckHealth => return None,
+        Call::DeleteShard(_) => (Class::Ordinary, "DeleteShard"),
         Call::GetStatus { .. } => (Class::Ordinary, "GetStatus"),
         Call::Handshake => (Class::Ordinary, "Handshake"),
         Call::NewTerm(_) => (Class::Ordinary, "NewTerm"),

@@ -69,6 +69,33 @@ pub fn log_report(report: &Report) {
             retry_after_ms = millis(*retry_after),
             "Failed to elect a leader"
         ),
+        Report::DeletionBegun { namespace, shard } => info!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            "Deleting a shard"
+        ),
+        Report::DeletionHeld { namespaces, wait } => {
+            let names: Vec<&str> = namespaces.iter().map(|name| &**name).collect();
+            warn!(
+                component = "coordinator",
+                namespaces = names.join(", "),
+                wait_ms = millis(*wait),
+                "The configuration would delete more than it keeps; it is put into force once it has \
+                 stayed as it is for a while"
+            );
+        }
+        Report::ExchangeRefused {
+            namespace,
+            shard,
+            reason,
+        } => info!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            reason = reason.as_str(),
+            "A shard is not moved now"
+        ),
         Report::FencingEnded {
             namespace,
             shard,
@@ -103,6 +130,17 @@ pub fn log_report(report: &Report) {
         Report::MajorityBack => info!(
             component = "coordinator",
             "No shard waits for a majority of its data servers any more"
+        ),
+        Report::MoveStuck { shard, reason } => warn!(
+            component = "load-balancer",
+            shard = shard.0,
+            reason = reason.as_str(),
+            "A shard can't leave a data server that is not configured any more"
+        ),
+        Report::NamespaceDeleted { namespace } => info!(
+            component = "coordinator",
+            namespace = &**namespace,
+            "Deleted a namespace"
         ),
         Report::NamespaceCreated { namespace, shards } => info!(
             component = "coordinator",
@@ -183,6 +221,38 @@ pub fn log_report(report: &Report) {
             term = term.0,
             leader = leader.as_ref().map(|leader| &*leader.0),
             "The store accepted a shard"
+        ),
+        Report::ShardDeleted { namespace, shard } => info!(
+            component = "shard-controller",
+            namespace = &**namespace,
+            shard = shard.0,
+            "Deleted a shard"
+        ),
+        Report::ShardMoved {
+            namespace,
+            shard,
+            from,
+            to,
+        } => info!(
+            component = "load-balancer",
+            namespace = &**namespace,
+            shard = shard.0,
+            from = &*from.0,
+            to = &*to.0,
+            "Moved a shard"
+        ),
+        Report::LeaderHanded {
+            namespace,
+            shard,
+            from,
+            to,
+        } => info!(
+            component = "load-balancer",
+            namespace = &**namespace,
+            shard = shard.0,
+            from = &*from.0,
+            to = &*to.0,
+            "Elects another leader, since this one leads more shards than others"
         ),
         Report::ShardBlocked {
             namespace,

@@ -89,13 +89,23 @@ impl Office {
             Report::ShardVerified { shard, .. } => (shard, &mut self.summary.verified),
             Report::Elected { shard, .. } => (shard, &mut self.summary.elected),
             Report::ShardBlocked { shard, .. } => (shard, &mut self.summary.blocked),
+            // It is not to be led any more.
+            Report::DeletionBegun { shard, .. } => {
+                self.settled.insert(*shard);
+                return self.waiting.remove(shard);
+            }
             Report::ConfigurationApplied { .. }
             | Report::ConfigurationRejected { .. }
+            | Report::DeletionHeld { .. }
             | Report::ElectionFailed { .. }
+            | Report::ExchangeRefused { .. }
             | Report::FencingEnded { .. }
             | Report::LeaderConfirmed { .. }
+            | Report::LeaderHanded { .. }
             | Report::MajorityAwaited { .. }
             | Report::MajorityBack
+            | Report::MoveStuck { .. }
+            | Report::NamespaceDeleted { .. }
             | Report::NamespaceCreated { .. }
             | Report::NamespaceRefused { .. }
             | Report::ReplicaLeftOut { .. }
@@ -105,7 +115,9 @@ impl Office {
             | Report::ServerEmptied { .. }
             | Report::ServerForgotten { .. }
             | Report::ServerSilent { .. }
+            | Report::ShardDeleted { .. }
             | Report::ShardInSync { .. }
+            | Report::ShardMoved { .. }
             | Report::ShardsShort { .. }
             | Report::ShardsWhole { .. }
             | Report::StatusAdopted { .. }

@@ -14,9 +14,9 @@ pub struct NamespaceOptions {
 }
 
 /// The text of a configuration document: these namespaces, and these data servers.
-pub fn configuration(
+pub fn configuration<'a>(
     namespaces: &[NamespaceOptions],
-    data_servers: &[DataServerProcess],
+    data_servers: impl IntoIterator<Item = &'a DataServerProcess>,
 ) -> String {
     let namespaces: Vec<_> = namespaces
         .iter()
@@ -29,7 +29,7 @@ pub fn configuration(
         })
         .collect();
     let servers: Vec<_> = data_servers
-        .iter()
+        .into_iter()
         .map(|it| {
             serde_json::json!({
                 "name": it.process().name(),

@@ -12,6 +12,7 @@ mod process;
 mod raft;
 mod status;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ pub struct ClusterOptions {
     pub data_servers: usize,
     /// What the data servers are.
     pub data_server_kind: DataServerKind,
+    /// Those of them that are not in the configuration at first, by their index.
+    pub unlisted: BTreeSet<usize>,
     /// The namespaces.
     pub namespaces: Vec<NamespaceOptions>,
     /// Further flags for every coordinator.
@@ -65,6 +68,8 @@ pub struct Cluster {
     pub data_servers: Vec<DataServerProcess>,
     dir: PathBuf,
     documents: Documents,
+    /// Data servers that run, but are not in the configuration, by their index.
+    unlisted: BTreeSet<usize>,
 }
 
 impl Cluster {
@@ -78,6 +83,7 @@ impl Cluster {
             data_servers: Vec::new(),
             documents: Documents::new(options.metadata, &dir, options.coordinators)?,
             dir,
+            unlisted: options.unlisted.clone(),
         };
         for number in 1..=options.data_servers {
             cluster
@@ -106,10 +112,21 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Writes the configuration document, put in place whole: these namespaces, and all data
-    /// servers.
+    /// Has the next configuration name the data server with this index, or not.
+    pub fn list(&mut self, index: usize, is_listed: bool) {
+        if is_listed {
+            self.unlisted.remove(&index);
+        } else {
+            self.unlisted.insert(index);
+        }
+    }
+
+    /// Writes the configuration document, put in place whole: these namespaces, and the data servers that
+    /// are listed.
     pub fn configure(&self, namespaces: &[NamespaceOptions]) -> Result<(), SandboxError> {
-        let document = configuration(namespaces, &self.data_servers);
+        let servers = self.data_servers.iter().enumerate();
+        let listed = servers.filter(|(index, _)| !self.unlisted.contains(index));
+        let document = configuration(namespaces, listed.map(|(_, server)| server));
         self.documents.write_configuration(&document)
     }
 

@@ -125,15 +125,12 @@ impl Reply {
     pub fn answer(&self) -> Option<Answer> {
         match self {
             Self::BecameLeader => Some(Answer::BecameLeader),
+            Self::Deleted => Some(Answer::ShardDeleted),
             Self::Fenced(head) => Some(Answer::Fenced(*head)),
             Self::FollowerAdded => Some(Answer::FollowerAdded),
             Self::Status(status) => Some(Answer::Status(*status)),
             Self::Truncated(head) => Some(Answer::Truncated(*head)),
-            Self::Appended(_)
-            | Self::Deleted
-            | Self::Frozen { .. }
-            | Self::Info(_)
-            | Self::ObserverRemoved => None,
+            Self::Appended(_) | Self::Frozen { .. } | Self::Info(_) | Self::ObserverRemoved => None,
         }
     }
 }

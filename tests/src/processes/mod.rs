@@ -19,6 +19,6 @@ pub use history::{FirstLine, History};
 pub use load::Load;
 pub use onlooker::Onlooker;
 pub use program::{Ran, as_oxia, run, run_with, stepdown};
-pub use rig::{LIMIT, Rig, leaders};
+pub use rig::{DOOMED, LIMIT, Rig, leaders};
 pub use round::{Afterwards, Phase, Plan, Round, Stimulus, seed};
 pub use stranger::{FirstLineIs, Written};

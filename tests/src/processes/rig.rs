@@ -24,6 +24,9 @@ const LATELY: Duration = Duration::from_secs(5);
 /// About as many as there will be, which is how often the workload writes.
 const SHARDS: usize = 12;
 
+/// Namespaces whose names begin so are not written to.
+pub const DOOMED: &str = "doomed";
+
 /// A cluster of processes under test.
 #[derive(Debug)]
 pub struct Rig {
@@ -48,6 +51,7 @@ impl Rig {
             coordinators,
             data_servers: usize::try_from(servers).unwrap_or_default(),
             data_server_kind: DataServerKind::Sandbox,
+            unlisted: std::collections::BTreeSet::new(),
             namespaces: vec![NamespaceOptions {
                 name: "default".to_owned(),
                 shards: 8,
@@ -198,6 +202,15 @@ impl Rig {
         self.done(self.cluster.configure(&self.namespaces));
     }
 
+    /// Puts these namespaces, and these data servers, by their index, into the configuration.
+    pub fn configure(&mut self, namespaces: Vec<NamespaceOptions>, listed: &[usize]) {
+        for index in 0..self.cluster.data_servers.len() {
+            self.cluster.list(index, listed.contains(&index));
+        }
+        self.namespaces = namespaces;
+        self.done(self.cluster.configure(&self.namespaces));
+    }
+
     /// How many namespaces there are to be.
     pub fn namespaces(&self) -> usize {
         self.namespaces.len()
@@ -325,17 +338,24 @@ impl Rig {
         let Some((_, status)) = &self.seen else {
             return false;
         };
-        let leaders = leaders(status);
+        let mut leaders = leaders(status);
         let all = leaders.iter().all(|it| it.address.is_some());
+        // What is going to be deleted is not written to.
+        leaders.retain(|it| !it.namespace.starts_with(DOOMED));
         self.load.follow(leaders);
-        all && status.namespaces.len() == self.namespaces.len()
+        let is_there = |namespace: &NamespaceOptions| {
+            let there = status.namespaces.get(namespace.name.as_str());
+            there.is_some_and(|there| there.kept().next().is_some())
+        };
+        all && self.namespaces.iter().all(is_there)
     }
 }
 
 /// Who leads each shard, by the status document.
 pub fn leaders(status: &ClusterStatus) -> Vec<LeaderAt> {
-    status
-        .shards()
+    let shards = status.shards();
+    shards
+        .filter(|(_, _, metadata)| metadata.status != ShardStatus::Deleting)
         .map(|(namespace, shard, metadata)| {
             let leader = metadata.leader.as_ref();
             let leader = leader.filter(|_| metadata.status == ShardStatus::SteadyState);

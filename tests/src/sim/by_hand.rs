@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::{CallErrorKind, NewTerm};
-use stepdown_core::cluster::{ClusterStatus, KeySorting, ShardStatus};
+use stepdown_core::cluster::{ClusterStatus, KeySorting, ShardMetadata, ShardStatus};
 use stepdown_core::store::StoreOutcome;
 use stepdown_core::{Event, RequestId, ShardId, Tenure, Term};
 use stepdown_sandbox::replica::Request;
@@ -82,7 +82,9 @@ impl World<'_> {
         };
         let mut status = ClusterStatus::clone(status);
         for namespace in status.namespaces.values_mut() {
-            let led = namespace.shards.values_mut().find(|shard| shard.was_led());
+            let is_kept = |shard: &ShardMetadata| shard.status != ShardStatus::Deleting;
+            let mut shards = namespace.shards.values_mut();
+            let led = shards.find(|shard| shard.was_led() && is_kept(shard));
             if let Some(shard) = led {
                 let shard = Arc::make_mut(shard);
                 shard.term = shard.term.next();

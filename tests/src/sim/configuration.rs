@@ -12,6 +12,8 @@ pub struct Configured {
     pub replication: u32,
     pub servers: Vec<Address>,
     pub broken: Option<u8>,
+    /// How often it is looked whether shards are to be moved.
+    pub balanced_every: &'static str,
 }
 
 /// A data server's name and place.
@@ -75,7 +77,11 @@ impl Configured {
                 server.name, server.public, server.internal
             );
         }
-        text.push_str("]}\n");
+        let every = self.balanced_every;
+        let _ = writeln!(
+            text,
+            "],\"loadBalancer\":{{\"scheduleInterval\":\"{every}\",\"quarantineTime\":\"20s\"}}}}"
+        );
         text
     }
 }

@@ -1,10 +1,11 @@
 //! What must hold once everything is healed: store, servers and assignments agree, and stay so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::ReplicaRole;
-use stepdown_core::cluster::ShardStatus;
+use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::{Role, ShardId, Term};
 use stepdown_sandbox::replica::{Ghost, Log, PATIENCE};
 
@@ -33,10 +34,13 @@ impl World<'_> {
         let Some(status) = self.store.status() else {
             return Some("there is no document".to_owned());
         };
-        if status.namespaces.len() < self.configured.namespaces.len() {
-            return Some(format!("namespaces: {:?}", status.namespaces.keys()));
+        for (name, _) in &self.configured.namespaces {
+            let there = status.namespaces.get(name.as_str());
+            if there.is_none_or(|there| there.kept().next().is_none()) {
+                return Some(format!("there is no namespace {name}"));
+            }
         }
-        for (_, id, shard) in status.shards() {
+        for (_, id, shard) in kept(status) {
             let Some(leader) = &shard.leader else {
                 if self.is_hopeless(id, shard) {
                     continue;
@@ -62,7 +66,7 @@ impl World<'_> {
         let Some(status) = self.store.status().cloned() else {
             return Ok(());
         };
-        for (_, id, shard) in status.shards() {
+        for (_, id, shard) in kept(&status) {
             if self.is_hopeless(id, shard) {
                 self.sometimes.hit("logs_that_do_not_fit");
                 continue;
@@ -115,6 +119,38 @@ impl World<'_> {
         Ok(())
     }
 
+    /// L6: nothing is being moved or deleted any more, where everybody is there.
+    pub(super) fn nothing_is_left(&mut self) -> Check {
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        let is_there = |server: &DataServerIdentity| {
+            let at = self.server_at(&server.internal);
+            at.is_some_and(|at| self.servers[at].up)
+        };
+        for (name, id, shard) in status.shards() {
+            let is_configured = |(other, _): &(String, u32)| *other == **name;
+            let is_wanted = self.configured.namespaces.iter().any(is_configured);
+            let is_marked = shard.status == ShardStatus::Deleting;
+            if !is_wanted && !is_marked {
+                return Err(self.violation("L6", format!("shard {id} of {name} is not deleted")));
+            }
+            let pending = &shard.pending_delete_shard_nodes;
+            let all = shard.ensemble.iter().chain(&shard.removed_nodes);
+            let stuck = if is_marked {
+                all.chain(pending).all(is_there)
+            } else {
+                // It is waited for those that have come in their places.
+                let are_there = shard.ensemble.iter().all(is_there);
+                are_there && !self.is_hopeless(id, shard) && pending.iter().any(is_there)
+            };
+            if stuck {
+                return Err(self.violation("L6", format!("shard {id} of {name}: {shard:?}")));
+            }
+        }
+        Ok(())
+    }
+
     /// T11: and the coordinator knows it, as long as no look at a follower is under way.
     pub(super) fn everybody_is_known_to_follow(&mut self) -> Check {
         if self.plan.partial_heal {
@@ -140,7 +176,7 @@ impl World<'_> {
             machine.is_some_and(|machine| machine.role() == Role::Leader)
         };
         let leader = self.hosts.iter().find(leads)?;
-        let shards = self.store.status()?.shards();
+        let shards = kept(self.store.status()?);
         let mut short = shards.filter_map(|(_, id, shard)| {
             let in_sync = leader.facts.in_sync.get(&id).copied().unwrap_or(0);
             let all = shard.ensemble.len();
@@ -171,7 +207,7 @@ impl World<'_> {
             return Ok(());
         };
         let mut written = Vec::new();
-        for (_, id, shard) in status.shards() {
+        for (_, id, shard) in kept(&status) {
             for server in 0..self.servers.len() {
                 let model = &self.servers[server].model;
                 if self.servers[server].up && model.leads(id) == Some(shard.term) {
@@ -231,7 +267,7 @@ impl World<'_> {
         let status = self.store.status();
         status
             .into_iter()
-            .flat_map(|status| status.shards())
+            .flat_map(|status| kept(status))
             .filter(|(_, id, shard)| !self.is_hopeless(*id, shard))
             .map(|(_, id, shard)| (id, shard.term))
             .collect()
@@ -284,7 +320,9 @@ impl World<'_> {
                 .faults
                 .iter()
                 .all(|fault| fault.kind == FaultKind::Shutdown);
-        if calm && now.values().any(|term| *term != Term(0)) {
+        let is_handed = |id: &ShardId| self.history.handed.contains(id);
+        let is_elected = |(id, term): (&ShardId, &Term)| *term != Term(0) && !is_handed(id);
+        if calm && now.iter().any(is_elected) {
             return Err(self.violation("L10", format!("elections without a fault: {now:?}")));
         }
         if self.plan.faults.is_empty()
@@ -295,4 +333,10 @@ impl World<'_> {
         }
         self.everybody_is_told()
     }
+}
+
+/// The shards that are not being deleted.
+fn kept(status: &ClusterStatus) -> impl Iterator<Item = (&Arc<str>, ShardId, &Arc<ShardMetadata>)> {
+    let shards = status.shards();
+    shards.filter(|(_, _, shard)| shard.status != ShardStatus::Deleting)
 }

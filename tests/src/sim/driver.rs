@@ -1,6 +1,8 @@
 //! The driver's loop: one event in, all effects polled, then carried out in order, with room for a
 //! crash or a pause between any two.
 
+use std::time::Duration;
+
 use stepdown_core::{Event, Options, ProcessId, Role, Tenure, Timing};
 
 use super::check::{Check, tenure_of};
@@ -24,7 +26,11 @@ impl World<'_> {
         let options = Options {
             process,
             seed,
-            timing: Timing::default(),
+            timing: Timing {
+                // So that nothing changes any more by the time that all is to be quiet.
+                relied_after: Duration::from_secs(60),
+                ..Timing::default()
+            },
         };
         place.machine = Some(self.factory.coordinator(options, place.clock.read(now)));
         let boot = place.boot;

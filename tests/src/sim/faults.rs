@@ -173,10 +173,9 @@ impl World<'_> {
                 self.sometimes.hit("other_cluster");
             }
             FaultKind::NamespaceAdded => {
-                let name = format!("more-{}", self.configured.namespaces.len());
-                self.configured.namespaces.push((name, 1 + fault.lasts % 3));
-                self.announce_configuration();
+                self.add_namespace(1 + fault.lasts % 3);
             }
+            FaultKind::NamespaceRemoved => self.remove_namespace(fault.target),
             FaultKind::ConfigurationBroken { how } => {
                 self.configured.broken = Some(how);
                 self.announce_configuration();

@@ -8,6 +8,27 @@ use super::server::Server;
 use super::world::{What, World};
 
 impl World<'_> {
+    /// One more namespace is configured, or one that was removed is again.
+    pub(super) fn add_namespace(&mut self, shards: u32) {
+        let namespaces = &mut self.configured.namespaces;
+        let names = (1..).map(|at| format!("more-{at}"));
+        let mut free = names.filter(|name| namespaces.iter().all(|(other, _)| other != name));
+        if let Some(name) = free.next() {
+            namespaces.push((name, shards));
+            self.announce_configuration();
+        }
+    }
+
+    /// A namespace is configured no longer.
+    pub(super) fn remove_namespace(&mut self, which: usize) {
+        let namespaces = &mut self.configured.namespaces;
+        if let Some(which) = which.checked_rem(namespaces.len()) {
+            namespaces.remove(which);
+            self.announce_configuration();
+            self.sometimes.hit("namespace_removed");
+        }
+    }
+
     /// A server that no shard is on yet is configured, or one that was removed is again.
     pub(super) fn add_server(&mut self) {
         let absent = (0..self.servers.len()).find(|server| {
@@ -22,7 +43,7 @@ impl World<'_> {
         }
     }
 
-    /// A server is configured no longer. It keeps its shards.
+    /// A server is configured no longer: its shards go elsewhere.
     pub(super) fn remove_server(&mut self, server: usize) {
         let least = self.configured.replication as usize;
         let Server { address, moves, .. } = &self.servers[server];

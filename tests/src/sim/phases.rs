@@ -38,6 +38,7 @@ impl World<'_> {
         self.run_until(chaos_ends.plus(FOLLOW))?;
         self.everybody_follows(&committed)?;
         self.everybody_is_known_to_follow()?;
+        self.nothing_is_left()?;
         self.everybody_is_told()?;
         let settled = self.terms();
         self.everything_is_committed()?;

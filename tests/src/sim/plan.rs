@@ -115,6 +115,7 @@ pub enum FaultKind {
     BecomeLeaderHangs,
     OtherCluster,
     NamespaceAdded,
+    NamespaceRemoved,
     ConfigurationBroken { how: u8 },
     AddressChanged,
     ServerAdded,
@@ -163,6 +164,7 @@ impl FaultKind {
             | Self::Lease(_)
             | Self::LossReported
             | Self::NamespaceAdded
+            | Self::NamespaceRemoved
             | Self::Pause { .. }
             | Self::ServerAdded
             | Self::ServerRemoved
@@ -337,6 +339,7 @@ fn kind() -> BoxedStrategy<FaultKind> {
     let server = prop_oneof![14 => server, 7 => disk];
     let operator = prop_oneof![
         1 => Just(NamespaceAdded),
+        1 => Just(NamespaceRemoved),
         2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),
         1 => Just(AddressChanged),
         1 => Just(ServerAdded),

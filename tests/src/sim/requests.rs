@@ -80,6 +80,10 @@ impl World<'_> {
                 }
                 Request::BecomeLeader(request)
             }
+            Call::DeleteShard(request) => Request::DeleteShard {
+                shard: request.shard,
+                term: request.term,
+            },
             Call::GetStatus { shard } => Request::GetStatus { shard },
             Call::NewTerm(request) => {
                 if place.model.has_unsynced(request.shard, request.term) {

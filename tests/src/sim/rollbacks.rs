@@ -6,8 +6,8 @@
 //! property holds. Under a document that is put back every property holds as well, but for T1 at
 //! that very write, and T3 for terms in which no majority has voted.
 
-use stepdown_core::cluster::{ClusterStatus, ShardMetadata};
-use stepdown_core::{ShardId, Term};
+use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardMetadata, ShardStatus};
+use stepdown_core::{ServerId, ShardId, Term};
 use stepdown_sandbox::replica::{DurableServer, DurableShard};
 
 use super::check::Check;
@@ -124,14 +124,27 @@ impl World<'_> {
     }
 }
 
-/// Whether the older document knows of all shards that the newer one knows of, and that each was
-/// led. What it does not know of was lost with it, and nobody can tell.
+/// Who has what of each shard, and whether it is being deleted.
+fn places(status: &ClusterStatus) -> impl Iterator<Item = (bool, Vec<ServerId>)> {
+    status.shards().map(|(_, _, shard)| {
+        let others = shard.removed_nodes.iter();
+        let others = others.chain(&shard.pending_delete_shard_nodes);
+        let all = shard.ensemble.iter().chain(others);
+        let is_deleted = shard.status == ShardStatus::Deleting;
+        (is_deleted, all.map(DataServerIdentity::id).collect())
+    })
+}
+
+/// Whether the older document knows of all shards that the newer one knows of, that each was led, and that
+/// each is where it was. What it does not know of was lost with it, and nobody can tell; and where a shard
+/// was moved from since, its data is deleted.
 fn is_of_the_same_shards(older: &ClusterStatus, newer: &ClusterStatus) -> bool {
     let ids =
         |status: &ClusterStatus| -> Vec<ShardId> { status.shards().map(|(_, id, _)| id).collect() };
     older.shard_id_generator == newer.shard_id_generator
         && ids(older) == ids(newer)
         && older.shards().all(|(_, _, shard)| shard.was_led())
+        && places(older).eq(places(newer))
 }
 
 fn terms(status: &ClusterStatus) -> impl Iterator<Item = Term> {

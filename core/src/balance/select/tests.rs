@@ -240,16 +240,6 @@ fn a_replacement_keeps_the_strict_rules_with_those_that_stay() {
 }
 
 #[test]
-fn what_moved_counts_for_its_new_server() {
-    let configuration = configuration(&vec![vec![]; 2]);
-    let namespace = namespace(&[], 1, 1);
-    let mut selector = selector(&configuration, &namespace);
-    let (from, to) = (configuration.servers[0].id(), configuration.servers[1].id());
-    selector.moved(&from, &to);
-    assert_eq!(selector.replacement(ShardId(0), &[]).unwrap().id(), from);
-}
-
-#[test]
 fn ties_are_spread_over_the_servers() {
     let configuration = configuration(&vec![vec![]; 5]);
     let mut first = BTreeSet::new();

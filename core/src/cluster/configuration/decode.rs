@@ -151,6 +151,11 @@ impl LoadBalancer {
                 "quarantineTime" | "quarantine_time" => {
                     balancer.quarantine_time = positive(at)?;
                 }
+                "paused" => balancer.paused = at.boolean()?,
+                "maxMoves" | "max_moves" => balancer.max_moves = at.uint32()?,
+                "maxMovesPerServer" | "max_moves_per_server" => {
+                    balancer.max_moves_per_server = at.uint32()?;
+                }
                 _ => {}
             }
         }

@@ -82,6 +82,13 @@ pub struct LoadBalancer {
     pub schedule_interval: Option<Duration>,
     /// How long a server or shard that moved is left alone; `None` where the document is silent.
     pub quarantine_time: Option<Duration>,
+    /// Whether shards and leaders stay where they are, but for those on servers that are not configured any
+    /// more. Upstream passes over this key, and over the next ones.
+    pub paused: bool,
+    /// So many shards are moved at once at most; zero stands for the default.
+    pub max_moves: u32,
+    /// So many of them from, and to, one server; zero stands for the default.
+    pub max_moves_per_server: u32,
 }
 
 /// One coordinator of the cluster.

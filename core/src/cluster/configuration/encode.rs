@@ -108,6 +108,17 @@ impl LoadBalancer {
     fn write(&self, yaml: &mut Emitter) {
         write_duration(yaml, "scheduleInterval", self.schedule_interval);
         write_duration(yaml, "quarantineTime", self.quarantine_time);
+        if self.paused {
+            yaml.flag("paused", true);
+        }
+        for (key, number) in [
+            ("maxMoves", self.max_moves),
+            ("maxMovesPerServer", self.max_moves_per_server),
+        ] {
+            if number != 0 {
+                yaml.number(key, number);
+            }
+        }
     }
 }
 
@@ -255,7 +266,7 @@ servers:
             servers in vec(server(), 0..4),
             authorities in vec(text(), 0..3),
             metadata in btree_map(text(), btree_map(text(), text(), 0..3), 0..3),
-            balancer in (duration(1), duration(1)),
+            balancer in (duration(1), duration(1), any::<(bool, u32, u32)>()),
             coordinators in vec((text(), text()), 0..3),
             auto_split in split(),
         ) -> ClusterConfiguration {
@@ -275,6 +286,9 @@ servers:
                 load_balancer: LoadBalancer {
                     schedule_interval: balancer.0,
                     quarantine_time: balancer.1,
+                    paused: balancer.2.0,
+                    max_moves: balancer.2.1,
+                    max_moves_per_server: balancer.2.2,
                 },
                 coordinators,
                 auto_split,

@@ -71,6 +71,16 @@ pub struct NamespaceStatus {
     pub shards: BTreeMap<ShardId, Arc<ShardMetadata>>,
 }
 
+impl NamespaceStatus {
+    /// Its shards but for those that are being deleted.
+    pub fn kept(&self) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
+        let shards = self.shards.iter();
+        shards
+            .filter(|(_, shard)| shard.status != ShardStatus::Deleting)
+            .map(|(id, shard)| (*id, shard))
+    }
+}
+
 /// One shard of the status document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardMetadata {

@@ -204,14 +204,25 @@ fn a_replacement_that_is_too_large_is_taken_back_and_the_removal_before_it_is_st
 }
 
 #[test]
-fn an_admission_takes_the_place_of_one_of_its_name() {
+fn an_admission_joins_what_is_left_of_one_of_its_name_and_is_taken_back_without_it() {
     let mut desk = Desk::quiet();
-    desk.admit("big", &[(3, "third")]);
-    desk.admit("big", &[(4, "fourth")]);
+    desk.change(1, "deleted");
+    desk.admit("n", &[(3, "third"), (4, "fourth")]);
     let measured = crate::cluster::size::of_status(desk.ledger.working());
     assert_eq!(desk.ledger.bytes, measured);
-    let (_, concluded) = next_store(&mut desk, "v3");
-    assert!(!concluded.contains("third"), "{concluded}");
+    assert_eq!(desk.ledger.working().namespaces["n"].shards.len(), 5);
+    desk.work();
+    assert_eq!(words(&desk.answer(too_large())), "rejected n: 2 MiB");
+    assert_eq!(
+        next_store(&mut desk, "v3"),
+        pair("store [n] over v2", "accepted 1=deleted")
+    );
+    assert_eq!(desk.ledger.accepted().namespaces["n"].shards.len(), 3);
+    desk.admit("n", &[(5, "fifth")]);
+    assert_eq!(
+        next_store(&mut desk, "v4"),
+        pair("store [n] over v3", "accepted 5=fifth")
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use self::store::{Fate, Store};
 use super::{START, namespace, size};
-use crate::cluster::ShardMetadata;
+use crate::cluster::{ClusterStatus, ShardMetadata};
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::event::Event;
@@ -174,9 +174,6 @@ impl World {
     }
 
     fn admit(&mut self, name: &str, shards: i64) {
-        if self.ledger.working().namespaces.contains_key(name) {
-            return;
-        }
         let first = self.ledger.working().shard_id_generator;
         let ids: Vec<i64> = (first..first + shards).collect();
         let mut admitted = namespace(&ids);
@@ -215,6 +212,7 @@ impl World {
 
     fn answer(&mut self, fate: Fate) {
         let tenure = self.context.tenure;
+        let mut sent: Arc<ClusterStatus> = Arc::default();
         let event = match self.under_way.take() {
             None => return,
             Some(Effect::Store {
@@ -223,6 +221,7 @@ impl World {
                 document,
                 ..
             }) => {
+                sent = document.status.clone();
                 let outcome = self.store.store(fate, request, expected, document);
                 Event::StoreEnded {
                     tenure,
@@ -254,9 +253,18 @@ impl World {
             }
             Conclusion::Nothing => assert_eq!(accepted, *self.ledger.accepted()),
             Conclusion::Rejected { namespaces, .. } => {
-                for name in namespaces {
-                    self.forget(&name);
-                }
+                let taken_back = |(name, id): &(Arc<str>, ShardId)| {
+                    let is_there = |status: &ClusterStatus| {
+                        let there = status.namespaces.get(name);
+                        there.is_some_and(|there| there.shards.contains_key(id))
+                    };
+                    is_there(&sent) && !is_there(&accepted)
+                };
+                let before = self.newest.clone();
+                self.newest.retain(|shard, _| !taken_back(shard));
+                let names = before.keys().filter(|it| taken_back(it));
+                let names: BTreeSet<_> = names.map(|(name, _)| name.clone()).collect();
+                assert_eq!(names, namespaces.into_iter().collect());
             }
             Conclusion::Refused(reason) => {
                 assert!(matches!(fate, Fate::TooLarge), "{reason}");

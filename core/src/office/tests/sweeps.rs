@@ -83,9 +83,6 @@ fn an_empty_office_has_the_deadlines_of_patience_of_a_lease_and_of_its_pauses() 
         assert_eq!(opened.drain(), [""; 0]);
     }
     // Patience; a lease, for assignments and the sweep; then each minute twice, as there is
-    // nothing to tell anybody yet.
-    assert_eq!(
-        deadlines,
-        [5, 15, 65, 75, 125, 135].map(Duration::from_secs)
-    );
+    // nothing to tell anybody yet; and a look at whether anything is to be moved each half minute.
+    assert_eq!(deadlines, [5, 15, 35, 65, 75, 95].map(Duration::from_secs));
 }

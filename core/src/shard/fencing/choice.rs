@@ -1,9 +1,11 @@
 //! The choice: who has all that a majority has, and can be followed by one.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::{Fencing, Round, Vote};
 use crate::cluster::ShardMetadata;
+use crate::id::ServerId;
 use crate::server::Reach;
 use crate::shard::context::ShardContext;
 use crate::shard::memory::Memory;
@@ -22,16 +24,14 @@ impl Fencing {
         let Some(shard) = memory.metadata(cx) else {
             return Round::Open;
         };
-        let members = self.votes.iter();
-        let members = members.filter(|vote| shard.ensemble.contains(&vote.server));
-        let positions: Vec<_> = members
+        let positions = self.votes.iter();
+        let positions: Vec<_> = positions
             .map(|vote| (vote.server.id(), vote.position))
             .collect();
-        memory.suppose(shard.ensemble.len(), &positions);
+        memory.suppose(&self.quorum, &positions);
         let is_waiting = self.is_open();
-        let votes = self.votes.iter();
-        let there = votes.filter(|vote| !cx.is_away(&vote.server)).count();
-        if there < self.quorum {
+        let votes: Vec<&Vote> = self.votes.iter().collect();
+        if !self.are_enough(&votes, cx) {
             if self.turn_to_spared(memory, cx) {
                 return Round::Open;
             }
@@ -48,9 +48,13 @@ impl Fencing {
             None if is_waiting || self.turn_to_spared(memory, cx) => Round::Open,
             None => {
                 let reason = self.no_leader(memory);
-                memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
                 self.report_end(memory, cx);
-                memory.blocked(&reason, cx);
+                // Whoever was removed may have what no member has: it comes back, with the next term.
+                memory.goes_back = shard.removed_nodes.len() == 1;
+                if !memory.goes_back {
+                    memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
+                    memory.blocked(&reason, cx);
+                }
                 Round::Failed(reason)
             }
         }
@@ -79,7 +83,7 @@ impl Fencing {
             let others = left.iter().copied();
             let others = others.filter(|it| !self.has_failed_with(&left, it, shard, memory));
             left = others.collect();
-            if !self.are_enough(&left, shard, cx) {
+            if !self.are_enough(&left, cx) {
                 break;
             }
             let Some(other) = self.best(&left, shard, memory, cx) else {
@@ -98,12 +102,11 @@ impl Fencing {
         Some(chosen)
     }
 
-    /// Whether those of these that are there are a majority of all that vote, and of the ensemble.
-    fn are_enough(&self, votes: &[&Vote], shard: &ShardMetadata, cx: &ShardContext<'_>) -> bool {
+    /// Whether those of these that are there are enough to elect one of them.
+    fn are_enough(&self, votes: &[&Vote], cx: &ShardContext<'_>) -> bool {
         let there = votes.iter().filter(|vote| !cx.is_away(&vote.server));
-        let (members, removed): (Vec<&Vote>, Vec<&Vote>) =
-            there.partition(|vote| shard.ensemble.contains(&vote.server));
-        members.len() > shard.ensemble.len() / 2 && members.len() + removed.len() >= self.quorum
+        let there: BTreeSet<ServerId> = there.map(|vote| vote.server.id()).collect();
+        self.quorum.is_met(|id| there.contains(id))
     }
 
     /// Whether one of these has failed to lead again and again, and was told of all others of them that
@@ -138,7 +141,7 @@ impl Fencing {
                     vote.position.offset() >= memory.committed && !self.has_left(vote, memory);
                 self.recall.is_new() || has_committed && vote.position.may_lead()
             })
-            .filter_map(|vote| Some((vote, self.covered_by(vote, votes, memory)?)))
+            .filter_map(|vote| Some((vote, self.covered_by(vote, votes, shard, memory)?)))
             .filter(|(_, covered)| *covered == votes.len() || !self.is_open())
             .min_by_key(|(vote, covered)| {
                 let is_unavailable = cx.reach(&vote.server) == Reach::Unavailable;
@@ -236,7 +239,13 @@ impl Fencing {
     /// How many votes this one covers, if these are a majority and all that have a log, and a majority
     /// can follow. One that has left the last leader's log has nothing more that counts, and can't follow
     /// while its log ends later.
-    fn covered_by(&self, vote: &Vote, votes: &[&Vote], memory: &Memory) -> Option<usize> {
+    fn covered_by(
+        &self,
+        vote: &Vote,
+        votes: &[&Vote],
+        shard: &ShardMetadata,
+        memory: &Memory,
+    ) -> Option<usize> {
         // Where all vote, one of them has fed it; where it was never led, nobody has.
         let is_fed_by_a_voter = self.recall.is_new() || votes.len() == self.recall.len();
         let (covered, beyond): (Vec<&Vote>, Vec<&Vote>) = votes.iter().partition(|other| {
@@ -247,10 +256,12 @@ impl Fencing {
             .into_iter()
             .partition(|other| self.has_left(other, memory));
         let is_least = beyond.iter().any(|other| other.position.has_log());
-        let follows = covered
+        // Those that are to be replicas, itself among them.
+        let members = covered
             .iter()
-            .filter(|it| self.can_follow(vote, it, memory));
-        let can_lead = !is_least && follows.count() >= self.quorum;
+            .filter(|it| shard.ensemble.contains(&it.server));
+        let follow = members.filter(|it| self.can_follow(vote, it, memory));
+        let can_lead = !is_least && follow.count() > shard.ensemble.len() / 2;
         can_lead.then_some(covered.len() + left.len())
     }
 

@@ -8,7 +8,7 @@ mod missing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::beginning::Beginning;
-use crate::call::{Answer, CallError, CallErrorKind, ReplicaStatus};
+use crate::call::{Answer, CallError, CallErrorKind, EntryId, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
@@ -17,6 +17,7 @@ use crate::shard::context::ShardContext;
 use crate::shard::fence::{Fence, Outcome};
 use crate::shard::memory::Memory;
 use crate::shard::position::Position;
+use crate::shard::quorum::{Quorum, distinct};
 use crate::shard::recall::Recall;
 
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub(super) struct Fencing {
     /// Those that could not lead, and are left out as others are enough.
     pub(super) passed_over: BTreeSet<ServerId>,
     recall: Recall,
-    quorum: usize,
+    quorum: Quorum,
     grace: Option<Timestamp>,
     /// Why those that were not fenced were not, as each said last.
     failures: BTreeMap<ServerId, String>,
@@ -86,7 +87,7 @@ impl Fencing {
             uncut: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             recall,
-            quorum: voters.len() / 2 + 1,
+            quorum: Quorum::of(shard),
             grace: None,
             failures: BTreeMap::new(),
             beginning: None,
@@ -180,6 +181,14 @@ impl Fencing {
                 );
                 self.failures.insert(asked.server.id(), why);
             }
+            // Somebody else has told it to replicate the shard since it was looked at.
+            Outcome::Fenced(head)
+                if head != EntryId::NONE && self.recall.is_newcomer(&asked.server.id()) =>
+            {
+                let id = asked.server.id();
+                let why = "it has data of an earlier time".to_owned();
+                self.failures.insert(id, why);
+            }
             Outcome::Fenced(head) => {
                 let Asked {
                     server,
@@ -243,15 +252,14 @@ impl Fencing {
 
     /// Counts the votes: after a majority, the others have a little more time.
     pub(super) fn count(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Round {
-        let hopeful = self.votes.len() + self.asked.len() + self.resting.len();
-        if hopeful + self.recall.pending() < self.quorum {
+        if !self.is_hopeful() {
             self.turn_to_spared(memory, cx);
         }
-        if hopeful + self.recall.pending() < self.quorum {
+        if !self.is_hopeful() {
             self.report_end(memory, cx);
             return Round::Failed(self.too_few());
         }
-        if self.votes.len() >= self.quorum {
+        if self.quorum.is_met(|id| self.is_fenced(id)) {
             if !self.is_open() {
                 return self.choose(memory, cx);
             }
@@ -260,6 +268,19 @@ impl Fencing {
             }
         }
         Round::Open
+    }
+
+    fn is_fenced(&self, server: &ServerId) -> bool {
+        self.votes.iter().any(|vote| vote.server.id() == *server)
+    }
+
+    /// Whether those that are fenced, or may yet be, are enough.
+    fn is_hopeful(&self) -> bool {
+        let resting = self.resting.iter().map(|(_, it)| it);
+        let asked = self.asked.values().chain(resting);
+        let asked: BTreeSet<ServerId> = asked.map(|it| it.server.id()).collect();
+        self.quorum
+            .is_met(|id| self.is_fenced(id) || asked.contains(id) || self.recall.is_pending(id))
     }
 
     fn report_end(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
@@ -276,11 +297,5 @@ impl Fencing {
 
 /// Who votes: the ensemble, and the nodes removed from it that may still hold entries.
 pub(super) fn voters(shard: &ShardMetadata) -> Vec<&DataServerIdentity> {
-    let mut voters: Vec<&DataServerIdentity> = Vec::new();
-    for server in shard.ensemble.iter().chain(&shard.removed_nodes) {
-        if !voters.iter().any(|voter| voter.internal == server.internal) {
-            voters.push(server);
-        }
-    }
-    voters
+    distinct(shard.ensemble.iter().chain(&shard.removed_nodes))
 }

@@ -160,6 +160,10 @@ impl Follower {
         }
     }
 
+    pub(super) fn is(&self, server: &ServerId) -> bool {
+        self.identity.id() == *server
+    }
+
     pub(super) fn is_in_sync(&self) -> bool {
         self.state == State::InSync
     }

@@ -18,8 +18,10 @@ use self::knowledge::Knowledge;
 pub(super) use self::knowledge::was_fenced;
 use super::context::ShardContext;
 use super::fence::Was;
+use super::fencing::voters;
 use super::memory::Memory;
 use super::missing::named;
+use super::quorum::Quorum;
 use crate::backoff::Backoff;
 use crate::call::{Answer, CallError, ReplicaRole, ReplicaStatus};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
@@ -30,8 +32,10 @@ use crate::id::{RequestId, ServerId, Term, Timestamp};
 #[derive(Clone, Debug)]
 pub(super) struct Recall {
     voters: BTreeMap<ServerId, Knowledge>,
-    /// How many have to remember.
-    quorum: usize,
+    /// Who of them have to remember.
+    quorum: Quorum,
+    /// Who comes in the place of another: it was seen to have nothing, and never to have had anything.
+    newcomer: Option<ServerId>,
     /// Nothing was ever acknowledged, or an operator has accepted that it is gone: there is nothing
     /// to forget.
     is_new: bool,
@@ -56,12 +60,12 @@ const NOTHING: ReplicaStatus = ReplicaStatus {
 
 impl Recall {
     /// Nobody is asked: the shard is new.
-    pub(super) fn needless(voters: &[&DataServerIdentity]) -> Self {
-        let voters: BTreeMap<_, _> = voters
+    pub(super) fn needless(shard: &ShardMetadata) -> Self {
+        let voters: BTreeMap<_, _> = voters(shard)
             .iter()
             .map(|server| (server.id(), Knowledge::Remembers(NOTHING, Was::New)))
             .collect();
-        Self::with(voters, true, false)
+        Self::with(voters, shard, true, false)
     }
 
     /// Asks everybody who votes.
@@ -76,7 +80,7 @@ impl Recall {
             .map(|server| (server.id(), Knowledge::ask(server, memory, cx)))
             .collect();
         let is_new = !shard.was_led();
-        let mut recall = Self::with(voters, is_new, is_new);
+        let mut recall = Self::with(voters, shard, is_new, is_new);
         // Those that were heard of last time may have been too few, or unable; and a majority that
         // nodes are removed from need not be one of those that were there before.
         let is_first = memory.undecided.is_empty() && memory.unexplained == 0;
@@ -86,9 +90,15 @@ impl Recall {
         recall
     }
 
-    fn with(voters: BTreeMap<ServerId, Knowledge>, is_new: bool, awaits_all: bool) -> Self {
+    fn with(
+        voters: BTreeMap<ServerId, Knowledge>,
+        shard: &ShardMetadata,
+        is_new: bool,
+        awaits_all: bool,
+    ) -> Self {
         Self {
-            quorum: voters.len() / 2 + 1,
+            quorum: Quorum::of(shard),
+            newcomer: None,
             voters,
             is_new,
             awaits_all,
@@ -97,6 +107,21 @@ impl Recall {
             backoff: Backoff::default(),
             said: None,
         }
+    }
+
+    /// The ensemble is this now, and this one has come in the place of another: it has nothing to remember.
+    pub(super) fn goes_on_with(&mut self, shard: &ShardMetadata, newcomer: Option<ServerId>) {
+        self.quorum = Quorum::of(shard);
+        if let Some(id) = &newcomer {
+            let nothing = Knowledge::Remembers(NOTHING, Was::New);
+            self.voters.insert(id.clone(), nothing);
+        }
+        self.newcomer = newcomer;
+    }
+
+    /// Whether this one has come in the place of another, and had nothing.
+    pub(super) fn is_newcomer(&self, server: &ServerId) -> bool {
+        self.newcomer.as_ref() == Some(server)
     }
 
     /// Whether there is nothing to forget: also one without a log may lead then.
@@ -157,8 +182,8 @@ impl Recall {
     }
 
     fn needs_more(&self) -> bool {
-        let hopeful = self.remembering().count() + self.pending();
-        self.awaits_all || self.spare.is_none() || hopeful < self.quorum
+        let is_hopeful = |id: &ServerId| self.vote_of(id).is_some() || self.is_pending(id);
+        self.awaits_all || self.spare.is_none() || !self.quorum.is_met(is_hopeful)
     }
 
     /// One that is not open, and may be asked.
@@ -186,7 +211,7 @@ impl Recall {
     /// Whether a majority remembers.
     pub(super) fn is_enough(&self) -> bool {
         let is_heard = !self.awaits_all || self.pending() == 0;
-        is_heard && self.remembering().count() >= self.quorum
+        is_heard && self.quorum.is_met(|id| self.vote_of(id).is_some())
     }
 
     /// Whether everybody who may answer is waited for.
@@ -197,6 +222,12 @@ impl Recall {
     /// Those that may vote.
     pub(super) fn remembering(&self) -> impl Iterator<Item = &ServerId> {
         self.voters.keys().filter(|id| self.vote_of(id).is_some())
+    }
+
+    /// Whether this one may still turn out to remember.
+    pub(super) fn is_pending(&self, server: &ServerId) -> bool {
+        let knowledge = self.voters.get(server);
+        knowledge.is_some_and(|it| it.request().is_some())
     }
 
     /// How many may still turn out to remember.

@@ -62,6 +62,7 @@ impl Subject {
             coordinators: 1,
             data_servers: usize::from(SERVERS),
             data_server_kind: args.servers(),
+            unlisted: std::collections::BTreeSet::new(),
             namespaces: Vec::new(),
             coordinator_words: Vec::new(),
         })?;

@@ -6,6 +6,7 @@ mod documents;
 mod family;
 mod grpc;
 mod leadership;
+mod moves;
 mod nonsense;
 mod process;
 mod rpc;
@@ -24,6 +25,7 @@ pub(crate) use grpc::{CountRpcs, RpcCounter};
 pub(crate) use nonsense::Nonsense;
 
 use self::leadership::Leadership;
+use self::moves::Moves;
 use self::rpc::Rpcs;
 use self::shards::Series;
 
@@ -35,6 +37,7 @@ pub struct Metrics {
     /// What is read and stored.
     pub(crate) documents: Documents,
     leadership: Leadership,
+    moves: Moves,
     /// What data servers say that can't be.
     pub(crate) nonsense: Nonsense,
     registry: Registry,
@@ -62,6 +65,7 @@ impl Metrics {
             admin: AdminRequests::new(&registry)?,
             documents: Documents::new(&registry)?,
             leadership: Leadership::new(&registry)?,
+            moves: Moves::new(&registry)?,
             nonsense: Nonsense::new(&registry)?,
             rpcs: Rpcs::register(&registry)?,
             registry,
@@ -93,8 +97,15 @@ impl Metrics {
                 shard,
                 took,
             } => self.shards.leader_confirmed(namespace, *shard, *took),
-            Report::MajorityAwaited { .. }
+            Report::DeletionHeld { .. }
+            | Report::ExchangeRefused { .. }
+            | Report::LeaderHanded { .. }
+            | Report::MoveStuck { .. }
+            | Report::ShardMoved { .. } => self.moves.report(report),
+            Report::DeletionBegun { .. }
+            | Report::MajorityAwaited { .. }
             | Report::MajorityBack
+            | Report::NamespaceDeleted { .. }
             | Report::NamespaceCreated { .. }
             | Report::NamespaceRefused { .. }
             | Report::ReplicaLeftOut { .. }
@@ -133,6 +144,10 @@ impl Metrics {
             Report::ShardBlocked {
                 namespace, shard, ..
             } => self.shards.blocked(namespace, *shard),
+            Report::ShardDeleted { shard, .. } => {
+                self.shards.deleted(*shard);
+                self.moves.report(report);
+            }
             Report::ShardInSync {
                 namespace,
                 shard,

@@ -106,6 +106,13 @@ impl Series {
         shard.blocked &= in_sync * 2 <= replicas;
     }
 
+    /// The shard is gone.
+    pub fn deleted(&self, shard: ShardId) {
+        let mut table = self.lock();
+        let gone = table.shards.remove(&shard);
+        table.room += usize::from(gone.is_some_and(|it| it.latencies.is_some()));
+    }
+
     /// A data server's state changed.
     pub fn server_changed(&self, server: &ServerId, state: ServerState) {
         let mut table = self.lock();

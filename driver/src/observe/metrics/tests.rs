@@ -246,6 +246,12 @@ fn what_is_counted_begins_at_0_so_that_the_first_event_is_seen() {
         assert!(samples[0].ends_with(" 0"), "{samples:?}");
     }
     for (counter, series) in [
+        ("stepdown_shards_moved_total", 1),
+        ("stepdown_moves_refused_total", 1),
+        ("stepdown_shards_stuck_total", 1),
+        ("stepdown_leaders_handed_total", 1),
+        ("stepdown_shards_deleted_total", 1),
+        ("stepdown_deletions_held_total", 1),
         ("stepdown_transitions_total", 16),
         ("stepdown_stores_total", 8),
         ("grpc_client_handled_total", 12 * 17),

@@ -35,6 +35,15 @@ pub fn document(choices: &mut Choices<'_>, it: &ClusterConfiguration) -> Value {
             "quarantineTime",
             duration(choices, it.load_balancer.quarantine_time),
         ),
+        ("paused", it.load_balancer.paused.into()),
+        (
+            "maxMoves",
+            number(choices, it.load_balancer.max_moves.into()),
+        ),
+        (
+            "maxMovesPerServer",
+            number(choices, it.load_balancer.max_moves_per_server.into()),
+        ),
     ];
     let split = &it.auto_split;
     let split = [

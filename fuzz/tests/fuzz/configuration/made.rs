@@ -32,6 +32,9 @@ pub fn sound(choices: &mut Choices<'_>) -> ClusterConfiguration {
         load_balancer: LoadBalancer {
             schedule_interval: positive(choices),
             quarantine_time: positive(choices),
+            paused: choices.below(2) == 1,
+            max_moves: count(choices),
+            max_moves_per_server: count(choices),
         },
         coordinators: (0..choices.below(3))
             .map(|it| Coordinator {

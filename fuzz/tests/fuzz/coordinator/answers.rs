@@ -312,7 +312,7 @@ impl Servers {
             term: Term(some_number(choices)),
             offset: some_number(choices),
         };
-        Ok(match choices.below(8) {
+        Ok(match choices.below(9) {
             0 => Answer::BecameLeader,
             1 => Answer::Fenced(head),
             2 => Answer::FollowerAdded,
@@ -339,6 +339,7 @@ impl Servers {
                 head_offset: head.offset,
                 commit_offset: some_number(choices),
             }),
+            7 => Answer::ShardDeleted,
             _ => return Err(self.error(choices)),
         })
     }
@@ -352,6 +353,10 @@ impl Servers {
                 Answer::BecameLeader
             }
             Call::CheckHealth => Answer::Health { serving: true },
+            Call::DeleteShard(call) => {
+                self.replicas.remove(&(server.clone(), call.shard));
+                Answer::ShardDeleted
+            }
             Call::GetStatus { shard } => Answer::Status(*self.replica(server, *shard)),
             Call::Handshake => Answer::Handshaken {
                 binding: Binding::Bound,

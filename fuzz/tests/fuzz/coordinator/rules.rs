@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{Answer, BecomeLeader, Call, NewTerm};
-use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
+use stepdown_core::call::{Answer, BecomeLeader, Call, DeleteShard, NewTerm};
+use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StoreOutcome};
 use stepdown_core::{
     CoordinatorState, Effect, Epoch, Event, ProcessId, RequestId, Role, ServerId, ShardId, Tenure,
@@ -203,6 +203,7 @@ impl Rules {
             Call::AddFollower(call) => {
                 assert!(stored(machine, call.shard).is_none_or(|it| it.term == call.term));
             }
+            Call::DeleteShard(call) => check_delete_shard(&server.id(), call, machine),
             Call::CheckHealth
             | Call::GetStatus { .. }
             | Call::Handshake
@@ -233,6 +234,20 @@ impl Rules {
         let votes = call.follower_maps.len() + 1;
         assert!(votes * 2 > shard.ensemble.len(), "{votes} votes: {shard:?}");
     }
+}
+
+/// What is deleted is not needed any more, by what is stored.
+fn check_delete_shard(server: &ServerId, call: &DeleteShard, machine: &CoordinatorState) {
+    let Some(shard) = stored(machine, call.shard) else {
+        return;
+    };
+    let has = |servers: &[DataServerIdentity]| servers.iter().any(|it| it.id() == *server);
+    let is_needed = has(&shard.ensemble) || has(&shard.removed_nodes);
+    let has_left = has(&shard.pending_delete_shard_nodes) && call.term == shard.term;
+    assert!(
+        shard.status == ShardStatus::Deleting || has_left && !is_needed,
+        "{server}: {call:?}, {shard:?}"
+    );
 }
 
 /// The shard as it is stored, while somebody is in office.

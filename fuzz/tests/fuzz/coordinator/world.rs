@@ -113,7 +113,7 @@ impl World {
         self.tell(Event::TimePassed);
     }
 
-    /// A deadline that has come leads somewhere.
+    /// A deadline that has come leads somewhere, unless it is the end of time.
     fn pass_to_deadline(&mut self) {
         let Some((at, _)) = self.machine.poll_deadline() else {
             return;
@@ -123,7 +123,8 @@ impl World {
         for _ in 0..16 {
             self.tell(Event::TimePassed);
             let next = self.machine.poll_deadline();
-            if self.rules.effects > before || next.is_none_or(|(next, _)| next > self.now) {
+            let is_later = |next: Timestamp| next > self.now || next == Timestamp(u64::MAX);
+            if self.rules.effects > before || next.is_none_or(|(next, _)| is_later(next)) {
                 return;
             }
         }

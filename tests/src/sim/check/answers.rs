@@ -38,6 +38,7 @@ impl Facts {
             Call::AddFollower(call) => &call.shard,
             Call::BecomeLeader(_)
             | Call::CheckHealth
+            | Call::DeleteShard(_)
             | Call::Handshake
             | Call::NewTerm(_)
             | Call::Truncate(_) => return -1,
@@ -297,7 +298,7 @@ impl Facts {
             Call::CheckHealth => {
                 *self.failures.entry(identity.id()).or_default() += 1;
             }
-            Call::Handshake => {}
+            Call::DeleteShard(_) | Call::Handshake => {}
             Call::AddFollower(request) => {
                 let is_question = asks_whom_it_feeds(request);
                 // That is an answer: it does not feed that one.
@@ -355,6 +356,10 @@ pub(super) fn fences(call: &Call) -> Option<ShardId> {
         Call::GetStatus { shard } => Some(*shard),
         Call::Truncate(call) => Some(call.shard),
         Call::NewTerm(call) => Some(call.shard),
-        Call::AddFollower(_) | Call::BecomeLeader(_) | Call::CheckHealth | Call::Handshake => None,
+        Call::AddFollower(_)
+        | Call::BecomeLeader(_)
+        | Call::CheckHealth
+        | Call::DeleteShard(_)
+        | Call::Handshake => None,
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_core::call::{AddFollower, BecomeLeader, Call, EntryId, NewTerm, Truncate};
+use stepdown_core::call::{
+    AddFollower, BecomeLeader, Call, DeleteShard, EntryId, NewTerm, Truncate,
+};
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use stepdown_core::{RequestId, ServerId, ShardId, Term};
 
@@ -29,6 +31,7 @@ impl World<'_> {
             Call::Truncate(call) => self.check_truncate(host, &id, call),
             Call::BecomeLeader(call) => self.check_become_leader(host, server, call),
             Call::AddFollower(call) => self.check_add_follower(host, &id, call),
+            Call::DeleteShard(call) => self.check_delete_shard(host, &id, call),
         };
         self.heed(checked)?;
         let facts = &mut self.hosts[host].facts;
@@ -61,6 +64,45 @@ impl World<'_> {
             .shards()
             .find(|(_, id, _)| *id == shard)
             .map(|(_, _, shard)| shard.clone())
+    }
+
+    /// E5: what is deleted is not needed any more, by what is stored.
+    fn check_delete_shard(&mut self, host: usize, to: &ServerId, call: &DeleteShard) -> Check {
+        let Some(shard) = self.accepted_shard(host, call.shard) else {
+            return Err(self.violation(
+                "E5",
+                format!("c{host} deletes {}, which is not stored", call.shard),
+            ));
+        };
+        if shard.status == ShardStatus::Deleting {
+            self.sometimes.hit("shard_deleted");
+            return Ok(());
+        }
+        self.sometimes.hit("leaver_deleted");
+        let joined = &self.hosts[host].facts.joined;
+        let joined = joined.get(&(call.shard, shard.term));
+        let has_come = |last: &DataServerIdentity| {
+            shard.leader.as_ref() == Some(last)
+                || joined.is_some_and(|joined| joined.contains(&last.internal))
+        };
+        if !shard.ensemble.last().is_some_and(has_come) {
+            let id = call.shard;
+            let text =
+                format!("c{host} deletes {id} of {to}, whose place is not filled: {shard:?}");
+            return Err(self.violation("E5", text));
+        }
+        let has = |servers: &[DataServerIdentity]| servers.iter().any(|it| it.id() == *to);
+        let is_needed = has(&shard.ensemble) || has(&shard.removed_nodes);
+        if is_needed || !has(&shard.pending_delete_shard_nodes) || call.term != shard.term {
+            return Err(self.violation(
+                "E5",
+                format!(
+                    "c{host} deletes {} of {to} in term {}: {shard:?}",
+                    call.shard, call.term
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// T2, T3.
@@ -201,11 +243,15 @@ impl World<'_> {
             return Err(self.violation("T4", format!("{about}: the second one in this term")));
         }
         let votes = heads.keys().filter(|voter| voters.contains(voter)).count();
-        if votes * 2 <= voters.len() {
+        let have_voted: BTreeSet<&ServerId> = heads.keys().collect();
+        if !are_majorities(&shard, &have_voted) {
             return Err(self.violation("T5", format!("{about}: {votes} of {} votes", voters.len())));
         }
         if votes == voters.len() / 2 + 1 {
             self.sometimes.hit("elected_by_the_least_majority");
+        }
+        if !shard.removed_nodes.is_empty() {
+            self.sometimes.hit("elected_while_one_takes_anothers_place");
         }
         // A log that has left the last leader's neither leads nor follows, though it is greater, where
         // that is known.
@@ -226,7 +272,8 @@ impl World<'_> {
             failed.is_some_and(|failed| failed.get(server).is_some_and(|times| *times >= 2))
         };
         let is_spared = beyond.iter().all(|(server, _)| has_failed(server));
-        let is_best = is_best || is_spared && within.len() * 2 > voters.len();
+        let within: BTreeSet<&ServerId> = within.into_iter().map(|(server, _)| server).collect();
+        let is_best = is_best || is_spared && are_majorities(&shard, &within);
         if !is_best || !shard.ensemble.iter().any(|member| member.id() == to) {
             return Err(self.violation("T6", format!("{about}: heads {heads:?}")));
         }
@@ -334,6 +381,20 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether these are a majority of the ensemble and, while one takes another's place, of the one before.
+fn are_majorities(shard: &ShardMetadata, these: &BTreeSet<&ServerId>) -> bool {
+    let now: Vec<ServerId> = shard.ensemble.iter().map(DataServerIdentity::id).collect();
+    let mut before = now.clone();
+    if let [removed] = shard.removed_nodes.as_slice() {
+        before.pop();
+        before.push(removed.id());
+    }
+    [now, before].iter().all(|ensemble| {
+        let some = ensemble.iter().filter(|id| these.contains(id)).count();
+        some * 2 > ensemble.len()
+    })
 }
 
 fn voters(shard: &ShardMetadata) -> BTreeSet<ServerId> {

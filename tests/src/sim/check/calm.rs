@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stepdown_core::call::ReplicaRole;
-use stepdown_core::cluster::ShardMetadata;
+use stepdown_core::cluster::{NamespaceStatus, ShardMetadata};
 use stepdown_core::{Role, ShardId, Term};
 
 use super::Check;
@@ -49,7 +49,7 @@ impl World<'_> {
         let Some(status) = self.store.status().cloned() else {
             return Ok(());
         };
-        for (_, id, shard) in status.shards() {
+        for (id, shard) in status.namespaces.values().flat_map(NamespaceStatus::kept) {
             self.check_is_led(id, shard, now)?;
             self.check_is_committed(id, shard, now)?;
         }

@@ -64,6 +64,8 @@ pub struct Facts {
     pub last_write: Option<WriteId>,
     pub mismatched: BTreeSet<Arc<str>>,
     pub doubted: BTreeSet<ShardId>,
+    /// Shards that are elected so that somebody else leads them.
+    pub handed: BTreeSet<ShardId>,
     /// Followers, by internal address, that their leader could not make fit its log.
     pub unfit: BTreeSet<(ShardId, Arc<str>)>,
     /// Shards that nobody has led since a promotion failed.

@@ -1,6 +1,6 @@
 //! What a tenure makes of what it is told.
 
-use stepdown_core::call::{Answer, Call, CallErrorKind};
+use stepdown_core::call::{Answer, Call, CallError, CallErrorKind};
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_core::store::LoadOutcome;
 use stepdown_core::{Event, WriteId};
@@ -111,6 +111,12 @@ impl World<'_> {
                 request, result, ..
             } => {
                 if let Some((server, call, committed)) = facts.calls.remove(request) {
+                    if let Call::DeleteShard(request) = &call
+                        && has_nothing(result)
+                        && let Some(held) = self.history.held.get_mut(&request.shard)
+                    {
+                        held.remove(&server.id());
+                    }
                     match result {
                         Ok(answer) => {
                             let known = Known {
@@ -159,5 +165,13 @@ impl World<'_> {
             | Event::TimePassed => {}
         }
         Ok(())
+    }
+}
+
+/// Whether a server that was asked to delete a shard has nothing of it any more.
+fn has_nothing(result: &Result<Answer, CallError>) -> bool {
+    match result {
+        Ok(answer) => *answer == Answer::ShardDeleted,
+        Err(error) => error.kind == CallErrorKind::NotMember,
     }
 }

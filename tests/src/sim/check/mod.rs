@@ -18,7 +18,7 @@ mod stepdown;
 mod stores;
 mod useless;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::answers::fences;
@@ -65,6 +65,11 @@ pub struct History {
     /// When each tenure's office was closed.
     pub closed: BTreeMap<(usize, u32, Tenure), At>,
     pub readable: BTreeMap<ShardId, Readable>,
+    /// Who has ever been told to hold a part of a shard, by what was stored, and has not said since that it
+    /// has nothing of it.
+    pub held: BTreeMap<ShardId, BTreeSet<ServerId>>,
+    /// Shards that were elected so that somebody else leads them.
+    pub handed: BTreeSet<ShardId>,
     /// Up to these terms the document may not tell any more with what logs leaders began.
     pub untold: BTreeMap<ShardId, Term>,
 }
@@ -232,6 +237,7 @@ impl World<'_> {
                         }
                         Call::AddFollower(_)
                         | Call::CheckHealth
+                        | Call::DeleteShard(_)
                         | Call::GetStatus { .. }
                         | Call::Handshake
                         | Call::NewTerm(_) => {}
@@ -243,6 +249,20 @@ impl World<'_> {
             Effect::Report(Report::ShardInSync { shard, in_sync, .. }) => {
                 let in_sync = self.check_in_sync(host, *shard, *in_sync);
                 self.heed(in_sync)
+            }
+            Effect::Report(Report::LeaderHanded { shard, .. }) => {
+                self.hosts[host].facts.handed.insert(*shard);
+                self.history.handed.insert(*shard);
+                self.sometimes.hit("leader_handed");
+                Ok(())
+            }
+            Effect::Report(Report::ShardMoved { .. }) => {
+                self.sometimes.hit("shard_moved");
+                Ok(())
+            }
+            Effect::Report(Report::NamespaceDeleted { .. }) => {
+                self.sometimes.hit("namespace_deleted");
+                Ok(())
             }
             Effect::Report(Report::ReplicaLeftOut { shard, server, .. }) => {
                 let left_out = self.check_left_out(host, *shard, server);

@@ -62,6 +62,9 @@ impl World<'_> {
             .map_or(&empty, |(_, status)| status)
             .clone();
         for (_, id, shard) in document.status.shards() {
+            if shard.status == ShardStatus::Deleting {
+                continue;
+            }
             let old = before
                 .shards()
                 .find(|(_, other, _)| *other == id)
@@ -188,6 +191,8 @@ impl World<'_> {
             || facts.down.contains(&leader.id())
             || !facts.running.contains(&leader.id())
             || facts.doubted.contains(&id)
+            || facts.handed.contains(&id)
+            || !shard.removed_nodes.is_empty()
             || facts.waits_for_the_next_term(id, old.term)
         {
             self.sometimes.hit("elected_again");

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use stepdown_core::Role;
-use stepdown_core::cluster::ShardMetadata;
+use stepdown_core::cluster::{ClusterStatus, ShardMetadata, ShardStatus};
 use stepdown_core::store::StatusDocument;
+use stepdown_core::{Role, ShardId};
 
 use super::Check;
 use super::stores::SPACED;
@@ -59,7 +59,15 @@ impl World<'_> {
             }
         }
         let facts = &mut self.hosts[host].facts;
-        if !all || status.namespaces.len() > before.namespaces.len() {
+        let is_deleting = |status: &ClusterStatus| {
+            let shards = status.shards().map(|(_, _, shard)| &shard.status);
+            shards.filter(|it| **it == ShardStatus::Deleting).count()
+        };
+        let ids = |status: &ClusterStatus| -> Vec<ShardId> {
+            status.shards().map(|(_, id, _)| id).collect()
+        };
+        let deletes = is_deleting(status) != is_deleting(&before) || ids(status) != ids(&before);
+        if !all || deletes {
             facts.in_vain = 0;
             return Ok(());
         }

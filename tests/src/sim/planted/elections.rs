@@ -143,6 +143,7 @@ impl Mistake for UsesATermAgain {
                 Call::BecomeLeader(call) => call.term = self.written(call.shard, call.term),
                 Call::NewTerm(call) => call.term = self.written(call.shard, call.term),
                 Call::Truncate(call) => call.term = self.written(call.shard, call.term),
+                Call::DeleteShard(call) => call.term = self.written(call.shard, call.term),
                 Call::CheckHealth | Call::GetStatus { .. } | Call::Handshake => {}
             },
             Effect::Store { document, .. } if !self.half_done.is_empty() => {

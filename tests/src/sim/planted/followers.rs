@@ -97,6 +97,7 @@ impl Mistake for TakesFencedForJoined {
             ),
             Call::BecomeLeader(_)
             | Call::CheckHealth
+            | Call::DeleteShard(_)
             | Call::GetStatus { .. }
             | Call::Handshake
             | Call::Truncate(_) => return Some(effect),

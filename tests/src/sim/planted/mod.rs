@@ -13,6 +13,7 @@ mod disks;
 mod elections;
 mod followers;
 mod mistaken;
+mod moves;
 mod offices;
 mod seen;
 mod servers;
@@ -40,12 +41,14 @@ pub enum Planted {
     CountsFromTheAnswer,
     CountsOneVoteTooFew,
     CutsTheFollowerMap,
+    DeletesTooEarly,
     ElectsHealthyLeaders,
     ElectsTheFarthestOffset,
     ElectsTheSmallestHead,
     ElectsWithoutAMajority,
     FencesBeforeStoring,
     ForgetsToDrain,
+    ForgetsWhoLeft,
     GivesBackTooEarly,
     GivesUpAfterOneCheck,
     HearsAnOlderTenure,
@@ -54,6 +57,7 @@ pub enum Planted {
     LeadsOnAnOldDocument,
     LetsTheForgetfulVote,
     NeverBringsBack,
+    NeverDeletes,
     NeverJumps,
     NeverPauses,
     NeverTellsAgain,
@@ -68,10 +72,12 @@ pub enum Planted {
     TakesAnyAnswerForLeading,
     TakesFencedForJoined,
     TakesInWhoDiffers,
+    TakesSilenceForDeleted,
     TellsAForeignServer,
     TellsOfNoFollower,
     TrustsAnOldCopy,
     TrustsWhatIsTold,
+    UndoesADeletion,
     UnitesFeatures,
     UsesAShardIdTwice,
     UsesATermAgain,
@@ -92,6 +98,7 @@ impl Planted {
             Self::ClosesTwice => Box::new(offices::ClosesTwice),
             Self::CountsOneVoteTooFew => Box::new(elections::CountsOneVoteTooFew::default()),
             Self::CutsTheFollowerMap => Box::new(elections::CutsTheFollowerMap(1)),
+            Self::DeletesTooEarly => Box::new(moves::DeletesTooEarly::default()),
             Self::ElectsHealthyLeaders => Box::new(servers::ElectsHealthyLeaders),
             Self::ElectsTheFarthestOffset => Box::new(elections::MisreadsHeads(|head| EntryId {
                 term: Term(0),
@@ -104,6 +111,7 @@ impl Planted {
             Self::ElectsWithoutAMajority => Box::new(elections::ElectsWithoutAMajority::default()),
             Self::FencesBeforeStoring => Box::new(elections::FencesBeforeStoring::default()),
             Self::ForgetsToDrain => Box::new(offices::ForgetsToDrain),
+            Self::ForgetsWhoLeft => Box::new(moves::ForgetsWhoLeft),
             Self::GivesUpAfterOneCheck => Box::new(servers::GivesUpAfterOneCheck),
             Self::HearsAnOlderTenure => Box::new(offices::HearsAnOlderTenure),
             Self::KeepsItsOutbox => Box::new(offices::KeepsItsOutbox::default()),
@@ -111,6 +119,7 @@ impl Planted {
             Self::LeadsOnAnOldDocument => Box::new(stores::LeadsOnAnOldDocument::default()),
             Self::LetsTheForgetfulVote => Box::new(disks::LetsTheForgetfulVote),
             Self::NeverBringsBack => Box::new(followers::NeverBringsBack),
+            Self::NeverDeletes => Box::new(moves::NeverDeletes),
             Self::NeverJumps => Box::new(elections::NeverJumps),
             Self::NeverPauses => Box::new(offices::NeverPauses::default()),
             Self::NeverTellsAgain => Box::new(assignments::NeverTellsAgain::default()),
@@ -124,10 +133,12 @@ impl Planted {
             Self::TakesAnyAnswerForLeading => Box::new(servers::TakesAnyAnswerForLeading),
             Self::TakesFencedForJoined => Box::new(followers::TakesFencedForJoined::default()),
             Self::TakesInWhoDiffers => Box::new(followers::TakesInWhoDiffers::default()),
+            Self::TakesSilenceForDeleted => Box::new(moves::TakesSilenceForDeleted),
             Self::TellsAForeignServer => Box::new(servers::TellsAForeignServer::default()),
             Self::TellsOfNoFollower => Box::new(elections::CutsTheFollowerMap(0)),
             Self::TrustsAnOldCopy => Box::new(copies::TrustsAnOldCopy),
             Self::TrustsWhatIsTold => Box::new(followers::TrustsWhatIsTold),
+            Self::UndoesADeletion => Box::new(moves::UndoesADeletion),
             Self::UnitesFeatures => Box::new(elections::UnitesFeatures),
             Self::UsesAShardIdTwice => Box::new(stores::UsesAShardIdTwice),
             Self::UsesATermAgain => Box::new(elections::UsesATermAgain::default()),

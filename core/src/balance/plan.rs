@@ -1,0 +1,291 @@
+//! Which shards are to go from which server to which: as few as are needed, and nowhere where nobody is.
+//!
+//! A plan follows from the document, the configuration and what is known of the servers, and from nothing
+//! else: whoever has the same of these sees the same plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::leaders::Leads;
+use super::load::Load;
+use super::select::EnsembleSelector;
+use crate::call::Feature;
+use crate::cluster::{
+    ClusterConfiguration, ClusterStatus, DataServerIdentity, Namespace, NamespaceStatus,
+    ShardMetadata, ShardStatus,
+};
+use crate::id::{ServerId, ShardId};
+
+/// One shard goes from one server to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) shard: ShardId,
+    pub(crate) from: ServerId,
+    pub(crate) to: DataServerIdentity,
+}
+
+/// One shard is to be led by somebody else, by an election in which nobody leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Handing {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) shard: ShardId,
+    pub(crate) from: ServerId,
+    /// Who leads the fewest shards of those that may.
+    pub(crate) to: ServerId,
+}
+
+/// What is to be done, and what can't be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Those that empty servers which are not configured any more come first.
+    pub(crate) moves: Vec<Move>,
+    /// Once nothing is to be moved: each move brings an election, and so another leader.
+    pub(crate) handings: Vec<Handing>,
+    /// Shards that can't leave a server that is not configured any more, and why.
+    pub(crate) stuck: BTreeMap<ShardId, String>,
+}
+
+/// What a plan follows from.
+pub(crate) struct Situation<'a> {
+    pub(crate) status: &'a ClusterStatus,
+    pub(crate) configuration: &'a ClusterConfiguration,
+    /// The servers that can be worked with.
+    pub(crate) running: &'a BTreeSet<ServerId>,
+    /// Those of them that can be relied on: they did not fail lately.
+    pub(crate) lasting: &'a BTreeSet<ServerId>,
+    /// What each data server can do, as far as it has told.
+    pub(crate) features: &'a BTreeMap<ServerId, BTreeSet<Feature>>,
+    /// Shards that are not moved only to make servers equal: they were lately, or could not be again and again.
+    pub(crate) tired: &'a BTreeSet<ShardId>,
+    /// Shards that nobody else can lead.
+    pub(crate) settled: &'a BTreeSet<ShardId>,
+    /// Shards that stay where they are for now: one is on its way, or could not be moved before.
+    pub(crate) resting: &'a BTreeSet<ShardId>,
+}
+
+impl Situation<'_> {
+    pub(crate) fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        let mut load = Load::of(self.status);
+        for namespace in &self.configuration.namespaces {
+            self.empty(namespace, &mut load, &mut plan);
+            self.keep_the_lonely(namespace, &mut plan);
+        }
+        if self.configuration.load_balancer.paused {
+            return plan;
+        }
+        for namespace in &self.configuration.namespaces {
+            self.level(namespace, &mut load, &mut plan);
+        }
+        if plan.moves.is_empty() {
+            plan.handings = self.spread_leaders();
+        }
+        plan
+    }
+
+    /// Takes the shards of a namespace off the servers that are not configured any more.
+    fn empty(&self, namespace: &Namespace, load: &mut Load, plan: &mut Plan) {
+        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
+        for (id, shard) in self.movable(namespace) {
+            let leaves = |member: &&DataServerIdentity| !configured.contains(&member.id());
+            let Some(from) = shard.ensemble.iter().find(leaves) else {
+                continue;
+            };
+            match self.place(namespace, id, shard, from, load) {
+                Ok(to) => {
+                    load.subtract(std::slice::from_ref(from));
+                    load.add(std::slice::from_ref(&to));
+                    plan.moves.push(moved(namespace, id, from, to));
+                }
+                Err(reason) => {
+                    plan.stuck.insert(id, reason);
+                }
+            }
+        }
+    }
+
+    /// Shards of one replica can't leave a server that is not configured any more.
+    fn keep_the_lonely(&self, namespace: &Namespace, plan: &mut Plan) {
+        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
+        let status = self.status.namespaces.get(&namespace.name);
+        for (id, shard) in status.into_iter().flat_map(NamespaceStatus::kept) {
+            if let [only] = shard.ensemble.as_slice()
+                && !configured.contains(&only.id())
+            {
+                let reason = format!(
+                    "{} has the only replica, which can't be moved without losing it: configure it again, \
+                     or delete the namespace",
+                    only.id()
+                );
+                plan.stuck.insert(id, reason);
+            }
+        }
+    }
+
+    /// Takes shards of a namespace from the server with the most shards to those with the fewest, while that
+    /// makes two more than one less equal.
+    fn level(&self, namespace: &Namespace, load: &mut Load, plan: &mut Plan) {
+        let mut moved_already: BTreeSet<ShardId> = plan.moves.iter().map(|it| it.shard).collect();
+        moved_already.extend(self.tired);
+        moved_already.extend(plan.stuck.keys());
+        let mut by_server: BTreeMap<ServerId, Vec<(ShardId, &Arc<ShardMetadata>)>> =
+            BTreeMap::new();
+        for (id, shard) in self.movable(namespace) {
+            for member in &shard.ensemble {
+                by_server.entry(member.id()).or_default().push((id, shard));
+            }
+        }
+        // What is away may be back soon.
+        let servers = self.configured().map(DataServerIdentity::id);
+        let mut servers: Vec<ServerId> = servers.filter(|id| self.running.contains(id)).collect();
+        servers.sort();
+        servers.dedup();
+        let mut settled: BTreeSet<ServerId> = BTreeSet::new();
+        loop {
+            let candidates = servers.iter().filter(|id| !settled.contains(*id));
+            let Some(from) = candidates.max_by_key(|id| load.shards(id)).cloned() else {
+                return;
+            };
+            let shards = by_server.get(&from).map(Vec::as_slice).unwrap_or_default();
+            let mut found = None;
+            for (id, shard) in shards.iter().rev() {
+                if moved_already.contains(id) {
+                    continue;
+                }
+                let member = shard.ensemble.iter().find(|member| member.id() == from);
+                let Some(member) = member else { continue };
+                let Ok(to) = self.place(namespace, *id, shard, member, load) else {
+                    continue;
+                };
+                if load.shards(&to.id()) + 1 < load.shards(&from) {
+                    found = Some((*id, member.clone(), to));
+                    break;
+                }
+            }
+            let Some((id, member, to)) = found else {
+                settled.insert(from);
+                continue;
+            };
+            load.subtract(std::slice::from_ref(&member));
+            load.add(std::slice::from_ref(&to));
+            moved_already.insert(id);
+            plan.moves.push(moved(namespace, id, &member, to));
+        }
+    }
+
+    /// Where a shard may go that leaves this member: not where it is, nor where it was and is not gone yet.
+    fn place(
+        &self,
+        namespace: &Namespace,
+        id: ShardId,
+        shard: &ShardMetadata,
+        from: &DataServerIdentity,
+        load: &Load,
+    ) -> Result<DataServerIdentity, String> {
+        let stay: Vec<DataServerIdentity> = shard
+            .ensemble
+            .iter()
+            .filter(|it| *it != from)
+            .cloned()
+            .collect();
+        let gone = |server: &&DataServerIdentity| {
+            let is_gone = |it: &DataServerIdentity| it.id() == server.id();
+            let mut before = shard
+                .pending_delete_shard_nodes
+                .iter()
+                .chain(&shard.removed_nodes);
+            before.any(is_gone) || shard.is_member(server)
+        };
+        let free = self
+            .configured()
+            .filter(|server| self.running.contains(&server.id()));
+        let free = free.filter(|server| !gone(server));
+        let common = self.common_features(shard, from);
+        let free = free.filter(|server| self.is_able(server, &common));
+        let labels = &self.configuration.server_metadata;
+        let mut selector = EnsembleSelector::new(free, labels, namespace, load);
+        selector
+            .replacement(id, &stay)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Which shards are to be led by others, so that no member of any leads two fewer than its leader.
+    fn spread_leaders(&self) -> Vec<Handing> {
+        let namespaces = &self.configuration.namespaces;
+        let shards = namespaces
+            .iter()
+            .flat_map(|it| self.movable(it).map(|(id, shard)| (&it.name, id, shard)));
+        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
+        let may_be_led = |id: ShardId| !self.settled.contains(&id);
+        let may_lead = |id: &ServerId| self.lasting.contains(id) && configured.contains(id);
+        Leads::of(shards, may_lead).spread(may_be_led)
+    }
+
+    /// What all members of a shard can do; whoever leaves need not have told.
+    fn common_features(
+        &self,
+        shard: &ShardMetadata,
+        from: &DataServerIdentity,
+    ) -> BTreeSet<Feature> {
+        let mut common: Option<BTreeSet<Feature>> = None;
+        for member in &shard.ensemble {
+            let Some(features) = self.features.get(&member.id()) else {
+                // It is not known what the others have in common.
+                if member != from {
+                    return BTreeSet::new();
+                }
+                continue;
+            };
+            common = Some(match common {
+                None => features.clone(),
+                Some(common) => common.intersection(features).copied().collect(),
+            });
+        }
+        common.unwrap_or_default()
+    }
+
+    fn is_able(&self, server: &DataServerIdentity, common: &BTreeSet<Feature>) -> bool {
+        let features = self.features.get(&server.id());
+        let has = |feature: &Feature| features.is_some_and(|it| it.contains(feature));
+        common
+            .iter()
+            .all(|feature| *feature == Feature(0) || has(feature))
+    }
+
+    /// The shards of a namespace that may be moved.
+    fn movable(
+        &self,
+        namespace: &Namespace,
+    ) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
+        let status = self.status.namespaces.get(&namespace.name);
+        let shards = status.into_iter().flat_map(|status| &status.shards);
+        let shards = shards.map(|(id, shard)| (*id, shard));
+        shards.filter(|(id, shard)| {
+            let is_whole = shard.status == ShardStatus::SteadyState && shard.split.is_none();
+            let is_at_rest = shard.removed_nodes.is_empty() && !self.resting.contains(id);
+            is_whole && is_at_rest && shard.ensemble.len() > 1
+        })
+    }
+
+    fn configured(&self) -> impl Iterator<Item = &DataServerIdentity> {
+        self.configuration.servers.iter()
+    }
+}
+
+fn moved(
+    namespace: &Namespace,
+    shard: ShardId,
+    from: &DataServerIdentity,
+    to: DataServerIdentity,
+) -> Move {
+    Move {
+        namespace: namespace.name.clone(),
+        shard,
+        from: from.id(),
+        to,
+    }
+}
+
+#[cfg(test)]
+mod tests;

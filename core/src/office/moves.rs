@@ -1,0 +1,325 @@
+//! Moves: servers that are not configured any more are emptied, and shards are spread evenly, a few at a time.
+//!
+//! What is to be done is planned afresh whenever nothing of the last plan is left, so that a plan never
+//! outlives what it follows from for long. One shard that can't be moved holds up no other: it is left alone
+//! for a while.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::Office;
+use super::handings::Handings;
+use crate::balance::{Move, Plan, Situation};
+use crate::call::Feature;
+use crate::context::Context;
+use crate::id::{ServerId, ShardId, Timestamp};
+use crate::report::Report;
+use crate::server::{Reach, ServerController};
+use crate::shard::{Exchange, Unfit};
+
+/// How long after one plan the next one is made, where the configuration does not say.
+const EVERY: Duration = Duration::from_secs(30);
+/// How long a shard that could not be moved is left alone at most, where the configuration does not say.
+const QUARANTINE: Duration = Duration::from_secs(300);
+/// So often a shard is tried to be moved only to make servers equal.
+const TRIES: u32 = 3;
+/// How long it is left alone at first.
+const MOMENT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub(super) struct Moves {
+    /// When the next plan is made.
+    due: Timestamp,
+    planned: VecDeque<Move>,
+    under_way: BTreeMap<ShardId, Move>,
+    pub(super) handings: Handings,
+    /// Shards that are left alone until then.
+    resting: BTreeMap<ShardId, Timestamp>,
+    /// How often in a row each could not be moved.
+    failed: BTreeMap<ShardId, u32>,
+    /// Those that were moved, and may not be again until then, but off a server that is not configured any more.
+    moved: BTreeMap<ShardId, Timestamp>,
+    /// Shards that can't leave a server, and why, so that it is said once.
+    stuck: BTreeMap<ShardId, String>,
+}
+
+/// How many shards may be moved at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// In all.
+    pub(super) most: usize,
+    /// From, and to, one data server.
+    pub(super) each: usize,
+}
+
+impl Moves {
+    pub(super) fn new(context: &Context) -> Self {
+        Self {
+            due: context.now.after(context.timing.patience),
+            planned: VecDeque::new(),
+            under_way: BTreeMap::new(),
+            handings: Handings::default(),
+            resting: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            stuck: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Timestamp {
+        self.due
+    }
+
+    /// Another configuration is in force: what could not be moved before may be by now.
+    pub(super) fn begin_anew(&mut self, context: &Context) {
+        self.resting.clear();
+        self.failed.clear();
+        self.replan(context);
+    }
+
+    /// A data server is there (again): it may be able to do what it was not before.
+    pub(super) fn server_running(&mut self) {
+        self.failed.clear();
+    }
+
+    /// The shards that are not moved only to make servers equal. Else one could go to and fro, as a plan counts
+    /// with moves that come to nothing.
+    fn tired(&mut self, now: Timestamp) -> BTreeSet<ShardId> {
+        self.moved.retain(|_, until| *until > now);
+        let failed = self.failed.iter().filter(|(_, times)| **times >= TRIES);
+        let failed = failed.map(|(id, _)| id);
+        self.moved.keys().chain(failed).copied().collect()
+    }
+
+    /// Something has changed that a plan follows from.
+    pub(super) fn replan(&mut self, context: &Context) {
+        self.planned.clear();
+        self.handings.planned.clear();
+        self.due = self.due.min(context.now.after(context.timing.plan_after));
+    }
+
+    pub(super) fn forget(&mut self, id: ShardId) {
+        self.under_way.remove(&id);
+        self.resting.remove(&id);
+        self.failed.remove(&id);
+        self.moved.remove(&id);
+        self.stuck.remove(&id);
+        self.planned.retain(|it| it.shard != id);
+        self.handings.forget(id);
+    }
+
+    /// Whether nothing is being moved.
+    pub(super) fn none_is_under_way(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Whether nothing of the last plan is left.
+    fn is_idle(&self) -> bool {
+        self.planned.is_empty() && self.under_way.is_empty() && self.handings.is_idle()
+    }
+
+    /// Whether one more may begin between these two, by what is under way.
+    fn has_room(&self, next: &Move, limits: Limits) -> bool {
+        let concerned = |server: &ServerId| {
+            let all = self.under_way.values();
+            all.filter(|it| it.from == *server || it.to.id() == *server)
+                .count()
+        };
+        let has_room = |server: &ServerId| concerned(server) < limits.each;
+        self.under_way.len() < limits.most && has_room(&next.from) && has_room(&next.to.id())
+    }
+}
+
+impl Office {
+    /// Plans, once it is time to, and begins what may begin.
+    pub(super) fn move_shards(&mut self, context: &mut Context) {
+        if self.moves.due <= context.now {
+            self.moves.due = context.now.after(self.schedule_interval());
+            self.moves.resting.retain(|_, until| *until > context.now);
+            if self.moves.planned.is_empty() && self.moves.handings.planned.is_empty() {
+                self.plan_moves(context);
+            }
+        }
+        self.begin_moves(context);
+        self.begin_handings(context);
+    }
+
+    /// A shard has acted: a move of it may be over.
+    pub(super) fn look_at_move(&mut self, id: ShardId, context: &mut Context) {
+        self.look_at_handing(id, context);
+        let Some(begun) = self.moves.under_way.get(&id) else {
+            return;
+        };
+        let (is_exchanging, in_sync) = match self.shards.get(&id) {
+            Some(shard) => (self.is_exchanging(id), shard.in_sync()),
+            None => (false, 0),
+        };
+        if is_exchanging {
+            return;
+        }
+        let stored = self.ledger.shard(&begun.namespace, id).cloned();
+        let is_in = stored
+            .as_ref()
+            .is_some_and(|shard| shard.is_member(&begun.to));
+        let replicas = stored.map_or(0, |shard| shard.ensemble.len());
+        let is_there = self.reach_of(&begun.to.id()) == Some(Reach::Running);
+        if is_in && in_sync < replicas && is_there {
+            return;
+        }
+        let is_done = is_in && in_sync >= replicas;
+        if let Some(over) = self.moves.under_way.remove(&id) {
+            if is_done {
+                self.moves.failed.remove(&id);
+                let until = context.now.after(self.quarantine());
+                self.moves.moved.insert(id, until);
+                context.report(Report::ShardMoved {
+                    namespace: over.namespace,
+                    shard: id,
+                    from: over.from,
+                    to: over.to.id(),
+                });
+            } else {
+                self.rest(id, context);
+            }
+        }
+        self.begin_moves(context);
+        self.plan_again(context);
+    }
+
+    pub(super) fn plan_again(&mut self, context: &Context) {
+        if self.moves.is_idle() {
+            self.moves.replan(context);
+        }
+    }
+
+    fn plan_moves(&mut self, context: &mut Context) {
+        let Some(configuration) = self.configuration.clone() else {
+            return;
+        };
+        let running = self.servers.iter();
+        let running = running.filter(|(_, server)| server.reach() == Reach::Running);
+        let running: BTreeSet<ServerId> = running.map(|(id, _)| id.clone()).collect();
+        let lasting = self.servers.iter();
+        let lasting = lasting.filter(|(_, server)| server.is_lasting(context));
+        let lasting: BTreeSet<ServerId> = lasting.map(|(id, _)| id.clone()).collect();
+        let features = self.servers.iter();
+        let features: BTreeMap<ServerId, BTreeSet<Feature>> = features
+            .filter_map(|(id, server)| Some((id.clone(), server.features()?.clone())))
+            .collect();
+        let under_way = self.moves.under_way.keys();
+        let under_way = under_way.chain(self.moves.handings.under_way.keys());
+        let resting = self.moves.resting.keys().chain(under_way);
+        let resting: BTreeSet<ShardId> = resting.copied().collect();
+        let tired = self.moves.tired(context.now);
+        let situation = Situation {
+            status: self.ledger.working(),
+            configuration: &configuration,
+            running: &running,
+            lasting: &lasting,
+            features: &features,
+            tired: &tired,
+            settled: &self.moves.handings.settled(&self.ledger, context.now),
+            resting: &resting,
+        };
+        let Plan {
+            moves,
+            handings,
+            stuck,
+        } = situation.plan();
+        for (shard, reason) in &stuck {
+            if self.moves.stuck.get(shard) != Some(reason) {
+                context.report(Report::MoveStuck {
+                    shard: *shard,
+                    reason: reason.clone(),
+                });
+            }
+        }
+        self.moves.stuck = stuck;
+        self.moves.planned = moves.into();
+        self.moves.handings.planned = handings.into();
+    }
+
+    fn begin_moves(&mut self, context: &mut Context) {
+        let limits = self.limits(context);
+        let planned = std::mem::take(&mut self.moves.planned);
+        let mut waiting = VecDeque::new();
+        for next in planned {
+            if !self.moves.has_room(&next, limits) {
+                waiting.push_back(next);
+                continue;
+            }
+            let exchange = Exchange {
+                from: next.from.clone(),
+                to: next.to.clone(),
+            };
+            let id = next.shard;
+            let mut begun = Err(Unfit::NotLed);
+            self.moves.under_way.insert(id, next);
+            self.with_shard_alone(id, context, |shard, cx| {
+                begun = shard.exchange(exchange, cx)
+            });
+            if let Err(unfit) = begun {
+                if let Some(refused) = self.moves.under_way.remove(&id) {
+                    context.report(Report::ExchangeRefused {
+                        namespace: refused.namespace,
+                        shard: id,
+                        reason: unfit.to_string(),
+                    });
+                }
+                self.rest(id, context);
+            }
+        }
+        self.moves.planned = waiting;
+    }
+
+    /// It is left alone: for a moment, and longer and longer where it fails again and again.
+    fn rest(&mut self, id: ShardId, context: &Context) {
+        let failed = self.moves.failed.entry(id).or_default();
+        let rest = MOMENT.saturating_mul(1 << (*failed).min(16));
+        *failed = failed.saturating_add(1);
+        let until = context.now.after(rest.min(self.quarantine()));
+        self.moves.resting.insert(id, until);
+        self.moves.due = self.moves.due.min(until);
+    }
+
+    fn is_exchanging(&self, id: ShardId) -> bool {
+        let Some(shard) = self.shards.get(&id) else {
+            return false;
+        };
+        let stored = self.ledger.shard(shard.namespace(), id);
+        shard.is_exchanging() || stored.is_some_and(|stored| !stored.removed_nodes.is_empty())
+    }
+
+    fn reach_of(&self, server: &ServerId) -> Option<Reach> {
+        self.servers.get(server).map(ServerController::reach)
+    }
+
+    /// How much may be moved at once: as it is configured, or else by default.
+    pub(super) fn limits(&self, context: &Context) -> Limits {
+        let balancer = self.configuration.as_ref().map(|it| &it.load_balancer);
+        let configured = |number: Option<u32>, default: usize| match number {
+            Some(0) | None => default,
+            Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
+        };
+        let timing = &context.timing;
+        Limits {
+            most: configured(balancer.map(|it| it.max_moves), timing.moves_most),
+            each: configured(
+                balancer.map(|it| it.max_moves_per_server),
+                timing.moves_each,
+            ),
+        }
+    }
+
+    fn schedule_interval(&self) -> Duration {
+        let configuration = self.configuration.as_ref();
+        let every = configuration.and_then(|it| it.load_balancer.schedule_interval);
+        every.filter(|every| !every.is_zero()).unwrap_or(EVERY)
+    }
+
+    pub(super) fn quarantine(&self) -> Duration {
+        let configuration = self.configuration.as_ref();
+        let time = configuration.and_then(|it| it.load_balancer.quarantine_time);
+        time.unwrap_or(QUARANTINE)
+    }
+}

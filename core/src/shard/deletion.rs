@@ -1,0 +1,243 @@
+//! Deletion: it is stored that the shard goes; then every member that ever held it deletes what it has.
+//!
+//! Each is asked until it has: one that is away keeps only the shard's entry waiting, and no other member.
+//! Nothing takes the mark back, so a coordinator that comes after goes on with it.
+
+use std::collections::BTreeMap;
+
+use super::context::ShardContext;
+use super::duty::{Next, Perform};
+use super::intent::Intent;
+use super::memory::Memory;
+use super::quorum::distinct;
+use crate::backoff::Backoff;
+use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
+use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
+use crate::id::{RequestId, ServerId, Timestamp};
+use crate::ledger::Durable;
+use crate::report::Report;
+
+/// The shard is being deleted.
+#[derive(Clone, Debug)]
+pub(super) struct Deletion {
+    /// It is stored that it is.
+    is_marked: bool,
+    /// Those that have not said yet that they have nothing any more.
+    left: BTreeMap<ServerId, Holder>,
+}
+
+/// One that has, or had, a part of it.
+#[derive(Clone, Debug)]
+struct Holder {
+    server: DataServerIdentity,
+    state: State,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// To be asked at this time.
+    Due(Timestamp),
+    Asked(RequestId),
+    /// To be asked once it is back.
+    Away,
+}
+
+impl Deletion {
+    /// One that is yet to be stored.
+    pub(super) fn new() -> Self {
+        Self {
+            is_marked: false,
+            left: BTreeMap::new(),
+        }
+    }
+
+    /// One that is stored.
+    pub(super) fn found() -> Self {
+        Self {
+            is_marked: true,
+            ..Self::new()
+        }
+    }
+
+    /// Asks everybody who is to be asked by now.
+    fn drive(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        let Some(shard) = memory.metadata(cx).filter(|_| self.is_marked) else {
+            return;
+        };
+        let now = cx.context.now;
+        for holder in self.left.values_mut() {
+            if !matches!(holder.state, State::Due(at) if at <= now) {
+                continue;
+            }
+            if cx.is_away(&holder.server) || cx.is_foreign(&holder.server) {
+                holder.state = State::Away;
+                continue;
+            }
+            // Nobody is elected any more, so any term will do that none of them is beyond.
+            let call = Call::DeleteShard(DeleteShard {
+                namespace: memory.namespace.clone(),
+                shard: memory.id,
+                term: shard.term.max(memory.seen),
+            });
+            let request = memory.call(&cx.addressed(&holder.server), call, cx);
+            holder.state = State::Asked(request);
+        }
+    }
+
+    fn asked(&self, request: RequestId) -> Option<ServerId> {
+        let mut left = self.left.iter();
+        let found = left.find(|(_, holder)| holder.state == State::Asked(request));
+        found.map(|(id, _)| id.clone())
+    }
+
+    /// Once nobody has anything any more the document need not tell of it.
+    fn end(&self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        if self.is_marked && self.left.is_empty() {
+            cx.ledger.remove_shard(&memory.namespace, memory.id);
+            let namespaces = &cx.ledger.working().namespaces;
+            let rest = namespaces.get(&memory.namespace);
+            if rest.is_some_and(|rest| rest.shards.is_empty()) {
+                cx.ledger.remove(&memory.namespace);
+            }
+        }
+    }
+}
+
+/// Everybody who may have a part of a shard.
+fn holders(shard: &ShardMetadata) -> Vec<&DataServerIdentity> {
+    let others = shard.removed_nodes.iter();
+    let others = others.chain(&shard.pending_delete_shard_nodes);
+    distinct(shard.ensemble.iter().chain(others))
+}
+
+impl Perform for Deletion {
+    fn begin(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        cx.leaders.set(memory.id, None);
+        let Some(shard) = memory.metadata(cx) else {
+            return Next::Stay;
+        };
+        let now = cx.context.now;
+        let holder = |server: &DataServerIdentity| Holder {
+            server: server.clone(),
+            state: State::Due(now),
+            backoff: Backoff::default(),
+        };
+        let left = holders(&shard).into_iter();
+        self.left = left.map(|server| (server.id(), holder(server))).collect();
+        cx.context.report(Report::DeletionBegun {
+            namespace: memory.namespace.clone(),
+            shard: memory.id,
+        });
+        if !self.is_marked {
+            let (namespace, delete) = (&memory.namespace, Intent::Delete);
+            cx.ledger.change(namespace, memory.id, delete, |shard| {
+                shard.status = ShardStatus::Deleting;
+            });
+        }
+        self.drive(memory, cx);
+        self.end(memory, cx);
+        Next::Stay
+    }
+
+    fn answered(
+        &mut self,
+        request: RequestId,
+        result: Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        let Some(id) = self.asked(request) else {
+            return Next::Stay;
+        };
+        let kind = result.as_ref().err().map(|error| error.kind);
+        if matches!(result, Ok(Answer::ShardDeleted)) || kind == Some(CallErrorKind::NotMember) {
+            self.left.remove(&id);
+            self.end(memory, cx);
+            return Next::Stay;
+        }
+        let timing = &cx.context.timing;
+        let (first, most) = (timing.reconnect_first, timing.reconnect_most);
+        if let Some(holder) = self.left.get_mut(&id) {
+            if kind == Some(CallErrorKind::InvalidTerm) {
+                let server = cx.addressed(&holder.server);
+                memory.learn(&server, cx);
+            }
+            holder.state = State::Due(cx.context.wait(&mut holder.backoff, first, most));
+        }
+        Next::Stay
+    }
+
+    fn persisted(
+        &mut self,
+        durable: Durable<Intent>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        if *durable.fact() == Intent::Delete {
+            self.is_marked = true;
+            self.drive(memory, cx);
+            self.end(memory, cx);
+        }
+        Next::Stay
+    }
+
+    fn time_passed(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
+        self.drive(memory, cx);
+        Next::Stay
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let due = self.left.values().filter_map(|holder| match holder.state {
+            State::Due(at) if self.is_marked => Some(at),
+            State::Due(_) | State::Asked(_) | State::Away => None,
+        });
+        due.min()
+    }
+
+    fn server_running(
+        &mut self,
+        server: &ServerId,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        if let Some(holder) = self.left.get_mut(server)
+            && matches!(holder.state, State::Due(_) | State::Away)
+        {
+            holder.state = State::Due(cx.context.now);
+            holder.backoff.reset();
+        }
+        self.drive(memory, cx);
+        Next::Stay
+    }
+
+    fn server_unavailable(
+        &mut self,
+        _: &ServerId,
+        _: &str,
+        _: &mut Memory,
+        _: &mut ShardContext<'_>,
+    ) -> Next {
+        Next::Stay
+    }
+
+    fn doubted(&mut self) -> Next {
+        Next::Stay
+    }
+
+    fn is_settled(&self) -> bool {
+        false
+    }
+
+    fn in_sync(&self) -> usize {
+        0
+    }
+
+    fn cancel(&mut self, cx: &mut ShardContext<'_>) {
+        for holder in std::mem::take(&mut self.left).into_values() {
+            if let State::Asked(request) = holder.state {
+                cx.context.cancel(request);
+            }
+        }
+    }
+}

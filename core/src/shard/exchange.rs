@@ -1,0 +1,237 @@
+//! One member for another: what has to hold before it is begun, and how the new one is looked at.
+//!
+//! Nothing is stored before the new one is known to have nothing of the shard, and everybody who stays to
+//! have all of it. Then it is an election like others, but for the ensemble that is stored with its term: see
+//! [`Quorum`](super::quorum::Quorum).
+
+use std::collections::BTreeSet;
+
+use super::context::ShardContext;
+use super::followers::Followers;
+use super::memory::Memory;
+use super::recall::was_fenced;
+use crate::call::{Answer, CallError, CallErrorKind, Feature};
+use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
+use crate::id::{RequestId, ServerId, Term};
+use crate::server::{Reach, ServerController};
+
+/// One server takes another's place in an ensemble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    /// Who leaves.
+    pub(crate) from: ServerId,
+    /// Who comes, at the address that is configured.
+    pub(crate) to: DataServerIdentity,
+}
+
+/// Why one can't take another's place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error("a shard of one replica can't be moved without losing it")]
+    Alone,
+    #[error("{0} is no replica of it")]
+    NoMember(ServerId),
+    #[error("{0} is a replica of it already")]
+    Member(ServerId),
+    #[error("nobody is known to lead it")]
+    NotLed,
+    #[error("another one takes a place in it already")]
+    UnderWay,
+    #[error("it takes part in a split")]
+    Split,
+    #[error("the data that {0} had of it is not deleted yet")]
+    Leaving(ServerId),
+    #[error("{0} has data of it, of an earlier time; it has to be deleted first")]
+    HasData(ServerId),
+    #[error("{0} is not there")]
+    Away(ServerId),
+    #[error("{0} is not configured")]
+    NotConfigured(ServerId),
+    #[error("of those that stay not all have what is committed")]
+    Behind,
+    #[error("too few of its replicas are there to elect without {0}")]
+    TooFew(ServerId),
+    #[error("it is not known yet what {0} can do")]
+    Unknown(ServerId),
+    #[error("{0} can't do what all others can (feature {1})")]
+    Lesser(ServerId, i32),
+    #[error("{0} did not say whether it has data of it: {1}")]
+    Silent(ServerId, String),
+}
+
+/// The new one is being looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Looking {
+    exchange: Exchange,
+    step: Step,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// It is being asked what it has.
+    Asked(RequestId),
+    /// It has nothing open, and is being asked whether it was ever fenced.
+    Probed(RequestId),
+}
+
+/// What an answer of the new one means.
+#[derive(Debug)]
+pub(super) enum Looked {
+    /// It is still being asked.
+    On(Looking),
+    /// It has nothing of the shard.
+    Clean(Exchange),
+    Unfit(Unfit),
+}
+
+impl Exchange {
+    /// Whether it can be begun, as things stand, by a leader with these followers.
+    pub(super) fn is_fit(
+        &self,
+        followers: &Followers,
+        memory: &Memory,
+        cx: &ShardContext<'_>,
+    ) -> Result<(), Unfit> {
+        let shard = memory.metadata(cx).ok_or(Unfit::NotLed)?;
+        self.suits(&shard, cx)?;
+        let leader = shard.leader.as_ref().filter(|it| shard.is_member(it));
+        let leader = leader.ok_or(Unfit::NotLed)?.id();
+        if shard.status != ShardStatus::SteadyState {
+            return Err(Unfit::NotLed);
+        }
+        let mut stay = shard.ensemble.iter().map(DataServerIdentity::id);
+        if !stay.all(|id| id == self.from || id == leader || followers.is_in_sync(&id)) {
+            return Err(Unfit::Behind);
+        }
+        Ok(())
+    }
+
+    /// Whether the document and the servers are such that it can be, whoever is in sync.
+    pub(super) fn suits(&self, shard: &ShardMetadata, cx: &ShardContext<'_>) -> Result<(), Unfit> {
+        let to = self.to.id();
+        let has = |servers: &[DataServerIdentity], id: &ServerId| {
+            servers.iter().any(|server| server.id() == *id)
+        };
+        if shard.ensemble.len() < 2 {
+            return Err(Unfit::Alone);
+        }
+        if !has(&shard.ensemble, &self.from) {
+            return Err(Unfit::NoMember(self.from.clone()));
+        }
+        let is_there = |server: &DataServerIdentity| server.internal == self.to.internal;
+        if has(&shard.ensemble, &to) || shard.ensemble.iter().any(is_there) {
+            return Err(Unfit::Member(to));
+        }
+        if shard.split.is_some() {
+            return Err(Unfit::Split);
+        }
+        if !shard.removed_nodes.is_empty() {
+            return Err(Unfit::UnderWay);
+        }
+        if has(&shard.pending_delete_shard_nodes, &to) {
+            return Err(Unfit::Leaving(to));
+        }
+        if cx
+            .configured(&self.to)
+            .is_none_or(|it| !it.same_addresses(&self.to))
+        {
+            return Err(Unfit::NotConfigured(to));
+        }
+        if cx.reach(&self.to) != Reach::Running {
+            return Err(Unfit::Away(to));
+        }
+        let runs = |server: &&DataServerIdentity| cx.reach(server) == Reach::Running;
+        let running = shard.ensemble.iter().filter(runs).count();
+        let staying = shard.ensemble.iter().filter(|it| it.id() != self.from);
+        let staying = staying.filter(runs).count();
+        // Of those that were, and of those that are to be, the new one among them.
+        if running <= shard.ensemble.len() / 2 || staying + 1 <= shard.ensemble.len() / 2 {
+            return Err(Unfit::TooFew(self.from.clone()));
+        }
+        self.keeps_features(shard, cx)
+    }
+
+    /// What all members can do the new ones have to be able to do, too: a leader may use it already.
+    fn keeps_features(&self, shard: &ShardMetadata, cx: &ShardContext<'_>) -> Result<(), Unfit> {
+        let known = |id: &ServerId| {
+            let server = cx.servers.get(id);
+            server.and_then(ServerController::features)
+        };
+        let new = known(&self.to.id()).ok_or_else(|| Unfit::Unknown(self.to.id()))?;
+        let mut common: Option<BTreeSet<Feature>> = None;
+        for member in &shard.ensemble {
+            let id = member.id();
+            let Some(features) = known(&id) else {
+                // Whoever leaves may be away for good, and then nothing is known of it.
+                if id == self.from {
+                    continue;
+                }
+                return Err(Unfit::Unknown(id));
+            };
+            common = Some(match common {
+                None => features.clone(),
+                Some(common) => common.intersection(features).copied().collect(),
+            });
+        }
+        let mut common = common.into_iter().flatten();
+        match common.find(|feature| *feature != Feature(0) && !new.contains(feature)) {
+            Some(lost) => Err(Unfit::Lesser(self.to.id(), lost.0)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Looking {
+    pub(super) fn begin(exchange: Exchange, memory: &Memory, cx: &mut ShardContext<'_>) -> Self {
+        let step = Step::Asked(memory.ask_status(&exchange.to, cx));
+        Self { exchange, step }
+    }
+
+    pub(super) fn request(&self) -> RequestId {
+        match self.step {
+            Step::Asked(request) | Step::Probed(request) => request,
+        }
+    }
+
+    /// Whether it is this server that comes, or leaves.
+    pub(super) fn concerns(&self, server: &ServerId) -> bool {
+        self.exchange.from == *server || self.exchange.to.id() == *server
+    }
+
+    pub(super) fn answered(
+        self,
+        result: Result<Answer, CallError>,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Looked {
+        let Self { exchange, step } = self;
+        let id = exchange.to.id();
+        let silent = |id, result| Looked::Unfit(Unfit::Silent(id, told(result)));
+        match (step, result) {
+            (Step::Asked(_), Ok(Answer::Status(status))) => {
+                if status.has_forgotten() {
+                    Looked::Clean(exchange)
+                } else {
+                    Looked::Unfit(Unfit::HasData(id))
+                }
+            }
+            (Step::Asked(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
+                let step = Step::Probed(memory.send_new_term(Term::NEVER, &exchange.to, cx));
+                Looked::On(Self { exchange, step })
+            }
+            (Step::Asked(_), result) => silent(id, result),
+            (Step::Probed(_), result) => match was_fenced(&result) {
+                Some(false) => Looked::Clean(exchange),
+                Some(true) => Looked::Unfit(Unfit::HasData(id)),
+                None => silent(id, result),
+            },
+        }
+    }
+}
+
+fn told(result: Result<Answer, CallError>) -> String {
+    match result {
+        Ok(_) => "it gave another answer".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}

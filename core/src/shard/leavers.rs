@@ -1,0 +1,139 @@
+//! Members that have left: their data is deleted once it is not needed any more.
+//!
+//! That is once the one that came in their place, the last of the ensemble, has what is committed, and so
+//! has a majority. A call that is late does no harm: it has the term in which nobody of them is a member.
+
+use std::collections::BTreeMap;
+
+use super::context::ShardContext;
+use super::followers::Followers;
+use super::intent::Intent;
+use super::memory::Memory;
+use crate::backoff::Backoff;
+use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
+use crate::cluster::{DataServerIdentity, ShardMetadata};
+use crate::id::{RequestId, ServerId, Timestamp};
+
+/// Who is being asked to delete what it has of the shard, and who is to be asked again, and when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leavers {
+    asked: BTreeMap<RequestId, ServerId>,
+    failed: BTreeMap<ServerId, Failed>,
+}
+
+#[derive(Clone, Debug)]
+struct Failed {
+    /// When it is asked again; `None` once it may be, and that as soon as it can.
+    due: Option<Timestamp>,
+    backoff: Backoff,
+}
+
+impl Leavers {
+    /// Asks those that can be asked.
+    pub(super) fn drive(
+        &mut self,
+        followers: &Followers,
+        memory: &Memory,
+        cx: &mut ShardContext<'_>,
+    ) {
+        let now = cx.context.now;
+        for failed in self.failed.values_mut() {
+            failed.due.take_if(|due| *due <= now);
+        }
+        let Some(shard) = memory.metadata(cx) else {
+            return;
+        };
+        if shard.pending_delete_shard_nodes.is_empty() || !is_whole(&shard, followers) {
+            return;
+        }
+        for server in &shard.pending_delete_shard_nodes {
+            let id = server.id();
+            let is_asked = self.asked.values().any(|asked| *asked == id);
+            let is_due = self.failed.get(&id).is_none_or(|it| it.due.is_none());
+            // In a broken document it may have stayed.
+            let is_of_use = shard.is_member(server) || is_removed(&shard, &id);
+            if is_asked || !is_due || is_of_use || cx.is_away(server) || cx.is_foreign(server) {
+                continue;
+            }
+            let call = Call::DeleteShard(DeleteShard {
+                namespace: memory.namespace.clone(),
+                shard: memory.id,
+                term: shard.term,
+            });
+            let request = memory.call(&cx.addressed(server), call, cx);
+            self.asked.insert(request, id);
+        }
+    }
+
+    /// Takes in an answer, if it is one of a leaver.
+    pub(super) fn answered(
+        &mut self,
+        request: RequestId,
+        result: &Result<Answer, CallError>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> bool {
+        let Some(id) = self.asked.remove(&request) else {
+            return false;
+        };
+        let kind = result.as_ref().err().map(|error| error.kind);
+        match (result, kind) {
+            (Ok(Answer::ShardDeleted), _) | (_, Some(CallErrorKind::NotMember)) => {
+                self.failed.remove(&id);
+                cx.ledger
+                    .change(&memory.namespace, memory.id, Intent::Leave, |shard| {
+                        shard
+                            .pending_delete_shard_nodes
+                            .retain(|server| server.id() != id);
+                    });
+            }
+            (_, kind) => {
+                // Only an election in a later term helps.
+                if kind == Some(CallErrorKind::InvalidTerm)
+                    && let Some(shard) = memory.metadata(cx)
+                {
+                    let mut pending = shard.pending_delete_shard_nodes.iter();
+                    if let Some(server) = pending.find(|server| server.id() == id) {
+                        memory.learn(&cx.addressed(server), cx);
+                    }
+                }
+                let failed = self.failed.entry(id).or_insert_with(|| Failed {
+                    due: None,
+                    backoff: Backoff::default(),
+                });
+                let timing = &cx.context.timing;
+                let (first, most) = (timing.reconnect_first, timing.reconnect_most);
+                failed.due = Some(cx.context.wait(&mut failed.backoff, first, most));
+            }
+        }
+        true
+    }
+
+    /// A server is back: it is asked at once.
+    pub(super) fn hurry(&mut self, server: &ServerId) {
+        self.failed.remove(server);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.failed.values().filter_map(|failed| failed.due).min()
+    }
+
+    pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
+        for request in std::mem::take(&mut self.asked).into_keys() {
+            cx.context.cancel(request);
+        }
+    }
+}
+
+/// Whether the data of those that have left is not needed any more.
+fn is_whole(shard: &ShardMetadata, followers: &Followers) -> bool {
+    let leader = shard.leader.as_ref().map(DataServerIdentity::id);
+    let last = shard.ensemble.last().map(DataServerIdentity::id);
+    let has_last =
+        last.is_some_and(|last| leader == Some(last.clone()) || followers.is_in_sync(&last));
+    has_last && followers.are_most_in_sync()
+}
+
+fn is_removed(shard: &ShardMetadata, id: &ServerId) -> bool {
+    shard.removed_nodes.iter().any(|server| server.id() == *id)
+}

@@ -1,0 +1,180 @@
+//! Namespaces and shards that are deleted.
+
+use crate::scripted::World;
+use crate::{Effect, Report, Timing};
+
+const TWO: &str = "
+namespaces:
+  - {name: one, initialShardCount: 1, replicationFactor: 3}
+  - {name: two, initialShardCount: 1, replicationFactor: 3}
+servers:
+  - {name: s1, public: 's1:6648', internal: 's1:6649'}
+  - {name: s2, public: 's2:6648', internal: 's2:6649'}
+  - {name: s3, public: 's3:6648', internal: 's3:6649'}
+";
+
+fn without(names: &[&str]) -> String {
+    let lines = TWO.lines().filter(|line| {
+        !names
+            .iter()
+            .any(|name| line.contains(&format!("name: {name},")))
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn steady() -> World {
+    World::steady_with(Timing::default(), TWO, 2)
+}
+
+fn namespaces(world: &World) -> Vec<String> {
+    let (_, document) = world.stored.as_ref().unwrap();
+    document
+        .status
+        .namespaces
+        .keys()
+        .map(ToString::to_string)
+        .collect()
+}
+
+fn held(world: &World) -> usize {
+    let is_it = |effect: &&Effect| matches!(effect, Effect::Report(Report::DeletionHeld { .. }));
+    world.log.iter().filter(is_it).count()
+}
+
+#[test]
+fn a_namespace_that_is_taken_out_is_deleted_from_every_member() {
+    let mut world = steady();
+    world.configure(Some(&without(&["two"])));
+    world.run_for(2_000);
+    assert_eq!(namespaces(&world), ["one"]);
+    assert_eq!((world.calls("DeleteShard"), held(&world)), (3, 0));
+    let is_gone =
+        |effect: &Effect| matches!(effect, Effect::Report(Report::NamespaceDeleted { .. }));
+    assert!(world.log.iter().any(is_gone));
+}
+
+#[test]
+fn nothing_is_deleted_before_it_is_stored_that_it_is_to_be() {
+    let mut world = steady();
+    world.hold_stores = true;
+    world.configure(Some(&without(&["two"])));
+    world.run_for(2_000);
+    assert_eq!(world.calls("DeleteShard"), 0);
+    world.hold_stores = false;
+    world.release();
+    world.run_for(2_000);
+    assert_eq!(namespaces(&world), ["one"]);
+}
+
+#[test]
+fn a_member_that_is_away_holds_up_only_the_end() {
+    let mut world = steady();
+    let down = [
+        "CheckHealth",
+        "GetStatus",
+        "NewTerm",
+        "Handshake",
+        "DeleteShard",
+    ];
+    world.lose("s1:6649", &down);
+    world.break_watch("s1:6649");
+    world.run_for(20_000);
+    world.log.clear();
+    world.configure(Some(&without(&["two"])));
+    world.run_for(20_000);
+    assert_eq!(world.calls("DeleteShard"), 2);
+    assert_eq!(namespaces(&world), ["one", "two"]);
+    // Whoever comes after goes on with it.
+    let mut world = world.restarted();
+    world.configure(Some(&without(&["two"])));
+    world.settle();
+    world.run_for(5_000);
+    assert_eq!(namespaces(&world), ["one"]);
+}
+
+#[test]
+fn what_would_delete_everything_is_put_in_force_only_once_it_has_stayed_so() {
+    let mut world = steady();
+    world.configure(Some(
+        &without(&["one", "two"]).replace("namespaces:", "namespaces: []"),
+    ));
+    world.run_for(29_000);
+    assert_eq!((namespaces(&world).len(), held(&world)), (2, 1));
+    // The rest of it is written by then.
+    world.configure(Some(TWO));
+    world.run_for(60_000);
+    assert_eq!(
+        (namespaces(&world).len(), world.calls("DeleteShard")),
+        (2, 0)
+    );
+    world.configure(Some(
+        &without(&["one", "two"]).replace("namespaces:", "namespaces: []"),
+    ));
+    world.run_for(33_000);
+    assert_eq!(namespaces(&world), Vec::<String>::new());
+}
+
+#[test]
+fn a_namespace_that_is_configured_again_gets_new_shards() {
+    let mut world = steady();
+    let ids = |world: &World| -> Vec<i64> {
+        let (_, document) = world.stored.as_ref().unwrap();
+        document.status.shards().map(|(_, id, _)| id.0).collect()
+    };
+    let before = ids(&world);
+    world.configure(Some(&without(&["two"])));
+    world.configure(Some(TWO));
+    world.run_for(5_000);
+    assert_eq!(namespaces(&world), ["one", "two"]);
+    assert_eq!(ids(&world).len(), 2);
+    assert_ne!(ids(&world), before);
+}
+
+#[test]
+fn a_namespace_that_is_configured_again_need_not_wait_for_who_is_away_to_delete_the_old_one() {
+    let mut world = steady();
+    let down = [
+        "CheckHealth",
+        "GetStatus",
+        "NewTerm",
+        "Handshake",
+        "DeleteShard",
+    ];
+    world.lose("s1:6649", &down);
+    world.break_watch("s1:6649");
+    world.run_for(20_000);
+    let told = |world: &World| {
+        let (_, document) = world.stored.as_ref().unwrap();
+        let two = document.status.namespaces.get("two").unwrap();
+        let told = two
+            .shards
+            .iter()
+            .map(|(id, it)| format!("{} {:?}", id.0, it.status));
+        told.collect::<Vec<_>>()
+    };
+    let before = told(&world).join("");
+    let before = before.split(' ').next().unwrap().to_owned();
+    world.configure(Some(&without(&["two"])));
+    world.run_for(5_000);
+    assert_eq!(told(&world), [format!("{before} Deleting")]);
+    world.log.clear();
+    world.configure(Some(TWO));
+    world.run_for(5_000);
+    let both = [format!("{before} Deleting"), "2 SteadyState".to_owned()];
+    assert_eq!(told(&world), both);
+    let created = Report::NamespaceCreated {
+        namespace: "two".into(),
+        shards: 1,
+    };
+    assert!(world.log.contains(&Effect::Report(created)));
+    // It may go again, the old one and the new one.
+    world.configure(Some(&without(&["two"])));
+    world.run_for(5_000);
+    let both = [format!("{before} Deleting"), "2 Deleting".to_owned()];
+    assert_eq!(told(&world), both);
+    let mut world = world.restarted();
+    world.configure(Some(TWO));
+    world.settle();
+    world.run_for(10_000);
+    assert_eq!(told(&world), ["3 SteadyState"]);
+}

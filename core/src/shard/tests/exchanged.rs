@@ -1,0 +1,212 @@
+//! One server takes another's place.
+
+use super::{SHARD, calls_of_shard, promotions};
+use crate::call::{Call, CallErrorKind};
+use crate::cluster::{ShardMetadata, ShardStatus};
+use crate::scripted::World;
+use crate::{Effect, Report, Term, Timing};
+
+/// A namespace of one shard with three replicas, and these servers.
+fn configuration(servers: &[u32]) -> String {
+    let servers = servers
+        .iter()
+        .map(|at| format!("  - {{name: s{at}, public: 's{at}:6648', internal: 's{at}:6649'}}\n"));
+    format!(
+        "namespaces: [{{name: default, initialShardCount: 1, replicationFactor: 3}}]\n\
+         servers:\n{}",
+        servers.collect::<String>()
+    )
+}
+
+fn steady() -> World {
+    World::steady_with(Timing::default(), &configuration(&[1, 2, 3]), 1)
+}
+
+fn shard(world: &World) -> ShardMetadata {
+    let (_, document) = world.stored.as_ref().unwrap();
+    let shard = &document.status.namespaces["default"].shards[&SHARD];
+    ShardMetadata::clone(shard)
+}
+
+fn members(world: &World) -> Vec<String> {
+    let shard = shard(world);
+    let mut names: Vec<_> = shard
+        .ensemble
+        .iter()
+        .map(|it| it.id().to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Where in the log a call of this kind went to this server, first.
+fn at(world: &World, kind: &str, server: &str) -> Option<usize> {
+    let calls = calls_of_shard(world);
+    let server = format!("{server}:6649");
+    calls
+        .iter()
+        .position(|(name, to, _)| *name == kind && *to == server)
+}
+
+fn forgotten(world: &World) -> bool {
+    let is_it = |effect: &Effect| matches!(effect, Effect::Report(Report::ServerForgotten { .. }));
+    world.log.iter().any(is_it)
+}
+
+#[test]
+fn a_server_that_is_not_configured_any_more_is_emptied_and_then_forgotten() {
+    let mut world = steady();
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(10_000);
+    assert_eq!(members(&world), ["s2", "s3", "s4"]);
+    let shard = shard(&world);
+    assert_eq!(shard.status, ShardStatus::SteadyState);
+    assert!(shard.removed_nodes.is_empty() && shard.pending_delete_shard_nodes.is_empty());
+    assert!(at(&world, "DeleteShard", "s1").is_some());
+    assert!(forgotten(&world));
+    assert_eq!(shard.term, Term(1), "one term is enough");
+}
+
+#[test]
+fn who_leaves_deletes_what_it_has_only_once_the_one_that_came_has_all() {
+    let mut world = steady();
+    for server in ["s1", "s2", "s3"] {
+        let server = format!("{server}:6649");
+        world.heads.insert(server, super::head(0, 10));
+    }
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(20_000);
+    assert_eq!(members(&world), ["s2", "s3", "s4"]);
+    let deleted = at(&world, "DeleteShard", "s1");
+    assert_eq!(deleted, None, "the new one has nothing yet");
+    let has_all = crate::call::ReplicaStatus {
+        head_offset: 10,
+        ..super::replica(1, crate::call::ReplicaRole::Follower)
+    };
+    world.replicas.insert("s4:6649".to_owned(), has_all);
+    world.run_for(60_000);
+    assert!(at(&world, "DeleteShard", "s1").is_some());
+    assert_eq!(shard(&world).pending_delete_shard_nodes, []);
+}
+
+#[test]
+fn what_is_to_be_is_stored_with_the_term_before_anybody_is_told() {
+    let mut world = steady();
+    world.hold_stores = true;
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(5_000);
+    let told = calls_of_shard(&world).into_iter();
+    let mut told = told.filter(|(_, _, call)| match call {
+        Call::NewTerm(call) => call.term > Term(0),
+        Call::BecomeLeader(_) => true,
+        _ => false,
+    });
+    assert_eq!(told.next(), None);
+    let Some(Effect::Store { document, .. }) = world.held.first() else {
+        panic!("nothing is stored: {:?}", world.held);
+    };
+    let shard = &document.status.namespaces["default"].shards[&SHARD];
+    assert_eq!((shard.term, shard.status), (Term(1), ShardStatus::Election));
+    let names = |servers: &[crate::cluster::DataServerIdentity]| {
+        let names = servers.iter().map(|it| it.id().to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&shard.removed_nodes), ["s1"]);
+    assert_eq!(names(&shard.ensemble).last().unwrap(), "s4");
+}
+
+#[test]
+fn a_leader_that_leaves_hands_over_in_the_same_term() {
+    for leaver in 1..=3 {
+        let mut world = steady();
+        let stay: Vec<u32> = (1..=4).filter(|at| *at != leaver).collect();
+        world.configure(Some(&configuration(&stay)));
+        world.run_for(10_000);
+        let leader = shard(&world).leader.unwrap().id();
+        assert_ne!(leader.to_string(), format!("s{leaver}"));
+        assert_eq!(shard(&world).term, Term(1));
+        assert_eq!(promotions(&world).len(), 1);
+    }
+}
+
+#[test]
+fn one_that_is_away_for_good_is_replaced_and_its_data_is_asked_for_when_it_is_back() {
+    let mut world = steady();
+    let down = [
+        "CheckHealth",
+        "GetStatus",
+        "NewTerm",
+        "BecomeLeader",
+        "Handshake",
+        "DeleteShard",
+    ];
+    world.lose("s1:6649", &down);
+    world.break_watch("s1:6649");
+    world.run_for(20_000);
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(20_000);
+    assert_eq!(members(&world), ["s2", "s3", "s4"]);
+    assert_eq!(shard(&world).pending_delete_shard_nodes.len(), 1);
+    assert!(!forgotten(&world));
+    world.failing.clear();
+    world.run_for(30_000);
+    assert_eq!(shard(&world).pending_delete_shard_nodes, []);
+    assert!(forgotten(&world));
+}
+
+#[test]
+fn where_nobody_can_lead_with_the_one_that_came_it_goes_back() {
+    let mut world = steady();
+    let refuse = |world: &mut World, yes: bool| {
+        for server in ["s1", "s2", "s3", "s4"] {
+            let key = (format!("{server}:6649"), "BecomeLeader");
+            if yes {
+                world.failing.insert(key, CallErrorKind::Other);
+            } else {
+                world.failing.remove(&key);
+            }
+        }
+    };
+    refuse(&mut world, true);
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    let mut seen = Vec::new();
+    for _ in 0..4_000 {
+        world.run_for(1);
+        let now = (shard(&world).term, members(&world));
+        if seen.last() != Some(&now) {
+            seen.push(now);
+        }
+        if seen.len() == 3 {
+            break;
+        }
+    }
+    let [_, (one, came), (two, back)] = seen.as_slice() else {
+        panic!("{seen:?}");
+    };
+    assert_eq!((*one, came.contains(&"s4".to_owned())), (Term(1), true));
+    assert_eq!((*two, back.contains(&"s4".to_owned())), (Term(2), false));
+    refuse(&mut world, false);
+    world.run_for(30_000);
+    assert!(shard(&world).leader.is_some());
+    assert!(shard(&world).removed_nodes.is_empty());
+}
+
+#[test]
+fn one_that_has_data_of_an_earlier_time_does_not_come() {
+    let mut world = steady();
+    // It was fenced once, and nobody knows.
+    world.replicas.insert(
+        "s4:6649".to_owned(),
+        super::replica(0, crate::call::ReplicaRole::Follower),
+    );
+    world.closed.clear();
+    world.known.insert("s4:6649".to_owned());
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(20_000);
+    assert_eq!(members(&world), ["s1", "s2", "s3"]);
+    let refused = world.log.iter().find_map(|effect| match effect {
+        Effect::Report(Report::ExchangeRefused { reason, .. }) => Some(reason.clone()),
+        _ => None,
+    });
+    assert!(refused.unwrap().contains("s4 has data of it"));
+}
