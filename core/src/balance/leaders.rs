@@ -25,8 +25,9 @@ struct Led {
 }
 
 impl Leads {
-    /// Of these shards, and those servers that may lead them.
+    /// Of these shards among all, and those servers that may lead them.
     pub(super) fn of<'a>(
+        every: impl Iterator<Item = &'a Arc<ShardMetadata>>,
         shards: impl Iterator<Item = (&'a Arc<str>, ShardId, &'a Arc<ShardMetadata>)>,
         may_lead: impl Fn(&ServerId) -> bool,
     ) -> Self {
@@ -36,13 +37,15 @@ impl Leads {
             shards: Vec::new(),
             is_at_rest: false,
         };
+        for leader in every.filter_map(|shard| shard.leader.as_ref()) {
+            *leads.counts.entry(leader.id()).or_default() += 1;
+        }
         for (namespace, id, shard) in shards {
             all += 1;
             let Some(leader) = shard.leader.as_ref().map(DataServerIdentity::id) else {
                 continue;
             };
             led += 1;
-            *leads.counts.entry(leader.clone()).or_default() += 1;
             let others = shard.ensemble.iter().map(DataServerIdentity::id);
             let others = others.filter(|id| *id != leader && may_lead(id));
             if may_lead(&leader) {

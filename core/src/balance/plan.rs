@@ -15,6 +15,7 @@ use crate::cluster::{
     ShardMetadata, ShardStatus,
 };
 use crate::id::{ServerId, ShardId};
+use crate::shard::LEAST;
 
 /// One shard goes from one server to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,18 +106,19 @@ impl Situation<'_> {
         }
     }
 
-    /// Shards of one replica can't leave a server that is not configured any more.
+    /// Shards of fewer than three replicas can't leave a server that is not configured any more.
     fn keep_the_lonely(&self, namespace: &Namespace, plan: &mut Plan) {
         let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
         let status = self.status.namespaces.get(&namespace.name);
         for (id, shard) in status.into_iter().flat_map(NamespaceStatus::kept) {
-            if let [only] = shard.ensemble.as_slice()
-                && !configured.contains(&only.id())
-            {
+            let mut members = shard.ensemble.iter();
+            let gone = members.find(|member| !configured.contains(&member.id()));
+            if let Some(gone) = gone.filter(|_| shard.ensemble.len() < LEAST) {
                 let reason = format!(
-                    "{} has the only replica, which can't be moved without losing it: configure it again, \
+                    "{} has one of {} replicas, and shards of fewer than three are not moved: configure it again, \
                      or delete the namespace",
-                    only.id()
+                    gone.id(),
+                    shard.ensemble.len()
                 );
                 plan.stuck.insert(id, reason);
             }
@@ -147,6 +149,10 @@ impl Situation<'_> {
             let Some(from) = candidates.max_by_key(|id| load.shards(id)).cloned() else {
                 return;
             };
+            let least = servers.iter().map(|id| load.shards(id)).min();
+            if least.is_none_or(|least| least + 1 >= load.shards(&from)) {
+                return;
+            }
             let shards = by_server.get(&from).map(Vec::as_slice).unwrap_or_default();
             let mut found = None;
             for (id, shard) in shards.iter().rev() {
@@ -195,7 +201,9 @@ impl Situation<'_> {
                 .pending_delete_shard_nodes
                 .iter()
                 .chain(&shard.removed_nodes);
-            before.any(is_gone) || shard.is_member(server)
+            let is_there = |it: &DataServerIdentity| it.internal == server.internal;
+            let mut left = shard.pending_delete_shard_nodes.iter();
+            before.any(is_gone) || left.any(is_there) || shard.is_member(server)
         };
         let free = self
             .configured()
@@ -219,7 +227,8 @@ impl Situation<'_> {
         let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
         let may_be_led = |id: ShardId| !self.settled.contains(&id);
         let may_lead = |id: &ServerId| self.lasting.contains(id) && configured.contains(id);
-        Leads::of(shards, may_lead).spread(may_be_led)
+        let all = self.status.shards().map(|(_, _, shard)| shard);
+        Leads::of(all, shards, may_lead).spread(may_be_led)
     }
 
     /// What all members of a shard can do; whoever leaves need not have told.
@@ -264,7 +273,7 @@ impl Situation<'_> {
         shards.filter(|(id, shard)| {
             let is_whole = shard.status == ShardStatus::SteadyState && shard.split.is_none();
             let is_at_rest = shard.removed_nodes.is_empty() && !self.resting.contains(id);
-            is_whole && is_at_rest && shard.ensemble.len() > 1
+            is_whole && is_at_rest && shard.ensemble.len() >= LEAST
         })
     }
 

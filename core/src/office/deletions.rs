@@ -83,8 +83,11 @@ impl Office {
     pub(super) fn drop_deleted(&mut self, context: &mut Context) {
         let accepted = self.ledger.accepted().clone();
         let is_gone = |id: &ShardId, shard: &ShardController| {
-            let namespace = accepted.namespaces.get(shard.namespace());
-            shard.is_deleted() && namespace.is_none_or(|it| !it.shards.contains_key(id))
+            let is_stored = || {
+                let namespace = accepted.namespaces.get(shard.namespace());
+                namespace.is_some_and(|it| it.shards.contains_key(id))
+            };
+            shard.is_deleted() && !is_stored()
         };
         let gone = self.shards.iter().filter(|(id, shard)| is_gone(id, shard));
         let gone: Vec<ShardId> = gone.map(|(id, _)| *id).collect();

@@ -11,6 +11,7 @@ use super::Office;
 use super::handings::Handings;
 use crate::balance::{Move, Plan, Situation};
 use crate::call::Feature;
+use crate::cluster::DataServerIdentity;
 use crate::context::Context;
 use crate::id::{ServerId, ShardId, Timestamp};
 use crate::report::Report;
@@ -35,8 +36,8 @@ pub(super) struct Moves {
     pub(super) handings: Handings,
     /// Shards that are left alone until then.
     resting: BTreeMap<ShardId, Timestamp>,
-    /// How often in a row each could not be moved.
-    failed: BTreeMap<ShardId, u32>,
+    /// How often in a row each could not be moved, and until when that counts.
+    failed: BTreeMap<ShardId, (u32, Timestamp)>,
     /// Those that were moved, and may not be again until then, but off a server that is not configured any more.
     moved: BTreeMap<ShardId, Timestamp>,
     /// Shards that can't leave a server, and why, so that it is said once.
@@ -86,7 +87,8 @@ impl Moves {
     /// with moves that come to nothing.
     fn tired(&mut self, now: Timestamp) -> BTreeSet<ShardId> {
         self.moved.retain(|_, until| *until > now);
-        let failed = self.failed.iter().filter(|(_, times)| **times >= TRIES);
+        self.failed.retain(|_, (_, until)| *until > now);
+        let failed = self.failed.iter().filter(|(_, (times, _))| *times >= TRIES);
         let failed = failed.map(|(id, _)| id);
         self.moved.keys().chain(failed).copied().collect()
     }
@@ -150,23 +152,21 @@ impl Office {
         let Some(begun) = self.moves.under_way.get(&id) else {
             return;
         };
-        let (is_exchanging, in_sync) = match self.shards.get(&id) {
-            Some(shard) => (self.is_exchanging(id), shard.in_sync()),
-            None => (false, 0),
-        };
-        if is_exchanging {
-            return;
-        }
         let stored = self.ledger.shard(&begun.namespace, id).cloned();
-        let is_in = stored
-            .as_ref()
-            .is_some_and(|shard| shard.is_member(&begun.to));
-        let replicas = stored.map_or(0, |shard| shard.ensemble.len());
-        let is_there = self.reach_of(&begun.to.id()) == Some(Reach::Running);
-        if is_in && in_sync < replicas && is_there {
+        let leader = stored.as_ref().and_then(|shard| shard.leader.as_ref());
+        let leader = leader.map(DataServerIdentity::id);
+        let came = begun.to.id();
+        let shard = self.shards.get(&id);
+        let is_fed = shard.is_some_and(|shard| shard.has_in_sync(&came, leader.as_ref()));
+        if shard.is_some() && self.is_exchanging(id) {
             return;
         }
-        let is_done = is_in && in_sync >= replicas;
+        let is_in = stored.is_some_and(|shard| shard.is_member(&begun.to));
+        // Whoever else is behind, this move is over.
+        if is_in && !is_fed && self.reach_of(&came) == Some(Reach::Running) {
+            return;
+        }
+        let is_done = is_in && is_fed;
         if let Some(over) = self.moves.under_way.remove(&id) {
             if is_done {
                 self.moves.failed.remove(&id);
@@ -241,9 +241,11 @@ impl Office {
 
     fn begin_moves(&mut self, context: &mut Context) {
         let limits = self.limits(context);
-        let planned = std::mem::take(&mut self.moves.planned);
+        let mut planned = std::mem::take(&mut self.moves.planned);
         let mut waiting = VecDeque::new();
-        for next in planned {
+        while self.moves.under_way.len() < limits.most
+            && let Some(next) = planned.pop_front()
+        {
             if !self.moves.has_room(&next, limits) {
                 waiting.push_back(next);
                 continue;
@@ -269,15 +271,19 @@ impl Office {
                 self.rest(id, context);
             }
         }
+        waiting.append(&mut planned);
         self.moves.planned = waiting;
     }
 
     /// It is left alone: for a moment, and longer and longer where it fails again and again.
     fn rest(&mut self, id: ShardId, context: &Context) {
-        let failed = self.moves.failed.entry(id).or_default();
-        let rest = MOMENT.saturating_mul(1 << (*failed).min(16));
-        *failed = failed.saturating_add(1);
-        let until = context.now.after(rest.min(self.quarantine()));
+        let quarantine = self.quarantine();
+        let failed = self.moves.failed.get(&id).map_or(0, |(times, _)| *times);
+        let rest = MOMENT.saturating_mul(1 << failed.min(16)).min(quarantine);
+        let counts = context.now.after(rest.max(quarantine));
+        let failed = (failed.saturating_add(1), counts);
+        self.moves.failed.insert(id, failed);
+        let until = context.now.after(rest);
         self.moves.resting.insert(id, until);
         self.moves.due = self.moves.due.min(until);
     }

@@ -49,6 +49,11 @@ impl ShardContext<'_> {
             .find(|configured| configured.id() == id)
     }
 
+    /// Whether there is a configuration, and the server is not in it.
+    pub(super) fn is_draining(&self, server: &DataServerIdentity) -> bool {
+        self.configuration.is_some() && self.configured(server).is_none()
+    }
+
     /// The server at the address that is configured now, or, where it is not any more, as stored.
     pub(super) fn addressed(&self, server: &DataServerIdentity) -> DataServerIdentity {
         self.configured(server).unwrap_or(server).clone()

@@ -15,6 +15,10 @@ use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Term};
 use crate::server::{Reach, ServerController};
 
+/// With fewer replicas, nobody could be elected while the one that comes is not there: neither ensemble has a
+/// majority without it.
+pub(crate) const LEAST: usize = 3;
+
 /// One server takes another's place in an ensemble.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exchange {
@@ -27,8 +31,10 @@ pub(crate) struct Exchange {
 /// Why one can't take another's place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {
-    #[error("a shard of one replica can't be moved without losing it")]
-    Alone,
+    #[error(
+        "a shard of fewer than three replicas can't be moved without an interruption, or losing it"
+    )]
+    TooSmall,
     #[error("{0} is no replica of it")]
     NoMember(ServerId),
     #[error("{0} is a replica of it already")]
@@ -112,8 +118,8 @@ impl Exchange {
         let has = |servers: &[DataServerIdentity], id: &ServerId| {
             servers.iter().any(|server| server.id() == *id)
         };
-        if shard.ensemble.len() < 2 {
-            return Err(Unfit::Alone);
+        if shard.ensemble.len() < LEAST {
+            return Err(Unfit::TooSmall);
         }
         if !has(&shard.ensemble, &self.from) {
             return Err(Unfit::NoMember(self.from.clone()));
@@ -121,6 +127,11 @@ impl Exchange {
         let is_there = |server: &DataServerIdentity| server.internal == self.to.internal;
         if has(&shard.ensemble, &to) || shard.ensemble.iter().any(is_there) {
             return Err(Unfit::Member(to));
+        }
+        // Under another name it would be told to delete what it has.
+        let mut left = shard.pending_delete_shard_nodes.iter();
+        if left.any(is_there) {
+            return Err(Unfit::Leaving(to));
         }
         if shard.split.is_some() {
             return Err(Unfit::Split);

@@ -73,6 +73,11 @@ impl Leadership {
         self.leavers.drive(&self.followers, memory, cx);
     }
 
+    /// Whether this follower has what is committed.
+    pub(super) fn has_in_sync(&self, server: &ServerId) -> bool {
+        self.followers.is_in_sync(server)
+    }
+
     /// A server has lost its data: its replica is looked at as soon as it can be.
     pub(super) fn server_emptied(&mut self, server: &ServerId, now: Timestamp) {
         self.followers.look_at(server, now);

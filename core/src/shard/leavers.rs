@@ -43,7 +43,7 @@ impl Leavers {
         let Some(shard) = memory.metadata(cx) else {
             return;
         };
-        if shard.pending_delete_shard_nodes.is_empty() || !is_whole(&shard, followers) {
+        if shard.pending_delete_shard_nodes.is_empty() || !is_whole(&shard, followers, cx) {
             return;
         }
         for server in &shard.pending_delete_shard_nodes {
@@ -52,6 +52,7 @@ impl Leavers {
             let is_due = self.failed.get(&id).is_none_or(|it| it.due.is_none());
             // In a broken document it may have stayed.
             let is_of_use = shard.is_member(server) || is_removed(&shard, &id);
+            let is_of_use = is_of_use || is_where_others_are(&shard, &cx.addressed(server), cx);
             if is_asked || !is_due || is_of_use || cx.is_away(server) || cx.is_foreign(server) {
                 continue;
             }
@@ -126,12 +127,25 @@ impl Leavers {
 }
 
 /// Whether the data of those that have left is not needed any more.
-fn is_whole(shard: &ShardMetadata, followers: &Followers) -> bool {
+fn is_whole(shard: &ShardMetadata, followers: &Followers, cx: &ShardContext<'_>) -> bool {
     let leader = shard.leader.as_ref().map(DataServerIdentity::id);
-    let last = shard.ensemble.last().map(DataServerIdentity::id);
-    let has_last =
-        last.is_some_and(|last| leader == Some(last.clone()) || followers.is_in_sync(&last));
+    let has_last = shard.ensemble.last().is_some_and(|last| {
+        // One that is not configured any more, and came back to its place, may never be there again.
+        cx.is_draining(last) || leader == Some(last.id()) || followers.is_in_sync(&last.id())
+    });
     has_last && followers.are_most_in_sync()
+}
+
+/// Whether a member, or one that is removed, is at this address by now, under another name.
+fn is_where_others_are(
+    shard: &ShardMetadata,
+    server: &DataServerIdentity,
+    cx: &ShardContext<'_>,
+) -> bool {
+    let mut others = shard.ensemble.iter().chain(&shard.removed_nodes);
+    others.any(|other| {
+        other.internal == server.internal || cx.addressed(other).internal == server.internal
+    })
 }
 
 fn is_removed(shard: &ShardMetadata, id: &ServerId) -> bool {

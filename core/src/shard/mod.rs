@@ -40,7 +40,7 @@ pub(crate) use self::context::ShardContext;
 use self::deletion::Deletion;
 use self::duty::{Next, Perform, Start};
 use self::election::Election;
-pub(crate) use self::exchange::{Exchange, Unfit};
+pub(crate) use self::exchange::{Exchange, LEAST, Unfit};
 use self::followers::Followers;
 pub(crate) use self::intent::Intent;
 pub(crate) use self::leaders::Leaders;
@@ -160,6 +160,18 @@ impl ShardController {
     /// Whether it is led, as stored, and nothing is under way but followers.
     pub(crate) fn is_steady(&self) -> bool {
         matches!(self.duty, Duty::Leadership(_))
+    }
+
+    /// Whether it is led, and this member of it, the leader or another one, has what is committed.
+    pub(crate) fn has_in_sync(&self, server: &ServerId, leader: Option<&ServerId>) -> bool {
+        match &self.duty {
+            Duty::Leadership(leadership) => {
+                leader == Some(server) || leadership.has_in_sync(server)
+            }
+            Duty::Deletion(_) | Duty::Election(_) | Duty::Parked(_) | Duty::Verification(_) => {
+                false
+            }
+        }
     }
 
     /// Whether it could be elected, but for a majority of its ensemble that runs.

@@ -27,8 +27,12 @@ impl Quorum {
             ([before], Some((_, stay))) => {
                 ensembles.push(ids(&mut stay.iter().copied().chain([*before])));
             }
-            // Nobody writes that; which ensembles there were is not known.
+            // Nobody writes that; which ensembles there were is not known, but that all of these may have been
+            // in the places of the last ones.
             (several, Some(_)) => {
+                let stay = ensemble.len().saturating_sub(several.len());
+                let stay = ensemble.iter().take(stay);
+                ensembles.push(ids(&mut stay.chain(several).copied()));
                 ensembles.push(ids(&mut ensemble.iter().chain(several).copied()));
             }
         }
@@ -114,6 +118,14 @@ mod tests {
         let two = quorum("a d", "b");
         assert!(is_met(&two, "a b d"));
         assert!(!is_met(&two, "a b") && !is_met(&two, "a d"));
+    }
+
+    #[test]
+    fn where_several_were_removed_those_that_may_have_been_before_are_asked_too() {
+        let torn = quorum("c n1 n2", "r1 r2");
+        assert!(!is_met(&torn, "c n1 n2"), "r1 and r2 may have more");
+        assert!(is_met(&torn, "c n1 r1"));
+        assert!(is_met(&torn, "n1 n2 r1 r2"));
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn a_shard_of_one_replica_is_said_to_be_stuck_on_a_server_that_is_not_configured
     let [(ShardId(0), reason)] = stuck.as_slice() else {
         panic!("{stuck:?}");
     };
-    assert!(reason.contains("s1 has the only replica"), "{reason}");
+    assert!(reason.contains("s1 has one of 1 replicas"), "{reason}");
 }
 
 #[test]
@@ -343,4 +343,33 @@ fn a_tired_shard_leaves_only_a_server_that_is_not_configured_any_more() {
         };
         assert_eq!(situation.plan().moves.len(), moves);
     }
+}
+
+#[test]
+fn a_shard_of_two_replicas_stays_where_it_is() {
+    let status = status(&[&[1, 2], &[2, 3]]);
+    let plan = planned(&status, &configured(&[2, 3, 4]), &[1, 2, 3, 4]);
+    assert_eq!((plan.moves.len(), plan.stuck.len()), (0, 1));
+}
+
+#[test]
+fn nobody_comes_to_where_data_of_the_shard_is_still_to_be_deleted_under_whatever_name() {
+    let mut status = status(&[&[1, 2, 3]]);
+    let namespace = status.namespaces.get_mut("default").unwrap();
+    let shard = Arc::make_mut(namespace.shards.get_mut(&ShardId(0)).unwrap());
+    let renamed = DataServerIdentity {
+        name: Some("before".into()),
+        ..server(4)
+    };
+    shard.pending_delete_shard_nodes.push(renamed);
+    let plan = planned(&status, &configured(&[2, 3, 4]), &[2, 3, 4]);
+    assert_eq!((plan.moves.len(), plan.stuck.len()), (0, 1));
+}
+
+#[test]
+fn leaders_of_shards_that_are_not_moved_count_as_well() {
+    let status = status(&[&[1], &[1], &[1], &[2, 1, 3], &[2, 1, 3]]);
+    let plan = planned(&status, &configured(&[1, 2, 3]), &[1, 2, 3]);
+    let to: Vec<_> = plan.handings.iter().map(|it| it.to.clone()).collect();
+    assert!(!to.contains(&id(1)), "it leads three already: {to:?}");
 }

@@ -85,7 +85,13 @@ impl World<'_> {
             shard.leader.as_ref() == Some(last)
                 || joined.is_some_and(|joined| joined.contains(&last.internal))
         };
-        if !shard.ensemble.last().is_some_and(has_come) {
+        // One that came back to its place may have been taken out since.
+        let is_listed = |last: &DataServerIdentity| {
+            let mut listed = self.configured.servers.iter();
+            listed.any(|server| server.internal == *last.internal)
+        };
+        let last = shard.ensemble.last();
+        if !last.is_some_and(|last| has_come(last) || !is_listed(last)) {
             let id = call.shard;
             let text =
                 format!("c{host} deletes {id} of {to}, whose place is not filled: {shard:?}");
