@@ -57,8 +57,10 @@ pub(crate) struct Situation<'a> {
     pub(crate) lasting: &'a BTreeSet<ServerId>,
     /// What each data server can do, as far as it has told.
     pub(crate) features: &'a BTreeMap<ServerId, BTreeSet<Feature>>,
-    /// Shards that are not moved only to make servers equal: they were lately, or could not be again and again.
+    /// Shards that are not moved only to make servers equal: they could not be again and again.
     pub(crate) tired: &'a BTreeSet<ShardId>,
+    /// Where shards have come to lately: they don't leave again only to make servers equal.
+    pub(crate) fresh: &'a BTreeSet<(ShardId, ServerId)>,
     /// Shards that nobody else can lead.
     pub(crate) settled: &'a BTreeSet<ShardId>,
     /// Shards that stay where they are for now: one is on its way, or could not be moved before.
@@ -156,7 +158,7 @@ impl Situation<'_> {
             let shards = by_server.get(&from).map(Vec::as_slice).unwrap_or_default();
             let mut found = None;
             for (id, shard) in shards.iter().rev() {
-                if moved_already.contains(id) {
+                if moved_already.contains(id) || self.fresh.contains(&(*id, from.clone())) {
                     continue;
                 }
                 let member = shard.ensemble.iter().find(|member| member.id() == from);

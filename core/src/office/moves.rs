@@ -38,8 +38,8 @@ pub(super) struct Moves {
     resting: BTreeMap<ShardId, Timestamp>,
     /// How often in a row each could not be moved, and until when that counts.
     failed: BTreeMap<ShardId, (u32, Timestamp)>,
-    /// Those that were moved, and may not be again until then, but off a server that is not configured any more.
-    moved: BTreeMap<ShardId, Timestamp>,
+    /// Where they have come to, and stay until then, but where that is not configured any more.
+    came: BTreeMap<(ShardId, ServerId), Timestamp>,
     /// Shards that can't leave a server, and why, so that it is said once.
     stuck: BTreeMap<ShardId, String>,
 }
@@ -62,7 +62,7 @@ impl Moves {
             handings: Handings::default(),
             resting: BTreeMap::new(),
             failed: BTreeMap::new(),
-            moved: BTreeMap::new(),
+            came: BTreeMap::new(),
             stuck: BTreeMap::new(),
         }
     }
@@ -83,14 +83,17 @@ impl Moves {
         self.failed.clear();
     }
 
-    /// The shards that are not moved only to make servers equal. Else one could go to and fro, as a plan counts
-    /// with moves that come to nothing.
+    /// The shards that are not moved only to make servers equal, as that came to nothing before.
     fn tired(&mut self, now: Timestamp) -> BTreeSet<ShardId> {
-        self.moved.retain(|_, until| *until > now);
         self.failed.retain(|_, (_, until)| *until > now);
         let failed = self.failed.iter().filter(|(_, (times, _))| *times >= TRIES);
-        let failed = failed.map(|(id, _)| id);
-        self.moved.keys().chain(failed).copied().collect()
+        failed.map(|(id, _)| *id).collect()
+    }
+
+    /// Where shards have come to lately.
+    fn fresh(&mut self, now: Timestamp) -> BTreeSet<(ShardId, ServerId)> {
+        self.came.retain(|_, until| *until > now);
+        self.came.keys().cloned().collect()
     }
 
     /// Something has changed that a plan follows from.
@@ -104,7 +107,7 @@ impl Moves {
         self.under_way.remove(&id);
         self.resting.remove(&id);
         self.failed.remove(&id);
-        self.moved.remove(&id);
+        self.came.retain(|(shard, _), _| *shard != id);
         self.stuck.remove(&id);
         self.planned.retain(|it| it.shard != id);
         self.handings.forget(id);
@@ -171,7 +174,7 @@ impl Office {
             if is_done {
                 self.moves.failed.remove(&id);
                 let until = context.now.after(self.quarantine());
-                self.moves.moved.insert(id, until);
+                self.moves.came.insert((id, over.to.id()), until);
                 context.report(Report::ShardMoved {
                     namespace: over.namespace,
                     shard: id,
@@ -211,6 +214,7 @@ impl Office {
         let resting = self.moves.resting.keys().chain(under_way);
         let resting: BTreeSet<ShardId> = resting.copied().collect();
         let tired = self.moves.tired(context.now);
+        let fresh = self.moves.fresh(context.now);
         let situation = Situation {
             status: self.ledger.working(),
             configuration: &configuration,
@@ -218,6 +222,7 @@ impl Office {
             lasting: &lasting,
             features: &features,
             tired: &tired,
+            fresh: &fresh,
             settled: &self.moves.handings.settled(&self.ledger, context.now),
             resting: &resting,
         };

@@ -156,7 +156,7 @@ impl Exchange {
         let staying = shard.ensemble.iter().filter(|it| it.id() != self.from);
         let staying = staying.filter(runs).count();
         // Of those that were, and of those that are to be, the new one among them.
-        if running <= shard.ensemble.len() / 2 || staying + 1 <= shard.ensemble.len() / 2 {
+        if running <= shard.ensemble.len() / 2 || staying < shard.ensemble.len() / 2 {
             return Err(Unfit::TooFew(self.from.clone()));
         }
         self.keeps_features(shard, cx)

@@ -55,6 +55,7 @@ fn planned(
         lasting: &running,
         settled: &BTreeSet::new(),
         tired: &BTreeSet::new(),
+        fresh: &BTreeSet::new(),
         features: &BTreeMap::new(),
         resting: &BTreeSet::new(),
     };
@@ -207,6 +208,7 @@ fn a_shard_that_rests_holds_up_no_other() {
         lasting: &running,
         settled: &BTreeSet::new(),
         tired: &BTreeSet::new(),
+        fresh: &BTreeSet::new(),
         features: &BTreeMap::new(),
         resting: &[ShardId(0)].into(),
     };
@@ -271,6 +273,7 @@ fn nothing_is_handed_to_or_from_one_that_failed_lately() {
             lasting: &lasting.map(id).into(),
             settled: &BTreeSet::new(),
             tired: &BTreeSet::new(),
+            fresh: &BTreeSet::new(),
             features: &BTreeMap::new(),
             resting: &BTreeSet::new(),
         };
@@ -313,6 +316,7 @@ fn a_shard_goes_to_who_can_do_what_all_of_its_members_can_and_to_nobody_else() {
             lasting: &running,
             settled: &BTreeSet::new(),
             tired: &BTreeSet::new(),
+            fresh: &BTreeSet::new(),
             features: &able(names),
             resting: &BTreeSet::new(),
         };
@@ -338,6 +342,7 @@ fn a_tired_shard_leaves_only_a_server_that_is_not_configured_any_more() {
             lasting: &BTreeSet::new(),
             settled: &BTreeSet::new(),
             tired: &[0, 1, 2].map(ShardId).into(),
+            fresh: &BTreeSet::new(),
             features: &BTreeMap::new(),
             resting: &BTreeSet::new(),
         };
@@ -372,4 +377,26 @@ fn leaders_of_shards_that_are_not_moved_count_as_well() {
     let plan = planned(&status, &configured(&[1, 2, 3]), &[1, 2, 3]);
     let to: Vec<_> = plan.handings.iter().map(|it| it.to.clone()).collect();
     assert!(!to.contains(&id(1)), "it leads three already: {to:?}");
+}
+
+#[test]
+fn a_shard_does_not_leave_where_it_has_come_to_lately_only_to_make_servers_equal() {
+    let status = status(&[&[1, 2, 3], &[1, 2, 3], &[1, 2, 3]]);
+    let running = [1, 2, 3, 4].map(id).into();
+    let shards = [0, 1, 2].map(ShardId).into_iter();
+    let fresh = shards.flat_map(|shard| [(shard, id(2)), (shard, id(3))]);
+    let situation = Situation {
+        status: &status,
+        configuration: &configured(&[1, 2, 3, 4]),
+        running: &running,
+        lasting: &BTreeSet::new(),
+        settled: &BTreeSet::new(),
+        tired: &BTreeSet::new(),
+        fresh: &fresh.collect(),
+        features: &BTreeMap::new(),
+        resting: &BTreeSet::new(),
+    };
+    let moves = situation.plan().moves;
+    assert!(!moves.is_empty(), "the other members may go");
+    assert!(moves.iter().all(|it| it.from == id(1)), "{moves:?}");
 }
