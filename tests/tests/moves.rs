@@ -124,19 +124,25 @@ fn holders(status: &ClusterStatus) -> BTreeMap<ServerId, BTreeSet<ShardId>> {
     holders
 }
 
+/// Whether every shard is led, and none is being moved or deleted.
+fn is_at_rest(status: &ClusterStatus) -> bool {
+    status.shards().all(|(_, _, shard)| {
+        let left = shard.removed_nodes.len() + shard.pending_delete_shard_nodes.len();
+        shard.status == ShardStatus::SteadyState && left == 0
+    })
+}
+
 /// Whether every shard is led and nothing is on its way, and these servers, and no others, have shards, none
 /// two more than another one.
 fn is_balanced(status: &ClusterStatus, listed: &[usize]) -> bool {
-    let is_at_rest = status.shards().all(|(_, _, shard)| {
-        let left = shard.removed_nodes.len() + shard.pending_delete_shard_nodes.len();
-        shard.status == ShardStatus::SteadyState && left == 0
-    });
     let holders = holders(status);
     let names: BTreeSet<ServerId> = listed.iter().map(|it| name(*it)).collect();
     let counts: Vec<usize> = holders.values().map(BTreeSet::len).collect();
     let most = counts.iter().max().copied().unwrap_or_default();
     let least = counts.iter().min().copied().unwrap_or_default();
-    is_at_rest && holders.keys().cloned().collect::<BTreeSet<_>>() == names && most - least <= 1
+    is_at_rest(status)
+        && holders.keys().cloned().collect::<BTreeSet<_>>() == names
+        && most - least <= 1
 }
 
 /// Whether no member of any shard leads two shards fewer than its leader.
@@ -256,12 +262,10 @@ async fn come_and_go(scale: Scale) {
             (!status.namespaces.contains_key(DOOMED)).then_some(())
         })
         .await;
-        settled(
-            &mut rig,
-            scale,
-            &rest,
-            "it is deleted, and what is left is level",
-        )
+        // Shards stay for a while where they have just come to, so that servers need not be equal again.
+        rig.until("nothing to be on its way", async |rig| {
+            is_at_rest(&rig.status()?).then_some(())
+        })
         .await;
 
         leaders_are_spread(&mut rig).await;
