@@ -115,7 +115,7 @@ impl Mistake for UndoesADeletion {
             .as_ref()
             .map_or(0, |(_, document)| document.epoch.0);
         Some(storing(effect, |_, shard| {
-            if shard.status == ShardStatus::Deleting && term % 2 == 0 {
+            if shard.status == ShardStatus::Deleting && term.is_multiple_of(2) {
                 shard.status = ShardStatus::Election;
                 shard.leader = None;
             }
