@@ -220,7 +220,6 @@ mistakes! {
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
     taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T15";
-    taking_what_is_told_for_all_that_there_is_is_found_by_what_it_loses: Overlooked(Planted::TrustsWhatIsTold), "E6" "L1" "L2" "L11";
     undoing_a_deletion_is_found: Planted::UndoesADeletion, "X1" "S3" "E5";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
