@@ -132,6 +132,22 @@ impl EntryId {
 #[serde(transparent)]
 pub struct Feature(pub i32);
 
+impl Feature {
+    /// What all of these can do; `None` where there are none, or while one has not told.
+    pub(crate) fn common<'a>(
+        told: impl IntoIterator<Item = Option<&'a BTreeSet<Self>>>,
+    ) -> Option<BTreeSet<Self>> {
+        let mut told = told.into_iter();
+        let mut common = told.next()??.clone();
+        common.remove(&Self(0));
+        for features in told {
+            let features = features?;
+            common.retain(|feature| features.contains(feature));
+        }
+        Some(common)
+    }
+}
+
 /// A data server's answer to a [`Call`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {

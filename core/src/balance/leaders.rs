@@ -61,8 +61,8 @@ impl Leads {
         leads
     }
 
-    /// Of those that may be, shard after shard goes from its leader to the one of the others that leads the fewest, while that has at
-    /// least two fewer; none goes twice.
+    /// Of those that may be, shard after shard goes from its leader to the one of the others that leads the
+    /// fewest, while that has at least two fewer; none goes twice.
     pub(super) fn spread(mut self, may_be_led: impl Fn(ShardId) -> bool) -> Vec<Handing> {
         self.shards.retain(|led| may_be_led(led.id));
         let mut handings = Vec::new();

@@ -71,9 +71,10 @@ impl Situation<'_> {
     pub(crate) fn plan(&self) -> Plan {
         let mut plan = Plan::default();
         let mut load = Load::of(self.status);
+        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
         for namespace in &self.configuration.namespaces {
-            self.empty(namespace, &mut load, &mut plan);
-            self.keep_the_lonely(namespace, &mut plan);
+            self.empty(namespace, &configured, &mut load, &mut plan);
+            self.keep_the_lonely(namespace, &configured, &mut plan);
         }
         if self.configuration.load_balancer.paused {
             return plan;
@@ -82,14 +83,19 @@ impl Situation<'_> {
             self.level(namespace, &mut load, &mut plan);
         }
         if plan.moves.is_empty() {
-            plan.handings = self.spread_leaders();
+            plan.handings = self.spread_leaders(&configured);
         }
         plan
     }
 
     /// Takes the shards of a namespace off the servers that are not configured any more.
-    fn empty(&self, namespace: &Namespace, load: &mut Load, plan: &mut Plan) {
-        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
+    fn empty(
+        &self,
+        namespace: &Namespace,
+        configured: &BTreeSet<ServerId>,
+        load: &mut Load,
+        plan: &mut Plan,
+    ) {
         for (id, shard) in self.movable(namespace) {
             let leaves = |member: &&DataServerIdentity| !configured.contains(&member.id());
             let Some(from) = shard.ensemble.iter().find(leaves) else {
@@ -109,8 +115,12 @@ impl Situation<'_> {
     }
 
     /// Shards of fewer than three replicas can't leave a server that is not configured any more.
-    fn keep_the_lonely(&self, namespace: &Namespace, plan: &mut Plan) {
-        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
+    fn keep_the_lonely(
+        &self,
+        namespace: &Namespace,
+        configured: &BTreeSet<ServerId>,
+        plan: &mut Plan,
+    ) {
         let status = self.status.namespaces.get(&namespace.name);
         for (id, shard) in status.into_iter().flat_map(NamespaceStatus::kept) {
             let mut members = shard.ensemble.iter();
@@ -198,14 +208,12 @@ impl Situation<'_> {
             .cloned()
             .collect();
         let gone = |server: &&DataServerIdentity| {
-            let is_gone = |it: &DataServerIdentity| it.id() == server.id();
-            let mut before = shard
-                .pending_delete_shard_nodes
-                .iter()
-                .chain(&shard.removed_nodes);
+            let is_it = |it: &DataServerIdentity| it.id() == server.id();
             let is_there = |it: &DataServerIdentity| it.internal == server.internal;
             let mut left = shard.pending_delete_shard_nodes.iter();
-            before.any(is_gone) || left.any(is_there) || shard.is_member(server)
+            left.any(|it| is_it(it) || is_there(it))
+                || shard.removed_nodes.iter().any(is_it)
+                || shard.is_member(server)
         };
         let free = self
             .configured()
@@ -221,12 +229,11 @@ impl Situation<'_> {
     }
 
     /// Which shards are to be led by others, so that no member of any leads two fewer than its leader.
-    fn spread_leaders(&self) -> Vec<Handing> {
+    fn spread_leaders(&self, configured: &BTreeSet<ServerId>) -> Vec<Handing> {
         let namespaces = &self.configuration.namespaces;
         let shards = namespaces
             .iter()
             .flat_map(|it| self.movable(it).map(|(id, shard)| (&it.name, id, shard)));
-        let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();
         let may_be_led = |id: ShardId| !self.settled.contains(&id);
         let may_lead = |id: &ServerId| self.lasting.contains(id) && configured.contains(id);
         let all = self.status.shards().map(|(_, _, shard)| shard);
@@ -239,29 +246,17 @@ impl Situation<'_> {
         shard: &ShardMetadata,
         from: &DataServerIdentity,
     ) -> BTreeSet<Feature> {
-        let mut common: Option<BTreeSet<Feature>> = None;
-        for member in &shard.ensemble {
-            let Some(features) = self.features.get(&member.id()) else {
-                // It is not known what the others have in common.
-                if member != from {
-                    return BTreeSet::new();
-                }
-                continue;
-            };
-            common = Some(match common {
-                None => features.clone(),
-                Some(common) => common.intersection(features).copied().collect(),
-            });
-        }
-        common.unwrap_or_default()
+        let told = |member: &DataServerIdentity| self.features.get(&member.id());
+        let asked = shard.ensemble.iter();
+        let asked = asked.filter(|member| *member != from || told(member).is_some());
+        // Nothing, while it is not known what they have in common.
+        Feature::common(asked.map(told)).unwrap_or_default()
     }
 
     fn is_able(&self, server: &DataServerIdentity, common: &BTreeSet<Feature>) -> bool {
         let features = self.features.get(&server.id());
         let has = |feature: &Feature| features.is_some_and(|it| it.contains(feature));
-        common
-            .iter()
-            .all(|feature| *feature == Feature(0) || has(feature))
+        common.iter().all(has)
     }
 
     /// The shards of a namespace that may be moved.

@@ -123,15 +123,15 @@ impl Moves {
         self.planned.is_empty() && self.under_way.is_empty() && self.handings.is_idle()
     }
 
-    /// Whether one more may begin between these two, by what is under way.
-    fn has_room(&self, next: &Move, limits: Limits) -> bool {
+    /// Whether one more may begin between these two, of each of which so many may be under way.
+    fn has_room(&self, next: &Move, each: usize) -> bool {
         let concerned = |server: &ServerId| {
             let all = self.under_way.values();
             all.filter(|it| it.from == *server || it.to.id() == *server)
                 .count()
         };
-        let has_room = |server: &ServerId| concerned(server) < limits.each;
-        self.under_way.len() < limits.most && has_room(&next.from) && has_room(&next.to.id())
+        let has_room = |server: &ServerId| concerned(server) < each;
+        has_room(&next.from) && has_room(&next.to.id())
     }
 }
 
@@ -251,7 +251,7 @@ impl Office {
         while self.moves.under_way.len() < limits.most
             && let Some(next) = planned.pop_front()
         {
-            if !self.moves.has_room(&next, limits) {
+            if !self.moves.has_room(&next, limits.each) {
                 waiting.push_back(next);
                 continue;
             }
@@ -285,8 +285,7 @@ impl Office {
         let quarantine = self.quarantine();
         let failed = self.moves.failed.get(&id).map_or(0, |(times, _)| *times);
         let rest = MOMENT.saturating_mul(1 << failed.min(16)).min(quarantine);
-        let counts = context.now.after(rest.max(quarantine));
-        let failed = (failed.saturating_add(1), counts);
+        let failed = (failed.saturating_add(1), context.now.after(quarantine));
         self.moves.failed.insert(id, failed);
         let until = context.now.after(rest);
         self.moves.resting.insert(id, until);

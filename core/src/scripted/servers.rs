@@ -33,6 +33,20 @@ impl World {
         self.observe(server, false);
     }
 
+    /// A server is away from now on.
+    pub(crate) fn take_away(&mut self, server: &str) {
+        let all = [
+            "CheckHealth",
+            "GetStatus",
+            "NewTerm",
+            "BecomeLeader",
+            "Handshake",
+            "DeleteShard",
+        ];
+        self.lose(server, &all);
+        self.break_watch(server);
+    }
+
     /// These calls do not reach a server from now on.
     pub(crate) fn cut_off(&mut self, server: &str, failing: &[&'static str]) {
         for call in failing {

@@ -4,8 +4,6 @@
 //! have all of it. Then it is an election like others, but for the ensemble that is stored with its term: see
 //! [`Quorum`](super::quorum::Quorum).
 
-use std::collections::BTreeSet;
-
 use super::context::ShardContext;
 use super::followers::Followers;
 use super::memory::Memory;
@@ -169,23 +167,15 @@ impl Exchange {
             server.and_then(ServerController::features)
         };
         let new = known(&self.to.id()).ok_or_else(|| Unfit::Unknown(self.to.id()))?;
-        let mut common: Option<BTreeSet<Feature>> = None;
-        for member in &shard.ensemble {
-            let id = member.id();
-            let Some(features) = known(&id) else {
-                // Whoever leaves may be away for good, and then nothing is known of it.
-                if id == self.from {
-                    continue;
-                }
-                return Err(Unfit::Unknown(id));
-            };
-            common = Some(match common {
-                None => features.clone(),
-                Some(common) => common.intersection(features).copied().collect(),
-            });
+        // Whoever leaves may be away for good, and then nothing is known of it.
+        let asked = shard.ensemble.iter().map(DataServerIdentity::id);
+        let asked = asked.filter(|id| *id != self.from || known(id).is_some());
+        let asked: Vec<ServerId> = asked.collect();
+        if let Some(silent) = asked.iter().find(|id| known(id).is_none()) {
+            return Err(Unfit::Unknown(silent.clone()));
         }
-        let mut common = common.into_iter().flatten();
-        match common.find(|feature| *feature != Feature(0) && !new.contains(feature)) {
+        let common = Feature::common(asked.iter().map(known)).unwrap_or_default();
+        match common.iter().find(|feature| !new.contains(feature)) {
             Some(lost) => Err(Unfit::Lesser(self.to.id(), lost.0)),
             None => Ok(()),
         }

@@ -386,26 +386,12 @@ fn spare(
 
 /// The features that every member has; none while any member's are unknown.
 fn common_features(shard: &ShardMetadata, cx: &ShardContext<'_>) -> BTreeSet<Feature> {
-    let mut members = shard.ensemble.iter().map(|member| {
+    let members = shard.ensemble.iter().map(|member| {
         cx.servers
             .get(&member.id())
             .and_then(ServerController::features)
     });
-    let Some(Some(first)) = members.next() else {
-        return BTreeSet::new();
-    };
-    let mut common: BTreeSet<Feature> = first
-        .iter()
-        .copied()
-        .filter(|feature| *feature != Feature(0))
-        .collect();
-    for features in members {
-        match features {
-            Some(features) => common.retain(|feature| features.contains(feature)),
-            None => common.clear(),
-        }
-    }
-    common
+    Feature::common(members).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -32,15 +32,7 @@ fn handed(world: &World) -> usize {
 #[test]
 fn a_shard_that_nobody_else_comes_to_lead_may_be_moved_all_the_same() {
     let mut world = World::steady_with(Timing::default(), FOUR, 4);
-    let down = [
-        "CheckHealth",
-        "GetStatus",
-        "NewTerm",
-        "Handshake",
-        "BecomeLeader",
-    ];
-    world.lose("s1:6649", &down);
-    world.break_watch("s1:6649");
+    world.take_away("s1:6649");
     world.run_for(20_000);
     world.failing.clear();
     // Nobody else can lead, so that the same one leads again.
@@ -67,15 +59,7 @@ fn a_shard_that_nobody_else_comes_to_lead_may_be_moved_all_the_same() {
 #[test]
 fn a_server_that_is_back_leads_its_share_once_it_has_lasted() {
     let mut world = World::steady_with(Timing::default(), FOUR, 4);
-    let down = [
-        "CheckHealth",
-        "GetStatus",
-        "NewTerm",
-        "Handshake",
-        "BecomeLeader",
-    ];
-    world.lose("s1:6649", &down);
-    world.break_watch("s1:6649");
+    world.take_away("s1:6649");
     world.run_for(20_000);
     assert_eq!(leads(&world).values().copied().collect::<Vec<_>>(), [2, 2]);
     world.failing.clear();

@@ -69,15 +69,7 @@ fn nothing_is_deleted_before_it_is_stored_that_it_is_to_be() {
 #[test]
 fn a_member_that_is_away_holds_up_only_the_end() {
     let mut world = steady();
-    let down = [
-        "CheckHealth",
-        "GetStatus",
-        "NewTerm",
-        "Handshake",
-        "DeleteShard",
-    ];
-    world.lose("s1:6649", &down);
-    world.break_watch("s1:6649");
+    world.take_away("s1:6649");
     world.run_for(20_000);
     world.log.clear();
     world.configure(Some(&without(&["two"])));
@@ -133,15 +125,7 @@ fn a_namespace_that_is_configured_again_gets_new_shards() {
 #[test]
 fn a_namespace_that_is_configured_again_need_not_wait_for_who_is_away_to_delete_the_old_one() {
     let mut world = steady();
-    let down = [
-        "CheckHealth",
-        "GetStatus",
-        "NewTerm",
-        "Handshake",
-        "DeleteShard",
-    ];
-    world.lose("s1:6649", &down);
-    world.break_watch("s1:6649");
+    world.take_away("s1:6649");
     world.run_for(20_000);
     let told = |world: &World| {
         let (_, document) = world.stored.as_ref().unwrap();

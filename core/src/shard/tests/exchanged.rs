@@ -132,16 +132,7 @@ fn a_leader_that_leaves_hands_over_in_the_same_term() {
 #[test]
 fn one_that_is_away_for_good_is_replaced_and_its_data_is_asked_for_when_it_is_back() {
     let mut world = steady();
-    let down = [
-        "CheckHealth",
-        "GetStatus",
-        "NewTerm",
-        "BecomeLeader",
-        "Handshake",
-        "DeleteShard",
-    ];
-    world.lose("s1:6649", &down);
-    world.break_watch("s1:6649");
+    world.take_away("s1:6649");
     world.run_for(20_000);
     world.configure(Some(&configuration(&[2, 3, 4])));
     world.run_for(20_000);
