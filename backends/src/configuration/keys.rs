@@ -40,7 +40,13 @@ const SERVER: Shape = Message(&[("name", Any), ("public", Any), ("internal", Any
 
 const METADATA: Shape = Message(&[("labels", Map(&Any))]);
 
-const LOAD_BALANCER: Shape = Message(&[("scheduleInterval", Any), ("quarantineTime", Any)]);
+const LOAD_BALANCER: Shape = Message(&[
+    ("scheduleInterval", Any),
+    ("quarantineTime", Any),
+    ("paused", Any),
+    ("maxMoves", Any),
+    ("maxMovesPerServer", Any),
+]);
 
 const COORDINATOR: Shape = Message(&[("name", Any), ("publicAddress", Any)]);
 

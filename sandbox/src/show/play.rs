@@ -1,8 +1,9 @@
 //! A run from the first look to the end of every process.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::state::{Show, ShowOptions};
 use super::summary::Summary;
@@ -99,9 +100,15 @@ impl Show {
             acknowledged: self.workload.acknowledged(),
             ..Entries::default()
         };
-        tokio::select! {
-            entries = self.workload.verify(Instant::now() + within) => entries,
-            _ = self.inputs.next() => unread,
+        let mut reading = pin!(self.workload.verify(Instant::now() + within));
+        loop {
+            tokio::select! {
+                entries = &mut reading => return entries,
+                _ = self.inputs.next() => return unread,
+                () = sleep(LOOK) => {}
+            }
+            // Leaders may change meanwhile. What can't be seen now is looked at again.
+            let _ = self.look().await;
         }
     }
 

@@ -71,7 +71,7 @@ impl Show {
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<(), SandboxError> {
+    pub(super) async fn look(&mut self) -> Result<(), SandboxError> {
         self.notice_ends()?;
         self.restart_those_due()?;
         let seen = self.lookout.look(&self.cluster).await?;

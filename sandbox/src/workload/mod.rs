@@ -131,40 +131,41 @@ impl Workload {
     }
 
     /// Reads every acknowledged entry back from the shards' leaders; asks again where none
-    /// answers, until `deadline`. The writers have been stopped.
-    pub async fn verify(&self, deadline: Instant) -> Entries {
-        let mut entries = Entries::default();
-        for writer in self.shards.values() {
-            let leader = writer.leader.subscribe();
-            let load = &writer.load;
-            let acknowledged = load.entries();
-            let mut found = stream::iter(acknowledged)
-                .map(|entry| {
-                    let leader = leader.clone();
-                    async move {
-                        loop {
-                            let client = leader.borrow().clone();
-                            if let Some(found) = load.find(client, entry).await {
-                                return found;
-                            }
-                            if Instant::now() >= deadline {
-                                return Found::Unread;
-                            }
-                            sleep(AGAIN).await;
+    /// answers, until `deadline`. The writers have been stopped. Leaders may change meanwhile: whoever
+    /// waits for it has to [follow](Self::follow) them.
+    pub fn verify(&self, deadline: Instant) -> impl Future<Output = Entries> + Send + use<> {
+        let writers = self.shards.values();
+        let shards = writers.map(|it| (it.load.clone(), it.leader.subscribe()));
+        let shards: Vec<_> = shards.collect();
+        async move {
+            let mut entries = Entries::default();
+            for (load, leader) in shards {
+                let (load, leader) = (&load, &leader);
+                let find = |entry| async move {
+                    loop {
+                        let client = leader.borrow().clone();
+                        if let Some(found) = load.find(client, entry).await {
+                            return found;
                         }
+                        if Instant::now() >= deadline {
+                            return Found::Unread;
+                        }
+                        sleep(AGAIN).await;
                     }
-                })
-                .buffer_unordered(AT_ONCE);
-            while let Some(found) = found.next().await {
-                entries.acknowledged += 1;
-                match found {
-                    Found::There => entries.verified += 1,
-                    Found::Lost => entries.lost += 1,
-                    Found::Unread => {}
+                };
+                let acknowledged = stream::iter(load.entries());
+                let mut found = acknowledged.map(find).buffer_unordered(AT_ONCE);
+                while let Some(found) = found.next().await {
+                    entries.acknowledged += 1;
+                    match found {
+                        Found::There => entries.verified += 1,
+                        Found::Lost => entries.lost += 1,
+                        Found::Unread => {}
+                    }
                 }
             }
+            entries
         }
-        entries
     }
 
     fn client(&mut self, address: &Arc<str>) -> Option<DataClient<Channel>> {

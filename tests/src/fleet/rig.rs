@@ -1,6 +1,7 @@
 //! Processes, proxies and an API server, and what is awaited of them.
 
 use std::fs;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use stepdown_sandbox::cluster::{
 };
 use stepdown_sandbox::workload::Workload;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Documents, NAMESPACE, Offices, Onlooker};
 use crate::kubernetes::{ApiServer, FaultProxy, Grants, Namespace};
@@ -456,7 +457,14 @@ impl Fleet {
     pub async fn nothing_is_lost(&mut self) -> u64 {
         self.steady().await;
         self.workload.stop().await;
-        let entries = self.workload.verify(Instant::now() + LIMIT).await;
+        let mut reading = pin!(self.workload.verify(Instant::now() + LIMIT));
+        // Leaders may change meanwhile.
+        let entries = loop {
+            match timeout(LOOK, &mut reading).await {
+                Ok(entries) => break entries,
+                Err(_) => self.follow().await,
+            };
+        };
         self.check();
         if entries.acknowledged == 0 || entries.verified != entries.acknowledged {
             self.fail(&format!("acknowledged entries are not there: {entries:?}"));

@@ -1,6 +1,6 @@
 //! What is written to a cluster all the time, and read back at the end.
 
-use stepdown_sandbox::workload::{Entries, LeaderAt, Workload};
+use stepdown_sandbox::workload::{LeaderAt, Workload};
 use tokio::time::Instant;
 
 use crate::oxia::Keys;
@@ -35,13 +35,6 @@ impl Load {
         match self {
             Self::Entries(it) => it.stop().await,
             Self::Keys(it) => it.stop().await,
-        }
-    }
-
-    pub(super) async fn verify(&self, deadline: Instant) -> Entries {
-        match self {
-            Self::Entries(it) => it.verify(deadline).await,
-            Self::Keys(it) => it.verify(deadline).await,
         }
     }
 }

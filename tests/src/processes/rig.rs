@@ -10,9 +10,9 @@ use stepdown_sandbox::cluster::{
     Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions, Process, SandboxError,
     Stamp, leads,
 };
-use stepdown_sandbox::workload::{LeaderAt, Workload};
+use stepdown_sandbox::workload::{Entries, LeaderAt, Workload};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Load, Onlooker};
 
@@ -312,12 +312,28 @@ impl Rig {
     pub async fn nothing_is_lost(&mut self) -> u64 {
         self.steady().await;
         self.load.stop().await;
-        let entries = self.load.verify(Instant::now() + LIMIT).await;
+        let entries = self.read_back().await;
         self.check();
         if entries.acknowledged == 0 || entries.verified != entries.acknowledged {
             self.fail(&format!("acknowledged entries are not there: {entries:?}"));
         }
         entries.acknowledged
+    }
+
+    /// Reads back what was acknowledged from whoever leads by then.
+    async fn read_back(&mut self) -> Entries {
+        let deadline = Instant::now() + LIMIT;
+        let mut reading = match &self.load {
+            Load::Keys(keys) => return keys.verify(deadline).await,
+            Load::Entries(entries) => Box::pin(entries.verify(deadline)),
+        };
+        loop {
+            if let Ok(entries) = timeout(LOOK, &mut reading).await {
+                return entries;
+            }
+            self.look().await;
+            self.follow();
+        }
     }
 
     /// The status document, once there is one.
