@@ -62,6 +62,12 @@ impl Deletion {
 
     /// Asks everybody who is to be asked by now.
     fn drive(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        self.forget_those_given_up(memory, cx);
+        self.ask(memory, cx);
+        self.end(memory, cx);
+    }
+
+    fn ask(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
         let Some(shard) = memory.metadata(cx).filter(|_| self.is_marked) else {
             return;
         };
@@ -83,6 +89,35 @@ impl Deletion {
             let request = memory.call(&cx.addressed(&holder.server), call, cx);
             holder.state = State::Asked(request);
         }
+    }
+
+    /// Nobody waits for those that never come back. The document tells of the others as members, since there
+    /// is no shard without any.
+    fn forget_those_given_up(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        let before = self.left.len();
+        let requests = self
+            .left
+            .extract_if(.., |_, holder| cx.is_given_up(&holder.server));
+        let requests: Vec<RequestId> = requests
+            .filter_map(|(_, holder)| match holder.state {
+                State::Asked(request) => Some(request),
+                State::Due(_) | State::Away => None,
+            })
+            .collect();
+        for request in requests {
+            cx.context.cancel(request);
+        }
+        if self.left.len() == before || self.left.is_empty() {
+            return;
+        }
+        let left = self.left.values().map(|holder| holder.server.clone());
+        let left: Vec<DataServerIdentity> = left.collect();
+        let (namespace, delete) = (&memory.namespace, Intent::Delete);
+        cx.ledger.change(namespace, memory.id, delete, |shard| {
+            shard.ensemble = left;
+            shard.removed_nodes.clear();
+            shard.pending_delete_shard_nodes.clear();
+        });
     }
 
     fn asked(&self, request: RequestId) -> Option<ServerId> {
@@ -136,7 +171,6 @@ impl Perform for Deletion {
             });
         }
         self.drive(memory, cx);
-        self.end(memory, cx);
         Next::Stay
     }
 
@@ -177,7 +211,6 @@ impl Perform for Deletion {
         if *durable.fact() == Intent::Delete {
             self.is_marked = true;
             self.drive(memory, cx);
-            self.end(memory, cx);
         }
         Next::Stay
     }

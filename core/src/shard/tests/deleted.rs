@@ -13,7 +13,7 @@ servers:
   - {name: s3, public: 's3:6648', internal: 's3:6649'}
 ";
 
-fn without(names: &[&str]) -> String {
+pub(super) fn without(names: &[&str]) -> String {
     let lines = TWO.lines().filter(|line| {
         !names
             .iter()
@@ -22,11 +22,11 @@ fn without(names: &[&str]) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn steady() -> World {
+pub(super) fn steady() -> World {
     World::steady_with(Timing::default(), TWO, 2)
 }
 
-fn namespaces(world: &World) -> Vec<String> {
+pub(super) fn namespaces(world: &World) -> Vec<String> {
     let (_, document) = world.stored.as_ref().unwrap();
     document
         .status
