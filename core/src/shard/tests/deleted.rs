@@ -162,3 +162,22 @@ fn a_namespace_that_is_configured_again_need_not_wait_for_who_is_away_to_delete_
     world.run_for(10_000);
     assert_eq!(told(&world), ["3 SteadyState"]);
 }
+
+#[test]
+fn who_is_in_a_later_term_is_told_to_delete_in_that_one_at_the_first_try() {
+    let mut world = steady();
+    let ahead = super::replica(5, crate::call::ReplicaRole::Fenced);
+    world.replicas.insert("s1:6649".to_owned(), ahead);
+    world.log.clear();
+    world.configure(Some(&without(&["two"])));
+    world.run_for(5_000);
+    let told = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call {
+            server,
+            call: crate::call::Call::DeleteShard(call),
+            ..
+        } if &*server.internal == "s1:6649" => Some(call.term.0),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [5]);
+}
