@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Answer, CallError};
-use crate::id::{RequestId, Tenure, Timestamp};
+use crate::id::{RequestId, ServerId, Tenure, Timestamp};
 use crate::store::{HeadOutcome, LoadOutcome, StoreOutcome};
 
 /// Everything that the machine can be told.
@@ -94,6 +94,13 @@ pub enum Event {
         request: RequestId,
         /// Why.
         error: CallError,
+    },
+    /// A person says that a data server which is not configured any more never comes back: nobody waits
+    /// any longer for it to delete what it had. Where it runs, or is configured, nothing follows. It
+    /// belongs to no tenure.
+    ServerGivenUp {
+        /// The server.
+        server: ServerId,
     },
     /// The process was asked to stop: leave office in order, then exit.
     ShutdownRequested,

@@ -36,8 +36,8 @@
 //! | `Cancel`, `Exit`, `ForgetServer`, `OpenOffice`, `Release`, `Report` | nothing |
 //!
 //! The other events come unasked: [`ConfigurationRead`](Event::ConfigurationRead),
-//! [`LeadershipLost`](Event::LeadershipLost), [`ShutdownRequested`](Event::ShutdownRequested),
-//! [`StatusHinted`](Event::StatusHinted), [`TimePassed`](Event::TimePassed). Events and effects name
+//! [`LeadershipLost`](Event::LeadershipLost), [`ServerGivenUp`](Event::ServerGivenUp),
+//! [`ShutdownRequested`](Event::ShutdownRequested), [`StatusHinted`](Event::StatusHinted), [`TimePassed`](Event::TimePassed). Events and effects name
 //! their [`Tenure`]; what belongs to an older one changes nothing, so a late answer does no harm.
 //!
 //! What a driver on a network has to see to (what is under way, what answers where a task can't, how
@@ -107,7 +107,7 @@
 
 pub mod assign;
 mod backoff;
-mod balance;
+pub mod balance;
 pub mod call;
 pub mod cluster;
 mod context;

@@ -244,6 +244,12 @@ pub enum Report {
         /// The server.
         server: ServerId,
     },
+    /// A person has given up on a data server that is not configured any more: nobody waits for it to delete
+    /// what it had.
+    ServerGivenUp {
+        /// The server.
+        server: ServerId,
+    },
     /// A data server that runs, as far as is known, does not answer in time. It is not taken to be
     /// unavailable yet, and nothing follows from it but that people are told; that it answers again,
     /// or is unavailable, is told as well.

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use stepdown_tests::sim::{
-    Bounds, Factory, LooksOnce, Overlooked, Plan, Planted, Real, Sometimes, run, run_traced, shrink,
+    Bounds, Factory, FaultKind, LooksOnce, Overlooked, Plan, Planted, Real, Sometimes, run,
+    run_traced, shrink,
 };
 
 /// What every run of the suite has to reach.
@@ -280,13 +281,34 @@ fn fail(seed: u64) {
 
 #[test]
 fn a_vote_of_a_replica_that_has_lost_its_disk_is_found() {
+    const KINDS: &[FaultKind] = &[
+        FaultKind::DiskEmptied,
+        FaultKind::MajorityAway,
+        FaultKind::ServerSilent,
+        FaultKind::ServerCrash {
+            tail_lost: false,
+            refuses: false,
+        },
+    ];
     let mistake = Overlooked(Planted::LetsTheForgetfulVote);
-    found(mistake, &["E6", "L1", "L2", "L11"]);
+    found_by(mistake, &["E6", "L1", "L2", "L11"], |seed| {
+        Plan::of_kinds(seed, KINDS)
+    });
 }
 
 fn found(mistake: impl Factory + std::fmt::Debug, properties: &[&str]) {
+    found_by(mistake, properties, |seed| {
+        Plan::of(seed, Bounds::default())
+    });
+}
+
+fn found_by(
+    mistake: impl Factory + std::fmt::Debug,
+    properties: &[&str],
+    plan: impl Fn(u64) -> Plan,
+) {
     for seed in 0..SEEDS {
-        if let Some(violation) = run(&Plan::of(seed, Bounds::default()), &mistake).violation {
+        if let Some(violation) = run(&plan(seed), &mistake).violation {
             assert!(
                 properties.contains(&violation.property),
                 "seed {seed}: {violation:?}"

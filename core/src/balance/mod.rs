@@ -6,7 +6,8 @@ mod load;
 mod place;
 mod plan;
 mod select;
+mod survey;
 
-pub(crate) use place::Placement;
-pub(crate) use plan::{Handing, Move, Plan, Situation};
-pub(crate) use select::SelectionError;
+pub(crate) use place::placed;
+pub use plan::{Handing, Move, Plan};
+pub use survey::{Forecast, Survey};

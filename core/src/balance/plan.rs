@@ -19,56 +19,71 @@ use crate::shard::LEAST;
 
 /// One shard goes from one server to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Move {
-    pub(crate) namespace: Arc<str>,
-    pub(crate) shard: ShardId,
-    pub(crate) from: ServerId,
-    pub(crate) to: DataServerIdentity,
+pub struct Move {
+    /// The shard's namespace.
+    pub namespace: Arc<str>,
+    /// The shard.
+    pub shard: ShardId,
+    /// Who leaves.
+    pub from: ServerId,
+    /// Who comes.
+    pub to: DataServerIdentity,
 }
 
 /// One shard is to be led by somebody else, by an election in which nobody leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Handing {
-    pub(crate) namespace: Arc<str>,
-    pub(crate) shard: ShardId,
-    pub(crate) from: ServerId,
+pub struct Handing {
+    /// The shard's namespace.
+    pub namespace: Arc<str>,
+    /// The shard.
+    pub shard: ShardId,
+    /// Who leads it.
+    pub from: ServerId,
     /// Who leads the fewest shards of those that may.
-    pub(crate) to: ServerId,
+    pub to: ServerId,
 }
 
 /// What is to be done, and what can't be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Those that empty servers which are not configured any more come first.
-    pub(crate) moves: Vec<Move>,
+    pub moves: Vec<Move>,
     /// Once nothing is to be moved: each move brings an election, and so another leader.
-    pub(crate) handings: Vec<Handing>,
+    pub handings: Vec<Handing>,
     /// Shards that can't leave a server that is not configured any more, and why.
-    pub(crate) stuck: BTreeMap<ShardId, String>,
+    pub stuck: BTreeMap<ShardId, String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to be done.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.moves.is_empty() && self.handings.is_empty()
+    }
 }
 
 /// What a plan follows from.
-pub(crate) struct Situation<'a> {
-    pub(crate) status: &'a ClusterStatus,
-    pub(crate) configuration: &'a ClusterConfiguration,
+pub(super) struct Situation<'a> {
+    pub(super) status: &'a ClusterStatus,
+    pub(super) configuration: &'a ClusterConfiguration,
     /// The servers that can be worked with.
-    pub(crate) running: &'a BTreeSet<ServerId>,
+    pub(super) running: &'a BTreeSet<ServerId>,
     /// Those of them that can be relied on: they did not fail lately.
-    pub(crate) lasting: &'a BTreeSet<ServerId>,
+    pub(super) lasting: &'a BTreeSet<ServerId>,
     /// What each data server can do, as far as it has told.
-    pub(crate) features: &'a BTreeMap<ServerId, BTreeSet<Feature>>,
+    pub(super) features: &'a BTreeMap<ServerId, BTreeSet<Feature>>,
     /// Shards that are not moved only to make servers equal: they could not be again and again.
-    pub(crate) tired: &'a BTreeSet<ShardId>,
+    pub(super) tired: &'a BTreeSet<ShardId>,
     /// Where shards have come to lately: they don't leave again only to make servers equal.
-    pub(crate) fresh: &'a BTreeSet<(ShardId, ServerId)>,
+    pub(super) fresh: &'a BTreeSet<(ShardId, ServerId)>,
     /// Shards that nobody else can lead.
-    pub(crate) settled: &'a BTreeSet<ShardId>,
+    pub(super) settled: &'a BTreeSet<ShardId>,
     /// Shards that stay where they are for now: one is on its way, or could not be moved before.
-    pub(crate) resting: &'a BTreeSet<ShardId>,
+    pub(super) resting: &'a BTreeSet<ShardId>,
 }
 
 impl Situation<'_> {
-    pub(crate) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let mut plan = Plan::default();
         let mut load = Load::of(self.status);
         let configured: BTreeSet<ServerId> = self.configured().map(|it| it.id()).collect();

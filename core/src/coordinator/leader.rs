@@ -70,6 +70,7 @@ pub(super) fn lead(office: &mut Office, event: &Event, context: &mut Context) ->
         } if *tenure == context.tenure => {
             office.push_ended(*request, error, context);
         }
+        Event::ServerGivenUp { server } => office.give_up(server, context),
         Event::StatusHinted => office.ledger.hint(context),
         Event::TimePassed => office.time_passed(context),
         _ => return Led::Past,

@@ -207,6 +207,7 @@ impl Lasting {
             | Event::LeadershipWon { .. }
             | Event::Loaded { .. }
             | Event::PushEnded { .. }
+            | Event::ServerGivenUp { .. }
             | Event::ShutdownRequested
             | Event::StatusHinted
             | Event::StoreEnded { .. }

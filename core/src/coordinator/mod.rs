@@ -20,6 +20,7 @@ use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 use self::lasting::Lasting;
 use self::machine::State;
 pub use self::reason::Reason;
+use crate::balance::Survey;
 use crate::call::Feature;
 use crate::cluster::ClusterStatus;
 use crate::context::Context;
@@ -160,6 +161,12 @@ impl CoordinatorState {
     #[must_use]
     pub fn steady_shards(&self) -> Option<(usize, usize)> {
         self.office().map(Office::steady)
+    }
+
+    /// What a plan follows from, while in office and configured.
+    #[must_use]
+    pub fn survey(&self) -> Option<Survey> {
+        self.office()?.survey(&self.context)
     }
 
     /// A hash over all that the machine keeps, what it has not yet been polled for included: what

@@ -5,12 +5,14 @@
 
 mod binding;
 mod deletions;
+mod giving_up;
 mod handings;
 mod moves;
 mod namespaces;
 mod outlook;
 mod publish;
 mod reconcile;
+mod survey;
 mod sweep;
 #[cfg(test)]
 mod tests;

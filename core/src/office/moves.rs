@@ -4,13 +4,12 @@
 //! outlives what it follows from for long. One shard that can't be moved holds up no other: it is left alone
 //! for a while.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Office;
 use super::handings::Handings;
-use crate::balance::{Move, Plan, Situation};
-use crate::call::Feature;
+use crate::balance::{Move, Plan};
 use crate::cluster::DataServerIdentity;
 use crate::context::Context;
 use crate::id::{ServerId, ShardId, Timestamp};
@@ -23,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(30);
 /// How long a shard that could not be moved is left alone at most, where the configuration does not say.
 const QUARANTINE: Duration = Duration::from_secs(300);
 /// So often a shard is tried to be moved only to make servers equal.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 /// How long it is left alone at first.
 const MOMENT: Duration = Duration::from_secs(5);
 
@@ -31,17 +30,17 @@ const MOMENT: Duration = Duration::from_secs(5);
 pub(super) struct Moves {
     /// When the next plan is made.
     due: Timestamp,
-    planned: VecDeque<Move>,
-    under_way: BTreeMap<ShardId, Move>,
+    pub(super) planned: VecDeque<Move>,
+    pub(super) under_way: BTreeMap<ShardId, Move>,
     pub(super) handings: Handings,
     /// Shards that are left alone until then.
-    resting: BTreeMap<ShardId, Timestamp>,
+    pub(super) resting: BTreeMap<ShardId, Timestamp>,
     /// How often in a row each could not be moved, and until when that counts.
-    failed: BTreeMap<ShardId, (u32, Timestamp)>,
+    pub(super) failed: BTreeMap<ShardId, (u32, Timestamp)>,
     /// Where they have come to, and stay until then, but where that is not configured any more.
-    came: BTreeMap<(ShardId, ServerId), Timestamp>,
+    pub(super) came: BTreeMap<(ShardId, ServerId), Timestamp>,
     /// Shards that can't leave a server, and why, so that it is said once.
-    stuck: BTreeMap<ShardId, String>,
+    pub(super) stuck: BTreeMap<ShardId, String>,
 }
 
 /// How many shards may be moved at once.
@@ -83,17 +82,11 @@ impl Moves {
         self.failed.clear();
     }
 
-    /// The shards that are not moved only to make servers equal, as that came to nothing before.
-    fn tired(&mut self, now: Timestamp) -> BTreeSet<ShardId> {
+    /// Time has passed: what has rested for long enough does not any more.
+    fn wake(&mut self, now: Timestamp) {
+        self.resting.retain(|_, until| *until > now);
         self.failed.retain(|_, (_, until)| *until > now);
-        let failed = self.failed.iter().filter(|(_, (times, _))| *times >= TRIES);
-        failed.map(|(id, _)| *id).collect()
-    }
-
-    /// Where shards have come to lately.
-    fn fresh(&mut self, now: Timestamp) -> BTreeSet<(ShardId, ServerId)> {
         self.came.retain(|_, until| *until > now);
-        self.came.keys().cloned().collect()
     }
 
     /// Something has changed that a plan follows from.
@@ -140,7 +133,7 @@ impl Office {
     pub(super) fn move_shards(&mut self, context: &mut Context) {
         if self.moves.due <= context.now {
             self.moves.due = context.now.after(self.schedule_interval());
-            self.moves.resting.retain(|_, until| *until > context.now);
+            self.moves.wake(context.now);
             if self.moves.planned.is_empty() && self.moves.handings.planned.is_empty() {
                 self.plan_moves(context);
             }
@@ -196,41 +189,14 @@ impl Office {
     }
 
     fn plan_moves(&mut self, context: &mut Context) {
-        let Some(configuration) = self.configuration.clone() else {
+        let Some(survey) = self.survey(context) else {
             return;
-        };
-        let running = self.servers.iter();
-        let running = running.filter(|(_, server)| server.reach() == Reach::Running);
-        let running: BTreeSet<ServerId> = running.map(|(id, _)| id.clone()).collect();
-        let lasting = self.servers.iter();
-        let lasting = lasting.filter(|(_, server)| server.is_lasting(context));
-        let lasting: BTreeSet<ServerId> = lasting.map(|(id, _)| id.clone()).collect();
-        let features = self.servers.iter();
-        let features: BTreeMap<ServerId, BTreeSet<Feature>> = features
-            .filter_map(|(id, server)| Some((id.clone(), server.features()?.clone())))
-            .collect();
-        let under_way = self.moves.under_way.keys();
-        let under_way = under_way.chain(self.moves.handings.under_way.keys());
-        let resting = self.moves.resting.keys().chain(under_way);
-        let resting: BTreeSet<ShardId> = resting.copied().collect();
-        let tired = self.moves.tired(context.now);
-        let fresh = self.moves.fresh(context.now);
-        let situation = Situation {
-            status: self.ledger.working(),
-            configuration: &configuration,
-            running: &running,
-            lasting: &lasting,
-            features: &features,
-            tired: &tired,
-            fresh: &fresh,
-            settled: &self.moves.handings.settled(&self.ledger, context.now),
-            resting: &resting,
         };
         let Plan {
             moves,
             handings,
             stuck,
-        } = situation.plan();
+        } = survey.afresh();
         for (shard, reason) in &stuck {
             if self.moves.stuck.get(shard) != Some(reason) {
                 context.report(Report::MoveStuck {

@@ -6,30 +6,15 @@
 //!
 //! [`ClusterStatus::grown`]: crate::cluster::ClusterStatus::grown
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Office;
-use crate::assign::hash_ranges;
-use crate::balance::{Placement, SelectionError};
-use crate::cluster::{Beginnings, Namespace, NamespaceStatus, ShardMetadata, ShardStatus};
+use crate::balance::placed;
+use crate::cluster::NamespaceStatus;
 use crate::context::Context;
-use crate::id::{ShardId, Term};
+use crate::id::ShardId;
 use crate::report::Report;
 use crate::shard::{Intent, ShardController};
-
-/// Why a namespace can't be created.
-#[derive(Debug, thiserror::Error)]
-enum PlaceError {
-    #[error(transparent)]
-    Ensemble(#[from] SelectionError),
-    #[error("there is no configuration")]
-    NoConfiguration,
-    #[error("shard ids are exhausted")]
-    NoIds,
-    #[error("it can't have {0} shards")]
-    ShardCount(u32),
-}
 
 impl Office {
     /// Creates every configured namespace that has no status yet, but for what is still being deleted of
@@ -62,7 +47,7 @@ impl Office {
             if !names.contains(&namespace.name) || is_there(self) {
                 continue;
             }
-            match self.place(namespace) {
+            match placed(namespace, &configuration, self.ledger.working()) {
                 Ok((status, next_id)) => self.admit(&namespace.name, status, next_id, context),
                 Err(error) => self.refuse(&namespace.name, error.to_string(), context),
             }
@@ -126,46 +111,6 @@ impl Office {
             let shards = u32::try_from(shards).unwrap_or(u32::MAX);
             context.report(Report::NamespaceCreated { namespace, shards });
         }
-    }
-
-    fn place(&self, namespace: &Namespace) -> Result<(NamespaceStatus, i64), PlaceError> {
-        let Some(configuration) = &self.configuration else {
-            return Err(PlaceError::NoConfiguration);
-        };
-        let working = self.ledger.working();
-        let ranges = hash_ranges(namespace.initial_shard_count)
-            .ok_or(PlaceError::ShardCount(namespace.initial_shard_count))?;
-        let first = working.shard_id_generator;
-        let next_id = i64::from(namespace.initial_shard_count)
-            .checked_add(first)
-            .ok_or(PlaceError::NoIds)?;
-        let ids: Vec<ShardId> = (first..next_id).map(ShardId).collect();
-        let ensembles = Placement::new(configuration, working).place_namespace(namespace, &ids)?;
-        let shards: BTreeMap<ShardId, Arc<ShardMetadata>> = ids
-            .into_iter()
-            .zip(ranges)
-            .zip(ensembles)
-            .map(|((id, range), ensemble)| {
-                // The creation and the first election are one change.
-                let shard = ShardMetadata {
-                    status: ShardStatus::Election,
-                    term: Term(0),
-                    ensemble,
-                    int32_hash_range: Some(range),
-                    beginnings: Beginnings::of_new(),
-                    ..ShardMetadata::default()
-                };
-                (id, Arc::new(shard))
-            })
-            .collect();
-        let replication_factor = namespace.replication_factor;
-        Ok((
-            NamespaceStatus {
-                replication_factor,
-                shards,
-            },
-            next_id,
-        ))
     }
 
     fn admit(

@@ -25,6 +25,8 @@ use crate::report::{Report, ServerState};
 pub(crate) struct ServerController {
     identity: DataServerIdentity,
     configured: bool,
+    /// A person has said that it never comes back.
+    given_up: bool,
     reach: Reach,
     features: Option<BTreeSet<Feature>>,
     failures: u32,
@@ -93,6 +95,7 @@ impl ServerController {
         Self {
             identity,
             configured,
+            given_up: false,
             reach: Reach::Unknown,
             features: None,
             failures: 0,
@@ -172,6 +175,18 @@ impl ServerController {
             };
             self.report(reason.to_owned(), context);
         }
+    }
+
+    /// It never comes back. Returns whether that can be: it is neither configured nor there.
+    pub(crate) fn give_up(&mut self) -> bool {
+        let can_be = !self.configured && self.reach != Reach::Running;
+        self.given_up |= can_be;
+        can_be
+    }
+
+    /// Whether nobody waits for it any more; what is there after all is asked like any other.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up && !self.configured && self.reach != Reach::Running
     }
 
     /// Sends the newest assignments, at once if the server is bound to the cluster.

@@ -33,6 +33,13 @@ impl ShardContext<'_> {
             .is_some_and(ServerController::is_away)
     }
 
+    /// Whether a person has said that the server never comes back.
+    pub(super) fn is_given_up(&self, server: &DataServerIdentity) -> bool {
+        self.servers
+            .get(&server.id())
+            .is_some_and(ServerController::is_given_up)
+    }
+
     /// Whether the server belongs to another cluster.
     pub(super) fn is_foreign(&self, server: &DataServerIdentity) -> bool {
         self.servers

@@ -31,6 +31,9 @@ pub(super) struct Deletion {
 struct Holder {
     server: DataServerIdentity,
     state: State,
+    /// It was asked for its term: one that is told to delete in an older one closes the shard, and answers
+    /// nothing about it until it is restarted.
+    is_known: bool,
     backoff: Backoff,
 }
 
@@ -62,6 +65,12 @@ impl Deletion {
 
     /// Asks everybody who is to be asked by now.
     fn drive(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        self.forget_those_given_up(memory, cx);
+        self.ask(memory, cx);
+        self.end(memory, cx);
+    }
+
+    fn ask(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
         let Some(shard) = memory.metadata(cx).filter(|_| self.is_marked) else {
             return;
         };
@@ -74,15 +83,49 @@ impl Deletion {
                 holder.state = State::Away;
                 continue;
             }
-            // Nobody is elected any more, so any term will do that none of them is beyond.
-            let call = Call::DeleteShard(DeleteShard {
-                namespace: memory.namespace.clone(),
-                shard: memory.id,
-                term: shard.term.max(memory.seen),
-            });
-            let request = memory.call(&cx.addressed(&holder.server), call, cx);
+            let server = cx.addressed(&holder.server);
+            let request = if holder.is_known {
+                // Nobody is elected any more, so any term will do that none of them is beyond.
+                let call = Call::DeleteShard(DeleteShard {
+                    namespace: memory.namespace.clone(),
+                    shard: memory.id,
+                    term: shard.term.max(memory.seen),
+                });
+                memory.call(&server, call, cx)
+            } else {
+                memory.ask_status(&server, cx)
+            };
             holder.state = State::Asked(request);
         }
+    }
+
+    /// Nobody waits for those that never come back. The document tells of the others as members, since there
+    /// is no shard without any.
+    fn forget_those_given_up(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
+        let before = self.left.len();
+        let requests = self
+            .left
+            .extract_if(.., |_, holder| cx.is_given_up(&holder.server));
+        let requests: Vec<RequestId> = requests
+            .filter_map(|(_, holder)| match holder.state {
+                State::Asked(request) => Some(request),
+                State::Due(_) | State::Away => None,
+            })
+            .collect();
+        for request in requests {
+            cx.context.cancel(request);
+        }
+        if self.left.len() == before || self.left.is_empty() {
+            return;
+        }
+        let left = self.left.values().map(|holder| holder.server.clone());
+        let left: Vec<DataServerIdentity> = left.collect();
+        let (namespace, delete) = (&memory.namespace, Intent::Delete);
+        cx.ledger.change(namespace, memory.id, delete, |shard| {
+            shard.ensemble = left;
+            shard.removed_nodes.clear();
+            shard.pending_delete_shard_nodes.clear();
+        });
     }
 
     fn asked(&self, request: RequestId) -> Option<ServerId> {
@@ -121,6 +164,7 @@ impl Perform for Deletion {
         let holder = |server: &DataServerIdentity| Holder {
             server: server.clone(),
             state: State::Due(now),
+            is_known: false,
             backoff: Backoff::default(),
         };
         let left = holders(&shard).into_iter();
@@ -136,7 +180,6 @@ impl Perform for Deletion {
             });
         }
         self.drive(memory, cx);
-        self.end(memory, cx);
         Next::Stay
     }
 
@@ -150,21 +193,28 @@ impl Perform for Deletion {
         let Some(id) = self.asked(request) else {
             return Next::Stay;
         };
+        let Some(holder) = self.left.get_mut(&id) else {
+            return Next::Stay;
+        };
         let kind = result.as_ref().err().map(|error| error.kind);
+        if let Ok(Answer::Status(status)) = &result {
+            memory.note(status.term, cx);
+        }
+        if !holder.is_known && kind.is_none_or(|kind| !kind.is_unheard()) {
+            holder.is_known = true;
+            holder.state = State::Due(cx.context.now);
+            self.drive(memory, cx);
+            return Next::Stay;
+        }
         if matches!(result, Ok(Answer::ShardDeleted)) || kind == Some(CallErrorKind::NotMember) {
             self.left.remove(&id);
             self.end(memory, cx);
             return Next::Stay;
         }
+        holder.is_known &= kind != Some(CallErrorKind::InvalidTerm);
         let timing = &cx.context.timing;
         let (first, most) = (timing.reconnect_first, timing.reconnect_most);
-        if let Some(holder) = self.left.get_mut(&id) {
-            if kind == Some(CallErrorKind::InvalidTerm) {
-                let server = cx.addressed(&holder.server);
-                memory.learn(&server, cx);
-            }
-            holder.state = State::Due(cx.context.wait(&mut holder.backoff, first, most));
-        }
+        holder.state = State::Due(cx.context.wait(&mut holder.backoff, first, most));
         Next::Stay
     }
 
@@ -177,7 +227,6 @@ impl Perform for Deletion {
         if *durable.fact() == Intent::Delete {
             self.is_marked = true;
             self.drive(memory, cx);
-            self.end(memory, cx);
         }
         Next::Stay
     }

@@ -40,6 +40,7 @@ impl Leavers {
         for failed in self.failed.values_mut() {
             failed.due.take_if(|due| *due <= now);
         }
+        forget_those_given_up(memory, cx);
         let Some(shard) = memory.metadata(cx) else {
             return;
         };
@@ -123,6 +124,25 @@ impl Leavers {
         for request in std::mem::take(&mut self.asked).into_keys() {
             cx.context.cancel(request);
         }
+    }
+}
+
+/// Nobody waits for those that never come back.
+fn forget_those_given_up(memory: &Memory, cx: &mut ShardContext<'_>) {
+    let Some(shard) = memory.metadata(cx) else {
+        return;
+    };
+    let pending = shard.pending_delete_shard_nodes.iter();
+    let gone: Vec<ServerId> = pending
+        .filter(|server| cx.is_given_up(server))
+        .map(DataServerIdentity::id)
+        .collect();
+    if !gone.is_empty() {
+        let (namespace, leave) = (&memory.namespace, Intent::Leave);
+        cx.ledger.change(namespace, memory.id, leave, |shard| {
+            let pending = &mut shard.pending_delete_shard_nodes;
+            pending.retain(|server| !gone.contains(&server.id()));
+        });
     }
 }
 

@@ -5,6 +5,7 @@ mod disks;
 mod exchanged;
 mod fence;
 mod forgetting;
+mod given_up;
 mod handed;
 mod kept;
 mod late;

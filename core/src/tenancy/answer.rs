@@ -93,6 +93,7 @@ pub(super) fn concludes(event: &Event) -> Option<(Tenure, RequestId, Kind)> {
         | Event::HealthObserved { .. }
         | Event::LeadershipLost { .. }
         | Event::LeadershipWon { .. }
+        | Event::ServerGivenUp { .. }
         | Event::ShutdownRequested
         | Event::StatusHinted
         | Event::TimePassed => return None,

@@ -198,6 +198,12 @@ pub fn log_report(report: &Report) {
             data_server = &*server.0,
             "A data server is no longer known"
         ),
+        Report::ServerGivenUp { server } => warn!(
+            component = "data-server-controller",
+            data_server = &*server.0,
+            "A person has given up on a data server that is not configured any more: what it still has is left \
+             there; empty its disk before it comes back"
+        ),
         Report::ServerSilent {
             server,
             silent_for,

@@ -114,6 +114,7 @@ impl Office {
             | Report::ServerChanged { .. }
             | Report::ServerEmptied { .. }
             | Report::ServerForgotten { .. }
+            | Report::ServerGivenUp { .. }
             | Report::ServerSilent { .. }
             | Report::ShardDeleted { .. }
             | Report::ShardInSync { .. }

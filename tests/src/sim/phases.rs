@@ -223,7 +223,7 @@ impl World<'_> {
                 return Ok(());
             };
             let now = self.queue.now();
-            if now.since(healed) >= CONVERGE {
+            if now.since(healed.max(self.held)) >= CONVERGE {
                 return Err(self.violation("L1", format!("{CONVERGE:?} after the heal: {why}")));
             }
             self.run_until(now.plus(Duration::from_secs(1)))?;

@@ -210,16 +210,36 @@ impl Plan {
         Self::tree(seed, bounds).current()
     }
 
+    /// A plan in which nothing else goes wrong than this, with shards of three replicas: it finds in a few
+    /// seeds what plans of everything find in thousands.
+    pub fn of_kinds(seed: u64, kinds: &'static [FaultKind]) -> Self {
+        let bounds = Bounds {
+            shards: 3,
+            ..Bounds::default()
+        };
+        let faults = vec(fault(select(kinds).boxed()), 8..bounds.faults);
+        Self {
+            replication: 3,
+            partial_heal: false,
+            faults: draw(seed, &faults).current(),
+            ..Self::of(seed, bounds)
+        }
+    }
+
     /// The plan of a seed, with the ways to shrink it.
     pub fn tree(seed: u64, bounds: Bounds) -> Box<dyn ValueTree<Value = Self>> {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        strategy(seed, bounds)
-            .new_tree(&mut runner)
-            .expect("nothing is filtered, so every draw gives a plan")
+        Box::new(draw(seed, &strategy(seed, bounds)))
     }
+}
+
+fn draw<S: Strategy>(seed: u64, strategy: &S) -> S::Tree {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    strategy
+        .new_tree(&mut runner)
+        .expect("nothing is filtered, so every draw gives one")
 }
 
 fn strategy(seed: u64, bounds: Bounds) -> BoxedStrategy<Plan> {

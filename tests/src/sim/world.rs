@@ -46,6 +46,8 @@ pub struct World<'a> {
     pub sometimes: Sometimes,
     pub trace: Trace,
     pub healed: bool,
+    /// When a configuration that would delete much was seen last: it is held back from then on.
+    pub held: At,
     pub chaos_ends: At,
     /// Until when anything may have gone wrong with coordinators, their store or their lease.
     pub calm: At,
@@ -165,6 +167,7 @@ impl<'a> World<'a> {
             sometimes: Sometimes::default(),
             trace: Trace::new(kept),
             healed: false,
+            held: At(0),
             chaos_ends: At(0),
             calm: At(0),
             overdue: Overdue::default(),

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::balance::Placement;
+use crate::balance::place::Placement;
 use crate::cluster::{
     AntiAffinity, AntiAffinityMode, ClusterConfiguration, ClusterStatus, KeySorting,
 };

@@ -6,7 +6,7 @@ use crate::scripted::{World, error};
 use crate::store::{HeadOutcome, LoadOutcome, StoreOutcome};
 use crate::{
     ConfigurationText, CoordinatorState, Effect, Event, Options, ProcessId, RequestId, Role,
-    Tenure, Timestamp, Timing,
+    ServerId, Tenure, Timestamp, Timing,
 };
 
 #[test]
@@ -21,6 +21,7 @@ fn answers_of_an_older_tenure_change_nothing() {
         let belongs_to_no_tenure = matches!(
             event,
             Event::ConfigurationRead(_)
+                | Event::ServerGivenUp { .. }
                 | Event::ShutdownRequested
                 | Event::StatusHinted
                 | Event::TimePassed
@@ -92,6 +93,7 @@ fn expected_role(state: &str, event: &Event, current: bool, role: Role) -> Role 
         | Event::LeadershipWon { .. }
         | Event::Loaded { .. }
         | Event::PushEnded { .. }
+        | Event::ServerGivenUp { .. }
         | Event::ShutdownRequested
         | Event::StatusHinted
         | Event::StoreEnded { .. }
@@ -117,6 +119,9 @@ fn every_event(tenure: Tenure, request: RequestId) -> Vec<Event> {
             text: None,
         }),
         Event::Drained { tenure },
+        Event::ServerGivenUp {
+            server: ServerId("s1".into()),
+        },
         Event::HeadRead {
             tenure,
             request,

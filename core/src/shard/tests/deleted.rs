@@ -13,7 +13,7 @@ servers:
   - {name: s3, public: 's3:6648', internal: 's3:6649'}
 ";
 
-fn without(names: &[&str]) -> String {
+pub(super) fn without(names: &[&str]) -> String {
     let lines = TWO.lines().filter(|line| {
         !names
             .iter()
@@ -22,11 +22,11 @@ fn without(names: &[&str]) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn steady() -> World {
+pub(super) fn steady() -> World {
     World::steady_with(Timing::default(), TWO, 2)
 }
 
-fn namespaces(world: &World) -> Vec<String> {
+pub(super) fn namespaces(world: &World) -> Vec<String> {
     let (_, document) = world.stored.as_ref().unwrap();
     document
         .status
@@ -161,4 +161,23 @@ fn a_namespace_that_is_configured_again_need_not_wait_for_who_is_away_to_delete_
     world.settle();
     world.run_for(10_000);
     assert_eq!(told(&world), ["3 SteadyState"]);
+}
+
+#[test]
+fn who_is_in_a_later_term_is_told_to_delete_in_that_one_at_the_first_try() {
+    let mut world = steady();
+    let ahead = super::replica(5, crate::call::ReplicaRole::Fenced);
+    world.replicas.insert("s1:6649".to_owned(), ahead);
+    world.log.clear();
+    world.configure(Some(&without(&["two"])));
+    world.run_for(5_000);
+    let told = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call {
+            server,
+            call: crate::call::Call::DeleteShard(call),
+            ..
+        } if &*server.internal == "s1:6649" => Some(call.term.0),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [5]);
 }

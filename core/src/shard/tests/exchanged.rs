@@ -7,7 +7,7 @@ use crate::scripted::World;
 use crate::{Effect, Report, Term, Timing};
 
 /// A namespace of one shard with three replicas, and these servers.
-fn configuration(servers: &[u32]) -> String {
+pub(super) fn configuration(servers: &[u32]) -> String {
     let servers = servers
         .iter()
         .map(|at| format!("  - {{name: s{at}, public: 's{at}:6648', internal: 's{at}:6649'}}\n"));
@@ -18,11 +18,11 @@ fn configuration(servers: &[u32]) -> String {
     )
 }
 
-fn steady() -> World {
+pub(super) fn steady() -> World {
     World::steady_with(Timing::default(), &configuration(&[1, 2, 3]), 1)
 }
 
-fn shard(world: &World) -> ShardMetadata {
+pub(super) fn shard(world: &World) -> ShardMetadata {
     let (_, document) = world.stored.as_ref().unwrap();
     let shard = &document.status.namespaces["default"].shards[&SHARD];
     ShardMetadata::clone(shard)
@@ -48,7 +48,7 @@ fn at(world: &World, kind: &str, server: &str) -> Option<usize> {
         .position(|(name, to, _)| *name == kind && *to == server)
 }
 
-fn forgotten(world: &World) -> bool {
+pub(super) fn forgotten(world: &World) -> bool {
     let is_it = |effect: &Effect| matches!(effect, Effect::Report(Report::ServerForgotten { .. }));
     world.log.iter().any(is_it)
 }

@@ -160,6 +160,7 @@ impl World<'_> {
             }
             Event::ConfigurationRead(_)
             | Event::PushEnded { .. }
+            | Event::ServerGivenUp { .. }
             | Event::ShutdownRequested
             | Event::StatusHinted
             | Event::TimePassed => {}

@@ -137,6 +137,7 @@ pub fn tenure_of(event: &Event) -> Option<Tenure> {
         | Event::PushEnded { tenure, .. }
         | Event::StoreEnded { tenure, .. } => Some(*tenure),
         Event::ConfigurationRead(_)
+        | Event::ServerGivenUp { .. }
         | Event::ShutdownRequested
         | Event::StatusHinted
         | Event::TimePassed => None,

@@ -25,6 +25,9 @@ impl World<'_> {
         if let Report::LeaderConfirmed { shard, .. } = report {
             facts.unexplained.remove(shard);
         }
+        if let Report::DeletionHeld { .. } = report {
+            self.held = now;
+        }
         if let Report::ServerForgotten { server, .. } = report {
             // Whoever is added again begins anew.
             facts.running.remove(server);

@@ -1,0 +1,154 @@
+//! What a plan follows from, as a leader sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::place::placed;
+use super::plan::{Handing, Move, Plan, Situation};
+use crate::call::Feature;
+use crate::cluster::{ClusterConfiguration, ClusterStatus, ShardStatus};
+use crate::id::{ServerId, ShardId};
+
+/// What a leader plans from. It is a copy, so whoever asked for it plans in his own time, and with a
+/// configuration of his own.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The status as it will be once what is on its way is stored.
+    pub status: ClusterStatus,
+    /// The configuration in force.
+    pub configuration: Arc<ClusterConfiguration>,
+    /// Every data server that is worked with, or waited for.
+    pub servers: BTreeSet<ServerId>,
+    /// Those of them that run.
+    pub running: BTreeSet<ServerId>,
+    /// Moves that have begun.
+    pub under_way: Vec<Move>,
+    /// Shards that are being elected so that others lead them.
+    pub handed: Vec<Handing>,
+    /// What is left of the last plan.
+    pub planned: Plan,
+    /// Shards that could not be moved, and are left alone for a while.
+    pub resting: BTreeSet<ShardId>,
+    /// So many shards are moved at once.
+    pub most: usize,
+    /// So many of them from, or to, one data server.
+    pub each: usize,
+    pub(crate) lasting: BTreeSet<ServerId>,
+    pub(crate) features: BTreeMap<ServerId, BTreeSet<Feature>>,
+    pub(crate) tired: BTreeSet<ShardId>,
+    pub(crate) fresh: BTreeSet<(ShardId, ServerId)>,
+    pub(crate) settled: BTreeSet<ShardId>,
+}
+
+/// What would be done with a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// What would be moved.
+    pub plan: Plan,
+    /// Namespaces that would be made, and how many shards each would have.
+    pub made: BTreeMap<Arc<str>, usize>,
+    /// Namespaces that would be deleted with all that is in them, and how many shards each has.
+    pub deleted: BTreeMap<Arc<str>, usize>,
+    /// Namespaces that can't be made, and why.
+    pub refused: BTreeMap<Arc<str>, String>,
+    /// Data servers of which nobody knows yet whether they run: they are taken to.
+    pub supposed: BTreeSet<ServerId>,
+}
+
+impl Survey {
+    /// What will be done next: what is left of the last plan, or else the next one.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        if self.planned.is_idle() {
+            self.afresh()
+        } else {
+            self.planned.clone()
+        }
+    }
+
+    pub(crate) fn afresh(&self) -> Plan {
+        let under_way = self.under_way.iter().map(|it| it.shard);
+        let under_way = under_way.chain(self.handed.iter().map(|it| it.shard));
+        let resting: BTreeSet<ShardId> = under_way.chain(self.resting.iter().copied()).collect();
+        let situation = Situation {
+            status: &self.status,
+            configuration: &self.configuration,
+            running: &self.running,
+            lasting: &self.lasting,
+            features: &self.features,
+            tired: &self.tired,
+            fresh: &self.fresh,
+            settled: &self.settled,
+            resting: &resting,
+        };
+        situation.plan()
+    }
+
+    /// What would be done if this configuration came into force now.
+    #[must_use]
+    pub fn forecast(mut self, configuration: ClusterConfiguration) -> Forecast {
+        let mut forecast = Forecast::default();
+        self.configuration = Arc::new(configuration);
+        self.delete(&mut forecast);
+        self.make(&mut forecast);
+        self.suppose(&mut forecast);
+        // As at each change of the configuration.
+        self.resting.clear();
+        self.tired.clear();
+        forecast.plan = self.afresh();
+        forecast
+    }
+
+    fn delete(&mut self, forecast: &mut Forecast) {
+        for (name, namespace) in &mut self.status.namespaces {
+            let shards = namespace.kept().count();
+            if self.configuration.namespace(name).is_some() || shards == 0 {
+                continue;
+            }
+            forecast.deleted.insert(name.clone(), shards);
+            for shard in namespace.shards.values_mut() {
+                Arc::make_mut(shard).status = ShardStatus::Deleting;
+            }
+        }
+    }
+
+    fn make(&mut self, forecast: &mut Forecast) {
+        for namespace in &self.configuration.namespaces {
+            let there = self.status.namespaces.get(&namespace.name);
+            if there.is_some_and(|it| it.kept().next().is_some()) {
+                continue;
+            }
+            let name = namespace.name.clone();
+            match placed(namespace, &self.configuration, &self.status) {
+                Ok((made, next_id)) => {
+                    forecast.made.insert(name.clone(), made.shards.len());
+                    let there = self.status.namespaces.entry(name).or_default();
+                    there.replication_factor = made.replication_factor;
+                    there.shards.extend(made.shards);
+                    self.status.shard_id_generator = next_id;
+                }
+                Err(error) => {
+                    forecast.refused.insert(name, error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Servers that are new are taken to run, and to be able to do what any other is.
+    fn suppose(&mut self, forecast: &mut Forecast) {
+        let all: BTreeSet<Feature> = self.features.values().flatten().copied().collect();
+        for server in &self.configuration.servers {
+            let id = server.id();
+            if self.servers.contains(&id) {
+                continue;
+            }
+            self.running.insert(id.clone());
+            self.lasting.insert(id.clone());
+            self.features.insert(id.clone(), all.clone());
+            forecast.supposed.insert(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! What is known, for whoever plans from it.
+
+use std::collections::BTreeMap;
+
+use super::Office;
+use super::moves::TRIES;
+use crate::balance::{Plan, Survey};
+use crate::context::Context;
+use crate::server::{Reach, ServerController};
+
+impl Office {
+    /// A copy of all that a plan follows from; `None` while there is no configuration.
+    pub(crate) fn survey(&self, context: &Context) -> Option<Survey> {
+        let configuration = self.configuration.clone()?;
+        let limits = self.limits(context);
+        let (moves, now) = (&self.moves, context.now);
+        let those = |is_one: &dyn Fn(&ServerController) -> bool| {
+            let servers = self.servers.iter();
+            let servers = servers.filter(|(_, server)| is_one(server));
+            servers.map(|(id, _)| id.clone()).collect()
+        };
+        let features = self.servers.iter();
+        let features = features.filter_map(|(id, it)| Some((id.clone(), it.features()?.clone())));
+        let resting = moves.resting.iter().filter(|(_, until)| **until > now);
+        let tired = moves.failed.iter();
+        let tired = tired.filter(|(_, (times, until))| *times >= TRIES && *until > now);
+        let fresh = moves.came.iter().filter(|(_, until)| **until > now);
+        Some(Survey {
+            status: self.ledger.working().clone(),
+            configuration,
+            servers: self.servers.keys().cloned().collect(),
+            running: those(&|server| server.reach() == Reach::Running),
+            lasting: those(&|server| server.is_lasting(context)),
+            features: features.collect::<BTreeMap<_, _>>(),
+            under_way: moves.under_way.values().cloned().collect(),
+            handed: moves.handings.under_way.values().cloned().collect(),
+            planned: Plan {
+                moves: moves.planned.iter().cloned().collect(),
+                handings: moves.handings.planned.iter().cloned().collect(),
+                stuck: moves.stuck.clone(),
+            },
+            resting: resting.map(|(id, _)| *id).collect(),
+            most: limits.most,
+            each: limits.each,
+            tired: tired.map(|(id, _)| *id).collect(),
+            fresh: fresh.map(|(key, _)| key.clone()).collect(),
+            settled: moves.handings.settled(&self.ledger, now),
+        })
+    }
+}
