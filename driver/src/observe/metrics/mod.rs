@@ -109,6 +109,7 @@ impl Metrics {
             | Report::NamespaceCreated { .. }
             | Report::NamespaceRefused { .. }
             | Report::ReplicaLeftOut { .. }
+            | Report::ServerGivenUp { .. }
             | Report::ShardVerified { .. }
             | Report::ShardsShort { .. }
             | Report::ShardsWhole { .. } => {}
