@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::path::Path;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "admin.proto",
     "client.proto",
     "google/rpc/error_details.proto",
     "google/rpc/status.proto",
     "metadata.proto",
+    "operator.proto",
     "raft.proto",
     "raft_admin.proto",
     "replication.proto",

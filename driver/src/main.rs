@@ -8,7 +8,7 @@ use mimalloc::MiMalloc;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
     self, AcceptLossArgs, AdminArgs, AdminCommandError, Cli, Command, CoordinatorArgs, GlobalArgs,
-    HealthArgs, ManArgs, NoManual, NotAccepted, RaftArgs, RaftCommandError, SandboxArgs,
+    HealthArgs, ManArgs, NoManual, NotAccepted, PlanArgs, RaftArgs, RaftCommandError, SandboxArgs,
     SandboxChildArgs, SandboxDataServerArgs, StatusFileArgs, StatusFileError, TooFewDataServers,
     TransferArgs, Unhealthy,
 };
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
         Command::Man(args) => man(&args),
+        Command::Plan(args) => plan(args),
         Command::Raft(args) => administer(args),
         Command::Sandbox(args) => run_sandbox(*args),
         Command::SandboxChild(args) => Err(sandbox_child(&args)),
@@ -145,6 +146,14 @@ fn admin(args: AdminArgs) -> Result<ExitCode, Failure> {
     // A name that is still being looked up must not hold it up.
     runtime.shutdown_background();
     Ok(print(answer?.as_bytes()))
+}
+
+fn plan(args: PlanArgs) -> Result<ExitCode, Failure> {
+    let runtime = runtime(Builder::new_current_thread())?;
+    let plan = runtime.block_on(cli::plan(args));
+    // A name that is still being looked up must not hold it up.
+    runtime.shutdown_background();
+    Ok(print(plan?.as_bytes()))
 }
 
 fn bench(args: BenchArgs) -> Result<ExitCode, Failure> {

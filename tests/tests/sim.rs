@@ -221,7 +221,7 @@ mistakes! {
     telling_a_foreign_server_is_found: Planted::TellsAForeignServer, "H3";
     going_on_from_the_terms_of_an_older_copy_is_found: Planted::TrustsAnOldCopy, "T3" "T13" "T11";
     taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T15";
-    undoing_a_deletion_is_found: Planted::UndoesADeletion, "X1" "S3" "E5";
+    undoing_a_deletion_is_found: Planted::UndoesADeletion, "X1" "S3" "E5" "A1";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
     a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3" "L1";
@@ -292,6 +292,24 @@ fn a_vote_of_a_replica_that_has_lost_its_disk_is_found() {
     ];
     let mistake = Overlooked(Planted::LetsTheForgetfulVote);
     found_by(mistake, &["E6", "L1", "L2", "L11"], |seed| {
+        Plan::of_kinds(seed, KINDS)
+    });
+}
+
+#[test]
+fn taking_what_is_told_for_what_is_on_disk_is_found_by_what_it_loses() {
+    const KINDS: &[FaultKind] = &[
+        FaultKind::DiesUnsynced { after_ms: 20 },
+        FaultKind::MajorityAway,
+        FaultKind::SlowSyncs,
+        FaultKind::ServerCrash {
+            tail_lost: true,
+            refuses: false,
+        },
+        FaultKind::WritesAlone { leaders: 1 },
+    ];
+    let mistake = Overlooked(Planted::TrustsWhatIsTold);
+    found_by(mistake, &["E6", "L11", "L2", "L1"], |seed| {
         Plan::of_kinds(seed, KINDS)
     });
 }

@@ -29,6 +29,12 @@ pub mod replication {
 }
 
 pub mod stepdown {
+    pub mod operator {
+        pub mod v1 {
+            tonic::include_proto!("stepdown.operator.v1");
+        }
+    }
+
     pub mod raft {
         pub mod v1 {
             tonic::include_proto!("stepdown.raft.v1");

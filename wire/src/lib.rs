@@ -18,6 +18,8 @@ pub use generated::google::rpc as google_rpc;
 pub use generated::io::oxia::proto::v1;
 /// Package `replication`: how data servers are driven.
 pub use generated::replication;
+/// Package `stepdown.operator.v1`: what whoever operates a cluster asks of the coordinator that leads.
+pub use generated::stepdown::operator::v1 as operator;
 /// Package `stepdown.raft.v1`: how coordinators replicate their metadata.
 pub use generated::stepdown::raft::v1 as raft;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::place::placed;
 use super::plan::{Handing, Move, Plan, Situation};
 use crate::call::Feature;
-use crate::cluster::{ClusterConfiguration, ClusterStatus, ShardStatus};
+use crate::cluster::{ClusterConfiguration, ClusterStatus, NamespaceStatus, ShardStatus};
 use crate::id::{ServerId, ShardId};
 
 /// What a leader plans from. It is a copy, so whoever asked for it plans in his own time, and with a
@@ -53,6 +53,8 @@ pub struct Forecast {
     pub refused: BTreeMap<Arc<str>, String>,
     /// Data servers of which nobody knows yet whether they run: they are taken to.
     pub supposed: BTreeSet<ServerId>,
+    /// Of how many shards each data server would be a member then.
+    pub shards: BTreeMap<ServerId, usize>,
 }
 
 impl Survey {
@@ -96,7 +98,27 @@ impl Survey {
         self.resting.clear();
         self.tired.clear();
         forecast.plan = self.afresh();
+        forecast.shards = self.shards_after(&forecast.plan);
         forecast
+    }
+
+    /// Of how many shards each data server is a member once this is carried out.
+    #[must_use]
+    pub fn shards_after(&self, plan: &Plan) -> BTreeMap<ServerId, usize> {
+        let mut shards: BTreeMap<ServerId, usize> = BTreeMap::new();
+        let namespaces = self.status.namespaces.values();
+        for (_, shard) in namespaces.flat_map(NamespaceStatus::kept) {
+            for member in &shard.ensemble {
+                *shards.entry(member.id()).or_default() += 1;
+            }
+        }
+        for each in &plan.moves {
+            if let Some(left) = shards.get_mut(&each.from) {
+                *left = left.saturating_sub(1);
+            }
+            *shards.entry(each.to.id()).or_default() += 1;
+        }
+        shards
     }
 
     fn delete(&mut self, forecast: &mut Forecast) {

@@ -29,11 +29,14 @@ methods! {
     CreateNamespace => Write;
     DeleteDataServer => Delete;
     DeleteNamespace => Delete;
+    ForgetDataServer => Delete;
     GetDataServer => Read;
     GetNamespace => Read;
+    GetPlan => Read;
     ListDataServers => Read;
     ListNamespaces => Read;
     PatchDataServer => Write;
     PatchNamespace => Write;
+    SetBalancer => Write;
     SplitShard => Write;
 }

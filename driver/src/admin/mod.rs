@@ -9,6 +9,8 @@ mod latest;
 mod leader_address;
 mod method;
 mod office;
+mod operator;
+mod plan;
 mod refusals;
 mod service;
 mod target;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use stepdown_backends::{ConfigurationStore, Leadership};
 use stepdown_core::ConfigurationText;
 use stepdown_core::cluster::ClusterConfiguration;
+use stepdown_wire::operator::operator_server::OperatorServer;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdminServer;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -31,7 +34,7 @@ pub(crate) use self::leader_address::{LeaderAddress, Unknown};
 pub(crate) use self::method::Method;
 use self::service::Admin;
 use crate::audit::Audit;
-use crate::event_loop::View;
+use crate::event_loop::{Operator, View};
 use crate::observe::metrics::AdminRequests;
 
 /// The largest request, in bytes.
@@ -43,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) name: Arc<str>,
     /// Whether it leads, and what is so.
     pub(crate) view: watch::Receiver<View>,
+    /// Who can be asked what is to be moved.
+    pub(crate) operator: Operator,
     /// Who leads.
     pub(crate) leadership: Arc<dyn Leadership>,
     /// Where the leader is reached, if the configuration does not say so.
@@ -65,6 +70,8 @@ pub(crate) struct Parts {
 
 /// The admin API, for the public port.
 pub(crate) fn routes(parts: Parts) -> Routes {
-    let server = OxiaAdminServer::new(Admin::new(parts)).max_decoding_message_size(REQUEST);
-    Routes::new(Bounded::new(server))
+    let admin = Arc::new(Admin::new(parts));
+    let server = OxiaAdminServer::from_arc(admin.clone()).max_decoding_message_size(REQUEST);
+    let operator = OperatorServer::from_arc(admin).max_decoding_message_size(REQUEST);
+    Routes::new(Bounded::new(server)).add_service(Bounded::new(operator))
 }

@@ -26,12 +26,16 @@ use super::latest::Latest;
 use super::method::Method;
 use super::office::Office;
 use super::target::Target;
+use crate::audit::Audit;
 use crate::auth::Caller;
+use crate::event_loop::Operator;
 use crate::observe::metrics::AdminRequests;
 
 pub(super) struct Admin {
-    office: Office,
-    latest: Latest,
+    pub(super) office: Office,
+    pub(super) operator: Operator,
+    pub(super) latest: Latest,
+    pub(super) audit: Audit,
     edits: Edits,
     access: Access,
     requests: AdminRequests,
@@ -48,6 +52,8 @@ impl Admin {
                 addresses: parts.addresses,
                 latest: latest.clone(),
             },
+            operator: parts.operator,
+            audit: parts.audit.clone(),
             edits: Edits::new(parts.store, latest.clone(), parts.audit, parts.runtime),
             latest,
             access: parts.access,
@@ -56,7 +62,7 @@ impl Admin {
     }
 
     /// Counts a call by how it ends.
-    async fn count<T>(
+    pub(super) async fn count<T>(
         &self,
         method: Method,
         call: impl Future<Output = Result<T, Status>>,
@@ -68,7 +74,7 @@ impl Admin {
     }
 
     /// Makes the change of the configuration that is asked for, and says in the log what came of it.
-    async fn change<A, T>(
+    pub(super) async fn change<A, T>(
         &self,
         method: Method,
         extensions: &Extensions,
@@ -109,7 +115,7 @@ impl Admin {
         ended
     }
 
-    fn check(
+    pub(super) fn check(
         &self,
         method: Method,
         extensions: &Extensions,

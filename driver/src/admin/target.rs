@@ -11,6 +11,8 @@ use super::convert::{to_data_server, to_namespace};
 /// What a change is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
+    /// Whether shards and leaders are spread.
+    Balancer,
     /// The data server of this name, or at this internal address if it has none.
     DataServer(String),
     /// The namespace of this name.
@@ -36,7 +38,7 @@ impl Target {
     /// The namespace that whoever changes it has to be allowed to change; `None` is beyond single ones.
     pub(super) fn namespace(&self) -> Option<&str> {
         match self {
-            Self::DataServer(_) => None,
+            Self::Balancer | Self::DataServer(_) => None,
             Self::Namespace(name) => Some(name),
         }
     }
@@ -44,6 +46,7 @@ impl Target {
     /// All that a configuration says of it; `Null` if it is not there.
     pub(super) fn said_in(&self, configuration: &ClusterConfiguration) -> Value {
         match self {
+            Self::Balancer => json!({"paused": configuration.load_balancer.paused}),
             Self::DataServer(id) => {
                 let server = configuration.data_server(id);
                 server.map_or(Value::Null, |it| data_server(&to_data_server(&it)))
@@ -59,6 +62,7 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Balancer => f.write_str("load balancer"),
             Self::DataServer(id) => write!(f, "data server {id}"),
             Self::Namespace(name) => write!(f, "namespace {name}"),
         }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::BenchError;
 use crate::data_servers::CallOptions;
-use crate::event_loop::{Coordinator, View};
+use crate::event_loop::{Asked, Coordinator, View};
 
 const SERVERS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -91,7 +91,7 @@ impl Cluster {
             stop: stop.clone(),
         };
         let started = Instant::now();
-        let (view, run) = coordinator.run();
+        let (Asked { view, .. }, run) = coordinator.run();
         let run = tokio::spawn(run);
         Ok(Self {
             memory,

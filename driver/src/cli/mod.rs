@@ -21,7 +21,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use about::{CompletionArgs, ManArgs, NoManual, completion, man, version};
 pub use accept_loss::{AcceptLossArgs, NotAccepted, accept};
-pub use admin::{AdminArgs, AdminCommandError, ask};
+pub use admin::{AdminArgs, AdminCommandError, PlanArgs, ask, plan};
 pub use coordinator::CoordinatorArgs;
 pub(crate) use coordinator::LeaseProfile;
 pub(crate) use duration::parse_duration;
@@ -89,6 +89,8 @@ pub enum Command {
     Health(HealthArgs),
     /// Print the manual page
     Man(ManArgs),
+    /// Show which shards will be moved where, or would be with another configuration
+    Plan(PlanArgs),
     /// Administer the coordinators' own metadata store, which is the raft provider
     Raft(RaftArgs),
     /// Watch a cluster on this machine, and hurt it

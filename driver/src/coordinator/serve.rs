@@ -115,10 +115,12 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         reports,
         stop: stop.clone(),
     };
-    let (view, run) = coordinator.run();
+    let (asked_of_it, run) = coordinator.run();
+    let view = asked_of_it.view;
     let admin = admin::routes(admin::Parts {
         name: options.name.as_str().into(),
         view: view.clone(),
+        operator: asked_of_it.operator,
         leadership,
         addresses: Arc::new(admin::Unknown),
         read,

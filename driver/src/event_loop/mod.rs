@@ -7,6 +7,7 @@
 //! asked for: it has at most one call to each member of a shard's ensemble under way.
 
 mod leadership;
+mod requests;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use self::leadership::LeadershipTask;
+pub use self::requests::{Asked, Operator};
+use self::requests::{Request, operator};
 use self::tasks::Tasks;
 pub use self::view::{ServerView, ServerViews, View};
 use crate::data_servers::CallOptions;
@@ -54,15 +57,24 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// A view of the coordinator that changes as it runs, and the coordinator's own run, which
-    /// ends when `stop` is cancelled and everything is closed.
-    pub fn run(self) -> (watch::Receiver<View>, impl Future<Output = ()> + Send) {
+    /// What can be seen of the coordinator and asked of it as it runs, and the coordinator's own run,
+    /// which ends when `stop` is cancelled and everything is closed.
+    pub fn run(self) -> (Asked, impl Future<Output = ()> + Send) {
         let (view, receiver) = watch::channel(View::default());
-        (receiver, run(self, view))
+        let (operator, requests) = operator();
+        let asked = Asked {
+            view: receiver,
+            operator,
+        };
+        (asked, run(self, view, requests))
     }
 }
 
-async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
+async fn run(
+    coordinator: Coordinator,
+    view: watch::Sender<View>,
+    mut requests: mpsc::Receiver<Request>,
+) {
     let Coordinator {
         options,
         backend,
@@ -117,6 +129,14 @@ async fn run(coordinator: Coordinator, view: watch::Sender<View>) {
                 }
             }
             Ok(()) = hints.changed() => Event::StatusHinted,
+            Some(request) = requests.recv() => match request {
+                Request::GiveUp(server) => Event::ServerGivenUp { server },
+                Request::Survey(answer) => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(machine.survey());
+                    continue;
+                }
+            },
         };
         let mut ended = driver.handle(&mut machine, event);
         for _ in 0..BURST {

@@ -105,7 +105,7 @@ impl World {
             }),
             stop: stop.clone(),
         };
-        let (view, run) = coordinator.run();
+        let (Asked { view, .. }, run) = coordinator.run();
         Running {
             view,
             reports,

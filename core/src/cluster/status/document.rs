@@ -76,7 +76,7 @@ impl NamespaceStatus {
     pub fn kept(&self) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
         let shards = self.shards.iter();
         shards
-            .filter(|(_, shard)| shard.status != ShardStatus::Deleting)
+            .filter(|(_, shard)| !shard.is_deleting())
             .map(|(id, shard)| (*id, shard))
     }
 }
@@ -129,6 +129,12 @@ impl ShardMetadata {
     pub fn is_member(&self, server: &DataServerIdentity) -> bool {
         let id = server.id();
         self.ensemble.iter().any(|member| member.id() == id)
+    }
+
+    /// Whether it is being deleted: nothing takes that back.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.status == ShardStatus::Deleting
     }
 
     /// Whether clients are told of it: not one being deleted, nor the child of an unfinished split.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::v1::{
     CreateDataServerRequest, DataServer, DataServerIdentity, DataServerMetadata, DataServerView,
     DeleteDataServerRequest, GetDataServerRequest, ListDataServersRequest, PatchDataServerRequest,
@@ -11,6 +12,8 @@ use stepdown_wire::v1::{
 
 use super::Answer;
 use super::client::Client;
+use super::drain;
+use super::effect::{EffectArgs, WaitArgs, until_balanced, until_drained};
 use super::error::AdminCommandError;
 use super::output::Table;
 
@@ -32,11 +35,31 @@ pub(super) enum Command {
         /// A label for anti-affinities; once for each
         #[arg(long = "label", value_name = "KEY=TEXT", value_parser = parse_label)]
         labels: Vec<(String, String)>,
+        #[command(flatten)]
+        effect: EffectArgs,
     },
-    /// Take a data server out of the configuration
+    /// Take a data server out of the configuration: its shards go elsewhere
     Delete {
         /// Its name
         name: String,
+        #[command(flatten)]
+        effect: EffectArgs,
+    },
+    /// Show how far data servers are that were taken out: shards left, being moved, to be deleted, stuck
+    DrainStatus {
+        /// Its name; all that were taken out without one
+        name: Option<String>,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Give up on a data server that was taken out and never comes back: nobody waits any longer for it to
+    /// delete what it had
+    Forget {
+        /// Its name
+        name: String,
+        /// Do not ask whether it is meant
+        #[arg(long)]
+        yes: bool,
     },
     /// Show a data server, or all without a name
     Get {
@@ -68,6 +91,8 @@ pub(super) enum Command {
         /// All its labels from now on; once for each
         #[arg(long = "label", value_name = "KEY=TEXT", value_parser = parse_label)]
         labels: Vec<(String, String)>,
+        #[command(flatten)]
+        effect: EffectArgs,
     },
 }
 
@@ -79,28 +104,49 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
 }
 
 impl Command {
-    pub(super) async fn run(self, client: Client) -> Result<Answer, AdminCommandError> {
+    pub(super) async fn run(self, client: &Client) -> Result<Answer, AdminCommandError> {
         match self {
             Self::Create {
                 name,
                 public,
                 internal,
                 labels,
+                effect,
             } => {
-                let data_server = Some(server(name, public, internal, labels));
+                let data_server = Some(server(name.clone(), public, internal, labels));
                 let request = CreateDataServerRequest { data_server };
+                let supposed = || Supposed::CreateDataServer(request.clone());
+                if let Some(forecast) = effect.forecast(client, supposed).await? {
+                    return Ok(forecast);
+                }
                 let call = client.call(request, async |mut it, request| {
                     it.create_data_server(request).await
                 });
-                Ok(one(call.await?.data_server))
+                let made = one(call.await?.data_server);
+                effect
+                    .wait(client, |plan| until_balanced(plan, &name))
+                    .await?;
+                Ok(made)
             }
-            Self::Delete { name } => {
-                let request = DeleteDataServerRequest { data_server: name };
+            Self::Delete { name, effect } => {
+                let request = DeleteDataServerRequest {
+                    data_server: name.clone(),
+                };
+                let supposed = || Supposed::DeleteDataServer(request.clone());
+                if let Some(forecast) = effect.forecast(client, supposed).await? {
+                    return Ok(forecast);
+                }
                 let call = client.call(request, async |mut it, request| {
                     it.delete_data_server(request).await
                 });
-                Ok(one(call.await?.data_server))
+                let gone = one(call.await?.data_server);
+                effect
+                    .wait(client, |plan| until_drained(plan, &name))
+                    .await?;
+                Ok(gone)
             }
+            Self::DrainStatus { name, wait } => drain::status(client, name, &wait).await,
+            Self::Forget { name, yes } => drain::forget(client, name, yes).await,
             Self::Get { name: Some(name) } => {
                 let request = GetDataServerRequest { data_server: name };
                 let call = client.call(request, async |mut it, request| {
@@ -109,7 +155,7 @@ impl Command {
                 let view = call.await?.data_server.unwrap_or_default();
                 Ok(Answer {
                     value: view_value(&view),
-                    table: table_of_views(&[view]),
+                    told: table_of_views(&[view]).print(),
                 })
             }
             Self::Get { name: None } | Self::List => {
@@ -120,7 +166,7 @@ impl Command {
                 let views = call.await?.data_servers;
                 Ok(Answer {
                     value: views.iter().map(view_value).collect(),
-                    table: table_of_views(&views),
+                    told: table_of_views(&views).print(),
                 })
             }
             Self::Patch {
@@ -128,13 +174,22 @@ impl Command {
                 public,
                 internal,
                 labels,
+                effect,
             } => {
-                let data_server = Some(server(name, public, internal, labels));
+                let data_server = Some(server(name.clone(), public, internal, labels));
                 let request = PatchDataServerRequest { data_server };
+                let supposed = || Supposed::PatchDataServer(request.clone());
+                if let Some(forecast) = effect.forecast(client, supposed).await? {
+                    return Ok(forecast);
+                }
                 let call = client.call(request, async |mut it, request| {
                     it.patch_data_server(request).await
                 });
-                Ok(one(call.await?.data_server))
+                let patched = one(call.await?.data_server);
+                effect
+                    .wait(client, |plan| until_balanced(plan, &name))
+                    .await?;
+                Ok(patched)
             }
         }
     }
@@ -163,7 +218,7 @@ fn one(server: Option<DataServer>) -> Answer {
     let identity = server.identity.clone().unwrap_or_default();
     Answer {
         value,
-        table: Table {
+        told: Table {
             head: HEAD,
             rows: vec![vec![
                 identity.name.unwrap_or_default(),
@@ -171,7 +226,8 @@ fn one(server: Option<DataServer>) -> Answer {
                 identity.internal,
                 labels(&server),
             ]],
-        },
+        }
+        .print(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why nothing has come of `stepdown admin`.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,14 @@ pub enum AdminCommandError {
         /// Why it does not answer.
         error: tonic::transport::Error,
     },
+    /// The document at hand can't be read.
+    #[error("can't read {}: {error}", .path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
     /// A certificate without its key, or a key without its certificate.
     #[error(
         "a certificate and its key are both needed: set --tls-cert-file and --tls-key-file, or neither"
@@ -43,6 +52,14 @@ pub enum AdminCommandError {
         way: Way,
         /// Whom the last of them has named.
         leader: String,
+    },
+    /// It has not had its effect in time.
+    #[error("after {within:?} (--wait) {what}; it goes on all the same")]
+    NotYet {
+        /// How long it was waited.
+        within: Duration,
+        /// What is missing.
+        what: String,
     },
     /// Others could read the token.
     #[error(
@@ -74,6 +91,33 @@ pub enum AdminCommandError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nobody has said that it is meant.
+    #[error("nothing was done: it can't be taken back, so say --yes if it is meant")]
+    Unconfirmed,
+}
+
+impl AdminCommandError {
+    /// Whether it may be otherwise in a moment: nobody leads now, or whoever led has gone.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::NoLeader { .. } | Self::TimedOut(_) => true,
+            Self::Refused { status, .. } => {
+                matches!(
+                    status.code(),
+                    Code::Unavailable | Code::Aborted | Code::ResourceExhausted
+                ) || reason_of(status) == Some(Reason::NotInitialized)
+            }
+            Self::Address { .. }
+            | Self::Document { .. }
+            | Self::HalfACertificate
+            | Self::NotYet { .. }
+            | Self::Plaintext(_)
+            | Self::Print(_)
+            | Self::Tls(_)
+            | Self::Token { .. }
+            | Self::Unconfirmed => false,
+        }
+    }
 }
 
 fn told(status: &Status) -> String {

@@ -1,27 +1,35 @@
 //! `stepdown admin`: what the leading coordinator shows of the cluster, and changes of its configuration.
 
+mod balancer;
 mod client;
 mod credentials;
 mod data_server;
+mod document;
+mod drain;
+mod effect;
 mod error;
 mod namespace;
 mod output;
+mod plan;
+mod progress;
 mod way;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use stepdown_wire::operator::get_plan_request::Supposed;
 
 use self::client::Client;
 use self::credentials::{CredentialArgs, Credentials};
 pub use self::error::AdminCommandError;
-use self::output::{Output, Table};
+use self::output::Output;
 use super::duration::parse_duration;
 
-/// Flags of `stepdown admin`.
+/// Whom to ask, who asks, and how to print what comes back.
 #[derive(Clone, Debug, Args)]
-pub struct AdminArgs {
+pub(crate) struct ReachArgs {
     /// Public address of a coordinator; one that does not lead names the one that does
     #[arg(
         long,
@@ -33,17 +41,49 @@ pub struct AdminArgs {
     /// How to print what comes back
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     output: Output,
-    /// How long to wait for all of it
+    /// How long to wait for an answer
     #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     timeout: Duration,
     #[command(flatten)]
     credentials: CredentialArgs,
+}
+
+impl ReachArgs {
+    fn open(self) -> Result<(Client, Output), AdminCommandError> {
+        let credentials = Credentials::read(self.credentials)?;
+        let client = Client::new(self.admin_address, credentials, self.timeout);
+        Ok((client, self.output))
+    }
+}
+
+/// Flags of `stepdown admin`.
+#[derive(Clone, Debug, Args)]
+pub struct AdminArgs {
+    #[command(flatten)]
+    reach: ReachArgs,
     #[command(subcommand)]
     command: AdminCommand,
 }
 
+/// Flags of `stepdown plan`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "It changes nothing. SHARDS is of how many shards a data server is a member, and THEN of \
+    how many it will be."
+)]
+pub struct PlanArgs {
+    /// A configuration document, or - for standard input: what would be done with it; without it, what
+    /// will be done with the one in force
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    reach: ReachArgs,
+}
+
 #[derive(Clone, Debug, Subcommand)]
 enum AdminCommand {
+    /// Look at what the load balancer does, or have it pause
+    #[command(subcommand)]
+    Balancer(balancer::Command),
     /// Look at data servers, or change which there are
     #[command(alias = "dataserver", subcommand)]
     DataServer(data_server::Command),
@@ -55,28 +95,26 @@ enum AdminCommand {
 /// What came back, for programs and for people.
 struct Answer {
     value: Value,
-    table: Table,
+    told: String,
 }
 
 /// Asks, and answers what is to be printed.
 pub async fn ask(args: AdminArgs) -> Result<String, AdminCommandError> {
-    let AdminArgs {
-        admin_address,
-        output,
-        timeout,
-        credentials,
-        command,
-    } = args;
-    let client = Client::new(admin_address, Credentials::read(credentials)?);
-    let asked = async {
-        match command {
-            AdminCommand::DataServer(command) => command.run(client).await,
-            AdminCommand::Namespace(command) => command.run(client).await,
-        }
+    let (client, output) = args.reach.open()?;
+    let answer = match args.command {
+        AdminCommand::Balancer(command) => command.run(&client).await,
+        AdminCommand::DataServer(command) => command.run(&client).await,
+        AdminCommand::Namespace(command) => command.run(&client).await,
     };
-    let answer = tokio::time::timeout(timeout, asked).await;
-    let answer = answer.map_err(|_| AdminCommandError::TimedOut(timeout))??;
-    output.print(&answer)
+    output.print(&answer?)
+}
+
+/// Asks what is to be moved, and answers what is to be printed.
+pub async fn plan(args: PlanArgs) -> Result<String, AdminCommandError> {
+    let supposed = args.file.as_deref().map(document::read).transpose()?;
+    let (client, output) = args.reach.open()?;
+    let plan = client.plan(supposed.map(Supposed::Configuration)).await?;
+    output.print(&plan::answer(&plan))
 }
 
 #[cfg(test)]

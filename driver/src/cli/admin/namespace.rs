@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::v1::{
     CreateNamespaceRequest, DataServerIdentity, DeleteNamespaceRequest, GetNamespaceRequest,
     ListNamespacesRequest, Namespace, NamespaceStatus, NamespaceView, PatchNamespaceRequest,
@@ -11,6 +12,7 @@ use stepdown_wire::v1::{
 use super::Answer;
 use super::client::Client;
 use super::data_server::identity;
+use super::effect::{EffectArgs, until_gone, until_led};
 use super::error::AdminCommandError;
 use super::output::Table;
 use crate::cli::boolean;
@@ -36,11 +38,15 @@ pub(super) enum Command {
         #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true",
             value_name = "BOOL", hide_possible_values = true, value_parser = boolean::parse)]
         notifications: bool,
+        #[command(flatten)]
+        effect: EffectArgs,
     },
-    /// Take a namespace out of the configuration
+    /// Take a namespace out of the configuration: it is deleted with all that is in it
     Delete {
         /// Its name
         name: String,
+        #[command(flatten)]
+        effect: EffectArgs,
     },
     /// Show a namespace, or all without a name
     Get {
@@ -69,7 +75,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, client: Client) -> Result<Answer, AdminCommandError> {
+    pub(super) async fn run(self, client: &Client) -> Result<Answer, AdminCommandError> {
         match self {
             Self::Create {
                 name,
@@ -77,9 +83,10 @@ impl Command {
                 replication_factor,
                 key_sorting,
                 notifications,
+                effect,
             } => {
                 let namespace = Some(Namespace {
-                    name,
+                    name: name.clone(),
                     initial_shard_count: initial_shards,
                     replication_factor,
                     notifications_enabled: Some(notifications),
@@ -87,17 +94,31 @@ impl Command {
                     anti_affinities: Vec::new(),
                 });
                 let request = CreateNamespaceRequest { namespace };
+                let supposed = || Supposed::CreateNamespace(request.clone());
+                if let Some(forecast) = effect.forecast(client, supposed).await? {
+                    return Ok(forecast);
+                }
                 let call = client.call(request, async |mut it, request| {
                     it.create_namespace(request).await
                 });
-                Ok(one(call.await?.namespace))
+                let made = one(call.await?.namespace);
+                effect.wait(client, |plan| until_led(plan, &name)).await?;
+                Ok(made)
             }
-            Self::Delete { name } => {
-                let request = DeleteNamespaceRequest { namespace: name };
+            Self::Delete { name, effect } => {
+                let request = DeleteNamespaceRequest {
+                    namespace: name.clone(),
+                };
+                let supposed = || Supposed::DeleteNamespace(request.clone());
+                if let Some(forecast) = effect.forecast(client, supposed).await? {
+                    return Ok(forecast);
+                }
                 let call = client.call(request, async |mut it, request| {
                     it.delete_namespace(request).await
                 });
-                Ok(one(call.await?.namespace))
+                let gone = one(call.await?.namespace);
+                effect.wait(client, |plan| until_gone(plan, &name)).await?;
+                Ok(gone)
             }
             Self::Get { name: Some(name) } => {
                 let request = GetNamespaceRequest { namespace: name };
@@ -107,7 +128,7 @@ impl Command {
                 let view = call.await?.namespace.unwrap_or_default();
                 Ok(Answer {
                     value: view_value(&view),
-                    table: table([view.namespace.unwrap_or_default()]),
+                    told: table([view.namespace.unwrap_or_default()]).print(),
                 })
             }
             Self::Get { name: None } | Self::List => {
@@ -118,7 +139,7 @@ impl Command {
                 let views = call.await?.namespaces;
                 Ok(Answer {
                     value: views.iter().map(view_value).collect(),
-                    table: table(views.into_iter().filter_map(|view| view.namespace)),
+                    told: table(views.into_iter().filter_map(|view| view.namespace)).print(),
                 })
             }
             Self::Patch {
@@ -146,7 +167,7 @@ fn one(namespace: Option<Namespace>) -> Answer {
     let namespace = namespace.unwrap_or_default();
     Answer {
         value: value(&namespace),
-        table: table([namespace]),
+        told: table([namespace]).print(),
     }
 }
 

@@ -32,7 +32,7 @@ impl Output {
             Self::Json => serde_json::to_string_pretty(&answer.value)
                 .map(|text| text + "\n")
                 .map_err(|error| failed(error.to_string())),
-            Self::Table => Ok(answer.table.print()),
+            Self::Table => Ok(answer.told.clone()),
             Self::Yaml => {
                 let mut text = String::new();
                 yaml(&answer.value, 0, &mut text);
@@ -43,7 +43,7 @@ impl Output {
 }
 
 impl Table {
-    fn print(&self) -> String {
+    pub(super) fn print(&self) -> String {
         let head = self.head.iter().map(|it| (*it).to_owned()).collect();
         let lines: Vec<&Vec<String>> = std::iter::once(&head).chain(&self.rows).collect();
         let width = |column: usize| {

@@ -1,0 +1,235 @@
+//! What is to be moved, as it is told; and what would be with another configuration.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stepdown_backends::configuration::judge;
+use stepdown_core::balance::{self, Forecast, Survey};
+use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity, EditError};
+use stepdown_core::{ServerId, ShardId};
+use stepdown_wire::operator::get_plan_request::Supposed;
+use stepdown_wire::operator::{
+    Balancer, Move, NamespaceProgress, NamespaceRefused, NamespaceShards, Plan, ServerShards, Stuck,
+};
+use tonic::Status;
+
+use super::convert::{data_server, data_server_patch, namespace_request};
+use super::refusals::not_edited;
+
+/// The configuration that is supposed, where the present one is this.
+pub(super) fn supposed(
+    mut configuration: ClusterConfiguration,
+    supposed: Supposed,
+) -> Result<ClusterConfiguration, Status> {
+    let it = &mut configuration;
+    let edited = match supposed {
+        Supposed::Configuration(text) => {
+            let verdict = judge(Some(&text)).verdict;
+            return verdict.map_err(Status::invalid_argument);
+        }
+        Supposed::CreateDataServer(asked) => it
+            .create_data_server(data_server(asked.data_server)?)
+            .map(drop),
+        Supposed::PatchDataServer(asked) => {
+            let patch = data_server_patch(asked.data_server)?;
+            it.patch_data_server(&patch).map(drop)
+        }
+        Supposed::DeleteDataServer(asked) => it.delete_data_server(&asked.data_server).map(drop),
+        Supposed::CreateNamespace(asked) => {
+            let asked = namespace_request(asked.namespace)?;
+            it.create_namespace(&asked).map(drop)
+        }
+        Supposed::PatchNamespace(asked) => {
+            let asked = namespace_request(asked.namespace)?;
+            it.patch_namespace(&asked).map(drop)
+        }
+        Supposed::DeleteNamespace(asked) => it.delete_namespace(&asked.namespace).map(drop),
+    };
+    edited.map_err(|error: EditError| not_edited(&error))?;
+    let verdict = judge(Some(&configuration.encode())).verdict;
+    verdict.map_err(Status::invalid_argument)
+}
+
+/// What is to be done, or would be with the configuration that is supposed.
+pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Plan {
+    let configuration = match &supposed {
+        Some(supposed) => Arc::new(supposed.clone()),
+        None => survey.configuration.clone(),
+    };
+    let mut servers = servers(&survey, &configuration);
+    let resting = survey.resting.iter();
+    let resting = resting.filter_map(|id| namespace_of(&survey, *id));
+    let mut plan = Plan {
+        under_way: survey.under_way.iter().map(moved).collect(),
+        handed: survey.handed.iter().map(handed).collect(),
+        resting: counted(resting),
+        namespaces: namespaces(&survey),
+        balancer: Some(balancer(&survey, &configuration)),
+        ..Plan::default()
+    };
+    let owners: BTreeMap<ShardId, Arc<str>> = survey
+        .status
+        .shards()
+        .map(|(name, id, _)| (id, name.clone()))
+        .collect();
+    let forecast = match supposed {
+        Some(supposed) => survey.forecast(supposed),
+        None => {
+            let plan = survey.plan();
+            Forecast {
+                shards: survey.shards_after(&plan),
+                plan,
+                ..Forecast::default()
+            }
+        }
+    };
+    let Forecast {
+        plan: balance::Plan {
+            moves,
+            handings,
+            stuck,
+        },
+        made,
+        deleted,
+        refused,
+        supposed,
+        shards,
+    } = forecast;
+    plan.moves = moves.iter().map(moved).collect();
+    plan.handings = handings.iter().map(handed).collect();
+    let stuck = stuck.into_iter().map(|(shard, reason)| Stuck {
+        namespace: owners
+            .get(&shard)
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        shard: shard.0,
+        reason,
+    });
+    plan.stuck = stuck.collect();
+    plan.made = made.iter().map(namespace_shards).collect();
+    plan.deleted = deleted.iter().map(namespace_shards).collect();
+    let refused = refused
+        .into_iter()
+        .map(|(namespace, reason)| NamespaceRefused {
+            namespace: namespace.to_string(),
+            reason,
+        });
+    plan.refused = refused.collect();
+    plan.supposed = supposed.iter().map(ToString::to_string).collect();
+    for (id, shards) in shards {
+        servers.entry(id).or_default().shards_then = number(shards);
+    }
+    let named = servers.into_iter().map(|(id, server)| ServerShards {
+        server: id.to_string(),
+        ..server
+    });
+    plan.servers = named.collect();
+    plan
+}
+
+/// Every data server that is configured, or has anything of a shard.
+fn servers(
+    survey: &Survey,
+    configuration: &ClusterConfiguration,
+) -> BTreeMap<ServerId, ServerShards> {
+    let mut servers: BTreeMap<ServerId, ServerShards> = BTreeMap::new();
+    for server in &configuration.servers {
+        servers.entry(server.id()).or_default().configured = true;
+    }
+    for id in &survey.running {
+        servers.entry(id.clone()).or_default().running = true;
+    }
+    for (_, _, shard) in survey.status.shards() {
+        let is_deleted = shard.is_deleting();
+        let count = |all: &mut BTreeMap<ServerId, ServerShards>,
+                     of: &[DataServerIdentity],
+                     add: fn(&mut ServerShards)| {
+            for server in of {
+                add(all.entry(server.id()).or_default());
+            }
+        };
+        let to_delete = |it: &mut ServerShards| it.to_delete += 1;
+        count(&mut servers, &shard.removed_nodes, to_delete);
+        count(&mut servers, &shard.pending_delete_shard_nodes, to_delete);
+        if is_deleted {
+            count(&mut servers, &shard.ensemble, to_delete);
+            continue;
+        }
+        count(&mut servers, &shard.ensemble, |it| it.shards += 1);
+        if let Some(leader) = &shard.leader {
+            servers.entry(leader.id()).or_default().leads += 1;
+        }
+    }
+    servers
+}
+
+fn namespaces(survey: &Survey) -> Vec<NamespaceProgress> {
+    let namespaces = survey.status.namespaces.iter();
+    let progress = namespaces.map(|(name, namespace)| {
+        let led = namespace.kept().filter(|(_, shard)| shard.leader.is_some());
+        NamespaceProgress {
+            namespace: name.to_string(),
+            shards: number(namespace.kept().count()),
+            led: number(led.count()),
+            deleting: number(
+                namespace
+                    .shards
+                    .len()
+                    .saturating_sub(namespace.kept().count()),
+            ),
+        }
+    });
+    progress.collect()
+}
+
+fn balancer(survey: &Survey, configuration: &ClusterConfiguration) -> Balancer {
+    let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    Balancer {
+        paused: configuration.load_balancer.paused,
+        max_moves: whole(survey.most),
+        max_moves_per_server: whole(survey.each),
+    }
+}
+
+fn moved(it: &balance::Move) -> Move {
+    Move {
+        namespace: it.namespace.to_string(),
+        shard: it.shard.0,
+        from: it.from.to_string(),
+        to: it.to.id().to_string(),
+    }
+}
+
+fn handed(it: &balance::Handing) -> Move {
+    Move {
+        namespace: it.namespace.to_string(),
+        shard: it.shard.0,
+        from: it.from.to_string(),
+        to: it.to.to_string(),
+    }
+}
+
+fn namespace_of(survey: &Survey, shard: ShardId) -> Option<Arc<str>> {
+    let mut shards = survey.status.shards();
+    let found = shards.find(|(_, id, _)| *id == shard);
+    found.map(|(name, _, _)| name.clone())
+}
+
+fn counted(namespaces: impl Iterator<Item = Arc<str>>) -> Vec<NamespaceShards> {
+    let mut counts: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for namespace in namespaces {
+        *counts.entry(namespace).or_default() += 1;
+    }
+    counts.iter().map(namespace_shards).collect()
+}
+
+fn namespace_shards((namespace, shards): (&Arc<str>, &usize)) -> NamespaceShards {
+    NamespaceShards {
+        namespace: namespace.to_string(),
+        shards: number(*shards),
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,192 @@
+//! A plan, as it is printed.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use stepdown_wire::operator::{Balancer, Move, NamespaceShards, Plan};
+
+use super::Answer;
+use super::balancer::told as told_of_balancer;
+use super::output::Table;
+
+const SERVERS: &[&str] = &[
+    "SERVER",
+    "CONFIGURED",
+    "RUNS",
+    "SHARDS",
+    "THEN",
+    "LEADS",
+    "TO_DELETE",
+];
+const MOVES: &[&str] = &["WHAT", "NAMESPACE", "SHARD", "FROM", "TO"];
+const STUCK: &[&str] = &["STUCK", "SHARD", "WHY"];
+
+pub(super) fn answer(plan: &Plan) -> Answer {
+    Answer {
+        value: value(plan),
+        told: told(plan),
+    }
+}
+
+fn told(plan: &Plan) -> String {
+    let mut told = String::new();
+    if let Some(balancer) = &plan.balancer {
+        told.push_str(&told_of_balancer(balancer));
+    }
+    // Writing to a string can't fail.
+    for server in &plan.supposed {
+        let _ = writeln!(
+            told,
+            "Nobody knows yet whether {server} runs; here it is taken to."
+        );
+    }
+    for NamespaceShards { namespace, shards } in &plan.made {
+        let _ = writeln!(told, "Namespace {namespace} is made, with {shards} shards.");
+    }
+    for NamespaceShards { namespace, shards } in &plan.deleted {
+        let _ = writeln!(
+            told,
+            "Namespace {namespace} is DELETED, with all that is in its {shards} shards."
+        );
+    }
+    for refused in &plan.refused {
+        let (namespace, reason) = (&refused.namespace, &refused.reason);
+        let _ = writeln!(told, "Namespace {namespace} can't be made: {reason}.");
+    }
+    for NamespaceShards { namespace, shards } in &plan.resting {
+        let _ = writeln!(
+            told,
+            "{shards} shards of {namespace} could not be moved, and are tried again later."
+        );
+    }
+    told.push('\n');
+    told.push_str(&servers(plan).print());
+    told.push('\n');
+    let moves = moves(plan);
+    if moves.rows.is_empty() {
+        told.push_str("Nothing is being moved, and nothing is to be.\n");
+    } else {
+        told.push_str(&moves.print());
+    }
+    if !plan.stuck.is_empty() {
+        told.push('\n');
+        told.push_str(&stuck(plan).print());
+    }
+    told
+}
+
+fn servers(plan: &Plan) -> Table {
+    let yes = |it: bool| if it { "yes" } else { "no" }.to_owned();
+    let row = |it: &stepdown_wire::operator::ServerShards| {
+        vec![
+            it.server.clone(),
+            yes(it.configured),
+            yes(it.running),
+            it.shards.to_string(),
+            it.shards_then.to_string(),
+            it.leads.to_string(),
+            it.to_delete.to_string(),
+        ]
+    };
+    Table {
+        head: SERVERS,
+        rows: plan.servers.iter().map(row).collect(),
+    }
+}
+
+fn moves(plan: &Plan) -> Table {
+    let all = [
+        ("moving", &plan.under_way),
+        ("move", &plan.moves),
+        ("electing", &plan.handed),
+        ("elect", &plan.handings),
+    ];
+    let rows = all.into_iter().flat_map(|(what, moves)| {
+        moves.iter().map(move |it| {
+            vec![
+                what.to_owned(),
+                it.namespace.clone(),
+                it.shard.to_string(),
+                it.from.clone(),
+                it.to.clone(),
+            ]
+        })
+    });
+    Table {
+        head: MOVES,
+        rows: rows.collect(),
+    }
+}
+
+fn stuck(plan: &Plan) -> Table {
+    let rows = plan.stuck.iter().map(|it| {
+        vec![
+            it.namespace.clone(),
+            it.shard.to_string(),
+            it.reason.clone(),
+        ]
+    });
+    Table {
+        head: STUCK,
+        rows: rows.collect(),
+    }
+}
+
+/// For programs.
+pub(super) fn balancer(balancer: &Balancer) -> Value {
+    json!({
+        "paused": balancer.paused,
+        "max_moves": balancer.max_moves,
+        "max_moves_per_server": balancer.max_moves_per_server,
+    })
+}
+
+fn value(plan: &Plan) -> Value {
+    let moves = |moves: &[Move]| -> Vec<Value> {
+        let value = |it: &Move| json!({"namespace": it.namespace, "shard": it.shard, "from": it.from, "to": it.to});
+        moves.iter().map(value).collect()
+    };
+    let counts = |counts: &[NamespaceShards]| -> Vec<Value> {
+        let value = |it: &NamespaceShards| json!({"namespace": it.namespace, "shards": it.shards});
+        counts.iter().map(value).collect()
+    };
+    let stuck = plan.stuck.iter();
+    let stuck =
+        stuck.map(|it| json!({"namespace": it.namespace, "shard": it.shard, "reason": it.reason}));
+    let refused = plan.refused.iter();
+    let refused = refused.map(|it| json!({"namespace": it.namespace, "reason": it.reason}));
+    let servers = plan.servers.iter().map(|it| {
+        json!({
+            "server": it.server,
+            "configured": it.configured,
+            "running": it.running,
+            "shards": it.shards,
+            "shards_then": it.shards_then,
+            "leads": it.leads,
+            "to_delete": it.to_delete,
+        })
+    });
+    let namespaces = plan.namespaces.iter().map(|it| {
+        json!({
+            "namespace": it.namespace,
+            "shards": it.shards,
+            "led": it.led,
+            "deleting": it.deleting,
+        })
+    });
+    json!({
+        "balancer": plan.balancer.as_ref().map(balancer),
+        "under_way": moves(&plan.under_way),
+        "moves": moves(&plan.moves),
+        "handed": moves(&plan.handed),
+        "handings": moves(&plan.handings),
+        "stuck": stuck.collect::<Vec<_>>(),
+        "resting": counts(&plan.resting),
+        "made": counts(&plan.made),
+        "deleted": counts(&plan.deleted),
+        "refused": refused.collect::<Vec<_>>(),
+        "supposed": plan.supposed,
+        "servers": servers.collect::<Vec<_>>(),
+        "namespaces": namespaces.collect::<Vec<_>>(),
+    })
+}
