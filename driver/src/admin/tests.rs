@@ -31,7 +31,7 @@ use crate::audit::Audit;
 use crate::audit::tests::Text;
 use crate::auth::{Caller, Policy};
 use crate::configuration::Judged;
-use crate::event_loop::{ServerView, View};
+use crate::event_loop::{ServerView, View, operator};
 use crate::observe::Metrics;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -138,6 +138,7 @@ impl World {
         Parts {
             name: "a".into(),
             view: self.view.subscribe(),
+            operator: operator().0,
             leadership: self.backend.leadership.clone(),
             addresses: Arc::new(Unknown),
             read: self.backend.configuration.watch(),

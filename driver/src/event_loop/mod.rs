@@ -27,8 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use self::leadership::LeadershipTask;
+use self::requests::Request;
+pub(crate) use self::requests::operator;
 pub use self::requests::{Asked, Operator};
-use self::requests::{Request, operator};
 use self::tasks::Tasks;
 pub use self::view::{ServerView, ServerViews, View};
 use crate::data_servers::CallOptions;

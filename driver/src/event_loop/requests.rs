@@ -24,12 +24,13 @@ pub struct Operator {
 }
 
 /// One request.
-pub(super) enum Request {
+pub(crate) enum Request {
     GiveUp(ServerId),
     Survey(oneshot::Sender<Option<Survey>>),
 }
 
-pub(super) fn operator() -> (Operator, mpsc::Receiver<Request>) {
+/// One to ask, and where what is asked comes in.
+pub(crate) fn operator() -> (Operator, mpsc::Receiver<Request>) {
     let (requests, receiver) = mpsc::channel(QUEUE);
     (Operator { requests }, receiver)
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Coordinator, ServerView, View};
+use super::{Asked, Coordinator, ServerView, View};
 use crate::data_servers::CallOptions;
 use crate::observe::Metrics;
 
