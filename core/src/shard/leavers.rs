@@ -1,9 +1,12 @@
 //! Members that have left: their data is deleted once it is not needed any more.
 //!
-//! That is once the one that came in their place, the last of the ensemble, has what is committed, and so
-//! has a majority. A call that is late does no harm: it has the term in which nobody of them is a member.
+//! With its data a replica forgets in which term it was fenced. Whoever led in an earlier term, and has not
+//! heard since that it does no more, could feed it again, and acknowledge with it what nobody else has. So
+//! nothing is deleted before each member follows in the present term, and each of those that have left is
+//! fenced in it: nobody can lead in an earlier one then. A call that is late does no harm: it has the term
+//! in which nobody of them is a member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::ShardContext;
 use super::followers::Followers;
@@ -18,6 +21,8 @@ use crate::id::{RequestId, ServerId, Timestamp};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leavers {
     asked: BTreeMap<RequestId, ServerId>,
+    /// Those that lead in no earlier term: they have said so in this one.
+    fenced: BTreeSet<ServerId>,
     failed: BTreeMap<ServerId, Failed>,
 }
 
@@ -44,25 +49,39 @@ impl Leavers {
         let Some(shard) = memory.metadata(cx) else {
             return;
         };
-        if shard.pending_delete_shard_nodes.is_empty() || !is_whole(&shard, followers, cx) {
+        let spare = spare(&shard, followers, cx);
+        if spare.is_empty() {
             return;
         }
-        for server in &shard.pending_delete_shard_nodes {
+        let others = |server: &DataServerIdentity| {
+            // In a broken document it may have stayed.
+            let is_there = shard.is_member(server) || is_removed(&shard, &server.id());
+            is_there || is_where_others_are(&shard, &cx.addressed(server), cx)
+        };
+        let pending = shard.pending_delete_shard_nodes.iter();
+        let left: Vec<&DataServerIdentity> = pending.filter(|server| !others(server)).collect();
+        let are_fenced = left.iter().all(|it| self.fenced.contains(&it.id()));
+        for server in left {
             let id = server.id();
             let is_asked = self.asked.values().any(|asked| *asked == id);
             let is_due = self.failed.get(&id).is_none_or(|it| it.due.is_none());
-            // In a broken document it may have stayed.
-            let is_of_use = shard.is_member(server) || is_removed(&shard, &id);
-            let is_of_use = is_of_use || is_where_others_are(&shard, &cx.addressed(server), cx);
-            if is_asked || !is_due || is_of_use || cx.is_away(server) || cx.is_foreign(server) {
+            if is_asked || !is_due || cx.is_away(server) || cx.is_foreign(server) {
                 continue;
             }
-            let call = Call::DeleteShard(DeleteShard {
-                namespace: memory.namespace.clone(),
-                shard: memory.id,
-                term: shard.term,
-            });
-            let request = memory.call(&cx.addressed(server), call, cx);
+            let is_spare = spare.contains(server);
+            let server = cx.addressed(server);
+            let request = if !self.fenced.contains(&id) {
+                memory.send_new_term(shard.term, &server, cx)
+            } else if are_fenced && is_spare {
+                let call = Call::DeleteShard(DeleteShard {
+                    namespace: memory.namespace.clone(),
+                    shard: memory.id,
+                    term: shard.term,
+                });
+                memory.call(&server, call, cx)
+            } else {
+                continue;
+            };
             self.asked.insert(request, id);
         }
     }
@@ -80,6 +99,10 @@ impl Leavers {
         };
         let kind = result.as_ref().err().map(|error| error.kind);
         match (result, kind) {
+            (Ok(Answer::Fenced(_)), _) => {
+                self.failed.remove(&id);
+                self.fenced.insert(id);
+            }
             (Ok(Answer::ShardDeleted), _) | (_, Some(CallErrorKind::NotMember)) => {
                 self.failed.remove(&id);
                 cx.ledger
@@ -146,14 +169,25 @@ fn forget_those_given_up(memory: &Memory, cx: &mut ShardContext<'_>) {
     }
 }
 
-/// Whether the data of those that have left is not needed any more.
-fn is_whole(shard: &ShardMetadata, followers: &Followers, cx: &ShardContext<'_>) -> bool {
-    let leader = shard.leader.as_ref().map(DataServerIdentity::id);
-    let has_last = shard.ensemble.last().is_some_and(|last| {
-        // One that is not configured any more, and came back to its place, may never be there again.
-        cx.is_draining(last) || leader == Some(last.id()) || followers.is_in_sync(&last.id())
-    });
-    has_last && followers.are_most_in_sync()
+/// Those that have left whose data is not needed any more: every member has what is committed.
+///
+/// But for the last one, where that is not configured any more and may never be there again: it has come, or
+/// come back, in the place of the one that left last, so it never led that one.
+fn spare<'a>(
+    shard: &'a ShardMetadata,
+    followers: &Followers,
+    cx: &ShardContext<'_>,
+) -> &'a [DataServerIdentity] {
+    let has_all = |member: &DataServerIdentity| {
+        shard.leader.as_ref() == Some(member) || followers.is_in_sync(&member.id())
+    };
+    let left = &shard.pending_delete_shard_nodes;
+    match shard.ensemble.split_last() {
+        Some((_, others)) if !others.iter().all(has_all) => &[],
+        Some((last, _)) if has_all(last) => left,
+        Some((last, _)) if cx.is_draining(last) => left.last().map_or(&[], std::slice::from_ref),
+        Some(_) | None => &[],
+    }
 }
 
 /// Whether a member, or one that is removed, is at this address by now, under another name.
