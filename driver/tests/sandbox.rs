@@ -68,6 +68,58 @@ fn nothing_is_lost_around(metadata: &str) {
 }
 
 #[test]
+fn servers_and_a_namespace_come_and_go_and_nothing_is_lost() {
+    let output = sandbox(&[
+        "--script=add-data-server,drain-data-server,add-namespace,delete-namespace",
+        "--shards=2",
+        "--coordinators=1",
+        "--timeout=240s",
+    ]);
+    let shown = succeeded(&output);
+    for line in [
+        "server-4 has its share\n",
+        "it is asked to end\n",
+        " has ended\n",
+        "default-2 is made\n",
+        "default-2 is deleted\n",
+        "  processes             0 killed by us, 0 ended unasked\n",
+        "All is well.\n",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let acknowledged = number(&shown, " acknowledged, ");
+    let deleted = number(&shown, " entries of default-2 are there");
+    assert!(deleted > 0 && deleted < acknowledged, "{shown}");
+}
+
+#[test]
+fn a_server_that_is_needed_and_a_namespace_that_is_not_there_are_refused_by_the_name_of_the_step() {
+    for (words, refused) in [
+        (
+            &["--script=drain-data-server", "--metadata=raft"][..],
+            "drain-data-server: too few data servers would be left",
+        ),
+        (
+            &["--script=drain-data-server", "--replication-factor=2"],
+            "drain-data-server: shards of fewer than 3 replicas are not moved",
+        ),
+        (
+            &["--script=delete-namespace"],
+            "delete-namespace: there is no second namespace",
+        ),
+    ] {
+        let mut all = vec!["--shards=1", "--coordinators=1"];
+        all.extend(words);
+        let output = sandbox(&all);
+        let shown = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{shown}");
+        let told = format!("  failure               {refused}");
+        assert!(shown.contains(&told), "{told}\n{shown}");
+        assert!(!shown.contains("out of the configuration"), "{shown}");
+    }
+}
+
+#[test]
 fn what_is_waited_for_is_told_and_the_files_are_kept() {
     let dir = tempfile::tempdir().expect("a directory");
     let files = dir.path().join("files");

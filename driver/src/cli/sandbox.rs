@@ -19,7 +19,7 @@ use super::duration::parse_duration;
 #[command(after_help = SANDBOX_HELP)]
 pub struct SandboxArgs {
     /// Do these things one after the other, then end: conflict, kill-leader, kill-data-server,
-    /// pause-leader, wait=TIME
+    /// pause-leader, add-data-server, drain-data-server, add-namespace, delete-namespace, wait=TIME
     #[arg(long, value_name = "STEPS", conflicts_with = "duration")]
     script: Option<Script>,
     /// End after this time; without it and without a script, when asked to
@@ -89,7 +89,9 @@ Starts coordinators and data servers as processes on 127.0.0.1, writes to every 
 what happens. The data servers elect, fence and replicate as Oxia's do, but store no keys.
 
 On a terminal, keys hurt the cluster: c writes the status document as another coordinator would,
-l kills the coordinator that leads, d kills a data server, q ends.
+l kills the coordinator that leads, d kills a data server. Others change it as an operator does:
+a adds a data server, r drains the one that leads most shards and ends it, n adds a second namespace
+or deletes it. h says what every key does, q ends.
 
 At the end every acknowledged entry is read back. Exits with 0 if none is lost, no process ended
 unasked, and the cluster was steady again in time; with 1 otherwise.
@@ -98,6 +100,7 @@ Examples:
   stepdown sandbox
   stepdown sandbox --script conflict,kill-leader,kill-data-server --shards 100
   stepdown sandbox --metadata raft --script conflict,kill-leader,kill-data-server
+  stepdown sandbox --script add-data-server,drain-data-server,add-namespace,delete-namespace
   stepdown sandbox --script pause-leader,wait=5s,conflict --keep";
 
 impl SandboxArgs {
@@ -127,7 +130,6 @@ impl SandboxArgs {
             script: self.script,
             duration: self.duration,
             timeout: self.timeout,
-            shards: count(self.shards),
         };
         run(place, cluster, options).await
     }

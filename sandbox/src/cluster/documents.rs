@@ -82,13 +82,18 @@ impl Documents {
     }
 
     /// Hands that file to the coordinators, where these keep the documents.
-    pub(super) async fn import_configuration(&self, within: Duration) -> Result<(), SandboxError> {
-        let Some(nodes) = &self.nodes else {
-            return Ok(());
-        };
-        let path = &self.configuration;
-        let text = fs::read_to_string(path).map_err(SandboxError::file("read", path))?;
-        nodes.configure(&text, within).await
+    pub(super) fn import_configuration(
+        &self,
+        within: Duration,
+    ) -> impl Future<Output = Result<(), SandboxError>> + Send + use<> {
+        let (nodes, path) = (self.nodes.clone(), self.configuration.clone());
+        async move {
+            let Some(nodes) = nodes else {
+                return Ok(());
+            };
+            let text = fs::read_to_string(&path).map_err(SandboxError::file("read", &path))?;
+            nodes.configure(&text, within).await
+        }
     }
 
     /// The status, if it is another than at this stamp; and its own.

@@ -57,6 +57,14 @@ pub enum SandboxError {
         /// The one that leads.
         other: String,
     },
+    /// What was asked for can't be done now.
+    #[error("{step}: {reason}")]
+    Refused {
+        /// What was asked for.
+        step: String,
+        /// Why it can't be done, and what to do first.
+        reason: String,
+    },
     /// A process ended though nobody asked it to.
     #[error("{name} ended unasked ({status}); its log is {log}")]
     Ended {

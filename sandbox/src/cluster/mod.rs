@@ -10,6 +10,7 @@ mod orphans;
 mod ports;
 mod process;
 mod raft;
+mod servers;
 mod status;
 
 use std::collections::BTreeSet;
@@ -22,9 +23,10 @@ use stepdown_core::cluster::ClusterStatus;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use self::configuration::balanced_configuration;
 use self::documents::Documents;
 
-pub use configuration::{NamespaceOptions, configuration};
+pub use configuration::{Balancing, NamespaceOptions, configuration};
 pub use coordinator::{CoordinatorProcess, CoordinatorProcessOptions};
 pub use data_server::{DataServerKind, DataServerProcess, DataServerProcessOptions};
 pub use documents::{Metadata, Stamp};
@@ -66,8 +68,13 @@ pub struct Cluster {
     pub coordinators: Vec<CoordinatorProcess>,
     /// The data servers, `server-1` and on.
     pub data_servers: Vec<DataServerProcess>,
+    program: PathBuf,
+    data_server_kind: DataServerKind,
+    /// How many data servers were ever started: no name is given twice.
+    named: usize,
     dir: PathBuf,
     documents: Documents,
+    balancing: Option<Balancing>,
     /// Data servers that run, but are not in the configuration, by their index.
     unlisted: BTreeSet<usize>,
 }
@@ -81,19 +88,16 @@ impl Cluster {
         let mut cluster = Self {
             coordinators: Vec::new(),
             data_servers: Vec::new(),
+            program: options.program.clone(),
+            data_server_kind: options.data_server_kind.clone(),
+            named: 0,
             documents: Documents::new(options.metadata, &dir, options.coordinators)?,
             dir,
+            balancing: None,
             unlisted: options.unlisted.clone(),
         };
-        for number in 1..=options.data_servers {
-            cluster
-                .data_servers
-                .push(DataServerProcess::start(DataServerProcessOptions {
-                    name: format!("server-{number}"),
-                    program: options.program.clone(),
-                    kind: options.data_server_kind.clone(),
-                    dir: cluster.dir.clone(),
-                })?);
+        for _ in 0..options.data_servers {
+            cluster.add_data_server()?;
         }
         cluster.configure(&options.namespaces)?;
         for (index, number) in (1..=options.coordinators).enumerate() {
@@ -112,13 +116,9 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Has the next configuration name the data server with this index, or not.
-    pub fn list(&mut self, index: usize, is_listed: bool) {
-        if is_listed {
-            self.unlisted.remove(&index);
-        } else {
-            self.unlisted.insert(index);
-        }
+    /// Has every configuration from the next on say how soon shards are moved.
+    pub fn balance(&mut self, balancing: Balancing) {
+        self.balancing = Some(balancing);
     }
 
     /// Writes the configuration document, put in place whole: these namespaces, and the data servers that
@@ -126,14 +126,18 @@ impl Cluster {
     pub fn configure(&self, namespaces: &[NamespaceOptions]) -> Result<(), SandboxError> {
         let servers = self.data_servers.iter().enumerate();
         let listed = servers.filter(|(index, _)| !self.unlisted.contains(index));
-        let document = configuration(namespaces, listed.map(|(_, server)| server));
+        let listed = listed.map(|(_, server)| server);
+        let document = balanced_configuration(namespaces, listed, self.balancing);
         self.documents.write_configuration(&document)
     }
 
     /// Gives the configuration to the coordinators, where these keep the documents; waits until one
     /// of them can take it.
-    pub async fn hand_out_configuration(&self, within: Duration) -> Result<(), SandboxError> {
-        self.documents.import_configuration(within).await
+    pub fn hand_out_configuration(
+        &self,
+        within: Duration,
+    ) -> impl Future<Output = Result<(), SandboxError>> + Send + use<> {
+        self.documents.import_configuration(within)
     }
 
     /// Where the files are.

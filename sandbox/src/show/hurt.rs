@@ -35,20 +35,18 @@ impl Show {
         Ok(leader)
     }
 
-    /// Kills the data server that leads most shards; returns its index.
-    pub(super) fn kill_data_server(&mut self) -> Result<Option<usize>, SandboxError> {
-        let servers = self.seen.servers.iter().enumerate();
-        let running = servers.filter(|(_, it)| it.pid.is_some());
-        let most = running
-            .max_by_key(|(_, it)| it.leads)
-            .map(|(index, _)| index);
-        if let Some(index) = most
+    /// Kills the data server that leads most shards; returns its name.
+    pub(super) fn kill_data_server(&mut self) -> Result<Option<String>, SandboxError> {
+        let running = self.seen.servers.iter().filter(|it| it.pid.is_some());
+        let most = running.max_by_key(|it| it.part.leads);
+        let index = most.and_then(|it| self.cluster.find_data_server(&it.name));
+        if let Some(index) = index
             && let Some(server) = self.cluster.data_servers.get_mut(index)
             && server.process().pid().is_some()
         {
             let name = kill(server.process_mut())?;
-            self.killed(name);
-            return Ok(most);
+            self.killed(name.clone());
+            return Ok(Some(name));
         }
         self.tell("no data server runs that could be killed");
         Ok(None)

@@ -11,9 +11,14 @@ use tokio::sync::mpsc;
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
+    AddDataServer,
     Conflict,
+    DrainDataServer,
+    Help,
     KillDataServer,
     KillLeader,
+    /// Add the second namespace, or delete it.
+    Namespace,
     Quit,
 }
 
@@ -81,11 +86,40 @@ fn input_of(event: &Event) -> Option<Input> {
         return Some(Input::Quit);
     }
     match key.code.as_char()? {
+        'a' => Some(Input::AddDataServer),
         'c' if control => Some(Input::Quit),
         'c' => Some(Input::Conflict),
         'd' => Some(Input::KillDataServer),
+        'h' | '?' => Some(Input::Help),
         'l' => Some(Input::KillLeader),
+        'n' => Some(Input::Namespace),
         'q' => Some(Input::Quit),
+        'r' => Some(Input::DrainDataServer),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::KeyEvent;
+
+    use super::super::keys::KEYS;
+    use super::*;
+
+    fn pressed(code: KeyCode) -> Option<Input> {
+        input_of(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+    }
+
+    #[test]
+    fn every_key_that_the_help_names_does_something_else() {
+        let mut done = Vec::new();
+        for (key, _) in KEYS {
+            let input = pressed(KeyCode::Char(key)).unwrap();
+            assert!(!done.contains(&input), "{key}");
+            done.push(input);
+        }
+        assert_eq!(pressed(KeyCode::Char('?')), Some(Input::Help));
+        assert_eq!(pressed(KeyCode::Esc), Some(Input::Quit));
+        assert_eq!(pressed(KeyCode::Char('x')), None);
     }
 }

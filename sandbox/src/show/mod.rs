@@ -2,18 +2,25 @@
 
 mod hurt;
 mod input;
+mod keys;
 mod line;
+mod namespaces;
 mod news;
+mod operate;
+mod operation;
 mod output;
 mod place;
 mod play;
 mod run;
 mod script;
 mod seen;
+mod servers;
+mod shards;
 mod state;
 mod steps;
 mod summary;
 mod tally;
+mod undertaking;
 mod view;
 mod watch;
 

@@ -15,8 +15,10 @@ pub(super) fn news(old: &Seen, new: &Seen) -> Vec<String> {
     for (index, coordinator) in new.coordinators.iter().enumerate() {
         coordinator_news(old.coordinators.get(index), coordinator, &mut lines);
     }
-    for (index, server) in new.servers.iter().enumerate() {
-        let before = old.servers.get(index).and_then(|it| it.known);
+    for server in &new.servers {
+        let mut before = old.servers.iter();
+        let before = before.find(|it| it.name == server.name);
+        let before = before.and_then(|it| it.known);
         match (before, server.known) {
             (Some(true), Some(false)) => lines.push(format!("{} is unavailable", server.name)),
             (None | Some(false), Some(true)) => lines.push(format!("{} is available", server.name)),
@@ -61,7 +63,7 @@ fn shard_news(old: &Seen, new: &Seen, lines: &mut Vec<String>) {
     let before: BTreeMap<_, _> = old.shards.iter().map(|it| (it.id, it)).collect();
     let mut elected = Vec::new();
     let mut fenced = Vec::new();
-    for shard in new.shards.iter() {
+    for shard in new.shards.iter().filter(|it| !it.deleting) {
         let old = before.get(&shard.id);
         let name = format!("{}/{}", shard.namespace, shard.id);
         let newer = old.is_none_or(|old| old.term < shard.term);
@@ -89,6 +91,7 @@ fn tell(what: &str, shards: &[String], lines: &mut Vec<String>) {
 mod tests {
     use super::*;
     use crate::show::seen::{Answer, SeenServer};
+    use crate::show::shards::Part;
 
     fn coordinator(role: Role, counts: Counts) -> SeenCoordinator {
         let answer = Answer {
@@ -115,7 +118,8 @@ mod tests {
                 pid: Some(8),
                 up,
                 known: up,
-                leads: 0,
+                draining: false,
+                part: Part::default(),
             }],
             ..Seen::default()
         }
@@ -148,5 +152,17 @@ mod tests {
         paused.answer = None;
         let again = coordinator(Role::Leader, Counts::default());
         assert!(news(&seen(paused, None), &seen(again, None)).is_empty());
+    }
+
+    #[test]
+    fn a_server_is_compared_with_itself_though_one_before_it_has_gone() {
+        let mut before = seen(coordinator(Role::Leader, Counts::default()), Some(false));
+        let mut after = before.clone();
+        let mut second = before.servers[0].clone();
+        second.name = "server-2".to_owned();
+        second.known = Some(true);
+        before.servers.push(second.clone());
+        after.servers = vec![second];
+        assert!(news(&before, &after).is_empty());
     }
 }

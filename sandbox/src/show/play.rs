@@ -8,15 +8,19 @@ use tokio::time::{Instant, sleep, timeout};
 use super::state::{Show, ShowOptions};
 use super::summary::Summary;
 use super::watch::{Halt, LOOK};
-use crate::cluster::{Cluster, SandboxError};
+use crate::cluster::{Cluster, NamespaceOptions, SandboxError};
 use crate::workload::Entries;
 
 /// How long processes may take to end when they are asked to.
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// Runs a show on a cluster that has just been started, and ends the cluster.
-pub(super) async fn show(cluster: Cluster, options: ShowOptions) -> Result<Summary, SandboxError> {
-    let mut show = Show::open(cluster, options)?;
+pub(super) async fn show(
+    cluster: Cluster,
+    namespaces: Vec<NamespaceOptions>,
+    options: ShowOptions,
+) -> Result<Summary, SandboxError> {
+    let mut show = Show::open(cluster, namespaces, options)?;
     let played = show.play().await;
     Ok(show.end(played).await)
 }
@@ -67,6 +71,8 @@ impl Show {
             Ok(()) | Err(Halt::Quit) => failure,
             Err(Halt::Failed(error)) => Some(error),
         };
+        // What is read back is not to be deleted meanwhile.
+        self.undertaking = None;
         self.workload.stop().await;
         let stopped = Instant::now();
         self.tell("reading back what was acknowledged");

@@ -14,8 +14,8 @@ pub async fn run(
     options: ShowOptions,
 ) -> Result<Summary, SandboxError> {
     let shown = match Cluster::start(&cluster) {
-        Ok(cluster) => match cluster.hand_out_configuration(options.timeout).await {
-            Ok(()) => show(cluster, options).await,
+        Ok(started) => match started.hand_out_configuration(options.timeout).await {
+            Ok(()) => show(started, cluster.namespaces, options).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error),

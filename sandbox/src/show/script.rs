@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use stepdown_core::cluster::parse_duration;
 
+use super::operation::Operation;
+
 /// One thing to do to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -15,6 +17,8 @@ pub(super) enum Step {
     KillDataServer,
     /// Kill the coordinator that leads, and start it again.
     KillLeader,
+    /// Change what the cluster is to be.
+    Operate(Operation),
     /// Stop the coordinator that leads for a few seconds, and let it go on.
     PauseLeader,
     /// Only look on.
@@ -28,8 +32,9 @@ pub struct Script(pub(super) Vec<Step>);
 /// Why a script can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no step: use conflict, kill-leader, kill-data-server, pause-leader or wait=<time>, \
-     such as wait=2s, separated by commas"
+    "'{0}' is no step: use conflict, kill-leader, kill-data-server, pause-leader, add-data-server, \
+     drain-data-server, add-namespace, delete-namespace or wait=<time>, such as wait=2s, separated \
+     by commas"
 )]
 pub struct ParseScriptError(String);
 
@@ -49,6 +54,9 @@ impl FromStr for Step {
 
     fn from_str(word: &str) -> Result<Self, ParseScriptError> {
         let unknown = || ParseScriptError(word.to_owned());
+        if let Some(operation) = Operation::named(word) {
+            return Ok(Self::Operate(operation));
+        }
         match word {
             "conflict" => Ok(Self::Conflict),
             "kill-data-server" => Ok(Self::KillDataServer),
@@ -68,6 +76,7 @@ impl fmt::Display for Step {
             Self::Conflict => f.write_str("conflict"),
             Self::KillDataServer => f.write_str("kill-data-server"),
             Self::KillLeader => f.write_str("kill-leader"),
+            Self::Operate(operation) => operation.fmt(f),
             Self::PauseLeader => f.write_str("pause-leader"),
             Self::Wait(time) => write!(f, "wait={time:?}"),
         }
@@ -80,9 +89,10 @@ mod tests {
 
     #[test]
     fn steps_are_separated_by_commas() {
-        let script: Script = "conflict, kill-leader,kill-data-server,pause-leader,wait=1.5s"
-            .parse()
-            .unwrap();
+        let script: Script =
+            "conflict, kill-leader,kill-data-server,pause-leader,drain-data-server,wait=1.5s"
+                .parse()
+                .unwrap();
         assert_eq!(
             script.0,
             [
@@ -90,6 +100,7 @@ mod tests {
                 Step::KillLeader,
                 Step::KillDataServer,
                 Step::PauseLeader,
+                Step::Operate(Operation::DrainDataServer),
                 Step::Wait(Duration::from_millis(1500)),
             ]
         );
@@ -113,15 +124,21 @@ mod tests {
     }
 
     #[test]
-    fn a_step_reads_as_it_is_written() {
+    fn a_step_reads_as_it_is_written_and_is_among_those_that_an_error_names() {
+        let named = "explode".parse::<Script>().unwrap_err().to_string();
         for word in [
             "conflict",
             "kill-leader",
             "kill-data-server",
             "pause-leader",
+            "add-data-server",
+            "drain-data-server",
+            "add-namespace",
+            "delete-namespace",
             "wait=2s",
         ] {
             assert_eq!(word.parse::<Step>().unwrap().to_string(), word);
+            assert!(named.contains(word), "{word}");
         }
     }
 }

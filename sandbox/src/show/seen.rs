@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use stepdown_core::cluster::{ClusterStatus, ShardStatus};
-use stepdown_core::{Role, ShardId};
+use stepdown_core::Role;
 
+use super::shards::{Part, SeenShard, parts, see_shards};
 use crate::cluster::{Cluster, CoordinatorProcess, Samples, SandboxError, Stamp};
 
 const RUNNING: &str = "oxia_coordinator_node_running";
@@ -57,16 +57,9 @@ pub(super) struct SeenServer {
     pub(super) up: Option<bool>,
     /// What was said last.
     pub(super) known: Option<bool>,
-    pub(super) leads: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SeenShard {
-    pub(super) namespace: Arc<str>,
-    pub(super) id: ShardId,
-    pub(super) term: i64,
-    /// Its leader's name and public address, once it is elected.
-    pub(super) leader: Option<(Arc<str>, Arc<str>)>,
+    /// Whether it is to be emptied.
+    pub(super) draining: bool,
+    pub(super) part: Part,
 }
 
 impl Seen {
@@ -101,6 +94,7 @@ impl SeenCoordinator {
 pub(super) struct Lookout {
     stamp: Option<Stamp>,
     shards: Arc<Vec<SeenShard>>,
+    parts: BTreeMap<Arc<str>, Part>,
     up: BTreeMap<String, bool>,
     known: BTreeMap<u32, Answer>,
 }
@@ -123,23 +117,18 @@ impl Lookout {
         };
         let leader = seen.leader().and_then(|index| seen.coordinators.get(index));
         let leading = leader.and_then(|it| it.answer.as_ref());
-        for server in &cluster.data_servers {
+        for (index, server) in cluster.data_servers.iter().enumerate() {
             let name = server.process().name().to_owned();
             let up = leading.and_then(|it| it.servers.get(&name)).copied();
             if let Some(up) = up {
                 self.up.insert(name.clone(), up);
             }
-            let led = |shard: &&SeenShard| {
-                shard
-                    .leader
-                    .as_ref()
-                    .is_some_and(|(leader, _)| **leader == *name)
-            };
             seen.servers.push(SeenServer {
                 pid: server.process().pid(),
                 up,
                 known: self.up.get(&name).copied(),
-                leads: seen.shards.iter().filter(led).count(),
+                draining: !cluster.is_listed(index),
+                part: self.parts.get(&*name).copied().unwrap_or_default(),
                 name,
             });
         }
@@ -150,6 +139,7 @@ impl Lookout {
     async fn shards(&mut self, cluster: &Cluster) -> Result<Arc<Vec<SeenShard>>, SandboxError> {
         if let Some((stamp, status)) = cluster.changed_status(self.stamp.as_ref()).await? {
             self.shards = Arc::new(see_shards(&status));
+            self.parts = parts(&status);
             self.stamp = Some(stamp);
         }
         Ok(self.shards.clone())
@@ -175,23 +165,6 @@ async fn see_coordinator(coordinator: &CoordinatorProcess) -> SeenCoordinator {
         answer,
         known: None,
     }
-}
-
-fn see_shards(status: &ClusterStatus) -> Vec<SeenShard> {
-    let see = |(namespace, id, shard): (&Arc<str>, ShardId, &Arc<_>)| {
-        let shard: &stepdown_core::cluster::ShardMetadata = shard;
-        let leader = shard
-            .leader
-            .as_ref()
-            .filter(|_| shard.status == ShardStatus::SteadyState);
-        SeenShard {
-            namespace: namespace.clone(),
-            id,
-            term: shard.term.0,
-            leader: leader.map(|it| (it.id().0, it.public.clone())),
-        }
-    };
-    status.shards().map(see).collect()
 }
 
 impl Answer {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::input::Inputs;
@@ -9,8 +10,15 @@ use super::output::Output;
 use super::script::Script;
 use super::seen::{Lookout, Seen};
 use super::tally::Tally;
-use crate::cluster::{Cluster, SandboxError};
+use super::undertaking::Undertaking;
+use crate::cluster::{Balancing, Cluster, NamespaceOptions, SandboxError};
 use crate::workload::Workload;
+
+/// Sooner than where nobody looks on.
+const BALANCING: Balancing = Balancing {
+    schedule_interval: Duration::from_secs(2),
+    quarantine_time: Duration::from_secs(5),
+};
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -21,14 +29,14 @@ pub struct ShowOptions {
     pub duration: Option<Duration>,
     /// The longest time to wait for the cluster.
     pub timeout: Duration,
-    /// How many shards there shall be.
-    pub shards: usize,
 }
 
 /// A run.
 pub(super) struct Show {
     pub(super) options: ShowOptions,
     pub(super) cluster: Cluster,
+    /// Those that there are to be.
+    pub(super) namespaces: Vec<NamespaceOptions>,
     pub(super) lookout: Lookout,
     pub(super) seen: Seen,
     pub(super) tally: Tally,
@@ -36,6 +44,10 @@ pub(super) struct Show {
     pub(super) inputs: Inputs,
     pub(super) output: Output,
     pub(super) restarts: Vec<Restart>,
+    pub(super) undertaking: Option<Undertaking>,
+    /// The configuration that is being handed out for it.
+    pub(super) handing: Option<JoinHandle<Result<(), SandboxError>>>,
+    pub(super) help: bool,
     pub(super) began: Instant,
     pub(super) next_look: Instant,
     pub(super) waiting: Option<String>,
@@ -51,21 +63,30 @@ pub(super) struct Restart {
 }
 
 impl Show {
-    pub(super) fn open(cluster: Cluster, options: ShowOptions) -> Result<Self, SandboxError> {
+    pub(super) fn open(
+        mut cluster: Cluster,
+        namespaces: Vec<NamespaceOptions>,
+        options: ShowOptions,
+    ) -> Result<Self, SandboxError> {
         let output = Output::open();
         let inputs =
             Inputs::listen(output.is_live()).map_err(SandboxError::os("listen to signals"))?;
         let now = Instant::now();
+        cluster.balance(BALANCING);
         Ok(Self {
-            workload: Workload::new(options.shards),
+            workload: Workload::new(shards(&namespaces)),
             options,
             cluster,
+            namespaces,
             lookout: Lookout::default(),
             seen: Seen::default(),
             tally: Tally::default(),
             inputs,
             output,
             restarts: Vec::new(),
+            undertaking: None,
+            handing: None,
+            help: false,
             began: now,
             next_look: now,
             waiting: None,
@@ -77,4 +98,10 @@ impl Show {
     pub(super) fn tell(&mut self, event: &str) {
         self.output.tell(self.began.elapsed(), event);
     }
+}
+
+/// How many shards namespaces have.
+pub(super) fn shards(namespaces: &[NamespaceOptions]) -> usize {
+    let shards: u32 = namespaces.iter().map(|it| it.shards).sum();
+    usize::try_from(shards).unwrap_or(usize::MAX)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use stepdown_core::ShardId;
 use tokio::time::Instant;
 
+use super::operation::Operation;
 use super::script::Step;
-use super::state::Show;
-use super::watch::Halt;
+use super::state::{Show, shards};
+use super::watch::{Halt, wanted};
 use crate::cluster::SandboxError;
 
 /// How long a paused leader is paused.
@@ -21,6 +22,7 @@ impl Show {
             Step::Conflict => self.provoke_conflict().await,
             Step::KillDataServer => self.lose_data_server().await,
             Step::KillLeader => self.lose_leader().await,
+            Step::Operate(operation) => self.operate(operation).await,
             Step::PauseLeader => self.pause_leader().await,
             Step::Wait(time) => self.look_on(time).await,
         }
@@ -66,15 +68,9 @@ impl Show {
 
     /// Every shard that it led must get a leader in a newer term.
     async fn lose_data_server(&mut self) -> Result<(), Halt> {
-        let Some(index) = self.kill_data_server()? else {
+        let Some(name) = self.kill_data_server()? else {
             return Ok(());
         };
-        let name = self
-            .seen
-            .servers
-            .get(index)
-            .map(|it| it.name.clone())
-            .unwrap_or_default();
         let led = |leader: &Option<(std::sync::Arc<str>, _)>| {
             leader.as_ref().is_some_and(|(leader, _)| **leader == *name)
         };
@@ -96,6 +92,11 @@ impl Show {
             }
         })
         .await
+    }
+
+    async fn operate(&mut self, operation: Operation) -> Result<(), Halt> {
+        self.begin(operation)?;
+        self.wait(Self::left).await
     }
 
     /// A paused coordinator keeps the lock, so nobody else may lead, unless they elect one another;
@@ -150,14 +151,16 @@ impl Show {
         if seen.leader().is_none() {
             return Some("a coordinator to lead".to_owned());
         }
-        if let Some(down) = seen.servers.iter().find(|it| it.up != Some(true)) {
+        let mut stay = seen.servers.iter().filter(|it| !it.draining);
+        if let Some(down) = stay.find(|it| it.up != Some(true)) {
             return Some(format!("the leader to find {} available", down.name));
         }
-        let (have, want) = (seen.shards.len(), self.options.shards);
+        let wanted = || wanted(seen, &self.namespaces);
+        let (have, want) = (wanted().count(), shards(&self.namespaces));
         if have < want {
             return Some(format!("shards to be made: there are {have} of {want}"));
         }
-        let leaderless = seen.shards.iter().filter(|it| it.leader.is_none()).count();
+        let leaderless = wanted().filter(|it| it.leader.is_none()).count();
         if leaderless > 0 {
             return Some(format!("leaders of {leaderless} of {have} shards"));
         }

@@ -72,7 +72,8 @@ mod tests {
     use stepdown_core::Role;
 
     use super::*;
-    use crate::show::seen::{Answer, SeenCoordinator, SeenShard};
+    use crate::show::seen::{Answer, SeenCoordinator};
+    use crate::show::shards::SeenShard;
 
     fn look(pid: u32, offices: u64, term: i64) -> Seen {
         let counts = Counts {
@@ -99,6 +100,7 @@ mod tests {
                 id: ShardId(0),
                 term,
                 leader: None,
+                deleting: false,
             }]),
         }
     }

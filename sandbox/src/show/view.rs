@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use stepdown_core::Role;
 
+use super::keys::{foot, help};
 use super::line::{Paint, counted, cut};
-use super::seen::{Counts, Seen, SeenCoordinator, SeenServer, SeenShard};
+use super::seen::{Counts, Seen, SeenCoordinator, SeenServer};
+use super::shards::SeenShard;
 use super::summary::Elections;
 
 /// So many shards have a line each; more are put together.
@@ -21,6 +23,10 @@ pub(super) struct Picture<'a> {
     pub(super) elections: Elections,
     pub(super) acknowledged: u64,
     pub(super) keys: bool,
+    /// Whether it is said what the keys do, in place of what is seen.
+    pub(super) help: bool,
+    /// What is still to come of what a key asked for.
+    pub(super) under_way: Option<&'a str>,
     /// What is waited for.
     pub(super) waiting: Option<&'a str>,
 }
@@ -34,23 +40,15 @@ pub(super) fn draw(
 ) -> String {
     let paint = Paint(colour);
     let mut lines = head(picture, paint);
-    lines.extend(
-        picture
-            .seen
-            .coordinators
-            .iter()
-            .map(|it| coordinator(it, paint)),
-    );
-    lines.push(String::new());
-    lines.extend(picture.seen.servers.iter().map(|it| server(it, paint)));
-    lines.push(String::new());
-    lines.extend(shards(&picture.seen.shards));
+    if picture.help {
+        lines.extend(help());
+    } else {
+        lines.extend(body(picture.seen, paint));
+    }
     lines.push(String::new());
     let foot = match (picture.waiting, picture.keys) {
         (Some(waiting), _) => format!("waiting for {waiting}; q quits"),
-        (None, true) => {
-            "c  conflict   l  kill the leader   d  kill a data server   q  quit".to_owned()
-        }
+        (None, true) => foot(usize::from(width)).to_owned(),
         (None, false) => "q  quit".to_owned(),
     };
     fit(&mut lines, events, usize::from(height).saturating_sub(2));
@@ -104,8 +102,21 @@ fn head(picture: &Picture<'_>, paint: Paint) -> Vec<String> {
             counted(picture.acknowledged, "entry", "entries") + " acknowledged",
         ]
         .join(", "),
-        String::new(),
+        picture
+            .under_way
+            .map_or_else(String::new, |it| paint.yellow(&format!("under way: {it}"))),
     ]
+}
+
+/// What is seen of the cluster.
+fn body(seen: &Seen, paint: Paint) -> Vec<String> {
+    let coordinators = seen.coordinators.iter().map(|it| coordinator(it, paint));
+    let mut lines: Vec<_> = coordinators.collect();
+    lines.push(String::new());
+    lines.extend(seen.servers.iter().map(|it| server(it, paint)));
+    lines.push(String::new());
+    lines.extend(shards(&seen.shards));
+    lines
 }
 
 fn coordinator(it: &SeenCoordinator, paint: Paint) -> String {
@@ -137,11 +148,14 @@ fn coordinator(it: &SeenCoordinator, paint: Paint) -> String {
 fn server(it: &SeenServer, paint: Paint) -> String {
     let state = match (it.pid, it.known) {
         (None, _) => paint.red("killed       "),
+        (Some(_), _) if it.draining => paint.yellow("draining     "),
         (Some(_), Some(true)) => paint.green("up           "),
         (Some(_), Some(false)) => paint.red("unavailable  "),
         (Some(_), None) => "unknown      ".to_owned(),
     };
-    let mut line = format!("{:<14}{state}  leads {:<4} shards", it.name, it.leads);
+    let (leads, member) = (it.part.leads, it.part.member);
+    let name = &it.name;
+    let mut line = format!("{name:<14}{state}  leads {leads:<4} member of {member:<4} shards");
     if let Some(pid) = it.pid {
         let _ = write!(line, "  pid {pid}");
     }
@@ -154,23 +168,26 @@ fn shards(shards: &[SeenShard]) -> Vec<String> {
             .iter()
             .map(|it| {
                 let name = format!("{}/{}", it.namespace, it.id);
-                let leader = it.leader.as_ref().map_or("no leader", |(leader, _)| leader);
-                format!("shard {name:<14} {leader:<12} term {}", it.term)
+                format!("shard {name:<14} {:<12} term {}", leader(it), it.term)
             })
             .collect();
     }
     let mut terms: BTreeMap<(&str, i64), usize> = BTreeMap::new();
     for shard in shards {
-        let leader = shard
-            .leader
-            .as_ref()
-            .map_or("no leader", |(leader, _)| leader);
-        *terms.entry((leader, shard.term)).or_default() += 1;
+        *terms.entry((leader(shard), shard.term)).or_default() += 1;
     }
     let lines = terms
         .iter()
         .map(|((leader, term), many)| format!("{many:>5} shards of {leader:<12} term {term}"));
     lines.collect()
+}
+
+fn leader(shard: &SeenShard) -> &str {
+    match &shard.leader {
+        _ if shard.deleting => "deleting",
+        Some((leader, _)) => leader,
+        None => "no leader",
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +196,7 @@ mod tests {
 
     use stepdown_core::ShardId;
 
+    use super::super::shards::Part;
     use super::*;
 
     fn seen(shards: i64) -> Seen {
@@ -187,6 +205,7 @@ mod tests {
             id: ShardId(id),
             term: 2,
             leader: Some(("server-1".into(), "127.0.0.1:1".into())),
+            deleting: false,
         };
         Seen {
             coordinators: Vec::new(),
@@ -195,24 +214,38 @@ mod tests {
                 pid: Some(7),
                 up: Some(true),
                 known: Some(true),
-                leads: 4,
+                draining: false,
+                part: Part {
+                    leads: 4,
+                    member: 6,
+                    leaves: 1,
+                },
             }],
             shards: Arc::new((0..shards).map(shard).collect()),
         }
     }
 
     fn picture(seen: &Seen, size: (u16, u16), colour: bool) -> String {
+        drawn(&showing(seen), size, colour)
+    }
+
+    fn drawn(picture: &Picture<'_>, size: (u16, u16), colour: bool) -> String {
         let events = (0..100).map(|it| format!("event {it}")).collect();
-        let picture = Picture {
+        draw(picture, &events, size, colour)
+    }
+
+    fn showing(seen: &Seen) -> Picture<'_> {
+        Picture {
             ran: Duration::from_secs(3),
             seen,
             counts: Counts::default(),
             elections: Elections::default(),
             acknowledged: 5,
             keys: true,
+            help: false,
+            under_way: None,
             waiting: None,
-        };
-        draw(&picture, &events, size, colour)
+        }
     }
 
     #[test]
@@ -236,7 +269,67 @@ mod tests {
             text.contains("event 99") && !text.contains("event 0\x1b"),
             "{text}"
         );
-        assert!(text.contains("kill the leader"));
+        assert!(text.contains("l kill leader") && text.contains("q quit"));
+    }
+
+    #[test]
+    fn a_server_is_shown_with_its_shards_and_whether_it_is_being_drained() {
+        let mut seen = seen(1);
+        let shown = picture(&seen, (80, 40), false);
+        assert!(
+            shown.contains("server-1      up             leads 4    member of 6    shards  pid 7"),
+            "{shown}"
+        );
+        seen.servers[0].draining = true;
+        let shown = picture(&seen, (80, 40), false);
+        assert!(
+            shown.contains("server-1      draining       leads 4"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_is_under_way_and_what_is_being_deleted_is_told() {
+        let mut seen = seen(1);
+        Arc::make_mut(&mut seen.shards)[0].deleting = true;
+        let shown = drawn(
+            &Picture {
+                under_way: Some("3 shards to leave server-1"),
+                ..showing(&seen)
+            },
+            (80, 40),
+            false,
+        );
+        assert!(
+            shown.contains("under way: 3 shards to leave server-1"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("shard default/0      deleting     term 2"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn the_help_takes_the_place_of_the_cluster_and_fits_as_the_cluster_does() {
+        let seen = seen(12);
+        let picture = Picture {
+            help: true,
+            ..showing(&seen)
+        };
+        let shown = drawn(&picture, (80, 24), false);
+        for told in [
+            "c  conflict",
+            "n  adds a second namespace",
+            "h  shows this",
+            "event 99",
+        ] {
+            assert!(shown.contains(told), "{told}: {shown}");
+        }
+        assert!(!shown.contains("shard default"), "{shown}");
+        let small = drawn(&picture, (30, 10), false);
+        assert!(small.split("\r\n").count() <= 10, "{small}");
+        assert!(small.contains("h help  q quit"), "{small}");
     }
 
     #[test]

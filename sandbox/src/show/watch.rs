@@ -7,9 +7,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::input::Input;
 use super::news::news;
+use super::operation::Operation;
+use super::seen::Seen;
+use super::shards::SeenShard;
 use super::state::Show;
 use super::view::Picture;
-use crate::cluster::SandboxError;
+use crate::cluster::{NamespaceOptions, SandboxError};
 use crate::workload::LeaderAt;
 
 /// Between two looks.
@@ -59,12 +62,23 @@ impl Show {
                 Input::Quit => return Err(Halt::Quit),
                 // What a script does is not to be disturbed.
                 _ if self.options.script.is_some() => {}
+                Input::AddDataServer => self.asked(Operation::AddDataServer)?,
                 Input::Conflict => self.conflict().await?,
+                Input::DrainDataServer => self.asked(Operation::DrainDataServer)?,
+                Input::Help => self.help = !self.help,
                 Input::KillDataServer => {
                     self.kill_data_server()?;
                 }
                 Input::KillLeader => {
                     self.kill_leader()?;
+                }
+                Input::Namespace => {
+                    let is_there = self.namespaces.len() > 1;
+                    self.asked(if is_there {
+                        Operation::DeleteNamespace
+                    } else {
+                        Operation::AddNamespace
+                    })?;
                 }
             },
         }
@@ -80,7 +94,9 @@ impl Show {
             self.tell(&line);
         }
         self.seen = seen;
-        let leaders = self.seen.shards.iter().map(|shard| LeaderAt {
+        self.go_on().await?;
+        let wanted = wanted(&self.seen, &self.namespaces);
+        let leaders = wanted.map(|shard| LeaderAt {
             namespace: shard.namespace.clone(),
             shard: shard.id,
             address: shard
@@ -89,6 +105,7 @@ impl Show {
                 .map(|(_, address)| Arc::clone(address)),
         });
         self.workload.follow(leaders);
+        let under_way = self.left();
         self.output.draw(&Picture {
             ran: self.began.elapsed(),
             seen: &self.seen,
@@ -96,8 +113,22 @@ impl Show {
             elections: self.tally.elections(),
             acknowledged: self.workload.acknowledged(),
             keys: self.options.script.is_none(),
+            help: self.help,
+            under_way: under_way.as_deref().filter(|_| self.waiting.is_none()),
             waiting: self.waiting.as_deref(),
         });
         Ok(())
     }
+}
+
+/// The shards of these namespaces but for those that are being deleted.
+pub(super) fn wanted<'a>(
+    seen: &'a Seen,
+    namespaces: &'a [NamespaceOptions],
+) -> impl Iterator<Item = &'a SeenShard> {
+    let is_wanted = |it: &SeenShard| {
+        let mut wanted = namespaces.iter();
+        !it.deleting && wanted.any(|namespace| *namespace.name == *it.namespace)
+    };
+    seen.shards.iter().filter(move |it| is_wanted(it))
 }

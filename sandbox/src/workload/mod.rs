@@ -1,21 +1,24 @@
 //! Writes to every shard without a pause, and knows afterwards what was acknowledged.
 
+mod closing;
 mod outcome;
+mod reading;
 mod shard;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use stepdown_core::ShardId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-use self::shard::{Found, ShardLoad};
+use self::closing::Forgotten;
+use self::reading::{Reader, read_all};
+use self::shard::ShardLoad;
 use crate::proto::data_client::DataClient;
 
 pub use self::outcome::Entries;
@@ -25,8 +28,6 @@ pub(crate) use self::outcome::Gap;
 const PAUSE: Duration = Duration::from_millis(20);
 /// For each shard there is, so that many shards leave some time for the cluster's own work.
 const PAUSE_PER_SHARD: Duration = Duration::from_micros(200);
-const AT_ONCE: usize = 64;
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// Where a shard's leader takes writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub struct LeaderAt {
 pub struct Workload {
     pause: Duration,
     shards: BTreeMap<ShardId, Writer>,
+    forgotten: Forgotten,
     channels: BTreeMap<Arc<str>, DataClient<Channel>>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -54,6 +56,9 @@ struct Writer {
     load: Arc<ShardLoad>,
     leader: watch::Sender<Option<DataClient<Channel>>>,
     address: Option<Arc<str>>,
+    stop: CancellationToken,
+    /// Since when nothing is written any more.
+    closed: Option<Instant>,
 }
 
 impl Workload {
@@ -63,6 +68,7 @@ impl Workload {
         Self {
             pause: PAUSE.max(PAUSE_PER_SHARD.saturating_mul(shards)),
             shards: BTreeMap::new(),
+            forgotten: Forgotten::default(),
             channels: BTreeMap::new(),
             tasks: JoinSet::new(),
             stop: CancellationToken::new(),
@@ -83,16 +89,19 @@ impl Workload {
             let writer = self.shards.entry(shard).or_insert_with(|| {
                 let load = Arc::new(ShardLoad::new(namespace, shard));
                 let (leader, leaders) = watch::channel(None);
-                let stop = stop.clone();
-                let writing = load.clone();
+                let stop = stop.child_token();
+                let (stopped, writing) = (stop.clone(), load.clone());
                 tasks.spawn(async move {
-                    stop.run_until_cancelled(writing.write(pause, leaders))
+                    stopped
+                        .run_until_cancelled(writing.write(pause, leaders))
                         .await;
                 });
                 Writer {
                     load,
                     leader,
                     address: None,
+                    stop,
+                    closed: None,
                 }
             });
             if writer.address != address {
@@ -110,7 +119,8 @@ impl Workload {
 
     /// Entries acknowledged so far.
     pub(crate) fn acknowledged(&self) -> u64 {
-        self.shards.values().map(|it| it.load.acknowledged()).sum()
+        let shards = self.shards.values().map(|it| it.load.acknowledged());
+        self.forgotten.entries.acknowledged + shards.sum::<u64>()
     }
 
     /// The shards that have acknowledged nothing that was written after `since`.
@@ -118,7 +128,7 @@ impl Workload {
         let silent = self
             .shards
             .values()
-            .filter(|it| !it.load.wrote_since(since));
+            .filter(|it| it.closed.is_none() && !it.load.wrote_since(since));
         silent.map(|it| it.load.name()).collect()
     }
 
@@ -126,7 +136,8 @@ impl Workload {
     /// `until`.
     pub(crate) fn longest_gap(&self, until: Instant) -> Option<Gap> {
         let shards = self.shards.values();
-        let gaps = shards.filter_map(|it| it.load.longest_gap(until));
+        let gaps = shards.filter_map(|it| it.load.longest_gap(it.closed.unwrap_or(until)));
+        let gaps = gaps.chain(self.forgotten.longest_gap.clone());
         gaps.max_by_key(|it| it.time)
     }
 
@@ -134,36 +145,11 @@ impl Workload {
     /// answers, until `deadline`. The writers have been stopped. Leaders may change meanwhile: whoever
     /// waits for it has to [follow](Self::follow) them.
     pub fn verify(&self, deadline: Instant) -> impl Future<Output = Entries> + Send + use<> {
-        let writers = self.shards.values();
-        let shards = writers.map(|it| (it.load.clone(), it.leader.subscribe()));
-        let shards: Vec<_> = shards.collect();
+        let readers: Vec<_> = self.shards.values().map(Reader::of).collect();
+        let forgotten = self.forgotten.entries;
         async move {
-            let mut entries = Entries::default();
-            for (load, leader) in shards {
-                let (load, leader) = (&load, &leader);
-                let find = |entry| async move {
-                    loop {
-                        let client = leader.borrow().clone();
-                        if let Some(found) = load.find(client, entry).await {
-                            return found;
-                        }
-                        if Instant::now() >= deadline {
-                            return Found::Unread;
-                        }
-                        sleep(AGAIN).await;
-                    }
-                };
-                let acknowledged = stream::iter(load.entries());
-                let mut found = acknowledged.map(find).buffer_unordered(AT_ONCE);
-                while let Some(found) = found.next().await {
-                    entries.acknowledged += 1;
-                    match found {
-                        Found::There => entries.verified += 1,
-                        Found::Lost => entries.lost += 1,
-                        Found::Unread => {}
-                    }
-                }
-            }
+            let mut entries = forgotten;
+            entries += read_all(readers, deadline).await;
             entries
         }
     }

@@ -1,5 +1,6 @@
 //! What became of what was written.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 /// What became of the entries written.
@@ -17,6 +18,14 @@ impl Entries {
     /// Entries that nobody could be asked about.
     pub(crate) fn unread(&self) -> u64 {
         self.acknowledged.saturating_sub(self.verified + self.lost)
+    }
+}
+
+impl AddAssign for Entries {
+    fn add_assign(&mut self, more: Self) {
+        self.acknowledged += more.acknowledged;
+        self.verified += more.verified;
+        self.lost += more.lost;
     }
 }
 

@@ -48,6 +48,10 @@ impl ShardLoad {
         }
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.namespace, self.shard)
     }
@@ -74,7 +78,7 @@ impl ShardLoad {
             tokio::select! {
                 answer = timeout(WITHIN, append) => {
                     if let Ok(Ok(answer)) = answer {
-                        self.lock().acknowledge(answer.into_inner(), sent, Instant::now());
+                        self.acknowledge(answer.into_inner(), sent, Instant::now());
                     }
                     sleep(pause).await;
                 }
@@ -85,6 +89,10 @@ impl ShardLoad {
                 }
             }
         }
+    }
+
+    pub(super) fn acknowledge(&self, entry: Entry, sent: Instant, now: Instant) {
+        self.lock().acknowledge(entry, sent, now);
     }
 
     /// Looks for an acknowledged entry; `None` if the leader can't say.
@@ -152,7 +160,7 @@ mod tests {
         for (offset, ms) in [(0, 10), (1, 30), (2, 530), (3, 550)] {
             assert!(!load.wrote_since(at(ms)));
             let entry = Entry { term: 1, offset };
-            load.lock().acknowledge(entry, at(ms), at(ms + 1));
+            load.acknowledge(entry, at(ms), at(ms + 1));
             assert!(load.wrote_since(at(ms)));
         }
         let gap = load.longest_gap(at(600)).unwrap();
