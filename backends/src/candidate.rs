@@ -15,6 +15,8 @@ pub struct Candidate {
     pub process: ProcessId,
     /// The UID of the pod that the process runs in, if it does.
     pub pod: Option<Arc<str>>,
+    /// Where people reach it while it leads, `host:port`, if that is known.
+    pub public_address: Option<Arc<str>>,
     /// The only source of chance: jitter.
     pub seed: u64,
     /// The durations of an election by lease.

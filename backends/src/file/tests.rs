@@ -34,6 +34,7 @@ fn backend(status: &Path) -> Result<Backend, FileError> {
         name: "tester".into(),
         process: ProcessId(1),
         pod: None,
+        public_address: None,
         seed: 1,
         timing: LeaseTiming::SHORT,
     };

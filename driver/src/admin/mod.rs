@@ -6,7 +6,6 @@ mod bounded;
 mod convert;
 mod edits;
 mod latest;
-mod leader_address;
 mod method;
 mod office;
 mod refusals;
@@ -27,7 +26,6 @@ use tonic::service::Routes;
 
 pub(crate) use self::access::{Access, Protection};
 use self::bounded::Bounded;
-pub(crate) use self::leader_address::{LeaderAddress, Unknown};
 pub(crate) use self::method::Method;
 use self::service::Admin;
 use crate::audit::Audit;
@@ -43,10 +41,8 @@ pub(crate) struct Parts {
     pub(crate) name: Arc<str>,
     /// Whether it leads, and what is so.
     pub(crate) view: watch::Receiver<View>,
-    /// Who leads.
+    /// Who leads, and where they are reached, if the configuration does not say so.
     pub(crate) leadership: Arc<dyn Leadership>,
-    /// Where the leader is reached, if the configuration does not say so.
-    pub(crate) addresses: Arc<dyn LeaderAddress>,
     /// The configuration as it was read.
     pub(crate) read: watch::Receiver<Option<ConfigurationText>>,
     /// The configuration in force.

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::latest::Latest;
-use super::leader_address::LeaderAddress;
 use crate::event_loop::{ServerViews, View};
 
 /// Who leads, as far as this coordinator knows.
@@ -19,7 +18,6 @@ pub(super) struct Office {
     pub(super) name: Arc<str>,
     pub(super) view: watch::Receiver<View>,
     pub(super) leadership: Arc<dyn Leadership>,
-    pub(super) addresses: Arc<dyn LeaderAddress>,
     pub(super) latest: Latest,
 }
 
@@ -62,7 +60,7 @@ impl Office {
         let address = match (listed(&leader), listed(&self.name)) {
             (Some(leader), Some(_)) => leader.public_address.clone(),
             _ if coordinators.clone().next().is_some() => return unknown(),
-            _ => match self.addresses.public_address(&leader) {
+            _ => match self.leadership.leader_address(&leader) {
                 Some(address) => address,
                 None => return unknown(),
             },

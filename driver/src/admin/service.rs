@@ -45,7 +45,6 @@ impl Admin {
                 name: parts.name,
                 view: parts.view,
                 leadership: parts.leadership,
-                addresses: parts.addresses,
                 latest: latest.clone(),
             },
             edits: Edits::new(parts.store, latest.clone(), parts.audit, parts.runtime),

@@ -120,7 +120,6 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         name: options.name.as_str().into(),
         view: view.clone(),
         leadership,
-        addresses: Arc::new(admin::Unknown),
         read,
         in_force: judged.in_force(),
         store: configuration_store,

@@ -48,6 +48,8 @@ impl ServersSettings {
 )]
 pub struct ServerSettings {
     pub bind_address: Option<String>,
+    /// Ours: where others reach it.
+    pub advertised_address: Option<String>,
     /// Ours: whether anybody may change the cluster by way of it.
     pub allow_unauthenticated_admin: Option<bool>,
     #[serde(deserialize_with = "null_is_default")]
@@ -173,7 +175,7 @@ pub(crate) struct AuditSettings {
 field_by_field! {
     Settings { cluster, server, controller, metadata, observability }
     ServersSettings { public, internal }
-    ServerSettings { bind_address, allow_unauthenticated_admin, auth, authorization, tls }
+    ServerSettings { bind_address, advertised_address, allow_unauthenticated_admin, auth, authorization, tls }
     AuthSettings { enabled, provider, provider_params }
     TlsSettings {
         enabled, cert_file, key_file, cipher_suites, min_version, max_version, trusted_ca_file,

@@ -22,6 +22,7 @@ pub(super) fn candidate(name: &str) -> Candidate {
         name: name.into(),
         process: ProcessId(fastrand::u128(..)),
         pod: None,
+        public_address: None,
         seed: fastrand::u64(..),
         timing: LeaseTiming::SHORT,
     }

@@ -33,6 +33,7 @@ fn backend(node: &Arc<Node>) -> Backend {
         name: "somebody".into(),
         process: ProcessId(7),
         pod: None,
+        public_address: None,
         seed: 0,
         timing: LeaseTiming::SHORT,
     })
