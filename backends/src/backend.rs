@@ -9,6 +9,7 @@ use stepdown_core::{ConfigurationText, Timestamp, Version};
 use tokio::sync::{mpsc, watch};
 
 use crate::configuration_store::ConfigurationStore;
+use crate::public_address::PublicAddress;
 use crate::status_size::StatusSize;
 
 /// Everything that one coordinator needs of a backend.
@@ -75,7 +76,7 @@ pub trait Leadership: Send + Sync + 'static {
     fn leader(&self) -> Option<Arc<str>>;
 
     /// Where people reach the coordinator of this name, if it leads, or did a moment ago, and has said so.
-    fn leader_address(&self, _leader: &str) -> Option<Arc<str>> {
+    fn leader_address(&self, _leader: &str) -> Option<PublicAddress> {
         None
     }
 

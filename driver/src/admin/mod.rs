@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use stepdown_backends::{ConfigurationStore, Leadership};
+use stepdown_backends::{ConfigurationStore, Leadership, PublicAddress};
 use stepdown_core::ConfigurationText;
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdminServer;
@@ -39,6 +39,8 @@ const REQUEST: usize = 1 << 20;
 pub(crate) struct Parts {
     /// This coordinator's name.
     pub(crate) name: Arc<str>,
+    /// Where people reach it, if that is known.
+    pub(crate) public_address: Option<PublicAddress>,
     /// Whether it leads, and what is so.
     pub(crate) view: watch::Receiver<View>,
     /// Who leads, and where they are reached, if the configuration does not say so.

@@ -43,6 +43,7 @@ impl Admin {
         Self {
             office: Office {
                 name: parts.name,
+                public_address: parts.public_address,
                 view: parts.view,
                 leadership: parts.leadership,
                 latest: latest.clone(),

@@ -12,7 +12,7 @@ use futures_util::future::select_all;
 use stepdown_backends::memory::MemoryCluster;
 use stepdown_backends::{
     Backend, ConfigurationStore, ConfigurationStoreError, Leadership, LeadershipReport,
-    StoredConfiguration,
+    PublicAddress, StoredConfiguration,
 };
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::{Epoch, Role, ServerState, Tenure, Version};
@@ -124,6 +124,7 @@ impl World {
     fn parts(&self, store: Arc<dyn ConfigurationStore>, access: Access) -> Parts {
         Parts {
             name: "a".into(),
+            public_address: None,
             view: self.view.subscribe(),
             leadership: self.backend.leadership.clone(),
             read: self.backend.configuration.watch(),
@@ -368,8 +369,8 @@ async fn without_a_list_of_coordinators_leadership_tells_where_the_leader_is() {
             self.0.leader()
         }
 
-        fn leader_address(&self, leader: &str) -> Option<Arc<str>> {
-            Some(format!("{leader}:1").into())
+        fn leader_address(&self, leader: &str) -> Option<PublicAddress> {
+            PublicAddress::parse(&format!("{leader}:1"))
         }
     }
 
@@ -381,16 +382,21 @@ async fn without_a_list_of_coordinators_leadership_tells_where_the_leader_is() {
     let _leads = tokio::spawn(async move { other.leadership.lead(reports).await });
     timeout(LIMIT, reported.recv()).await.unwrap();
     let store = world.backend.configuration_store.clone();
-    let access = Access::new(Policy::default(), Protection::Loopback);
-    let admin = Admin::new(Parts {
-        leadership: Arc::new(Told(world.backend.leadership.clone())),
-        ..world.parts(store, access)
-    });
-    let elsewhere = create(&admin, "n").await.unwrap_err();
+    let admin = |own| {
+        let access = Access::new(Policy::default(), Protection::Loopback);
+        Admin::new(Parts {
+            public_address: PublicAddress::parse(own),
+            leadership: Arc::new(Told(world.backend.leadership.clone())),
+            ..world.parts(store.clone(), access)
+        })
+    };
+    let elsewhere = create(&admin("a:1"), "n").await.unwrap_err();
     assert_eq!(
         info_of(&elsewhere).unwrap().metadata[COORDINATOR_LEADER],
         "b:1"
     );
+    let here = create(&admin("b:1"), "n").await.unwrap_err();
+    assert_eq!(reason_of(&here), Some(Reason::NotInitialized));
     let unknown = create(&world.admin(), "n").await.unwrap_err();
     assert_eq!(reason_of(&unknown), Some(Reason::NotInitialized));
 }

@@ -41,7 +41,7 @@ fn candidate(options: &CoordinatorOptions, machine: &Options, timing: LeaseTimin
             .ok()
             .filter(|uid| !uid.trim().is_empty())
             .map(Into::into),
-        public_address: options.advertised_address.as_deref().map(Into::into),
+        public_address: options.advertised_address.clone(),
         seed: machine.seed,
         timing,
     }

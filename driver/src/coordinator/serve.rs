@@ -118,6 +118,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     let (view, run) = coordinator.run();
     let admin = admin::routes(admin::Parts {
         name: options.name.as_str().into(),
+        public_address: options.advertised_address,
         view: view.clone(),
         leadership,
         read,

@@ -1,40 +1,39 @@
 //! Where people reach the public port: coordinators send them from each other to the one that leads.
 
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 
-use stepdown_wire::host::{bare, is_host};
+use stepdown_backends::PublicAddress;
 
+use super::key::Key;
 use super::port::PortOptions;
-use super::said::said;
 
-/// Checks what is said; where nothing is, it is the address that the port is bound to, if that is not every
-/// address of the host.
+/// Checks what is said. Where nothing is, people reach the port at the address that it is bound to, if that is one,
+/// and not every address of the host.
 pub(super) fn resolve(
-    key: &str,
+    setting: Key,
     address: Option<String>,
     port: &PortOptions,
     problems: &mut Vec<String>,
-) -> Option<String> {
-    let Some(address) = said(address) else {
-        let bound = &port.bind_address;
-        return is_address(bound).then(|| bound.clone());
+) -> Option<PublicAddress> {
+    let Some(text) = address else {
+        return PublicAddress::parse(&port.bind_address);
     };
-    if !is_address(&address) {
+    let address = parse(&text);
+    if address.is_none() {
         problems.push(format!(
-            "{key} '{address}' is not of the form host:port, as in coordinator-1.example:6651"
+            "{setting} '{text}' is not one host and a port, as in coordinator-1.example:6651"
         ));
     }
-    Some(address)
+    address
 }
 
-/// Whether it names one host, and a port.
-pub(super) fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let ip: Option<IpAddr> = bare(host).parse().ok();
-    let is_one = ip.is_none_or(|ip| !ip.is_unspecified());
-    is_host(host) && is_one && port.parse().is_ok_and(|port: u16| port != 0)
+/// An IPv6 address needs no brackets here: Kubernetes tells a pod its own without any.
+pub(super) fn parse(text: &str) -> Option<PublicAddress> {
+    let bracketed = text.rsplit_once(':').and_then(|(host, port)| {
+        let ip: Ipv6Addr = host.parse().ok()?;
+        Some(format!("[{ip}]:{port}"))
+    });
+    PublicAddress::parse(bracketed.as_deref().unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -42,22 +41,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_names_one_host_and_a_port() {
-        for (address, is_one) in [
-            ("coordinator-1.example:6651", true),
-            ("10.0.0.1:6651", true),
-            ("[fd00::1]:6651", true),
-            ("localhost:6651", true),
-            ("0.0.0.0:6651", false),
-            ("[::]:6651", false),
-            (":6651", false),
-            ("fd00::1:6651", false),
-            ("a:0", false),
-            ("a", false),
-            ("a b:1", false),
-            ("a:65536", false),
+    fn an_ipv6_address_may_lack_its_brackets() {
+        for (text, address) in [
+            ("fd00::1:6651", Some("[fd00::1]:6651")),
+            ("[fd00::1]:6651", Some("[fd00::1]:6651")),
+            ("10.0.0.1:6651", Some("10.0.0.1:6651")),
+            (":::6651", None),
+            ("fd00::1", None),
         ] {
-            assert_eq!(is_address(address), is_one, "{address}");
+            assert_eq!(parse(text).as_deref(), address, "{text}");
         }
     }
 }

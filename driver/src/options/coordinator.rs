@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stepdown_backends::Provider;
+use stepdown_backends::{Provider, PublicAddress};
 use stepdown_wire::tls::TlsOptions;
 
 use super::error::OptionsError;
@@ -25,7 +25,7 @@ pub struct CoordinatorOptions {
     /// The admin API, and the same health service.
     pub public: PortOptions,
     /// Where people reach the public port, if that is known.
-    pub advertised_address: Option<String>,
+    pub advertised_address: Option<PublicAddress>,
     /// Whether anybody who reaches the public port may change the cluster.
     pub allow_unauthenticated_admin: bool,
     /// How to reach data servers over TLS; `None` is plaintext.
@@ -132,7 +132,8 @@ pub(super) fn resolve(
     let mut problems = Vec::new();
     let name = name(&settings.metadata, &mut problems);
     let public = settings.server.public.unwrap_or_default();
-    let advertised_address = public.advertised_address.clone();
+    let advertised_address =
+        said(public.advertised_address.clone()).or(said(settings.server.public_advertised_address));
     let allow_unauthenticated_admin = public.allow_unauthenticated_admin.unwrap_or(false);
     let internal = &settings.server.internal;
     for (key, is_set) in [
@@ -165,7 +166,7 @@ pub(super) fn resolve(
         &mut problems,
     );
     let advertised_address = advertised::resolve(
-        "server.public.advertisedAddress",
+        ServersSettings::ADVERTISED,
         advertised_address,
         &public,
         &mut problems,

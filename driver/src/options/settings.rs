@@ -32,11 +32,18 @@ pub(crate) struct ServersSettings {
     pub public: Option<ServerSettings>,
     #[serde(deserialize_with = "null_is_default")]
     pub internal: ServerSettings,
+    /// What a flag says of it: whatever else the file says of the public port leaves that in force.
+    #[serde(skip)]
+    pub public_advertised_address: Option<String>,
 }
 
 impl ServersSettings {
     pub(super) const INTERNAL: Key = Key::new("server.internal.bindAddress", "--internal-addr");
     pub(super) const PUBLIC: Key = Key::new("server.public.bindAddress", "--public-addr");
+    pub(super) const ADVERTISED: Key = Key::new(
+        "server.public.advertisedAddress",
+        "--public-advertised-addr",
+    );
 }
 
 /// One server.
@@ -174,7 +181,7 @@ pub(crate) struct AuditSettings {
 
 field_by_field! {
     Settings { cluster, server, controller, metadata, observability }
-    ServersSettings { public, internal }
+    ServersSettings { public, internal, public_advertised_address }
     ServerSettings { bind_address, advertised_address, allow_unauthenticated_admin, auth, authorization, tls }
     AuthSettings { enabled, provider, provider_params }
     TlsSettings {

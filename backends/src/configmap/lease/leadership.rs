@@ -17,6 +17,7 @@ use crate::backend::{Leadership, LeadershipReport};
 use crate::clock::boottime;
 use crate::configmap::documents::ConfigMapDocuments;
 use crate::configmap::watch::{Follower, Seen};
+use crate::public_address::PublicAddress;
 use crate::under_way::UnderWay;
 
 /// One coordinator's part in the election.
@@ -170,7 +171,7 @@ impl Leadership for LeaseLeadership {
         self.election.borrow().holder.clone()
     }
 
-    fn leader_address(&self, leader: &str) -> Option<Arc<str>> {
+    fn leader_address(&self, leader: &str) -> Option<PublicAddress> {
         let introduced = self.introduced.borrow();
         let leader = introduced.as_ref().filter(|it| *it.holder == *leader);
         leader.map(|it| it.address.clone())

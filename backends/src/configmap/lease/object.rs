@@ -14,6 +14,7 @@ use stepdown_core::lease::{Lease, LeaseRecord, WallTime};
 use stepdown_core::{Epoch, ProcessId, Version};
 
 use crate::configmap::record::{EPOCH, annotation};
+use crate::public_address::PublicAddress;
 
 /// Whom the holder is asked to give the Lease to.
 pub(crate) const TRANSFER_REQUESTED: &str = "oxia.io/transfer-requested";
@@ -28,7 +29,7 @@ const TRANSFER_TO: &str = "oxia.io/transfer-to";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Introduction {
     pub(crate) holder: Arc<str>,
-    pub(crate) address: Arc<str>,
+    pub(crate) address: PublicAddress,
 }
 
 /// Who holds the Lease, if they say where people reach them.
@@ -36,10 +37,10 @@ pub(super) fn introduction(object: &Object) -> Option<Introduction> {
     let holder = object.spec.as_ref()?.holder_identity.as_deref()?;
     let renewed = object.spec.as_ref()?.renew_time.as_ref().map(wall)?;
     let is_of_this_record = annotation(&object.metadata, RENEWED) == Some(&*renewed.0.to_string());
-    let address = annotation(&object.metadata, PUBLIC_ADDRESS)?;
+    let address = PublicAddress::parse(annotation(&object.metadata, PUBLIC_ADDRESS)?)?;
     (is_of_this_record && !holder.is_empty()).then(|| Introduction {
         holder: holder.into(),
-        address: address.into(),
+        address,
     })
 }
 
@@ -204,7 +205,7 @@ mod tests {
     fn a_holder_says_where_it_is_reached_until_another_writes_or_it_gives_the_lease_back() {
         let me = Introduction {
             holder: "me".into(),
-            address: "me.example:6651".into(),
+            address: PublicAddress::parse("me.example:6651").unwrap(),
         };
         let own = encode(None, "status", "here", &record(), Some(&me), WallTime(0));
         assert_eq!(introduction(&own), Some(me.clone()));
@@ -230,6 +231,21 @@ mod tests {
         }
         let silent = encode(Some(&own), "status", "here", &record(), None, WallTime(0));
         assert_eq!(introduction(&silent), None);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_not_passed_on() {
+        for text in [
+            "",
+            "0.0.0.0:6651",
+            "http://evil.example/",
+            &"a:1".repeat(1_000),
+        ] {
+            let mut object = encode(None, "status", "here", &record(), None, WallTime(0));
+            let annotations = object.metadata.annotations.as_mut().unwrap();
+            annotations.insert(PUBLIC_ADDRESS.to_owned(), text.to_owned());
+            assert_eq!(introduction(&object), None, "{text}");
+        }
     }
 
     #[test]

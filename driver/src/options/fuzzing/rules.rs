@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::advertised::is_address;
+use super::super::advertised;
 use super::super::provider::{FileSettings, KubernetesSettings, MetadataSettings, RaftSettings};
 use super::super::settings::{AuthSettings, Settings, TlsSettings};
 
@@ -52,7 +52,7 @@ pub(super) fn broken(settings: &Settings) -> BTreeSet<String> {
         }
     }
     let advertised = public.and_then(|it| said(&it.advertised_address));
-    if advertised.is_some_and(|it| !is_address(it)) {
+    if advertised.is_some_and(|it| advertised::parse(it).is_none()) {
         tell("server.public.advertisedAddress".to_owned());
     }
     of_auth("server.internal.auth", &server.internal.auth, &mut tell);
