@@ -9,6 +9,7 @@ use stepdown_core::{ConfigurationText, Timestamp, Version};
 use tokio::sync::{mpsc, watch};
 
 use crate::configuration_store::ConfigurationStore;
+use crate::public_address::PublicAddress;
 use crate::status_size::StatusSize;
 
 /// Everything that one coordinator needs of a backend.
@@ -73,6 +74,11 @@ pub trait Leadership: Send + Sync + 'static {
 
     /// The name of whoever leads, if that is known.
     fn leader(&self) -> Option<Arc<str>>;
+
+    /// Where people reach the coordinator of this name, if it leads, or did a moment ago, and has said so.
+    fn leader_address(&self, _leader: &str) -> Option<PublicAddress> {
+        None
+    }
 
     /// What keeps this candidate from ever leading, as far as is known: not that somebody else leads.
     /// Ends at once where there can be nothing of that kind.

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod lacks;
 pub mod memory;
 mod provider;
+mod public_address;
 pub mod raft;
 pub mod regular;
 mod status_size;
@@ -28,4 +29,5 @@ pub use configuration_store::{ConfigurationStore, ConfigurationStoreError, Store
 pub use file::status_file;
 pub use lacks::Lack;
 pub use provider::{OpenError, Provider};
+pub use public_address::PublicAddress;
 pub use status_size::StatusSize;

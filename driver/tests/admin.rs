@@ -15,6 +15,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::rc::Rc;
 
 use stepdown_wire::v1::oxia_admin_client::OxiaAdminClient;
 use stepdown_wire::v1::{
@@ -38,7 +39,7 @@ servers:
 
 struct Coordinator {
     child: Child,
-    directory: TempDir,
+    directory: Rc<TempDir>,
     address: String,
 }
 
@@ -46,12 +47,17 @@ impl Coordinator {
     fn start(program: impl AsRef<OsStr>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("cluster.yaml"), CONFIGURATION).expect("a file");
+        Self::start_in(Rc::new(directory), program, &[])
+    }
+
+    fn start_in(directory: Rc<TempDir>, program: impl AsRef<OsStr>, options: &[&str]) -> Self {
         let [internal, public, metrics] = free_addresses();
         let child = Command::new(program)
             .current_dir(directory.path())
             .args(["coordinator", "--conf=cluster.yaml"])
             .arg("--file-clusters-status-path=status.json")
             .args(["-i", &internal, "-p", &public, "-m", &metrics])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -66,6 +72,14 @@ impl Coordinator {
 
     fn stepdown() -> Self {
         Self::start(env!("CARGO_BIN_EXE_stepdown"))
+    }
+
+    /// One beside it, of this name.
+    fn beside(&self, name: &str) -> Self {
+        let options = format!("{name}.options.yaml");
+        let path = self.directory.path().join(&options);
+        fs::write(path, format!("metadata: {{name: {name}}}")).expect("a file");
+        Self::start_in(self.directory.clone(), stepdown(), &["--sconfig", &options])
     }
 
     fn file(&self, name: &str) -> String {
@@ -172,6 +186,28 @@ fn the_command_shows_and_changes_what_is_configured() {
     assert!(yaml.contains("internal: \"127.0.0.1:12\"\n"), "{yaml}");
     succeeded(&ask(&["namespace", "delete", "orders"]));
     assert_refused(&ask(&["namespace", "get", "orders"]), "NotFound");
+}
+
+#[test]
+fn a_standby_sends_whoever_asks_it_to_the_leader_though_no_coordinators_are_listed() {
+    let leader = Coordinator::stepdown();
+    let list = ["namespace", "list"];
+    until("it leads", || {
+        admin(stepdown(), &leader, &list).status.success()
+    });
+    let standby = leader.beside("standby");
+    until("the standby knows who leads", || {
+        admin(stepdown(), &standby, &list).status.success()
+    });
+    let create = "namespace create orders --initial-shards=3 --replication-factor=1";
+    let create: Vec<_> = create.split(' ').collect();
+    succeeded(&admin(stepdown(), &standby, &create));
+    assert!(leader.file("cluster.yaml").contains("name: orders\n"));
+    let Some(oxia) = oxia() else { return };
+    let [asked, told] =
+        [&leader, &standby].map(|it| shown(&admin(&oxia, it, &["namespace", "get"])));
+    assert!(told.contains("orders"), "{told}");
+    assert_eq!(asked, told);
 }
 
 /// Upstream's program, if it is named.

@@ -8,6 +8,7 @@ stepdown_tests::contract!(
         a_standbys_store_changes_nothing: "stores are guarded by versions alone",
         an_edit_that_keeps_our_record_is_a_foreign_write: "documents have no bytes",
         an_empty_document_is_never_taken_for_an_empty_cluster: "documents have no bytes",
+        whoever_stands_comes_to_know_where_people_reach_the_leader: "all are in one process",
     }
 );
 
@@ -58,6 +59,7 @@ stepdown_tests::contract!(
         a_leader_that_lost_office_stores_no_more_after_the_fencing_write: "one node alone can't be cut off",
         leadership_taken_away_is_reported_and_ends_the_campaign: "one node alone can't be cut off",
         release_waits_for_a_store_whose_future_was_dropped: "an entry can't be held back from outside",
+        whoever_stands_comes_to_know_where_people_reach_the_leader: "one node alone tells nobody",
     }
 );
 

@@ -209,7 +209,7 @@ fn check_said(object: &Lease, record: &LeaseRecord) {
 /// It says what it is to say, only to a server that has the same object still, and keeps what is others'.
 fn check_replaced(before: &Lease, record: LeaseRecord) {
     let now = WallTime(1_700_000_000_000_000);
-    let after = encode_lease(Some(before), "status", "oxia", &record, now);
+    let after = encode_lease(Some(before), "status", "oxia", &record, None, now);
     let expected = LeaseRecord {
         acquired: record.acquired.or(Some(now)),
         renewed: record.renewed.or(Some(now)),
@@ -226,6 +226,7 @@ fn check_replaced(before: &Lease, record: LeaseRecord) {
             "epoch",
             "pod-uid",
             "process",
+            "public-address",
             "renewed",
             "transfer-to",
             "transfer-requested",

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::clients::Clients;
 use super::documents::ConfigMapDocuments;
 use super::error::ConfigMapError;
-use super::lease::{LeaseClient, LeaseLeadership, Parts};
+use super::lease::{Introduction, LeaseClient, LeaseLeadership, Parts};
 use super::options::ConfigMapOptions;
 use super::pace::Pace;
 use super::watch::{Follower, Looks};
@@ -45,8 +45,14 @@ pub fn open_at(
     );
     let (configuration_store, sizes) = (documents.configuration_store(), documents.sizes());
     let place = documents.place();
+    let address = candidate.public_address.clone();
+    let introduction = address.map(|address| Introduction {
+        holder: candidate.name.clone(),
+        address,
+    });
+    let client = LeaseClient::new(clients.lease.clone(), place.clone());
     let parts = Parts {
-        client: LeaseClient::new(clients.lease.clone(), place.clone()),
+        client: client.introducing(introduction),
         follower: Follower {
             client: clients.watch.clone(),
             place,

@@ -291,13 +291,9 @@ impl Held {
     }
 
     /// Says in the lock file whose the lock is; a power cut ends the lock as well.
-    pub(crate) fn introduce(&mut self, path: &Path, name: &str) {
-        let holder = Some(Holder {
-            name: name.to_owned(),
-            process: std::process::id(),
-        });
+    pub(crate) fn introduce(&mut self, path: &Path, holder: Holder) {
         let notes = Notes {
-            holder,
+            holder: Some(holder),
             ..self.notes.clone()
         };
         self.note(path, notes, |_| Ok(()));

@@ -169,6 +169,7 @@ pub fn torn_lock_file(version: u64, at: usize, notes: &str) {
         holder: Some(Holder {
             name: notes.to_owned(),
             process: 7,
+            public_address: None,
         }),
         document: None,
     };

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::disk::{Disk, Taken};
 use super::notes::Holder;
 use crate::backend::{Leadership, LeadershipReport};
+use crate::public_address::PublicAddress;
 use crate::under_way::UnderWay;
 
 /// How often a candidate tries the lock.
@@ -24,10 +25,14 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) struct FileLeadership {
     disk: Arc<Disk>,
     name: Arc<str>,
+    /// Where people reach us, if that is known.
+    public_address: Option<PublicAddress>,
     /// How many stores are under way.
     stores: watch::Sender<usize>,
     /// Whether the lock is ours.
     leads: watch::Sender<bool>,
+    /// Who had the lock when that was asked last, if it was another who says so.
+    other: watch::Sender<Option<Holder>>,
     /// Why the lock can't be tried.
     obstacle: watch::Sender<Option<Arc<str>>>,
 }
@@ -37,9 +42,19 @@ impl FileLeadership {
         Self {
             disk,
             name: name.into(),
+            public_address: None,
             stores,
             leads: watch::Sender::new(false),
+            other: watch::Sender::new(None),
             obstacle: watch::Sender::new(None),
+        }
+    }
+
+    /// The same, and says in the lock file where people reach us while it is ours.
+    pub(crate) fn reached_at(self, public_address: Option<PublicAddress>) -> Self {
+        Self {
+            public_address,
+            ..self
         }
     }
 
@@ -59,6 +74,7 @@ impl FileLeadership {
             let found = match self.try_lock(asks).await {
                 Ok((Taken::Held(held), _)) if !reports.is_closed() => {
                     self.disk.hold(held);
+                    self.other.send_replace(None);
                     self.leads.send_replace(true);
                     self.obstacle.send_replace(None);
                     permit.send(LeadershipReport::Won { authority: None });
@@ -71,6 +87,7 @@ impl FileLeadership {
             };
             // Who has the lock is only asked now and then.
             if asks || !matches!(found, WaitsFor::Coordinator(_)) {
+                self.other.send_replace(found.coordinator());
                 self.tell(&mut waits_for, found);
             }
             drop(permit);
@@ -84,12 +101,17 @@ impl FileLeadership {
 
     /// Tries the lock, and leaves our name in it; asks who has it where it is another's.
     async fn try_lock(&self, asks: bool) -> io::Result<(Taken, Option<Holder>)> {
-        let (disk, name) = (self.disk.clone(), self.name.clone());
+        let disk = self.disk.clone();
+        let us = Holder {
+            name: self.name.to_string(),
+            process: std::process::id(),
+            public_address: self.public_address.as_ref().map(ToString::to_string),
+        };
         let tried = spawn_blocking(move || {
             let mut taken = disk.try_lock()?;
             let holder = match &mut taken {
                 Taken::Held(held) => {
-                    held.introduce(&disk.place.lock, &name);
+                    held.introduce(&disk.place.lock, us);
                     None
                 }
                 Taken::ByAnother if asks => disk.holder(),
@@ -152,6 +174,16 @@ enum WaitsFor {
     Person(String),
 }
 
+impl WaitsFor {
+    /// The coordinator that has the lock, if it says so.
+    fn coordinator(&self) -> Option<Holder> {
+        match self {
+            Self::Coordinator(holder) => holder.clone(),
+            Self::Oxia | Self::Person(_) => None,
+        }
+    }
+}
+
 fn not_tried(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::PermissionDenied {
         return format!("{error}; let the coordinator's user write to the directory that it is in");
@@ -186,7 +218,17 @@ impl Leadership for FileLeadership {
     }
 
     fn leader(&self) -> Option<Arc<str>> {
-        self.leads.borrow().then(|| self.name.clone())
+        if *self.leads.borrow() {
+            return Some(self.name.clone());
+        }
+        let other = self.other.borrow();
+        other.as_ref().map(|it| it.name.as_str().into())
+    }
+
+    fn leader_address(&self, leader: &str) -> Option<PublicAddress> {
+        let other = self.other.borrow();
+        let leader = other.as_ref().filter(|it| it.name == leader)?;
+        PublicAddress::parse(leader.public_address.as_deref()?)
     }
 
     fn obstacle(&self) -> watch::Receiver<Option<Arc<str>>> {

@@ -29,6 +29,9 @@ pub(crate) struct Notes {
 pub(crate) struct Holder {
     pub(crate) name: String,
     pub(crate) process: u32,
+    /// Where people reach it, if it says so; releases before this one don't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) public_address: Option<String>,
 }
 
 impl Notes {
@@ -77,6 +80,7 @@ mod tests {
             holder: Some(Holder {
                 name: "größer".to_owned(),
                 process: 7,
+                public_address: Some("a.example:6651".to_owned()),
             }),
             document: Some(Remembered {
                 instance_id: "abc".to_owned(),
@@ -96,6 +100,21 @@ mod tests {
             assert_eq!(Notes::parse(&bytes), notes);
             bytes.extend_from_slice(b"of longer ones before");
             assert_eq!(Notes::parse(&bytes), notes);
+        }
+    }
+
+    #[test]
+    fn a_holder_of_another_release_is_read_whatever_it_says_beside_its_name() {
+        for (text, address) in [
+            (r#"{"name":"a","process":7}"#, None),
+            (r#"{"name":"a","process":7,"later":[1]}"#, None),
+            (
+                r#"{"name":"a","process":7,"public_address":"a:1"}"#,
+                Some("a:1".to_owned()),
+            ),
+        ] {
+            let holder: Holder = serde_json::from_str(text).unwrap();
+            assert_eq!((&*holder.name, holder.public_address), ("a", address));
         }
     }
 

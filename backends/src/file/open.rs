@@ -32,12 +32,13 @@ pub(crate) fn open(options: &FileOptions, candidate: &Candidate) -> Result<Backe
         options.allow_network_filesystem,
     )?);
     let stores = watch::Sender::new(0);
+    let leadership = FileLeadership::new(disk.clone(), &candidate.name, stores.clone());
     Ok(Backend {
         store: Arc::new(FileStore {
             disk: disk.clone(),
-            stores: stores.clone(),
+            stores,
         }),
-        leadership: Arc::new(FileLeadership::new(disk.clone(), &candidate.name, stores)),
+        leadership: Arc::new(leadership.reached_at(candidate.public_address.clone())),
         configuration: Arc::new(FileConfiguration::new(options.configuration.clone())),
         configuration_store: Arc::new(FileConfigurationStore::new(options.configuration.clone())),
         hints: Arc::new(FileHints::new(disk)),

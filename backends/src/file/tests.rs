@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,25 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::notes::{self, Holder, Notes};
 use super::status_file::{self, AdoptError, StatusFileContent};
 use super::{FileError, FileOptions, open};
 use crate::backend::{Backend, LeadershipReport};
 use crate::candidate::Candidate;
+use crate::public_address::PublicAddress;
 
 const LIMIT: Duration = Duration::from_secs(20);
 const WON: LeadershipReport = LeadershipReport::Won { authority: None };
 
 fn backend(status: &Path) -> Result<Backend, FileError> {
+    backend_of("tester", None, status)
+}
+
+fn backend_of(
+    name: &str,
+    public_address: Option<&str>,
+    status: &Path,
+) -> Result<Backend, FileError> {
     let options = FileOptions {
         status: status.to_path_buf(),
         configuration: status.with_file_name("cluster.yaml"),
@@ -31,9 +41,10 @@ fn backend(status: &Path) -> Result<Backend, FileError> {
         allow_network_filesystem: true,
     };
     let candidate = Candidate {
-        name: "tester".into(),
+        name: name.into(),
         process: ProcessId(1),
         pod: None,
+        public_address: public_address.and_then(PublicAddress::parse),
         seed: 1,
         timing: LeaseTiming::SHORT,
     };
@@ -454,4 +465,57 @@ async fn a_directory_is_no_status_file() {
     let directory = TempDir::new().unwrap();
     let opened = backend(directory.path());
     assert!(matches!(opened, Err(FileError::Path { .. })));
+}
+
+#[tokio::test]
+async fn what_is_no_address_in_the_lock_file_is_not_passed_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let status = directory.path().join("status.json");
+    let (_leader, _reports) = leader(&status).await;
+    let notes = Notes {
+        holder: Some(Holder {
+            name: "a".to_owned(),
+            process: 7,
+            public_address: Some("0.0.0.0:6651".to_owned()),
+        }),
+        document: None,
+    };
+    let lock = File::options()
+        .write(true)
+        .open(status.with_file_name("status.json.lock"));
+    let at = u64::try_from(notes::AT).unwrap();
+    lock.unwrap().write_all_at(&notes.encode(), at).unwrap();
+    let other = backend_of("b", None, &status).unwrap();
+    let _waiting = campaign(&other);
+    knows(&other, "a").await;
+    assert_eq!(other.leadership.leader_address("a"), None);
+}
+
+/// Returns once it knows that this one leads.
+async fn knows(backend: &Backend, leader: &str) {
+    let known = async {
+        while backend.leadership.leader().as_deref() != Some(leader) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LIMIT, known).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_lock_knows_who_has_it_and_where_people_reach_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let status = directory.path().join("status.json");
+    let leader = backend_of("a", Some("a.example:6651"), &status).unwrap();
+    let mut reports = campaign(&leader);
+    assert_eq!(next(&mut reports).await, WON);
+    let other = backend_of("b", None, &status).unwrap();
+    let mut waiting = campaign(&other);
+    knows(&other, "a").await;
+    let address = |name| other.leadership.leader_address(name);
+    assert_eq!(address("a").as_deref(), Some("a.example:6651"));
+    assert_eq!(address("c"), None);
+    leader.leadership.release().await;
+    assert_eq!(next(&mut waiting).await, WON);
+    assert_eq!(other.leadership.leader().as_deref(), Some("b"));
+    assert_eq!(address("a"), None);
 }

@@ -43,6 +43,7 @@ impl Node {
             leadership: Arc::new(RaftLeadership {
                 node: self.clone(),
                 coordinator,
+                public_address: candidate.public_address.clone(),
                 stores,
                 prepared: Mutex::default(),
                 obstacle: watch::Sender::new(None),

@@ -178,7 +178,11 @@ impl Node {
         // Before it is asked: the leader keeps its place free from later than this.
         let since = boottime();
         let asked = self.peers.may_lead(leader, &member, self.id());
-        let Ok(Ok(Some(delay))) = timeout(self.timing.patience(), asked).await else {
+        let Ok(Ok(answer)) = timeout(self.timing.patience(), asked).await else {
+            return Place::NotGiven;
+        };
+        self.was_told(leader, answer.public_address);
+        let Some(delay) = answer.delay else {
             return Place::NotGiven;
         };
         // A little more, and less, for what the clocks differ in.

@@ -14,11 +14,14 @@ use super::node::Node;
 use super::seat::{Coordinator, Sitter};
 use crate::backend::{Leadership, LeadershipReport};
 use crate::clock::boottime;
+use crate::public_address::PublicAddress;
 use crate::under_way::UnderWay;
 
 pub(super) struct RaftLeadership {
     pub(super) node: Arc<Node>,
     pub(super) coordinator: Coordinator,
+    /// Where people reach it, if that is known.
+    pub(super) public_address: Option<PublicAddress>,
     /// How many stores are under way.
     pub(super) stores: watch::Sender<usize>,
     /// Others that hear nothing, until it has given its place away.
@@ -62,6 +65,8 @@ impl RaftLeadership {
                 && self.node.seat.take(self.coordinator, won.term)
             {
                 self.obstacle.send_replace(None);
+                let address = self.public_address.as_ref();
+                self.node.introduce(self.coordinator, address);
                 permit.send(LeadershipReport::Won {
                     authority: Some(won.authority),
                 });
@@ -224,5 +229,9 @@ impl Leadership for RaftLeadership {
     fn leader(&self) -> Option<Arc<str>> {
         let (_, member) = self.node.leader()?;
         Some(member.name.into())
+    }
+
+    fn leader_address(&self, leader: &str) -> Option<PublicAddress> {
+        self.node.leader_address(leader)
     }
 }

@@ -21,6 +21,7 @@ use super::had::Had;
 use super::handover::{self, Terms};
 use super::hush::Hush;
 use super::peers::Peers;
+use super::place::Addresses;
 use super::room::check_entry;
 use super::seat::{Coordinator, Seat};
 use super::standing::stand_when_missed;
@@ -49,6 +50,7 @@ pub struct Node {
     pub(super) hush: Hush,
     pub(super) ballot: Ballot,
     pub(super) had: Had,
+    pub(super) addresses: Addresses,
     /// How many of its coordinators campaign.
     pub(super) campaigns: watch::Sender<usize>,
     /// Locked while a leader is asked for its place.
@@ -97,6 +99,7 @@ impl Node {
             hush,
             ballot: Ballot::default(),
             had,
+            addresses: Addresses::default(),
             campaigns: watch::Sender::new(0),
             asking: Mutex::default(),
             coordinators: AtomicU64::new(0),

@@ -1,10 +1,9 @@
 //! What nodes ask each other beside what Raft asks.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use openraft::LogId;
 
+use super::place::PlaceAnswer;
 use super::types::{Member, NodeId};
 
 /// The other nodes.
@@ -17,14 +16,13 @@ pub trait Peers: Send + Sync + 'static {
         at: &Member,
     ) -> Result<Option<LogId<NodeId>>, PeerError>;
 
-    /// Asks a leader whose coordinator does not lead for its place; says after how long the
-    /// candidate may stand for election, if it is given.
+    /// Asks a leader for its place, which it gives if its coordinator does not lead.
     async fn may_lead(
         &self,
         leader: NodeId,
         at: &Member,
         candidate: NodeId,
-    ) -> Result<Option<Duration>, PeerError>;
+    ) -> Result<PlaceAnswer, PeerError>;
 
     /// Asks a node whether it misses a leader.
     async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError>;

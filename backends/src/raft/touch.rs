@@ -39,6 +39,7 @@ mod tests {
     use super::super::fixtures::alone;
     use super::super::network::{Connections, Deadlines, Identity};
     use super::super::peers::{PeerError, Peers};
+    use super::super::place::PlaceAnswer;
     use super::super::storage::{Database, Directory};
     use super::super::timing::RaftTiming;
     use super::super::types::{Member, NodeId};
@@ -71,7 +72,7 @@ mod tests {
             _: NodeId,
             at: &Member,
             _: NodeId,
-        ) -> Result<Option<Duration>, PeerError> {
+        ) -> Result<PlaceAnswer, PeerError> {
             Err(silent(at))
         }
 

@@ -6,7 +6,6 @@ mod bounded;
 mod convert;
 mod edits;
 mod latest;
-mod leader_address;
 mod method;
 mod office;
 mod operator;
@@ -19,7 +18,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use stepdown_backends::{ConfigurationStore, Leadership};
+use stepdown_backends::{ConfigurationStore, Leadership, PublicAddress};
 use stepdown_core::ConfigurationText;
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::operator::operator_server::OperatorServer;
@@ -30,7 +29,6 @@ use tonic::service::Routes;
 
 pub(crate) use self::access::{Access, Protection};
 use self::bounded::Bounded;
-pub(crate) use self::leader_address::{LeaderAddress, Unknown};
 pub(crate) use self::method::Method;
 use self::service::Admin;
 use crate::audit::Audit;
@@ -44,14 +42,14 @@ const REQUEST: usize = 1 << 20;
 pub(crate) struct Parts {
     /// This coordinator's name.
     pub(crate) name: Arc<str>,
+    /// Where people reach it, if that is known.
+    pub(crate) public_address: Option<PublicAddress>,
     /// Whether it leads, and what is so.
     pub(crate) view: watch::Receiver<View>,
     /// Who can be asked what is to be moved.
     pub(crate) operator: Operator,
-    /// Who leads.
+    /// Who leads, and where they are reached, if the configuration does not say so.
     pub(crate) leadership: Arc<dyn Leadership>,
-    /// Where the leader is reached, if the configuration does not say so.
-    pub(crate) addresses: Arc<dyn LeaderAddress>,
     /// The configuration as it was read.
     pub(crate) read: watch::Receiver<Option<ConfigurationText>>,
     /// The configuration in force.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stepdown_backends::Leadership;
+use stepdown_backends::{Leadership, PublicAddress};
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::{Epoch, Role};
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, to_status};
@@ -10,16 +10,15 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::latest::Latest;
-use super::leader_address::LeaderAddress;
 use crate::event_loop::{ServerViews, View};
 
 /// Who leads, as far as this coordinator knows.
 #[derive(Clone)]
 pub(super) struct Office {
     pub(super) name: Arc<str>,
+    pub(super) public_address: Option<PublicAddress>,
     pub(super) view: watch::Receiver<View>,
     pub(super) leadership: Arc<dyn Leadership>,
-    pub(super) addresses: Arc<dyn LeaderAddress>,
     pub(super) latest: Latest,
 }
 
@@ -62,9 +61,12 @@ impl Office {
         let address = match (listed(&leader), listed(&self.name)) {
             (Some(leader), Some(_)) => leader.public_address.clone(),
             _ if coordinators.clone().next().is_some() => return unknown(),
-            _ => match self.addresses.public_address(&leader) {
-                Some(address) => address,
-                None => return unknown(),
+            // One of each host's own, as loopback is, leads nowhere but here again.
+            _ => match self.leadership.leader_address(&leader) {
+                Some(address) if self.public_address.as_ref() != Some(&address) => {
+                    address.to_string().into()
+                }
+                Some(_) | None => return unknown(),
             },
         };
         let address = Some(&*address).filter(|it| !it.trim().is_empty());

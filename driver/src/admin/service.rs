@@ -47,9 +47,9 @@ impl Admin {
         Self {
             office: Office {
                 name: parts.name,
+                public_address: parts.public_address,
                 view: parts.view,
                 leadership: parts.leadership,
-                addresses: parts.addresses,
                 latest: latest.clone(),
             },
             operator: parts.operator,

@@ -11,7 +11,8 @@ use futures_util::FutureExt;
 use futures_util::future::select_all;
 use stepdown_backends::memory::MemoryCluster;
 use stepdown_backends::{
-    Backend, ConfigurationStore, ConfigurationStoreError, LeadershipReport, StoredConfiguration,
+    Backend, ConfigurationStore, ConfigurationStoreError, Leadership, LeadershipReport,
+    PublicAddress, StoredConfiguration,
 };
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::{Epoch, Role, ServerState, Tenure, Version};
@@ -24,9 +25,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
 
-use super::leader_address::Unknown;
 use super::service::Admin;
-use super::{Access, LeaderAddress, Parts, Protection};
+use super::{Access, Parts, Protection};
 use crate::audit::Audit;
 use crate::audit::tests::Text;
 use crate::auth::{Caller, Policy};
@@ -118,29 +118,16 @@ impl World {
     }
 
     fn admin_with(&self, store: Arc<dyn ConfigurationStore>, protection: Protection) -> Admin {
-        self.admin_of(store, protection, Arc::new(Unknown))
-    }
-
-    fn admin_of(
-        &self,
-        store: Arc<dyn ConfigurationStore>,
-        protection: Protection,
-        addresses: Arc<dyn LeaderAddress>,
-    ) -> Admin {
-        let access = Access::new(Policy::default(), protection);
-        Admin::new(Parts {
-            addresses,
-            ..self.parts(store, access)
-        })
+        Admin::new(self.parts(store, Access::new(Policy::default(), protection)))
     }
 
     fn parts(&self, store: Arc<dyn ConfigurationStore>, access: Access) -> Parts {
         Parts {
             name: "a".into(),
+            public_address: None,
             view: self.view.subscribe(),
             operator: operator().0,
             leadership: self.backend.leadership.clone(),
-            addresses: Arc::new(Unknown),
             read: self.backend.configuration.watch(),
             in_force: self.judged.in_force(),
             store,
@@ -367,11 +354,24 @@ async fn who_does_not_lead_names_the_leader_if_he_can() {
 
 #[tokio::test]
 async fn without_a_list_of_coordinators_leadership_tells_where_the_leader_is() {
-    struct Told;
+    struct Told(Arc<dyn Leadership>);
 
-    impl LeaderAddress for Told {
-        fn public_address(&self, leader: &str) -> Option<Arc<str>> {
-            Some(format!("{leader}:1").into())
+    #[async_trait]
+    impl Leadership for Told {
+        async fn lead(&self, reports: mpsc::Sender<LeadershipReport>) {
+            self.0.lead(reports).await;
+        }
+
+        async fn release(&self) {
+            self.0.release().await;
+        }
+
+        fn leader(&self) -> Option<Arc<str>> {
+            self.0.leader()
+        }
+
+        fn leader_address(&self, leader: &str) -> Option<PublicAddress> {
+            PublicAddress::parse(&format!("{leader}:1"))
         }
     }
 
@@ -383,12 +383,21 @@ async fn without_a_list_of_coordinators_leadership_tells_where_the_leader_is() {
     let _leads = tokio::spawn(async move { other.leadership.lead(reports).await });
     timeout(LIMIT, reported.recv()).await.unwrap();
     let store = world.backend.configuration_store.clone();
-    let admin = world.admin_of(store, Protection::Loopback, Arc::new(Told));
-    let elsewhere = create(&admin, "n").await.unwrap_err();
+    let admin = |own| {
+        let access = Access::new(Policy::default(), Protection::Loopback);
+        Admin::new(Parts {
+            public_address: PublicAddress::parse(own),
+            leadership: Arc::new(Told(world.backend.leadership.clone())),
+            ..world.parts(store.clone(), access)
+        })
+    };
+    let elsewhere = create(&admin("a:1"), "n").await.unwrap_err();
     assert_eq!(
         info_of(&elsewhere).unwrap().metadata[COORDINATOR_LEADER],
         "b:1"
     );
+    let here = create(&admin("b:1"), "n").await.unwrap_err();
+    assert_eq!(reason_of(&here), Some(Reason::NotInitialized));
     let unknown = create(&world.admin(), "n").await.unwrap_err();
     assert_eq!(reason_of(&unknown), Some(Reason::NotInitialized));
 }

@@ -211,6 +211,7 @@ async fn open(options: &RaftOptions) -> Result<Backend, BenchError> {
         name: options.address.as_str().into(),
         process: ProcessId(1),
         pod: None,
+        public_address: None,
         seed: 1,
         timing: LeaseTiming::SHORT,
     };

@@ -21,6 +21,10 @@ pub struct CoordinatorArgs {
     /// Public service (admin API) bind address
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0:6651")]
     pub(crate) public_addr: String,
+    /// Where people reach the public service of this coordinator, host:port; other coordinators name it while
+    /// this one leads
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) public_advertised_addr: Option<String>,
     /// Metrics service bind address
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub(crate) metrics_addr: String,
@@ -165,6 +169,7 @@ impl CoordinatorArgs {
             bind_address: Some(self.public_addr),
             ..ServerSettings::default()
         });
+        settings.server.public_advertised_address = self.public_advertised_addr;
         settings.controller.tls = self.peer_tls.into_settings();
         settings.metadata.provider_name = Some(self.metadata);
         settings.metadata.kubernetes = Some(self.kubernetes);

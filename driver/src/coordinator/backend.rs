@@ -16,7 +16,7 @@ pub(super) async fn open(
     timing: LeaseTiming,
     metrics: &Documents,
 ) -> Result<Backend, CoordinatorError> {
-    let candidate = candidate(&options.name, machine, timing);
+    let candidate = candidate(options, machine, timing);
     let backend = options.provider.open(&candidate).await?;
     machine.timing.head_check_every = backend.head_check_every;
     tokio::spawn(follow_size(backend.sizes.clone(), metrics.clone()));
@@ -32,15 +32,16 @@ async fn follow_size(mut sizes: watch::Receiver<Option<StatusSize>>, metrics: Do
     }
 }
 
-fn candidate(name: &str, machine: &Options, timing: LeaseTiming) -> Candidate {
+fn candidate(options: &CoordinatorOptions, machine: &Options, timing: LeaseTiming) -> Candidate {
     Candidate {
-        name: name.into(),
+        name: options.name.as_str().into(),
         process: machine.process,
         // By the downward API, where the manifest has it.
         pod: std::env::var("POD_UID")
             .ok()
             .filter(|uid| !uid.trim().is_empty())
             .map(Into::into),
+        public_address: options.advertised_address.clone(),
         seed: machine.seed,
         timing,
     }

@@ -119,10 +119,10 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     let view = asked_of_it.view;
     let admin = admin::routes(admin::Parts {
         name: options.name.as_str().into(),
+        public_address: options.advertised_address,
         view: view.clone(),
         operator: asked_of_it.operator,
         leadership,
-        addresses: Arc::new(admin::Unknown),
         read,
         in_force: judged.in_force(),
         store: configuration_store,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stepdown_backends::Provider;
+use stepdown_backends::{Provider, PublicAddress};
 use stepdown_wire::tls::TlsOptions;
 
 use super::error::OptionsError;
@@ -12,7 +12,7 @@ use super::port::PortOptions;
 use super::provider::{ClusterSettings, FileSettings, KubernetesSettings, MetadataSettings};
 use super::said::{Overlay, said};
 use super::settings::{LogSettings, MetricSettings, ServerSettings, ServersSettings, Settings};
-use super::{port, provider, sconfig, tls};
+use super::{advertised, port, provider, sconfig, tls};
 
 /// Everything a coordinator needs to know before it starts. It is valid as a whole: only
 /// [`CoordinatorOptions::load`] makes one.
@@ -24,6 +24,8 @@ pub struct CoordinatorOptions {
     pub internal: PortOptions,
     /// The admin API, and the same health service.
     pub public: PortOptions,
+    /// Where people reach the public port, if that is known.
+    pub advertised_address: Option<PublicAddress>,
     /// Whether anybody who reaches the public port may change the cluster.
     pub allow_unauthenticated_admin: bool,
     /// How to reach data servers over TLS; `None` is plaintext.
@@ -130,17 +132,22 @@ pub(super) fn resolve(
     let mut problems = Vec::new();
     let name = name(&settings.metadata, &mut problems);
     let public = settings.server.public.unwrap_or_default();
+    let advertised_address =
+        said(public.advertised_address.clone()).or(said(settings.server.public_advertised_address));
     let allow_unauthenticated_admin = public.allow_unauthenticated_admin.unwrap_or(false);
-    if settings
-        .server
-        .internal
-        .allow_unauthenticated_admin
-        .is_some()
-    {
-        notices.push(
-            "server.internal.allowUnauthenticatedAdmin has no effect: the admin API is on the port of server.public"
-                .to_owned(),
-        );
+    let internal = &settings.server.internal;
+    for (key, is_set) in [
+        ("advertisedAddress", internal.advertised_address.is_some()),
+        (
+            "allowUnauthenticatedAdmin",
+            internal.allow_unauthenticated_admin.is_some(),
+        ),
+    ] {
+        if is_set {
+            notices.push(format!(
+                "server.internal.{key} has no effect: the admin API is on the port of server.public"
+            ));
+        }
     }
     let internal = port::resolve(
         "server.internal",
@@ -156,6 +163,12 @@ pub(super) fn resolve(
         "0.0.0.0:6651",
         public,
         &mut notices,
+        &mut problems,
+    );
+    let advertised_address = advertised::resolve(
+        ServersSettings::ADVERTISED,
+        advertised_address,
+        &public,
         &mut problems,
     );
     let metric = settings.observability.metric;
@@ -205,6 +218,7 @@ pub(super) fn resolve(
             name,
             internal,
             public,
+            advertised_address,
             allow_unauthenticated_admin,
             controller_tls,
             metrics,

@@ -1,5 +1,6 @@
 //! What a coordinator is told at its start: flags and the `--sconfig` file, joined and checked.
 
+mod advertised;
 mod auth;
 mod authorization;
 mod coordinator;

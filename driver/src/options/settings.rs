@@ -32,11 +32,18 @@ pub(crate) struct ServersSettings {
     pub public: Option<ServerSettings>,
     #[serde(deserialize_with = "null_is_default")]
     pub internal: ServerSettings,
+    /// What a flag says of it: whatever else the file says of the public port leaves that in force.
+    #[serde(skip)]
+    pub public_advertised_address: Option<String>,
 }
 
 impl ServersSettings {
     pub(super) const INTERNAL: Key = Key::new("server.internal.bindAddress", "--internal-addr");
     pub(super) const PUBLIC: Key = Key::new("server.public.bindAddress", "--public-addr");
+    pub(super) const ADVERTISED: Key = Key::new(
+        "server.public.advertisedAddress",
+        "--public-advertised-addr",
+    );
 }
 
 /// One server.
@@ -48,6 +55,8 @@ impl ServersSettings {
 )]
 pub struct ServerSettings {
     pub bind_address: Option<String>,
+    /// Ours: where others reach it.
+    pub advertised_address: Option<String>,
     /// Ours: whether anybody may change the cluster by way of it.
     pub allow_unauthenticated_admin: Option<bool>,
     #[serde(deserialize_with = "null_is_default")]
@@ -172,8 +181,8 @@ pub(crate) struct AuditSettings {
 
 field_by_field! {
     Settings { cluster, server, controller, metadata, observability }
-    ServersSettings { public, internal }
-    ServerSettings { bind_address, allow_unauthenticated_admin, auth, authorization, tls }
+    ServersSettings { public, internal, public_advertised_address }
+    ServerSettings { bind_address, advertised_address, allow_unauthenticated_admin, auth, authorization, tls }
     AuthSettings { enabled, provider, provider_params }
     TlsSettings {
         enabled, cert_file, key_file, cipher_suites, min_version, max_version, trusted_ca_file,

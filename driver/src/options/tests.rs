@@ -636,3 +636,41 @@ fn that_anybody_may_change_the_cluster_is_said_at_the_public_port_alone() {
     };
     assert!(notice.contains("server.internal.allowUnauthenticatedAdmin has no effect"));
 }
+
+#[test]
+fn people_reach_the_public_port_where_it_says_or_at_the_one_address_that_it_is_bound_to() {
+    for (public, reached) in [
+        ("{}", None),
+        ("{bindAddress: '0.0.0.0:6651'}", None),
+        ("{bindAddress: '10.0.0.1:6651'}", Some("10.0.0.1:6651")),
+        (
+            "{bindAddress: '10.0.0.1:6651', advertisedAddress: 'a.example:443'}",
+            Some("a.example:443"),
+        ),
+    ] {
+        let options = load(&[], Some(&format!("server: {{public: {public}}}"))).expect("valid");
+        assert_eq!(options.advertised_address.as_deref(), reached, "{public}");
+    }
+    let flag = &["--public-advertised-addr=b.example:443"];
+    for (public, reached) in [
+        ("{bindAddress: '10.0.0.1:6651'}", "b.example:443"),
+        ("{advertisedAddress: ''}", "b.example:443"),
+        ("{advertisedAddress: 'a.example:443'}", "a.example:443"),
+    ] {
+        let options = load(flag, Some(&format!("server: {{public: {public}}}"))).expect("valid");
+        assert_eq!(
+            options.advertised_address.as_deref(),
+            Some(reached),
+            "{public}"
+        );
+    }
+    let yaml =
+        "server: {public: {advertisedAddress: '0.0.0.0:1'}, internal: {advertisedAddress: x}}";
+    let error = load(&[], Some(yaml))
+        .expect_err("it is every address")
+        .to_string();
+    assert!(
+        error.contains("server.public.advertisedAddress (--public-advertised-addr) '0.0.0.0:1'"),
+        "{error}"
+    );
+}

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use super::support::{Campaign, document, head, load, status, store, write_id};
+use tokio::time::sleep;
+
+use super::support::{Campaign, address_of, document, head, load, status, store, write_id};
 use super::{Cluster, Outcome};
 
 pub async fn a_lone_candidate_wins(cluster: &dyn Cluster) -> Outcome {
@@ -155,6 +158,25 @@ pub async fn the_leader_is_known_by_name_or_not_at_all(cluster: &dyn Cluster) ->
         let name = backend.leadership.leader();
         assert!(name.as_deref().is_none_or(|name| name == "a"), "{name:?}");
     }
+    Ok(())
+}
+
+pub async fn whoever_stands_comes_to_know_where_people_reach_the_leader(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    cluster.leader_has_an_address()?;
+    let _leader = Campaign::win(cluster, "a").await;
+    let standby = Campaign::begin(&cluster.coordinator("b").await);
+    let leadership = &standby.backend.leadership;
+    loop {
+        if let Some(address) = leadership.leader_address("a") {
+            assert_eq!(*address, address_of("a"));
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(leadership.leader().as_deref(), Some("a"));
+    assert_eq!(leadership.leader_address("b"), None);
     Ok(())
 }
 

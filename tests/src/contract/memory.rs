@@ -42,6 +42,10 @@ impl Cluster for Memory {
         self.cluster.set_configuration(text.map(str::to_owned));
     }
 
+    fn leader_has_an_address(&self) -> Outcome {
+        Err(NotApplicable("all are in one process"))
+    }
+
     async fn fail_store(&self, failure: Failure) -> Outcome {
         self.cluster.inject(match failure {
             Failure::Applied => Fault::AmbiguousApplied,

@@ -114,6 +114,11 @@ pub trait Cluster: Send + Sync {
         Err(NotApplicable("its stores are guarded by versions alone"))
     }
 
+    /// Fails unless a coordinator that stands is told where people reach the one that leads.
+    fn leader_has_an_address(&self) -> Outcome {
+        Ok(())
+    }
+
     /// Makes the status document zero bytes long.
     async fn empty(&self) -> Outcome {
         Err(NotApplicable("its documents have no bytes"))
@@ -260,6 +265,7 @@ macro_rules! contract_cases {
                 a_leader_that_is_not_listened_to_leads_until_it_releases,
                 leadership_taken_away_is_reported_and_ends_the_campaign,
                 the_leader_is_known_by_name_or_not_at_all,
+                whoever_stands_comes_to_know_where_people_reach_the_leader,
                 release_waits_for_a_store_whose_future_was_dropped,
             ],
             takeover: [

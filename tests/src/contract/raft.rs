@@ -134,6 +134,13 @@ impl Cluster for Rafts {
         self.cluster.kill(found.expect("one of its own")).await;
     }
 
+    fn leader_has_an_address(&self) -> Outcome {
+        match self.nodes {
+            1 => Err(NotApplicable("one node alone tells nobody")),
+            _ => Ok(()),
+        }
+    }
+
     fn stores_need_leadership(&self) -> Outcome {
         Ok(())
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stepdown_backends::{Backend, Candidate, LeadershipReport};
+use stepdown_backends::{Backend, Candidate, LeadershipReport, PublicAddress};
 use stepdown_core::cluster::{
     ClusterStatus, DataServerIdentity, HashRange, LastLeader, NamespaceStatus, ShardMetadata,
     ShardStatus, SplitMetadata, SplitPhase,
@@ -22,9 +22,15 @@ pub(super) fn candidate(name: &str) -> Candidate {
         name: name.into(),
         process: ProcessId(fastrand::u128(..)),
         pod: None,
+        public_address: PublicAddress::parse(&address_of(name)),
         seed: fastrand::u64(..),
         timing: LeaseTiming::SHORT,
     }
+}
+
+/// Where people reach the coordinator of that name.
+pub(super) fn address_of(name: &str) -> String {
+    format!("{name}.example:6651")
 }
 
 /// A coordinator's campaign, under way or won.

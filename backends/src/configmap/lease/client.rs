@@ -8,7 +8,7 @@ use kube::Client;
 use kube::api::{GetParams, PostParams};
 use stepdown_core::lease::{LeaseReading, LeaseRecord, LeaseWriting, WallTime};
 
-use super::object::{decode, encode};
+use super::object::{Introduction, decode, encode};
 use crate::configmap::classify::{Ask, FailureClass, classify};
 use crate::configmap::object_name::ObjectName;
 use crate::configmap::request::{Failure, ask, read};
@@ -18,11 +18,25 @@ use crate::configmap::request::{Failure, ask, read};
 pub(crate) struct LeaseClient {
     client: Client,
     place: ObjectName,
+    /// Who writes it, if they say where people reach them.
+    introduction: Option<Introduction>,
 }
 
 impl LeaseClient {
     pub(crate) fn new(client: Client, place: ObjectName) -> Self {
-        Self { client, place }
+        Self {
+            client,
+            place,
+            introduction: None,
+        }
+    }
+
+    /// The same for whoever says in the object that people reach them there, while it is theirs.
+    pub(crate) fn introducing(self, introduction: Option<Introduction>) -> Self {
+        Self {
+            introduction,
+            ..self
+        }
     }
 
     /// The object, by its full name, for people.
@@ -92,7 +106,14 @@ impl LeaseClient {
         wall: WallTime,
     ) -> (LeaseWriting, Option<Object>) {
         let ObjectName { namespace, name } = &self.place;
-        let object = encode(before, name, namespace, record, wall);
+        let object = encode(
+            before,
+            name,
+            namespace,
+            record,
+            self.introduction.as_ref(),
+            wall,
+        );
         let failure = match self.put(&object).await {
             Ok(object) => {
                 let version = decode(&object).version;

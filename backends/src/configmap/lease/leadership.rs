@@ -10,12 +10,14 @@ use stepdown_core::lease::{LeaseOptions, LeaseState};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::client::LeaseClient;
+use super::object::Introduction;
 use super::task::{Election, Order, Standing, Task};
 use super::vacancy::Vacancy;
 use crate::backend::{Leadership, LeadershipReport};
 use crate::clock::boottime;
 use crate::configmap::documents::ConfigMapDocuments;
 use crate::configmap::watch::{Follower, Seen};
+use crate::public_address::PublicAddress;
 use crate::under_way::UnderWay;
 
 /// One coordinator's part in the election.
@@ -28,6 +30,8 @@ pub(crate) struct LeaseLeadership {
     /// Our name.
     name: Arc<str>,
     obstacle: watch::Receiver<Option<Arc<str>>>,
+    /// Who held the lease when it was seen last, if they say where people reach them.
+    introduced: watch::Receiver<Option<Introduction>>,
 }
 
 /// What the election works with.
@@ -45,6 +49,7 @@ impl LeaseLeadership {
         let (election, elections) = watch::channel(Election::default());
         let (see, seen) = watch::channel(None);
         let (complaint, obstacle) = watch::channel(None);
+        let (introduce, introduced) = watch::channel(None);
         let documents = parts.documents;
         let stores = documents.stores();
         let name = options.name.clone();
@@ -63,6 +68,7 @@ impl LeaseLeadership {
             client: parts.client,
             orders: queue,
             election,
+            introduced: introduce,
             objects: VecDeque::new(),
             released: Vec::new(),
             complaint,
@@ -84,6 +90,7 @@ impl LeaseLeadership {
             stores,
             name,
             obstacle,
+            introduced,
         }
     }
 
@@ -162,6 +169,12 @@ impl Leadership for LeaseLeadership {
 
     fn leader(&self) -> Option<Arc<str>> {
         self.election.borrow().holder.clone()
+    }
+
+    fn leader_address(&self, leader: &str) -> Option<PublicAddress> {
+        let introduced = self.introduced.borrow();
+        let leader = introduced.as_ref().filter(|it| *it.holder == *leader);
+        leader.map(|it| it.address.clone())
     }
 
     fn obstacle(&self) -> watch::Receiver<Option<Arc<str>>> {

@@ -11,4 +11,4 @@ pub(crate) use client::LeaseClient;
 pub(crate) use leadership::{LeaseLeadership, Parts};
 #[cfg(feature = "fuzzing")]
 pub(crate) use object::encode;
-pub(crate) use object::{TRANSFER_REQUESTED, decode};
+pub(crate) use object::{Introduction, TRANSFER_REQUESTED, decode};

@@ -13,14 +13,36 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use stepdown_core::lease::{Lease, LeaseRecord, WallTime};
 use stepdown_core::{Epoch, ProcessId, Version};
 
-use crate::configmap::record::EPOCH;
+use crate::configmap::record::{EPOCH, annotation};
+use crate::public_address::PublicAddress;
 
 /// Whom the holder is asked to give the Lease to.
 pub(crate) const TRANSFER_REQUESTED: &str = "oxia.io/transfer-requested";
 const POD: &str = "oxia.io/pod-uid";
 const PROCESS: &str = "oxia.io/process";
+/// Where people reach the holder.
+const PUBLIC_ADDRESS: &str = "oxia.io/public-address";
 const RENEWED: &str = "oxia.io/renewed";
 const TRANSFER_TO: &str = "oxia.io/transfer-to";
+
+/// A holder of the Lease, and where people reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Introduction {
+    pub(crate) holder: Arc<str>,
+    pub(crate) address: PublicAddress,
+}
+
+/// Who holds the Lease, if they say where people reach them.
+pub(super) fn introduction(object: &Object) -> Option<Introduction> {
+    let holder = object.spec.as_ref()?.holder_identity.as_deref()?;
+    let renewed = object.spec.as_ref()?.renew_time.as_ref().map(wall)?;
+    let is_of_this_record = annotation(&object.metadata, RENEWED) == Some(&*renewed.0.to_string());
+    let address = PublicAddress::parse(annotation(&object.metadata, PUBLIC_ADDRESS)?)?;
+    (is_of_this_record && !holder.is_empty()).then(|| Introduction {
+        holder: holder.into(),
+        address,
+    })
+}
 
 /// What the object says. Whatever is missing or makes no sense is left out.
 pub(crate) fn decode(object: &Object) -> Lease {
@@ -52,12 +74,14 @@ pub(crate) fn decode(object: &Object) -> Lease {
     }
 }
 
-/// The object that is to take the place of `before`, with everything kept that is not ours.
+/// The object that is to take the place of `before`, with everything kept that is not ours. Whoever is
+/// introduced says so only in what is theirs.
 pub(crate) fn encode(
     before: Option<&Object>,
     name: &str,
     namespace: &str,
     record: &LeaseRecord,
+    introduced: Option<&Introduction>,
     now: WallTime,
 ) -> Object {
     let mut object = before.cloned().unwrap_or_default();
@@ -76,10 +100,12 @@ pub(crate) fn encode(
     });
     let annotations = object.metadata.annotations.get_or_insert_default();
     let epoch = (record.epoch > Epoch(0)).then(|| record.epoch.to_string());
+    let introduced = introduced.filter(|it| it.holder == record.holder);
     for (key, value) in [
         (EPOCH, epoch),
         (POD, record.pod.as_ref().map(ToString::to_string)),
         (PROCESS, record.process.map(|process| process.to_string())),
+        (PUBLIC_ADDRESS, introduced.map(|it| it.address.to_string())),
         (RENEWED, Some(renewed.0.to_string())),
         (
             TRANSFER_TO,
@@ -149,13 +175,13 @@ mod tests {
 
     #[test]
     fn a_record_survives_its_object() {
-        let object = encode(None, "status", "here", &record(), WallTime(0));
+        let object = encode(None, "status", "here", &record(), None, WallTime(0));
         assert_eq!(decode(&object).record, record());
     }
 
     #[test]
     fn a_record_survives_the_wire() {
-        let object = encode(None, "status", "here", &record(), WallTime(0));
+        let object = encode(None, "status", "here", &record(), None, WallTime(0));
         let wire = serde_json::to_string(&object).unwrap();
         let object: Object = serde_json::from_str(&wire).unwrap();
         assert_eq!(decode(&object).record, record());
@@ -163,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_an_older_record_is_not_believed() {
-        let mut object = encode(None, "status", "here", &record(), WallTime(0));
+        let mut object = encode(None, "status", "here", &record(), None, WallTime(0));
         // client-go renews: it keeps annotations that it does not know of.
         let spec = object.spec.as_mut().unwrap();
         spec.renew_time = micro_time(WallTime(1_700_000_000_000_003));
@@ -176,8 +202,55 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_says_where_it_is_reached_until_another_writes_or_it_gives_the_lease_back() {
+        let me = Introduction {
+            holder: "me".into(),
+            address: PublicAddress::parse("me.example:6651").unwrap(),
+        };
+        let own = encode(None, "status", "here", &record(), Some(&me), WallTime(0));
+        assert_eq!(introduction(&own), Some(me.clone()));
+        // client-go renews: it keeps annotations that it does not know of.
+        let mut theirs = own.clone();
+        let spec = theirs.spec.as_mut().unwrap();
+        spec.renew_time = micro_time(WallTime(1_700_000_000_000_003));
+        assert_eq!(introduction(&theirs), None);
+        for holder in ["", "you"] {
+            let record = LeaseRecord {
+                holder: holder.into(),
+                ..record()
+            };
+            let next = encode(
+                Some(&own),
+                "status",
+                "here",
+                &record,
+                Some(&me),
+                WallTime(0),
+            );
+            assert_eq!(introduction(&next), None, "{holder}");
+        }
+        let silent = encode(Some(&own), "status", "here", &record(), None, WallTime(0));
+        assert_eq!(introduction(&silent), None);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_not_passed_on() {
+        for text in [
+            "",
+            "0.0.0.0:6651",
+            "http://evil.example/",
+            &"a:1".repeat(1_000),
+        ] {
+            let mut object = encode(None, "status", "here", &record(), None, WallTime(0));
+            let annotations = object.metadata.annotations.as_mut().unwrap();
+            annotations.insert(PUBLIC_ADDRESS.to_owned(), text.to_owned());
+            assert_eq!(introduction(&object), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_renewal_says_another_time_than_the_one_before_even_where_the_clock_stands_still() {
-        let object = encode(None, "status", "here", &record(), WallTime(0));
+        let object = encode(None, "status", "here", &record(), None, WallTime(0));
         let renewed = record().renewed.unwrap().0;
         for (now, told) in [
             (renewed + 1, renewed + 1),
@@ -201,7 +274,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_left_out() {
-        let mut object = encode(None, "status", "here", &record(), WallTime(0));
+        let mut object = encode(None, "status", "here", &record(), None, WallTime(0));
         let annotations = object.metadata.annotations.as_mut().unwrap();
         annotations.insert(EPOCH.to_owned(), "-1".to_owned());
         annotations.insert(PROCESS.to_owned(), "not hexadecimal".to_owned());
@@ -222,7 +295,14 @@ mod tests {
         let annotations = before.metadata.annotations.get_or_insert_default();
         annotations.insert("note".to_owned(), "theirs".to_owned());
         annotations.insert(TRANSFER_REQUESTED.to_owned(), "you".to_owned());
-        let object = encode(Some(&before), "status", "here", &record(), WallTime(0));
+        let object = encode(
+            Some(&before),
+            "status",
+            "here",
+            &record(),
+            None,
+            WallTime(0),
+        );
         assert_eq!(object.metadata.labels, before.metadata.labels);
         assert_eq!(object.metadata.resource_version.as_deref(), Some("9"));
         let annotations = object.metadata.annotations.unwrap();

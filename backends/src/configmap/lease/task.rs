@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::client::LeaseClient;
-use super::object::decode;
+use super::object::{Introduction, decode, introduction};
 use super::request::{answer, read, write};
 use super::vacancy::Vacancy;
 use crate::clock::boottime;
@@ -68,6 +68,8 @@ pub(super) struct Task {
     pub(super) hints: watch::Receiver<u64>,
     pub(super) epochs: watch::Receiver<Epoch>,
     pub(super) election: watch::Sender<Election>,
+    /// Who held the lease when it was seen last, if they say where people reach them.
+    pub(super) introduced: watch::Sender<Option<Introduction>>,
     pub(super) vacancy: Vacancy,
     pub(super) objects: VecDeque<Object>,
     pub(super) released: Vec<oneshot::Sender<()>>,
@@ -238,6 +240,9 @@ impl Task {
     }
 
     fn keep(&mut self, object: Option<Object>) {
+        if let Some(object) = &object {
+            self.introduced.send_replace(introduction(object));
+        }
         self.objects.extend(object);
         while self.objects.len() > KEPT {
             self.objects.pop_front();

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use openraft::error::{
@@ -21,6 +20,7 @@ use tokio::sync::watch;
 use super::super::network::{Acknowledged, Asked};
 use super::super::node::Node;
 use super::super::peers::{PeerError, Peers};
+use super::super::place::PlaceAnswer;
 use super::super::types::{Member, NodeId, TypeConfig};
 
 /// Which nodes there are, and which of them nobody reaches.
@@ -161,16 +161,16 @@ impl Peers for LocalNetwork {
         leader: NodeId,
         at: &Member,
         candidate: NodeId,
-    ) -> Result<Option<Duration>, PeerError> {
+    ) -> Result<PlaceAnswer, PeerError> {
         let node = self.node(leader).map_err(|error| PeerError {
             member: at.clone(),
             reason: error.to_string(),
         })?;
-        let delay = node.make_way(candidate);
+        let answer = node.asked_for_place(candidate);
         let mut stalled = self.wires().places_stalled.subscribe();
         // It fails only where the cluster is gone.
         let _ = stalled.wait_for(|stalled| !stalled).await;
-        Ok(delay)
+        Ok(answer)
     }
 
     async fn misses_a_leader(&self, node: NodeId, at: &Member) -> Result<bool, PeerError> {

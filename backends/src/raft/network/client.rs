@@ -26,6 +26,7 @@ use super::connections::Deadlines;
 use super::identity::Identity;
 use super::reach::Reach;
 use super::{call, convert, outgoing};
+use crate::raft::place::PlaceAnswer;
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// Entries are sent in several messages above this.
@@ -76,8 +77,8 @@ impl Peer {
         Ok(convert::log_id(answer.index)?)
     }
 
-    /// Asks it, as the leader, for its place; says after how long to stand, if it is given.
-    pub async fn may_lead(&self, candidate: NodeId) -> Result<Option<Duration>, CallError> {
+    /// Asks it, as the leader, for its place.
+    pub async fn may_lead(&self, candidate: NodeId) -> Result<PlaceAnswer, CallError> {
         let request = wire::MayLeadRequest {
             envelope: Some(self.identity.envelope(self.node)),
             candidate,
@@ -85,8 +86,7 @@ impl Peer {
         let call = |mut client: RaftClient<Channel>, request| async move {
             client.may_lead(request).await
         };
-        let answer = self.ask(self.deadlines.ask, request, call).await?;
-        Ok(answer.delay.map(Duration::from_millis))
+        Ok(self.ask(self.deadlines.ask, request, call).await?.into())
     }
 
     /// Asks it whether it misses a leader.

@@ -18,6 +18,7 @@ use super::dial::dial;
 use super::greeter::Greeter;
 use super::identity::Identity;
 use crate::raft::peers::{PeerError, Peers};
+use crate::raft::place::PlaceAnswer;
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 /// How long to wait for another node. Raft itself sets the deadlines of what it says in a word.
@@ -127,7 +128,7 @@ impl Peers for Connections {
         leader: NodeId,
         at: &Member,
         candidate: NodeId,
-    ) -> Result<Option<Duration>, PeerError> {
+    ) -> Result<PlaceAnswer, PeerError> {
         let answer = self.peer(leader, &at.address).may_lead(candidate).await;
         answer.map_err(|error| failed(at, &error))
     }

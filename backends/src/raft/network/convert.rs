@@ -122,11 +122,6 @@ pub(super) fn ballot(ballot: Option<wire::Ballot>) -> Result<Vote<NodeId>, Malfo
     })
 }
 
-/// In milliseconds, rounded up.
-pub(super) fn to_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
-
 pub(super) fn to_log_id(id: &LogId<NodeId>) -> wire::LogId {
     wire::LogId {
         term: id.leader_id.term,

@@ -1,13 +1,13 @@
 //! Whom the messages of other nodes are handed to.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 use openraft::{LogId, Snapshot, Vote};
 
 use crate::raft::node::Node;
+use crate::raft::place::PlaceAnswer;
 use crate::raft::types::{NodeId, TypeConfig};
 
 /// One node, as the others see it.
@@ -48,8 +48,8 @@ pub trait Replica: Send + Sync + 'static {
     /// Whether it has not heard from a leader for a lease.
     async fn misses_a_leader(&self) -> Result<bool, ReplicaError>;
 
-    /// After how long the candidate may stand for election, if its place is given to it.
-    fn make_way(&self, candidate: NodeId) -> Option<Duration>;
+    /// What it answers to a candidate that asks for its place.
+    fn asked_for_place(&self, candidate: NodeId) -> PlaceAnswer;
 }
 
 /// Why a node has no answer: it does not lead, has ended, or can't write any more.
@@ -108,7 +108,7 @@ impl Replica for Arc<Node> {
         Node::has_member(self, node)
     }
 
-    fn make_way(&self, candidate: NodeId) -> Option<Duration> {
-        Node::make_way(self, candidate)
+    fn asked_for_place(&self, candidate: NodeId) -> PlaceAnswer {
+        Node::asked_for_place(self, candidate)
     }
 }

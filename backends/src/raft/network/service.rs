@@ -204,12 +204,8 @@ impl Raft for Service {
     ) -> Result<Response<wire::MayLeadResponse>, Status> {
         let request = request.into_inner();
         self.check(request.envelope.as_ref())?;
-        Ok(Response::new(wire::MayLeadResponse {
-            delay: self
-                .replica
-                .make_way(request.candidate)
-                .map(convert::to_millis),
-        }))
+        let answer = self.replica.asked_for_place(request.candidate);
+        Ok(Response::new(answer.into()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::advertised;
 use super::super::provider::{FileSettings, KubernetesSettings, MetadataSettings, RaftSettings};
 use super::super::settings::{AuthSettings, Settings, TlsSettings};
 
@@ -49,6 +50,10 @@ pub(super) fn broken(settings: &Settings) -> BTreeSet<String> {
         if let Some(tls) = tls {
             of_tls(&format!("{section}.tls"), tls, false, &mut tell);
         }
+    }
+    let advertised = public.and_then(|it| said(&it.advertised_address));
+    if advertised.is_some_and(|it| advertised::parse(it).is_none()) {
+        tell("server.public.advertisedAddress".to_owned());
     }
     of_auth("server.internal.auth", &server.internal.auth, &mut tell);
     if let Some(public) = public {

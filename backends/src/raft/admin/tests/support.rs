@@ -102,6 +102,7 @@ impl Served {
             name: self.member.name.as_str().into(),
             process: ProcessId(self.id.into()),
             pod: None,
+            public_address: None,
             seed: 0,
             timing: LeaseTiming::SHORT,
         })

@@ -1,3 +1,4 @@
+mod address;
 mod ballot;
 mod copies;
 mod prepared;
@@ -18,6 +19,7 @@ use super::LocalCluster;
 use crate::backend::{Backend, LeadershipReport};
 use crate::candidate::Candidate;
 use crate::clock::boottime;
+use crate::public_address::PublicAddress;
 
 /// Nothing waits for it otherwise.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,10 +31,15 @@ const TIMING: RaftTiming = RaftTiming {
 };
 
 fn backend(node: &Arc<Node>) -> Backend {
+    backend_at(node, None)
+}
+
+fn backend_at(node: &Arc<Node>, public_address: Option<&str>) -> Backend {
     node.backend(&Candidate {
         name: "somebody".into(),
         process: ProcessId(7),
         pod: None,
+        public_address: public_address.and_then(PublicAddress::parse),
         seed: 0,
         timing: LeaseTiming::SHORT,
     })

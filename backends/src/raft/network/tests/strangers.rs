@@ -35,9 +35,11 @@ async fn nodes_of_one_cluster_hear_each_other() {
     assert!(vote(&mut friend, LONG).await.unwrap().vote_granted);
     send_snapshot(&mut friend, vec![1; 10]).await.unwrap();
     assert_eq!(friend.read_index().await.unwrap(), meta().last_log_id);
-    let delay = Duration::from_millis(2);
-    assert_eq!(friend.may_lead(1).await.unwrap(), Some(delay));
-    assert_eq!(friend.may_lead(3).await.unwrap(), None);
+    for (candidate, delay) in [(1, Some(Duration::from_millis(2))), (3, None)] {
+        let answer = friend.may_lead(candidate).await.unwrap();
+        assert_eq!(answer.delay, delay, "{candidate}");
+        assert_eq!(answer.public_address.as_deref(), Some("a.example:6651"));
+    }
     assert_eq!(node.heard.counts(), [1, 1, 3, 1]);
     assert_eq!(node.server.strangers().counts(), [].into());
 }

@@ -19,10 +19,12 @@ use stepdown_wire::port::Listener;
 use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
 use tokio::sync::Semaphore;
 
+use crate::public_address::PublicAddress;
 use crate::raft::command::ClusterId;
 use crate::raft::network::{
     Connections, Deadlines, Identity, Introduction, Peer, Replica, ReplicaError, Server,
 };
+use crate::raft::place::PlaceAnswer;
 use crate::raft::types::{Member, NodeId, TypeConfig};
 
 pub const OURS: ClusterId = ClusterId(0xa);
@@ -149,9 +151,12 @@ impl Replica for Heard {
         node == 1
     }
 
-    fn make_way(&self, candidate: NodeId) -> Option<Duration> {
+    fn asked_for_place(&self, candidate: NodeId) -> PlaceAnswer {
         self.questions.fetch_add(1, Ordering::SeqCst);
-        (candidate == 1).then_some(Duration::from_micros(1_001))
+        PlaceAnswer {
+            delay: (candidate == 1).then_some(Duration::from_micros(1_001)),
+            public_address: PublicAddress::parse("a.example:6651"),
+        }
     }
 }
 
