@@ -96,7 +96,7 @@ pub enum Event {
         error: CallError,
     },
     /// A person says that a data server which is not configured any more never comes back: nobody waits
-    /// any longer for it to delete what it had. Where it runs, or is configured, nothing follows. It
+    /// any longer for it to delete what it had. Where it is not known to be away, or is configured, nothing follows. It
     /// belongs to no tenure.
     ServerGivenUp {
         /// The server.

@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use stepdown_sandbox::cluster::{
 };
 use stepdown_sandbox::workload::Workload;
 use stepdown_tests::oxia::{Keys, Pace, oxia};
-use stepdown_tests::processes::{DOOMED, Load, Rig, stepdown};
+use stepdown_tests::processes::{DOOMED, Load, Ran, Rig, run, stepdown};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -305,4 +306,109 @@ async fn real_servers_and_namespaces_that_come_and_go_lose_nothing() {
         rounds: if is_night { 5 } else { 1 },
     })
     .await;
+}
+
+/// `stepdown` with these words, asking the only coordinator there is.
+fn command(rig: &Rig, words: &[&str]) -> Ran {
+    let coordinator = rig.cluster.coordinators.first().expect("there is one");
+    let address = format!("--admin-address={}", coordinator.public());
+    let words = words.iter().copied().chain([address.as_str()]);
+    let words: Vec<&OsStr> = words.map(OsStr::new).collect();
+    run(&stepdown(), &words)
+}
+
+fn json(rig: &Rig, words: &[&str]) -> serde_json::Value {
+    let words: Vec<&str> = words.iter().copied().chain(["--output=json"]).collect();
+    let ran = command(rig, &words);
+    assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.text);
+    serde_json::from_str(&ran.text).expect("it is JSON")
+}
+
+/// Of how many shards each data server is a member, by this column.
+fn shards(plan: &serde_json::Value, column: &str) -> BTreeMap<String, u64> {
+    let servers = plan["servers"].as_array().expect("there are servers");
+    let shards = servers.iter().map(|it| {
+        let name = it["server"].as_str().expect("each has a name");
+        (
+            name.to_owned(),
+            it[column].as_u64().expect("it is a number"),
+        )
+    });
+    shards.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_planned_is_done_and_who_never_comes_back_is_forgotten() {
+    let _turn = TURN.lock().await;
+    let scale = Scale {
+        is_real: false,
+        first: 3,
+        servers: 4,
+        drained: 1,
+        namespaces: 1,
+        shards: 8,
+        rounds: 1,
+    };
+    let mut rig = rig(scale).await.expect("sandbox servers need nothing");
+    let new = rig.cluster.data_servers.last().expect("there are four");
+    let public = format!("--public={}", new.public());
+    let internal = format!("--internal={}", new.internal());
+    let create = [
+        "admin",
+        "data-server",
+        "create",
+        "server-4",
+        &public,
+        &internal,
+    ];
+
+    let forecast = json(&rig, &[&create[..], &["--dry-run"]].concat());
+    assert_eq!(forecast["supposed"], serde_json::json!(["server-4"]));
+    assert_eq!(forecast["moves"].as_array().map(Vec::len), Some(6));
+    assert_eq!(json(&rig, &["plan"])["moves"], serde_json::json!([]));
+
+    let paused = json(&rig, &["admin", "balancer", "pause"]);
+    assert_eq!(paused["balancer"]["paused"], true);
+    let created = command(&rig, &[&create[..], &["--wait=60s"]].concat());
+    assert_eq!(created.code, Some(0), "{}", created.text);
+    assert_eq!(
+        shards(&json(&rig, &["plan"]), "shards").get("server-4"),
+        Some(&0)
+    );
+    let resumed = json(&rig, &["admin", "balancer", "resume"]);
+    assert_eq!(resumed["balancer"]["paused"], false);
+    let then = shards(&forecast, "shards_then");
+    rig.until("shards to be where they were planned to be", async |rig| {
+        (shards(&json(rig, &["plan"]), "shards") == then).then_some(())
+    })
+    .await;
+
+    rig.kill_server(3);
+    let gone = command(&rig, &["admin", "data-server", "delete", "server-4"]);
+    assert_eq!(gone.code, Some(0), "{}", gone.text);
+    let status = ["admin", "data-server", "drain-status", "server-4"];
+    rig.until("shards to have left one that is away", async |rig| {
+        let status = json(rig, &status);
+        let server = status.get(0)?;
+        (server["shards"] == 0 && server["to_delete"] == 6).then_some(())
+    })
+    .await;
+    let forget = ["admin", "data-server", "forget", "server-4"];
+    let unsure = command(&rig, &forget);
+    assert_eq!(unsure.code, Some(1), "{}", unsure.text);
+    assert!(unsure.text.contains("--yes"), "{}", unsure.text);
+    let sure = json(&rig, &[&forget[..], &["--yes"]].concat());
+    assert_eq!(
+        sure,
+        serde_json::json!({"server": "server-4", "shards": 6, "left": 0})
+    );
+    let nothing = command(&rig, &status);
+    assert!(
+        nothing.text.contains("has nothing of any shard"),
+        "{}",
+        nothing.text
+    );
+    let again = command(&rig, &[&forget[..], &["--yes"]].concat());
+    assert!(again.text.contains("nothing to forget"), "{}", again.text);
+    rig.nothing_is_lost().await;
 }

@@ -9,12 +9,17 @@ use crate::call::Feature;
 use crate::cluster::{ClusterConfiguration, ClusterStatus, NamespaceStatus, ShardStatus};
 use crate::id::{ServerId, ShardId};
 
+/// So many shards are forecast in all: a document with more is not stored either.
+const MOST: usize = 65_536;
+
 /// What a leader plans from. It is a copy, so whoever asked for it plans in his own time, and with a
 /// configuration of his own.
 #[derive(Clone, Debug)]
 pub struct Survey {
     /// The status as it will be once what is on its way is stored.
     pub status: ClusterStatus,
+    /// The status that is stored.
+    pub stored: Arc<ClusterStatus>,
     /// The configuration in force.
     pub configuration: Arc<ClusterConfiguration>,
     /// Every data server that is worked with, or waited for.
@@ -135,12 +140,20 @@ impl Survey {
     }
 
     fn make(&mut self, forecast: &mut Forecast) {
+        let mut all = self.status.shards().count();
         for namespace in &self.configuration.namespaces {
             let there = self.status.namespaces.get(&namespace.name);
             if there.is_some_and(|it| it.kept().next().is_some()) {
                 continue;
             }
             let name = namespace.name.clone();
+            let new = usize::try_from(namespace.initial_shard_count).unwrap_or(usize::MAX);
+            all = all.saturating_add(new);
+            if all > MOST {
+                let reason = format!("there would be more than {MOST} shards in all");
+                forecast.refused.insert(name, reason);
+                continue;
+            }
             match placed(namespace, &self.configuration, &self.status) {
                 Ok((made, next_id)) => {
                     forecast.made.insert(name.clone(), made.shards.len());

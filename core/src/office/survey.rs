@@ -27,6 +27,7 @@ impl Office {
         let fresh = moves.came.iter().filter(|(_, until)| **until > now);
         Some(Survey {
             status: self.ledger.working().clone(),
+            stored: self.ledger.accepted().clone(),
             configuration,
             servers: self.servers.keys().cloned().collect(),
             running: those(&|server| server.reach() == Reach::Running),

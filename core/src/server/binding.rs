@@ -62,6 +62,8 @@ impl ServerController {
                 self.failures = 0;
                 self.foreign = false;
                 self.reach = Reach::Running;
+                // It is there after all, and is asked like any other.
+                self.given_up = false;
                 self.running_since = context.now;
                 self.silence.heard(context);
                 self.report("it has shaken hands".to_owned(), context);

@@ -166,6 +166,7 @@ impl ServerController {
 
     /// Whether it is in the configuration; one that is not is draining.
     pub(crate) fn set_configured(&mut self, configured: bool, context: &mut Context) {
+        self.given_up &= !configured;
         if self.configured != configured {
             self.configured = configured;
             let reason = if configured {
@@ -177,16 +178,16 @@ impl ServerController {
         }
     }
 
-    /// It never comes back. Returns whether that can be: it is neither configured nor there.
+    /// It never comes back. Returns whether that can be: it is not configured, and known to be away.
     pub(crate) fn give_up(&mut self) -> bool {
-        let can_be = !self.configured && self.reach != Reach::Running;
+        let can_be = !self.configured && self.is_away();
         self.given_up |= can_be;
         can_be
     }
 
-    /// Whether nobody waits for it any more; what is there after all is asked like any other.
+    /// Whether nobody waits for it any more.
     pub(crate) fn is_given_up(&self) -> bool {
-        self.given_up && !self.configured && self.reach != Reach::Running
+        self.given_up
     }
 
     /// Sends the newest assignments, at once if the server is bound to the cluster.

@@ -45,7 +45,7 @@ impl Leavers {
         for failed in self.failed.values_mut() {
             failed.due.take_if(|due| *due <= now);
         }
-        forget_those_given_up(memory, cx);
+        forget_those_given_up(followers, memory, cx);
         let Some(shard) = memory.metadata(cx) else {
             return;
         };
@@ -150,8 +150,9 @@ impl Leavers {
     }
 }
 
-/// Nobody waits for those that never come back.
-fn forget_those_given_up(memory: &Memory, cx: &mut ShardContext<'_>) {
+/// Nobody waits for those that never come back. Where only some of several are given up, they stay until each
+/// member has what is committed: that several have left is what [`spare`] goes by.
+fn forget_those_given_up(followers: &Followers, memory: &Memory, cx: &mut ShardContext<'_>) {
     let Some(shard) = memory.metadata(cx) else {
         return;
     };
@@ -160,7 +161,9 @@ fn forget_those_given_up(memory: &Memory, cx: &mut ShardContext<'_>) {
         .filter(|server| cx.is_given_up(server))
         .map(DataServerIdentity::id)
         .collect();
-    if !gone.is_empty() {
+    let is_all = gone.len() == shard.pending_delete_shard_nodes.len();
+    let are_whole = followers.in_sync() + 1 >= shard.ensemble.len();
+    if !gone.is_empty() && (is_all || are_whole) {
         let (namespace, leave) = (&memory.namespace, Intent::Leave);
         cx.ledger.change(namespace, memory.id, leave, |shard| {
             let pending = &mut shard.pending_delete_shard_nodes;
@@ -171,8 +174,9 @@ fn forget_those_given_up(memory: &Memory, cx: &mut ShardContext<'_>) {
 
 /// Those that have left whose data is not needed any more: every member has what is committed.
 ///
-/// But for the last one, where that is not configured any more and may never be there again: it has come, or
-/// come back, in the place of the one that left last, so it never led that one.
+/// But for the last one, where that is not configured any more and may never be there again, and a single one
+/// has left: it has come, or come back, in its place, so it never led that one. Of several, it may have led
+/// those that left before.
 fn spare<'a>(
     shard: &'a ShardMetadata,
     followers: &Followers,
@@ -185,7 +189,7 @@ fn spare<'a>(
     match shard.ensemble.split_last() {
         Some((_, others)) if !others.iter().all(has_all) => &[],
         Some((last, _)) if has_all(last) => left,
-        Some((last, _)) if cx.is_draining(last) => left.last().map_or(&[], std::slice::from_ref),
+        Some((last, _)) if cx.is_draining(last) && left.len() == 1 => left,
         Some(_) | None => &[],
     }
 }

@@ -9,8 +9,8 @@ use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus};
 use stepdown_core::{ServerId, ServerState};
 use stepdown_wire::operator::operator_server::Operator;
 use stepdown_wire::operator::{
-    ForgetDataServerRequest, ForgetDataServerResponse, GetPlanRequest, Plan, SetBalancerRequest,
-    SetBalancerResponse,
+    Balancer, ForgetDataServerRequest, ForgetDataServerResponse, GetPlanRequest, Plan,
+    SetBalancerRequest, SetBalancerResponse,
 };
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -18,7 +18,7 @@ use tonic::{Extensions, Request, Response, Status, async_trait};
 
 use super::method::Method;
 use super::office::Seen;
-use super::plan::{supposed, told};
+use super::plan::{balancer, supposed, told};
 use super::refusals::not_written_down;
 use super::service::Admin;
 use super::target::Target;
@@ -30,9 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Admin {
     async fn plan(&self, extensions: &Extensions, asked: GetPlanRequest) -> Result<Plan, Status> {
         self.check(Method::GetPlan, extensions, None)?;
+        // With thousands of shards it takes its time, whoever still waits for it: so one after the other.
+        let turn = self.planning.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| Status::unavailable("this coordinator ends"))?;
         let survey = self.survey().await?;
-        // With thousands of shards it takes its time.
         let planned = spawn_blocking(move || {
+            let _turn = turn;
             let now = || ClusterConfiguration::clone(&survey.configuration);
             let other = asked.supposed.map(|it| supposed(now(), it)).transpose()?;
             Ok(told(survey, other))
@@ -44,10 +47,17 @@ impl Admin {
 
     async fn survey(&self) -> Result<Survey, Status> {
         self.office.open()?;
-        let survey = self.operator.survey().await;
-        survey.ok_or_else(|| {
-            Status::failed_precondition("there is no configuration, so nothing is planned")
-        })
+        match self.operator.survey().await {
+            Some(survey) => Ok(survey),
+            None => {
+                // It may have left office meanwhile.
+                self.office.open()?;
+                Err(Status::failed_precondition(
+                    "no configuration is in force, so nothing is planned: there is none, or it is held back \
+                     since it would delete much",
+                ))
+            }
+        }
     }
 
     async fn balancer(
@@ -68,13 +78,13 @@ impl Admin {
             edit,
         )
         .await?;
-        let plan = told(self.survey().await?, None);
-        let mut balancer = plan.balancer.unwrap_or_default();
-        // It comes into force a moment later.
-        balancer.paused = asked.paused;
-        Ok(SetBalancerResponse {
-            balancer: Some(balancer),
-        })
+        let survey = self.survey().await.ok();
+        let balancer = survey.map(|it| Balancer {
+            // It comes into force a moment later.
+            paused: asked.paused,
+            ..balancer(&it, &it.configuration)
+        });
+        Ok(SetBalancerResponse { balancer })
     }
 
     async fn forget(
@@ -130,7 +140,8 @@ impl Admin {
         let state = seen.servers.get(id).map(|it| it.state);
         if matches!(state, Some(ServerState::Running | ServerState::Draining)) {
             return Err(Status::failed_precondition(format!(
-                "{id} runs, and deletes what it has by itself: stop it for good first, if that is not to be"
+                "{id} runs, or did a moment ago, and deletes what it has once it is asked to: stop it for good \
+                 first, if that is not to be"
             )));
         }
         let members = seen.status.shards();

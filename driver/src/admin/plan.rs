@@ -24,8 +24,10 @@ pub(super) fn supposed(
     let it = &mut configuration;
     let edited = match supposed {
         Supposed::Configuration(text) => {
-            let verdict = judge(Some(&text)).verdict;
-            return verdict.map_err(Status::invalid_argument);
+            let judged = judge(Some(&text)).verdict;
+            let judged = judged.map_err(Status::invalid_argument)?;
+            judged.check_counts().map_err(|error| not_edited(&error))?;
+            return Ok(judged);
         }
         Supposed::CreateDataServer(asked) => it
             .create_data_server(data_server(asked.data_server)?)
@@ -57,12 +59,9 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
         None => survey.configuration.clone(),
     };
     let mut servers = servers(&survey, &configuration);
-    let resting = survey.resting.iter();
-    let resting = resting.filter_map(|id| namespace_of(&survey, *id));
     let mut plan = Plan {
         under_way: survey.under_way.iter().map(moved).collect(),
         handed: survey.handed.iter().map(handed).collect(),
-        resting: counted(resting),
         namespaces: namespaces(&survey),
         balancer: Some(balancer(&survey, &configuration)),
         ..Plan::default()
@@ -72,6 +71,8 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
         .shards()
         .map(|(name, id, _)| (id, name.clone()))
         .collect();
+    let resting = survey.resting.iter().filter_map(|id| owners.get(id));
+    plan.resting = counted(resting.cloned());
     let forecast = match supposed {
         Some(supposed) => survey.forecast(supposed),
         None => {
@@ -139,7 +140,7 @@ fn servers(
     for id in &survey.running {
         servers.entry(id.clone()).or_default().running = true;
     }
-    for (_, _, shard) in survey.status.shards() {
+    for (_, _, shard) in survey.stored.shards() {
         let is_deleted = shard.is_deleting();
         let count = |all: &mut BTreeMap<ServerId, ServerShards>,
                      of: &[DataServerIdentity],
@@ -164,7 +165,7 @@ fn servers(
 }
 
 fn namespaces(survey: &Survey) -> Vec<NamespaceProgress> {
-    let namespaces = survey.status.namespaces.iter();
+    let namespaces = survey.stored.namespaces.iter();
     let progress = namespaces.map(|(name, namespace)| {
         let led = namespace.kept().filter(|(_, shard)| shard.leader.is_some());
         NamespaceProgress {
@@ -182,7 +183,7 @@ fn namespaces(survey: &Survey) -> Vec<NamespaceProgress> {
     progress.collect()
 }
 
-fn balancer(survey: &Survey, configuration: &ClusterConfiguration) -> Balancer {
+pub(super) fn balancer(survey: &Survey, configuration: &ClusterConfiguration) -> Balancer {
     let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     Balancer {
         paused: configuration.load_balancer.paused,
@@ -207,12 +208,6 @@ fn handed(it: &balance::Handing) -> Move {
         from: it.from.to_string(),
         to: it.to.to_string(),
     }
-}
-
-fn namespace_of(survey: &Survey, shard: ShardId) -> Option<Arc<str>> {
-    let mut shards = survey.status.shards();
-    let found = shards.find(|(_, id, _)| *id == shard);
-    found.map(|(name, _, _)| name.clone())
 }
 
 fn counted(namespaces: impl Iterator<Item = Arc<str>>) -> Vec<NamespaceShards> {

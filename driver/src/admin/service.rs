@@ -12,6 +12,7 @@ use stepdown_wire::v1::{
     ListNamespacesRequest, ListNamespacesResponse, PatchDataServerRequest, PatchDataServerResponse,
     PatchNamespaceRequest, PatchNamespaceResponse, SplitShardRequest, SplitShardResponse,
 };
+use tokio::sync::Semaphore;
 use tonic::{Code, Extensions, Request, Response, Status, async_trait};
 use tracing::info;
 
@@ -34,6 +35,8 @@ use crate::observe::metrics::AdminRequests;
 pub(super) struct Admin {
     pub(super) office: Office,
     pub(super) operator: Operator,
+    /// One plan is made at a time.
+    pub(super) planning: Arc<Semaphore>,
     pub(super) latest: Latest,
     pub(super) audit: Audit,
     edits: Edits,
@@ -53,6 +56,7 @@ impl Admin {
                 latest: latest.clone(),
             },
             operator: parts.operator,
+            planning: Arc::new(Semaphore::new(1)),
             audit: parts.audit.clone(),
             edits: Edits::new(parts.store, latest.clone(), parts.audit, parts.runtime),
             latest,

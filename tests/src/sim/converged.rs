@@ -142,6 +142,12 @@ impl World<'_> {
             } else {
                 // It is waited for those that have come in their places.
                 let are_there = shard.ensemble.iter().all(is_there);
+                // One whose log does not fit waits for a person.
+                let is_unfit = |member: &DataServerIdentity| {
+                    let unfit = (id, name_at(&member.internal));
+                    self.hosts.iter().any(|it| it.facts.unfit.contains(&unfit))
+                };
+                let are_there = are_there && !shard.ensemble.iter().any(is_unfit);
                 are_there && !self.is_hopeless(id, shard) && pending.iter().any(is_there)
             };
             if stuck {

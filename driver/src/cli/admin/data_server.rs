@@ -13,7 +13,7 @@ use stepdown_wire::v1::{
 use super::Answer;
 use super::client::Client;
 use super::drain;
-use super::effect::{EffectArgs, WaitArgs, until_balanced, until_drained};
+use super::effect::{EffectArgs, ForecastArgs, WaitArgs, until_balanced, until_drained};
 use super::error::AdminCommandError;
 use super::output::Table;
 
@@ -92,7 +92,7 @@ pub(super) enum Command {
         #[arg(long = "label", value_name = "KEY=TEXT", value_parser = parse_label)]
         labels: Vec<(String, String)>,
         #[command(flatten)]
-        effect: EffectArgs,
+        forecast: ForecastArgs,
     },
 }
 
@@ -174,22 +174,18 @@ impl Command {
                 public,
                 internal,
                 labels,
-                effect,
+                forecast,
             } => {
-                let data_server = Some(server(name.clone(), public, internal, labels));
+                let data_server = Some(server(name, public, internal, labels));
                 let request = PatchDataServerRequest { data_server };
                 let supposed = || Supposed::PatchDataServer(request.clone());
-                if let Some(forecast) = effect.forecast(client, supposed).await? {
+                if let Some(forecast) = forecast.forecast(client, supposed).await? {
                     return Ok(forecast);
                 }
                 let call = client.call(request, async |mut it, request| {
                     it.patch_data_server(request).await
                 });
-                let patched = one(call.await?.data_server);
-                effect
-                    .wait(client, |plan| until_balanced(plan, &name))
-                    .await?;
-                Ok(patched)
+                Ok(one(call.await?.data_server))
             }
         }
     }

@@ -73,7 +73,9 @@ pub(super) async fn status(
         ]
     };
     let told = match (&name, shown.is_empty()) {
-        (Some(name), true) => format!("{name} has nothing of any shard, and may be stopped\n"),
+        (Some(name), true) => {
+            format!("No data server {name} is known: it has nothing of any shard, if it ever had\n")
+        }
         (None, true) => "No data server is being drained\n".to_owned(),
         (_, false) => Table {
             head: HEAD,
@@ -109,7 +111,9 @@ pub(super) async fn forget(
     let done = call.await?;
     let left = match done.left {
         0 => format!("; empty the disk of {name} before it comes back"),
-        left => format!(", and {left} wait still since nobody leads them now: say it again"),
+        left => format!(
+            ", and {left} wait still: nobody leads them now, or {name} is not known to be away yet; say it again"
+        ),
     };
     Ok(Answer {
         value: json!({"server": name, "shards": done.shards, "left": done.left}),
@@ -126,8 +130,9 @@ fn confirm(name: &str) -> Result<(), AdminCommandError> {
     let _ = write!(
         io::stderr(),
         "Nobody will wait for {name} any more to delete what it had of shards that have left it or were \
-         deleted. Whatever is on its disk stays there: empty it before the server comes back.\n\
-         Type its name if it never does: "
+         deleted. Whatever is on its disk stays there: empty it before the server comes back. Make sure that \
+         its process has ended: if it only can't be reached, writes that were acknowledged can be lost.\n\
+         Type its name if it never comes back: "
     );
     let mut typed = String::new();
     let read = io::stdin().lock().read_line(&mut typed);

@@ -16,14 +16,21 @@ use super::{Answer, parse_duration};
 /// How often it is looked how far it is.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Flags of a change.
+/// Flags of a change that is over at some time.
 #[derive(Clone, Debug, Args)]
 pub(super) struct EffectArgs {
-    /// Change nothing, and show what would be moved, made and deleted
-    #[arg(long, conflicts_with = "wait")]
-    dry_run: bool,
+    #[command(flatten)]
+    forecast: ForecastArgs,
     #[command(flatten)]
     wait: WaitArgs,
+}
+
+/// Whether only to show what a change has for an effect.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ForecastArgs {
+    /// Change nothing, and show what would be moved, made and deleted
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Whether to wait for an effect.
@@ -42,11 +49,7 @@ impl EffectArgs {
         client: &Client,
         supposed: impl FnOnce() -> Supposed,
     ) -> Result<Option<Answer>, AdminCommandError> {
-        if !self.dry_run {
-            return Ok(None);
-        }
-        let plan = client.plan(Some(supposed())).await?;
-        Ok(Some(plan::answer(&plan)))
+        self.forecast.forecast(client, supposed).await
     }
 
     /// Waits until nothing is missing, if that is asked for.
@@ -56,6 +59,20 @@ impl EffectArgs {
         missing: impl Fn(&Plan) -> Option<String>,
     ) -> Result<(), AdminCommandError> {
         self.wait.wait(client, missing).await
+    }
+}
+
+impl ForecastArgs {
+    pub(super) async fn forecast(
+        &self,
+        client: &Client,
+        supposed: impl FnOnce() -> Supposed,
+    ) -> Result<Option<Answer>, AdminCommandError> {
+        if !self.dry_run {
+            return Ok(None);
+        }
+        let plan = client.plan(Some(supposed())).await?;
+        Ok(Some(plan::answer(&plan)))
     }
 }
 
@@ -101,7 +118,8 @@ pub(super) fn until_balanced(plan: &Plan, name: &str) -> Option<String> {
     let (moving, next) = (plan.under_way.len(), plan.moves.len());
     let (electing, then) = (plan.handed.len(), plan.handings.len());
     let is_paused = plan.balancer.is_some_and(|it| it.paused);
-    if moving + next + electing + then == 0 {
+    let resting: u32 = plan.resting.iter().map(|it| it.shards).sum();
+    if moving + next + electing + then == 0 && resting == 0 {
         return None;
     }
     let paused = if is_paused {
@@ -110,7 +128,8 @@ pub(super) fn until_balanced(plan: &Plan, name: &str) -> Option<String> {
         ""
     };
     Some(format!(
-        "{moving} shards are being moved, {next} are to be; leaders: {electing} and {then}{paused}"
+        "{moving} shards are being moved, {next} are to be; leaders: {electing} and {then}; {resting} could \
+         not be moved, and are tried again{paused}"
     ))
 }
 

@@ -97,14 +97,20 @@ pub enum AdminCommandError {
 }
 
 impl AdminCommandError {
-    /// Whether it may be otherwise in a moment: nobody leads now, or whoever led has gone.
+    /// Whether who only looks may see it otherwise in a moment: nobody leads now, or whoever led has gone.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::NoLeader { .. } | Self::TimedOut(_) => true,
             Self::Refused { status, .. } => {
                 matches!(
                     status.code(),
-                    Code::Unavailable | Code::Aborted | Code::ResourceExhausted
+                    Code::Aborted
+                        | Code::Cancelled
+                        | Code::DeadlineExceeded
+                        | Code::FailedPrecondition
+                        | Code::ResourceExhausted
+                        | Code::Unavailable
+                        | Code::Unknown
                 ) || reason_of(status) == Some(Reason::NotInitialized)
             }
             Self::Address { .. }

@@ -119,11 +119,16 @@ impl World<'_> {
             self.sometimes.hit("asked_whether_it_was_ever_fenced");
             return Ok(());
         }
-        self.check_not_uncut(host, (id, term), to)?;
-        let Some(shard) = self
-            .accepted_shard(host, id)
-            .filter(|shard| shard.term == term)
-        else {
+        let shard = self.accepted_shard(host, id);
+        // What has left is deleted, whatever is cut off before.
+        let has_left = shard.as_ref().is_some_and(|shard| {
+            let mut left = shard.pending_delete_shard_nodes.iter();
+            left.any(|it| it.id() == *to)
+        });
+        if !has_left {
+            self.check_not_uncut(host, (id, term), to)?;
+        }
+        let Some(shard) = shard.filter(|shard| shard.term == term) else {
             return Err(self.violation(
                 "T2",
                 format!("c{host}: NewTerm of shard {id} in {term}, which is not stored"),

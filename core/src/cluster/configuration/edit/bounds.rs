@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::EditError;
+use crate::cluster::ClusterConfiguration;
 
 /// The longest name or label, in bytes.
 const NAME: usize = 128;
@@ -49,6 +50,29 @@ pub(super) fn check_room_for_server(count: usize) -> Result<(), String> {
 
 pub(super) fn check_room_for_namespace(count: usize) -> Result<(), String> {
     check_count("namespaces", count, NAMESPACES)
+}
+
+impl ClusterConfiguration {
+    /// Looks whether there are no more data servers and namespaces than requests may bring into a document.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::Invalid`] where there are more.
+    pub fn check_counts(&self) -> Result<(), EditError> {
+        check_count(
+            "data servers",
+            self.servers.len().saturating_sub(1),
+            SERVERS,
+        )
+        .and_then(|()| {
+            check_count(
+                "namespaces",
+                self.namespaces.len().saturating_sub(1),
+                NAMESPACES,
+            )
+        })
+        .map_err(EditError::Invalid)
+    }
 }
 
 fn check_count(what: &str, count: usize, most: usize) -> Result<(), String> {
