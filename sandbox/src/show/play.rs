@@ -113,8 +113,9 @@ impl Show {
                 _ = self.inputs.next() => return unread,
                 () = sleep(LOOK) => {}
             }
-            // Leaders may change meanwhile. What can't be seen now is looked at again.
-            let _ = self.look().await;
+            // Leaders may change meanwhile. What can't be seen now is looked at again; and what is started now
+            // would be asked to end before it can hear that.
+            let _ = self.see().await;
         }
     }
 

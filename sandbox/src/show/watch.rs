@@ -88,6 +88,11 @@ impl Show {
     pub(super) async fn look(&mut self) -> Result<(), SandboxError> {
         self.notice_ends()?;
         self.restart_those_due()?;
+        self.see().await
+    }
+
+    /// The same, but nothing that was killed is started again.
+    pub(super) async fn see(&mut self) -> Result<(), SandboxError> {
         let seen = self.lookout.look(&self.cluster).await?;
         self.tally.add(&seen);
         for line in news(&self.seen, &seen) {
