@@ -9,6 +9,10 @@ use crate::workload::Entries;
 
 /// What was begun.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is not moved about"
+)]
 pub(super) enum Undertaking {
     /// A data server is to be listed, and to get its share of the shards, where these are moved.
     Add { server: String, shares: bool },
