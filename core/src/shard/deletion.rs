@@ -11,7 +11,7 @@ use super::intent::Intent;
 use super::memory::Memory;
 use super::quorum::distinct;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
+use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard, ReplicaRole};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Timestamp};
 use crate::ledger::Durable;
@@ -34,6 +34,8 @@ struct Holder {
     /// It was asked for its term: one that is told to delete in an older one closes the shard, and answers
     /// nothing about it until it is restarted.
     is_known: bool,
+    /// It leads, as far as is known, and would feed again whoever deletes before it.
+    leads: bool,
     backoff: Backoff,
 }
 
@@ -44,6 +46,8 @@ enum State {
     Asked(RequestId),
     /// To be asked once it is back.
     Away,
+    /// To be asked once nobody leads any more.
+    Behind,
 }
 
 impl Deletion {
@@ -75,12 +79,23 @@ impl Deletion {
             return;
         };
         let now = cx.context.now;
-        for holder in self.left.values_mut() {
+        let first = self.first(cx);
+        for (id, holder) in &mut self.left {
+            let may_delete = first
+                .as_ref()
+                .is_none_or(|first| first.as_ref() == Some(id));
+            if holder.state == State::Behind && may_delete {
+                holder.state = State::Due(now);
+            }
             if !matches!(holder.state, State::Due(at) if at <= now) {
                 continue;
             }
             if cx.is_away(&holder.server) || cx.is_foreign(&holder.server) {
                 holder.state = State::Away;
+                continue;
+            }
+            if holder.is_known && !may_delete {
+                holder.state = State::Behind;
                 continue;
             }
             let server = cx.addressed(&holder.server);
@@ -109,7 +124,7 @@ impl Deletion {
         let requests: Vec<RequestId> = requests
             .filter_map(|(_, holder)| match holder.state {
                 State::Asked(request) => Some(request),
-                State::Due(_) | State::Away => None,
+                State::Due(_) | State::Away | State::Behind => None,
             })
             .collect();
         for request in requests {
@@ -126,6 +141,21 @@ impl Deletion {
             shard.removed_nodes.clear();
             shard.pending_delete_shard_nodes.clear();
         });
+    }
+
+    /// Who is to delete before all others: one that leads; nobody yet, while one that is there has not told.
+    /// `None` where all may.
+    fn first(&self, cx: &ShardContext<'_>) -> Option<Option<ServerId>> {
+        let there = self
+            .left
+            .iter()
+            .filter(|(_, holder)| !cx.is_away(&holder.server) && !cx.is_foreign(&holder.server));
+        let mut there = there.collect::<Vec<_>>().into_iter();
+        if there.clone().any(|(_, holder)| !holder.is_known) {
+            return Some(None);
+        }
+        let leader = there.find(|(_, holder)| holder.leads);
+        leader.map(|(id, _)| Some(id.clone()))
     }
 
     fn asked(&self, request: RequestId) -> Option<ServerId> {
@@ -165,6 +195,7 @@ impl Perform for Deletion {
             server: server.clone(),
             state: State::Due(now),
             is_known: false,
+            leads: shard.leader.as_ref() == Some(server),
             backoff: Backoff::default(),
         };
         let left = holders(&shard).into_iter();
@@ -199,6 +230,7 @@ impl Perform for Deletion {
         let kind = result.as_ref().err().map(|error| error.kind);
         if let Ok(Answer::Status(status)) = &result {
             memory.note(status.term, cx);
+            holder.leads = status.role == ReplicaRole::Leader;
         }
         if !holder.is_known && kind.is_none_or(|kind| !kind.is_unheard()) {
             holder.is_known = true;
@@ -208,7 +240,7 @@ impl Perform for Deletion {
         }
         if matches!(result, Ok(Answer::ShardDeleted)) || kind == Some(CallErrorKind::NotMember) {
             self.left.remove(&id);
-            self.end(memory, cx);
+            self.drive(memory, cx);
             return Next::Stay;
         }
         holder.is_known &= kind != Some(CallErrorKind::InvalidTerm);
@@ -239,7 +271,7 @@ impl Perform for Deletion {
     fn deadline(&self) -> Option<Timestamp> {
         let due = self.left.values().filter_map(|holder| match holder.state {
             State::Due(at) if self.is_marked => Some(at),
-            State::Due(_) | State::Asked(_) | State::Away => None,
+            State::Due(_) | State::Asked(_) | State::Away | State::Behind => None,
         });
         due.min()
     }
@@ -251,7 +283,7 @@ impl Perform for Deletion {
         cx: &mut ShardContext<'_>,
     ) -> Next {
         if let Some(holder) = self.left.get_mut(server)
-            && matches!(holder.state, State::Due(_) | State::Away)
+            && matches!(holder.state, State::Due(_) | State::Away | State::Behind)
         {
             holder.state = State::Due(cx.context.now);
             holder.backoff.reset();
@@ -264,9 +296,10 @@ impl Perform for Deletion {
         &mut self,
         _: &ServerId,
         _: &str,
-        _: &mut Memory,
-        _: &mut ShardContext<'_>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
     ) -> Next {
+        self.drive(memory, cx);
         Next::Stay
     }
 

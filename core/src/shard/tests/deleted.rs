@@ -181,3 +181,28 @@ fn who_is_in_a_later_term_is_told_to_delete_in_that_one_at_the_first_try() {
     });
     assert_eq!(told.collect::<Vec<_>>(), [5]);
 }
+
+#[test]
+fn who_leads_deletes_before_those_that_it_would_feed_again() {
+    let mut world = steady();
+    let (_, document) = world.stored.as_ref().unwrap();
+    let two = document.status.namespaces.get("two").unwrap();
+    let leader = two.shards.values().next().unwrap().leader.clone().unwrap();
+    world.log.clear();
+    world.configure(Some(&without(&["two"])));
+    world.run_for(5_000);
+    let told = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call {
+            server,
+            call: crate::call::Call::DeleteShard(_),
+            ..
+        } => Some(server.internal.clone()),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.first(), Some(&leader.internal));
+    assert_eq!(
+        (told.len(), namespaces(&world)),
+        (3, vec!["one".to_owned()])
+    );
+}
