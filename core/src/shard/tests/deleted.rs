@@ -1,5 +1,6 @@
 //! Namespaces and shards that are deleted.
 
+use crate::call::Call;
 use crate::scripted::World;
 use crate::{Effect, Report, Timing};
 
@@ -39,6 +40,19 @@ pub(super) fn namespaces(world: &World) -> Vec<String> {
 fn held(world: &World) -> usize {
     let is_it = |effect: &&Effect| matches!(effect, Effect::Report(Report::DeletionHeld { .. }));
     world.log.iter().filter(is_it).count()
+}
+
+/// Who was told to delete a shard, and in which term, in order.
+fn told_to_delete(world: &World) -> Vec<(String, i64)> {
+    let told = world.log.iter().filter_map(|effect| match effect {
+        Effect::Call {
+            server,
+            call: Call::DeleteShard(call),
+            ..
+        } => Some((server.internal.to_string(), call.term.0)),
+        _ => None,
+    });
+    told.collect()
 }
 
 #[test]
@@ -171,14 +185,9 @@ fn who_is_in_a_later_term_is_told_to_delete_in_that_one_at_the_first_try() {
     world.log.clear();
     world.configure(Some(&without(&["two"])));
     world.run_for(5_000);
-    let told = world.log.iter().filter_map(|effect| match effect {
-        Effect::Call {
-            server,
-            call: crate::call::Call::DeleteShard(call),
-            ..
-        } if &*server.internal == "s1:6649" => Some(call.term.0),
-        _ => None,
-    });
+    let told = told_to_delete(&world).into_iter();
+    let told = told.filter(|(server, _)| server == "s1:6649");
+    let told = told.map(|(_, term)| term);
     assert_eq!(told.collect::<Vec<_>>(), [5]);
 }
 
@@ -191,16 +200,9 @@ fn who_leads_deletes_before_those_that_it_would_feed_again() {
     world.log.clear();
     world.configure(Some(&without(&["two"])));
     world.run_for(5_000);
-    let told = world.log.iter().filter_map(|effect| match effect {
-        Effect::Call {
-            server,
-            call: crate::call::Call::DeleteShard(_),
-            ..
-        } => Some(server.internal.clone()),
-        _ => None,
-    });
-    let told: Vec<_> = told.collect();
-    assert_eq!(told.first(), Some(&leader.internal));
+    let told = told_to_delete(&world);
+    let first = told.first().map(|(server, _)| server.as_str());
+    assert_eq!(first, Some(&*leader.internal));
     assert_eq!(
         (told.len(), namespaces(&world)),
         (3, vec!["one".to_owned()])
