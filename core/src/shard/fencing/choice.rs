@@ -233,12 +233,14 @@ impl Fencing {
         let mut led_in = self.votes.iter().filter_map(|vote| vote.position.led_in());
         let is_latest = !led_in.any(|led_in| memory.was_led_by_others(led_in));
         let is_left = memory.is_left(vote.position.head(), vote.position.commit());
-        is_left && is_latest && !self.recall.is_new()
+        // It may have been fed by that very one.
+        let is_untold = vote.position.is_untold();
+        is_left && is_latest && !is_untold && !self.recall.is_new()
     }
 
-    /// How many votes this one covers, if these are a majority and all that have a log, and a majority
-    /// can follow. One that has left the last leader's log has nothing more that counts, and can't follow
-    /// while its log ends later.
+    /// How many votes this one covers, if these are a majority of each ensemble and all that have a log, and a
+    /// majority of those that are to be replicas can follow. One that has left the last leader's log has
+    /// nothing more that counts, and can't follow while its log ends later.
     fn covered_by(
         &self,
         vote: &Vote,
@@ -261,8 +263,11 @@ impl Fencing {
             .iter()
             .filter(|it| shard.ensemble.contains(&it.server));
         let follow = members.filter(|it| self.can_follow(vote, it, memory));
-        let can_lead = !is_least && follow.count() > shard.ensemble.len() / 2;
-        can_lead.then_some(covered.len() + left.len())
+        let can_be_followed = follow.count() > shard.ensemble.len() / 2;
+        let all = covered.iter().chain(&left);
+        let all: BTreeSet<ServerId> = all.map(|it| it.server.id()).collect();
+        let has_all = !is_least && self.quorum.is_met(|id| all.contains(id));
+        (has_all && can_be_followed).then_some(all.len())
     }
 
     /// Whether this one's log may become a part of the leader's.

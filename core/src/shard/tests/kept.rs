@@ -10,9 +10,9 @@ use super::left::{
 use super::turns::five;
 use super::{ALL, LIFE, SHARD, head, leader, new_cluster, promotions, replica, start};
 use crate::call::{Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus};
-use crate::cluster::{Beginnings, ShardStatus};
+use crate::cluster::{Beginnings, DataServerIdentity, LastLeader, ShardStatus};
 use crate::scripted::World;
-use crate::{Effect, Term};
+use crate::{Effect, ServerId, Term, Timing};
 
 fn beginnings(world: &World) -> String {
     let (_, document) = world.stored.as_ref().unwrap();
@@ -523,5 +523,44 @@ fn a_document_that_somebody_else_has_written_is_taken_to_know_nothing_of_its_own
         ("0@none 2@0/29", 4, "0@none 2@0/29 4@unknown"),
     ] {
         assert_eq!(of(before).with_unknown(Term(term)), of(after));
+    }
+}
+
+/// The leader of term 2 has written two more entries, and was told to lead in term 3, where another one was to
+/// take the place of one that has left its log. It is gone, and nobody knows whether the one that came was fed.
+#[test]
+fn nobody_leads_who_has_what_a_majority_of_one_ensemble_has_while_the_other_may_have_more() {
+    let servers = super::exchanged::configuration(&[1, 2, 3, 4]);
+    let mut world = World::steady_with(Timing::default(), &servers, 1);
+    let named = |names: [&str; 3]| names.map(|name| member(name)).to_vec();
+    world.edit(SHARD, |shard| {
+        shard.ensemble = named(["s1", "s2", "s4"]);
+        shard.removed_nodes = vec![member("s3")];
+        shard.last_leader = Some(LastLeader {
+            term: Term(2),
+            server: Some(ServerId("s1".into())),
+            committed: 17,
+        });
+    });
+    unled(&mut world, 3, "0@none 1@0/14 2@0/17 3@2/19");
+    let mut world = world.restarted();
+    fence(&mut world, "s2:6649", 3, head(0, 17));
+    fence(&mut world, "s3:6649", 1, head(1, 17));
+    fence(&mut world, "s4:6649", 3, EntryId::NONE);
+    elect_without(&mut world, "s1:6649");
+    assert_eq!(promotions(&world), []);
+
+    world.failing.clear();
+    fence(&mut world, "s1:6649", 3, head(2, 19));
+    world.observe("s1:6649", true);
+    world.run_for(60_000);
+    assert_eq!(promotions(&world)[0].0, "s1:6649");
+}
+
+fn member(name: &str) -> DataServerIdentity {
+    DataServerIdentity {
+        name: Some(name.into()),
+        public: format!("{name}:6648").into(),
+        internal: format!("{name}:6649").into(),
     }
 }
