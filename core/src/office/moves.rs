@@ -132,8 +132,11 @@ impl Office {
     /// Plans, once it is time to, and begins what may begin.
     pub(super) fn move_shards(&mut self, context: &mut Context) {
         if self.moves.due <= context.now {
-            self.moves.due = context.now.after(self.schedule_interval());
             self.moves.wake(context.now);
+            let next = context.now.after(self.schedule_interval());
+            // Whoever rests is not to wait for longer.
+            let rested = self.moves.resting.values().copied().min();
+            self.moves.due = rested.map_or(next, |rested| rested.min(next));
             if self.moves.planned.is_empty() && self.moves.handings.planned.is_empty() {
                 self.plan_moves(context);
             }

@@ -201,3 +201,27 @@ fn one_that_has_data_of_an_earlier_time_does_not_come() {
     });
     assert!(refused.unwrap().contains("s4 has data of it"));
 }
+
+#[test]
+fn a_shard_that_could_not_be_moved_is_tried_again_soon_however_seldom_is_planned() {
+    let seldom = |servers: &[u32]| {
+        let text = configuration(servers).replace("initialShardCount: 1", "initialShardCount: 2");
+        format!("{text}loadBalancer: {{scheduleInterval: 1h, paused: true}}\n")
+    };
+    let mut world = World::steady_with(Timing::default(), &seldom(&[1, 2, 3]), 2);
+    let old = super::replica(0, crate::call::ReplicaRole::Follower);
+    world.replicas.insert("s4:6649".to_owned(), old);
+    world.closed.clear();
+    world.known.insert("s4:6649".to_owned());
+    world.configure(Some(&seldom(&[2, 3, 4, 5])));
+    world.run_for(2_000);
+    let moved = |world: &World| {
+        let is_it = |it: &&Effect| matches!(it, Effect::Report(Report::ShardMoved { .. }));
+        world.log.iter().filter(is_it).count()
+    };
+    assert_eq!(moved(&world), 1, "the other one has data of it");
+    world.replicas.clear();
+    world.known.remove("s4:6649");
+    world.run_for(20_000);
+    assert_eq!(moved(&world), 2);
+}
