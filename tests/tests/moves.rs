@@ -386,13 +386,18 @@ async fn what_is_planned_is_done_and_who_never_comes_back_is_forgotten() {
     rig.kill_server(3);
     let gone = command(&rig, &["admin", "data-server", "delete", "server-4"]);
     assert_eq!(gone.code, Some(0), "{}", gone.text);
-    let status = ["admin", "data-server", "drain-status", "server-4"];
+    let drain_status = ["admin", "data-server", "drain-status", "server-4"];
     rig.until("shards to have left one that is away", async |rig| {
-        let status = json(rig, &status);
+        let status = json(rig, &drain_status);
         let server = status.get(0)?;
         (server["shards"] == 0 && server["to_delete"] == 6).then_some(())
     })
     .await;
+    let waiting = json(&rig, &["plan"])["waiting"].clone();
+    assert_eq!(waiting[0]["server"], "server-4", "{waiting}");
+    assert_eq!(waiting[0]["shards"], 6, "{waiting}");
+    let status = json(&rig, &drain_status)[0]["state"].to_string();
+    assert!(status.contains("it is away; forget it if"), "{status}");
     let forget = ["admin", "data-server", "forget", "server-4"];
     let unsure = command(&rig, &forget);
     assert_eq!(unsure.code, Some(1), "{}", unsure.text);
@@ -402,7 +407,7 @@ async fn what_is_planned_is_done_and_who_never_comes_back_is_forgotten() {
         sure,
         serde_json::json!({"server": "server-4", "shards": 6, "left": 0})
     );
-    let nothing = command(&rig, &status);
+    let nothing = command(&rig, &drain_status);
     assert!(
         nothing.text.contains("has nothing of any shard"),
         "{}",

@@ -8,6 +8,7 @@ mod plan;
 mod select;
 mod survey;
 
+pub use crate::shard::Holdup;
 pub(crate) use place::placed;
 pub use plan::{Handing, Move, Plan};
-pub use survey::{Forecast, Survey};
+pub use survey::{Forecast, Survey, Waiting};

@@ -8,6 +8,7 @@ use super::plan::{Handing, Move, Plan, Situation};
 use crate::call::Feature;
 use crate::cluster::{ClusterConfiguration, ClusterStatus, NamespaceStatus, ShardStatus};
 use crate::id::{ServerId, ShardId};
+use crate::shard::Holdup;
 
 /// So many shards are forecast in all: a document with more is not stored either.
 const MOST: usize = 65_536;
@@ -34,6 +35,8 @@ pub struct Survey {
     pub planned: Plan,
     /// Shards that could not be moved, and are left alone for a while.
     pub resting: BTreeSet<ShardId>,
+    /// What is to be deleted and is still there; nothing of it matters to a plan.
+    pub waiting: Vec<Waiting>,
     /// So many shards are moved at once.
     pub most: usize,
     /// So many of them from, or to, one data server.
@@ -43,6 +46,21 @@ pub struct Survey {
     pub(crate) tired: BTreeSet<ShardId>,
     pub(crate) fresh: BTreeSet<(ShardId, ServerId)>,
     pub(crate) settled: BTreeSet<ShardId>,
+}
+
+/// A data server has not deleted what it is to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The data server.
+    pub server: ServerId,
+    /// Why not.
+    pub reason: Holdup,
+    /// Of so many shards.
+    pub shards: usize,
+    /// The namespace of the first of them.
+    pub namespace: Arc<str>,
+    /// The first of them.
+    pub first: ShardId,
 }
 
 /// What would be done with a configuration.

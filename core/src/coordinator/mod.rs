@@ -166,7 +166,10 @@ impl CoordinatorState {
     /// What a plan follows from, while in office and configured.
     #[must_use]
     pub fn survey(&self) -> Option<Survey> {
-        self.office()?.survey(&self.context)
+        let office = self.office()?;
+        let waiting = office.waiting();
+        let survey = office.survey(&self.context)?;
+        Some(Survey { waiting, ..survey })
     }
 
     /// A hash over all that the machine keeps, what it has not yet been polled for included: what

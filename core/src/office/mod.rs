@@ -16,6 +16,7 @@ mod survey;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::id::{RequestId, ServerId, ShardId, Timestamp};
 use crate::ledger::{Acceptance, Ledger};
 use crate::report::Report;
 use crate::server::{News, ServerController};
-use crate::shard::{Intent, Leaders, ShardContext, ShardController};
+use crate::shard::{Intent, Known, Leaders, ShardContext, ShardController};
 use crate::timers::{Timer, Timers};
 
 /// Everything that exists only while in office.
@@ -292,8 +293,10 @@ impl Office {
             context,
             ledger: &mut self.ledger,
             leaders: &mut self.leaders,
-            servers: &self.servers,
-            configuration: self.configuration.as_deref(),
+            known: Known {
+                servers: &self.servers,
+                configuration: self.configuration.as_deref(),
+            },
         };
         act(shard, &mut cx);
         self.timers.set(Timer::Shard(id), shard.deadline());

@@ -40,6 +40,7 @@ impl Office {
                 handings: moves.handings.planned.iter().cloned().collect(),
                 stuck: moves.stuck.clone(),
             },
+            waiting: Vec::new(),
             resting: resting.map(|(id, _)| *id).collect(),
             most: limits.most,
             each: limits.each,

@@ -1,6 +1,7 @@
 //! What a shard works with, lent by the office for the length of one event.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use super::intent::Intent;
 use super::leaders::Leaders;
@@ -15,11 +16,25 @@ pub(crate) struct ShardContext<'a> {
     pub(crate) context: &'a mut Context,
     pub(crate) ledger: &'a mut Ledger<Intent>,
     pub(crate) leaders: &'a mut Leaders,
+    pub(crate) known: Known<'a>,
+}
+
+/// What is known of the data servers, and what is configured.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
     pub(crate) servers: &'a BTreeMap<ServerId, ServerController>,
     pub(crate) configuration: Option<&'a ClusterConfiguration>,
 }
 
-impl ShardContext<'_> {
+impl<'a> Deref for ShardContext<'a> {
+    type Target = Known<'a>;
+
+    fn deref(&self) -> &Known<'a> {
+        &self.known
+    }
+}
+
+impl Known<'_> {
     pub(super) fn reach(&self, server: &DataServerIdentity) -> Reach {
         self.servers
             .get(&server.id())

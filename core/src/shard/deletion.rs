@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::context::ShardContext;
+use super::context::{Known, ShardContext};
 use super::duty::{Next, Perform};
+use super::holdup::Holdup;
 use super::intent::Intent;
 use super::memory::Memory;
 use super::quorum::distinct;
@@ -37,6 +38,8 @@ struct Holder {
     /// It leads, as far as is known, and would feed again whoever deletes before it.
     leads: bool,
     backoff: Backoff,
+    /// How it answered last, where it has not deleted.
+    failed: Option<CallErrorKind>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,25 @@ enum State {
     Away,
     /// To be asked once nobody leads any more.
     Behind,
+}
+
+/// Who may delete now.
+#[derive(Clone, Debug)]
+enum First {
+    /// One that is there has not told yet whether it leads.
+    NobodyYet,
+    Only(ServerId),
+    All,
+}
+
+impl First {
+    fn lets(&self, server: &ServerId) -> bool {
+        match self {
+            Self::NobodyYet => false,
+            Self::Only(first) => first == server,
+            Self::All => true,
+        }
+    }
 }
 
 impl Deletion {
@@ -81,9 +103,7 @@ impl Deletion {
         let now = cx.context.now;
         let first = self.first(cx);
         for (id, holder) in &mut self.left {
-            let may_delete = first
-                .as_ref()
-                .is_none_or(|first| first.as_ref() == Some(id));
+            let may_delete = first.lets(id);
             if holder.state == State::Behind && may_delete {
                 holder.state = State::Due(now);
             }
@@ -143,19 +163,40 @@ impl Deletion {
         });
     }
 
-    /// Who is to delete before all others: one that leads; nobody yet, while one that is there has not told.
-    /// `None` where all may.
-    fn first(&self, cx: &ShardContext<'_>) -> Option<Option<ServerId>> {
-        let there = self
-            .left
-            .iter()
-            .filter(|(_, holder)| !cx.is_away(&holder.server) && !cx.is_foreign(&holder.server));
-        let mut there = there.collect::<Vec<_>>().into_iter();
+    /// Who is to delete before all others: one that leads.
+    fn first(&self, known: &Known<'_>) -> First {
+        let left = self.left.iter();
+        let is_there =
+            |holder: &Holder| !known.is_away(&holder.server) && !known.is_foreign(&holder.server);
+        let mut there = left.filter(|(_, holder)| is_there(holder));
         if there.clone().any(|(_, holder)| !holder.is_known) {
-            return Some(None);
+            return First::NobodyYet;
         }
         let leader = there.find(|(_, holder)| holder.leads);
-        leader.map(|(id, _)| Some(id.clone()))
+        leader.map_or(First::All, |(id, _)| First::Only(id.clone()))
+    }
+
+    /// Why those that have something still do.
+    pub(super) fn holdups(&self, known: &Known<'_>) -> Vec<(ServerId, Holdup)> {
+        let first = match self.first(known) {
+            First::Only(id) => Some(id),
+            First::NobodyYet | First::All => None,
+        };
+        let holdup = |holder: &Holder| {
+            let absence = Holdup::of_absence(&holder.server, known);
+            let refused = || holder.failed.map(Holdup::Refused);
+            let behind = || {
+                (holder.state == State::Behind)
+                    .then(|| first.clone())
+                    .flatten()
+            };
+            absence
+                .or_else(refused)
+                .or_else(|| behind().map(Holdup::Unfenced))
+        };
+        let left = self.left.iter();
+        left.filter_map(|(id, it)| Some((id.clone(), holdup(it)?)))
+            .collect()
     }
 
     fn asked(&self, request: RequestId) -> Option<ServerId> {
@@ -197,6 +238,7 @@ impl Perform for Deletion {
             is_known: false,
             leads: shard.leader.as_ref() == Some(server),
             backoff: Backoff::default(),
+            failed: None,
         };
         let left = holders(&shard).into_iter();
         self.left = left.map(|server| (server.id(), holder(server))).collect();
@@ -244,6 +286,7 @@ impl Perform for Deletion {
             return Next::Stay;
         }
         holder.is_known &= kind != Some(CallErrorKind::InvalidTerm);
+        holder.failed = Some(kind.unwrap_or(CallErrorKind::Other));
         let timing = &cx.context.timing;
         let (first, most) = (timing.reconnect_first, timing.reconnect_most);
         holder.state = State::Due(cx.context.wait(&mut holder.backoff, first, most));

@@ -1,15 +1,17 @@
 //! Leadership: the shard is led, as stored, and its followers are brought back; members that have left
 //! have their data deleted, and one that is to come is looked at.
 
-use super::context::ShardContext;
+use super::context::{Known, ShardContext};
 use super::duty::{Next, Perform, Start};
 use super::exchange::{Exchange, Looked, Looking, Unfit};
 use super::follower::Meaning;
 use super::followers::Followers;
+use super::holdup::Holdup;
 use super::intent::Intent;
 use super::leavers::Leavers;
 use super::memory::Memory;
 use crate::call::{Answer, CallError};
+use crate::cluster::ShardMetadata;
 use crate::id::{RequestId, ServerId, Timestamp};
 use crate::ledger::Durable;
 
@@ -76,6 +78,15 @@ impl Leadership {
     /// Whether this follower has what is committed.
     pub(super) fn has_in_sync(&self, server: &ServerId) -> bool {
         self.followers.is_in_sync(server)
+    }
+
+    /// Why those that have left still have what they had.
+    pub(super) fn holdups(
+        &self,
+        shard: &ShardMetadata,
+        known: &Known<'_>,
+    ) -> Vec<(ServerId, Holdup)> {
+        self.leavers.holdups(shard, &self.followers, known)
     }
 
     /// A server has lost its data: its replica is looked at as soon as it can be.

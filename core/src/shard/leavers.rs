@@ -8,8 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::context::ShardContext;
+use super::context::{Known, ShardContext};
 use super::followers::Followers;
+use super::holdup::Holdup;
 use super::intent::Intent;
 use super::memory::Memory;
 use crate::backoff::Backoff;
@@ -31,6 +32,7 @@ struct Failed {
     /// When it is asked again; `None` once it may be, and that as soon as it can.
     due: Option<Timestamp>,
     backoff: Backoff,
+    kind: CallErrorKind,
 }
 
 impl Leavers {
@@ -53,13 +55,9 @@ impl Leavers {
         if spare.is_empty() {
             return;
         }
-        let others = |server: &DataServerIdentity| {
-            // In a broken document it may have stayed.
-            let is_there = shard.is_member(server) || is_removed(&shard, &server.id());
-            is_there || is_where_others_are(&shard, &cx.addressed(server), cx)
-        };
         let pending = shard.pending_delete_shard_nodes.iter();
-        let left: Vec<&DataServerIdentity> = pending.filter(|server| !others(server)).collect();
+        let left = pending.filter(|server| who_is_there(&shard, server, cx).is_none());
+        let left: Vec<&DataServerIdentity> = left.collect();
         let are_fenced = left.iter().all(|it| self.fenced.contains(&it.id()));
         for server in left {
             let id = server.id();
@@ -113,8 +111,9 @@ impl Leavers {
                     });
             }
             (_, kind) => {
+                let kind = kind.unwrap_or(CallErrorKind::Other);
                 // Only an election in a later term helps.
-                if kind == Some(CallErrorKind::InvalidTerm)
+                if kind == CallErrorKind::InvalidTerm
                     && let Some(shard) = memory.metadata(cx)
                 {
                     let mut pending = shard.pending_delete_shard_nodes.iter();
@@ -125,13 +124,49 @@ impl Leavers {
                 let failed = self.failed.entry(id).or_insert_with(|| Failed {
                     due: None,
                     backoff: Backoff::default(),
+                    kind,
                 });
+                failed.kind = kind;
                 let timing = &cx.context.timing;
                 let (first, most) = (timing.reconnect_first, timing.reconnect_most);
                 failed.due = Some(cx.context.wait(&mut failed.backoff, first, most));
             }
         }
         true
+    }
+
+    /// Why those of them that are not asked, or have failed to answer, are not done.
+    pub(super) fn holdups(
+        &self,
+        shard: &ShardMetadata,
+        followers: &Followers,
+        known: &Known<'_>,
+    ) -> Vec<(ServerId, Holdup)> {
+        let spare = spare(shard, followers, known);
+        let has_all = |member: &&DataServerIdentity| has_all(shard, followers, member);
+        let behind = shard.ensemble.iter().find(|member| !has_all(member));
+        let holdup = |server: &DataServerIdentity| {
+            let id = server.id();
+            if let Some(absence) = Holdup::of_absence(server, known) {
+                return Some(absence);
+            }
+            if let Some(other) = who_is_there(shard, server, known) {
+                return Some(Holdup::Replaced(other.id()));
+            }
+            if let Some(failed) = self.failed.get(&id) {
+                return Some(Holdup::Refused(failed.kind));
+            }
+            if !spare.contains(server) {
+                return behind.map(|member| Holdup::Behind(member.id()));
+            }
+            let others = shard.pending_delete_shard_nodes.iter();
+            let others = others.filter(|it| who_is_there(shard, it, known).is_none());
+            let mut others = others.map(DataServerIdentity::id);
+            let unfenced = others.find(|other| *other != id && !self.fenced.contains(other));
+            unfenced.map(Holdup::Unfenced)
+        };
+        let left = shard.pending_delete_shard_nodes.iter();
+        left.filter_map(|it| Some((it.id(), holdup(it)?))).collect()
     }
 
     /// A server is back: it is asked at once.
@@ -180,32 +215,34 @@ fn forget_those_given_up(followers: &Followers, memory: &Memory, cx: &mut ShardC
 fn spare<'a>(
     shard: &'a ShardMetadata,
     followers: &Followers,
-    cx: &ShardContext<'_>,
+    known: &Known<'_>,
 ) -> &'a [DataServerIdentity] {
-    let has_all = |member: &DataServerIdentity| {
-        shard.leader.as_ref() == Some(member) || followers.is_in_sync(&member.id())
-    };
+    let has_all = |member: &DataServerIdentity| has_all(shard, followers, member);
     let left = &shard.pending_delete_shard_nodes;
     match shard.ensemble.split_last() {
         Some((_, others)) if !others.iter().all(has_all) => &[],
         Some((last, _)) if has_all(last) => left,
-        Some((last, _)) if cx.is_draining(last) && left.len() == 1 => left,
+        Some((last, _)) if known.is_draining(last) && left.len() == 1 => left,
         Some(_) | None => &[],
     }
 }
 
-/// Whether a member, or one that is removed, is at this address by now, under another name.
-fn is_where_others_are(
-    shard: &ShardMetadata,
-    server: &DataServerIdentity,
-    cx: &ShardContext<'_>,
-) -> bool {
-    let mut others = shard.ensemble.iter().chain(&shard.removed_nodes);
-    others.any(|other| {
-        other.internal == server.internal || cx.addressed(other).internal == server.internal
-    })
+fn has_all(shard: &ShardMetadata, followers: &Followers, member: &DataServerIdentity) -> bool {
+    shard.leader.as_ref() == Some(member) || followers.is_in_sync(&member.id())
 }
 
-fn is_removed(shard: &ShardMetadata, id: &ServerId) -> bool {
-    shard.removed_nodes.iter().any(|server| server.id() == *id)
+/// The member, or the one that is removed, that is this server or is at its address by now: in a broken document
+/// one that has left may have stayed.
+fn who_is_there<'a>(
+    shard: &'a ShardMetadata,
+    server: &DataServerIdentity,
+    known: &Known<'_>,
+) -> Option<&'a DataServerIdentity> {
+    let address = known.addressed(server).internal;
+    let mut others = shard.ensemble.iter().chain(&shard.removed_nodes);
+    others.find(|other| {
+        other.id() == server.id()
+            || other.internal == address
+            || known.addressed(other).internal == address
+    })
 }

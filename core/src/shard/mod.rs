@@ -18,6 +18,7 @@ mod fence;
 mod fencing;
 mod follower;
 mod followers;
+mod holdup;
 mod intent;
 mod leaders;
 mod leadership;
@@ -36,12 +37,13 @@ mod verification;
 
 use std::sync::Arc;
 
-pub(crate) use self::context::ShardContext;
+pub(crate) use self::context::{Known, ShardContext};
 use self::deletion::Deletion;
 use self::duty::{Next, Perform, Start};
 use self::election::Election;
 pub(crate) use self::exchange::{Exchange, LEAST, Unfit};
 use self::followers::Followers;
+pub use self::holdup::Holdup;
 pub(crate) use self::intent::Intent;
 pub(crate) use self::leaders::Leaders;
 use self::leadership::Leadership;
@@ -170,6 +172,22 @@ impl ShardController {
             }
             Duty::Deletion(_) | Duty::Election(_) | Duty::Parked(_) | Duty::Verification(_) => {
                 false
+            }
+        }
+    }
+
+    /// Why data servers that are to delete what they have of it have not yet.
+    pub(crate) fn holdups(
+        &self,
+        stored: &ShardMetadata,
+        known: &Known<'_>,
+    ) -> Vec<(ServerId, Holdup)> {
+        match &self.duty {
+            Duty::Leadership(leadership) => leadership.holdups(stored, known),
+            Duty::Deletion(deletion) => deletion.holdups(known),
+            Duty::Election(_) | Duty::Parked(_) | Duty::Verification(_) => {
+                let left = stored.pending_delete_shard_nodes.iter();
+                left.map(|it| (it.id(), Holdup::NotLed)).collect()
             }
         }
     }

@@ -9,7 +9,8 @@ use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity, EditError
 use stepdown_core::{ServerId, ShardId};
 use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::operator::{
-    Balancer, Move, NamespaceProgress, NamespaceRefused, NamespaceShards, Plan, ServerShards, Stuck,
+    Balancer, Move, NamespaceProgress, NamespaceRefused, NamespaceShards, Plan, ServerShards,
+    Stuck, Waiting,
 };
 use tonic::Status;
 
@@ -71,6 +72,7 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
         .shards()
         .map(|(name, id, _)| (id, name.clone()))
         .collect();
+    plan.waiting = survey.waiting.iter().map(waiting).collect();
     let resting = survey.resting.iter().filter_map(|id| owners.get(id));
     plan.resting = counted(resting.cloned());
     let forecast = match supposed {
@@ -207,6 +209,16 @@ fn handed(it: &balance::Handing) -> Move {
         shard: it.shard.0,
         from: it.from.to_string(),
         to: it.to.to_string(),
+    }
+}
+
+fn waiting(it: &balance::Waiting) -> Waiting {
+    Waiting {
+        server: it.server.to_string(),
+        reason: it.reason.to_string(),
+        shards: number(it.shards),
+        namespace: it.namespace.to_string(),
+        first: it.first.0,
     }
 }
 

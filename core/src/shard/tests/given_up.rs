@@ -2,6 +2,7 @@
 
 use super::deleted::{namespaces, steady as with_two_namespaces, without};
 use super::exchanged::{configuration, forgotten, shard, steady};
+use crate::balance::Holdup;
 use crate::cluster::DataServerIdentity;
 use crate::scripted::World;
 use crate::{Effect, Event, Report};
@@ -25,7 +26,16 @@ fn left() -> World {
     world.run_for(20_000);
     assert_eq!(pending(&world), ["s1"]);
     assert!(!forgotten(&world));
+    assert_eq!(holdups(&world), [("s1".to_owned(), Holdup::Away, 1)]);
     world
+}
+
+/// Why what is to be deleted is still there.
+pub(super) fn holdups(world: &World) -> Vec<(String, Holdup, usize)> {
+    let waiting = world.machine.survey().unwrap().waiting.into_iter();
+    waiting
+        .map(|it| (it.server.to_string(), it.reason, it.shards))
+        .collect()
 }
 
 fn pending(world: &World) -> Vec<String> {
@@ -41,6 +51,7 @@ fn nobody_waits_for_the_data_of_who_left_and_never_comes_back() {
     world.run_for(1_000);
     assert!(is_told(&world));
     assert_eq!(pending(&world), Vec::<String>::new());
+    assert_eq!(holdups(&world), []);
     assert!(forgotten(&world));
 }
 
@@ -77,6 +88,8 @@ fn a_shard_is_gone_once_all_have_deleted_it_but_those_that_never_come_back() {
     world.configure(Some(&without_them));
     world.run_for(20_000);
     assert_eq!(namespaces(&world), ["one", "two"]);
+    let away = |server: &str| (server.to_owned(), Holdup::Away, 1);
+    assert_eq!(holdups(&world), [away("s1"), away("s2")]);
     give_up(&mut world, "s1");
     world.run_for(2_000);
     let holders = |world: &World| {

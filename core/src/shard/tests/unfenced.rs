@@ -1,7 +1,9 @@
 //! Who led in an earlier term, and has not heard that it does no more, while another member leaves.
 
 use super::exchanged::{configuration, shard, steady};
+use super::given_up::holdups;
 use super::leader;
+use crate::balance::Holdup;
 use crate::call::CallErrorKind;
 use crate::scripted::World;
 
@@ -37,6 +39,9 @@ fn nothing_is_deleted_while_one_may_still_lead_those_that_would_forget_their_ter
     let (mut world, led_by) = left();
     assert_ne!(leader(&world), led_by);
     assert_eq!(deletions(&world), 0, "it could be fed again by {led_by}");
+    let behind = Holdup::Behind(crate::ServerId(led_by.replace(":6649", "").into()));
+    let left: Vec<Holdup> = holdups(&world).into_iter().map(|it| it.1).collect();
+    assert_eq!(left, [behind]);
     world.failing.clear();
     world.run_for(400_000);
     assert_eq!(deletions(&world), 1);

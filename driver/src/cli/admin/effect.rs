@@ -152,8 +152,17 @@ pub(super) fn until_drained(plan: &Plan, name: &str) -> Option<String> {
         ),
         Some(_) | None => String::new(),
     };
+    let mut waiting = plan.waiting.iter().filter(|it| it.server == name);
+    let waiting = match waiting.next() {
+        Some(it) if to_delete > 0 => format!(
+            "; {} of those can't be deleted, such as {}/{}: {}",
+            it.shards, it.namespace, it.first, it.reason
+        ),
+        Some(_) | None => String::new(),
+    };
     Some(format!(
-        "{name} is a member of {left} shards, of which {moving} are being moved, and has {to_delete} to delete{stuck}"
+        "{name} is a member of {left} shards, of which {moving} are being moved, and has {to_delete} to \
+         delete{stuck}{waiting}"
     ))
 }
 
@@ -174,7 +183,11 @@ pub(super) fn until_led(plan: &Plan, name: &str) -> Option<String> {
 pub(super) fn until_gone(plan: &Plan, name: &str) -> Option<String> {
     let found = plan.namespaces.iter().find(|it| it.namespace == name)?;
     let (kept, deleting) = (found.shards, found.deleting);
+    let waiting = plan.waiting.iter().find(|it| it.namespace == name);
+    let waiting = waiting.map_or_else(String::new, |it| {
+        format!("; {} keeps what it has: {}", it.server, it.reason)
+    });
     Some(format!(
-        "{deleting} shards of {name} are being deleted, {kept} are to be"
+        "{deleting} shards of {name} are being deleted, {kept} are to be{waiting}"
     ))
 }

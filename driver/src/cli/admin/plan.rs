@@ -20,6 +20,7 @@ const SERVERS: &[&str] = &[
 ];
 const MOVES: &[&str] = &["WHAT", "NAMESPACE", "SHARD", "FROM", "TO"];
 const STUCK: &[&str] = &["STUCK", "SHARD", "WHY"];
+const WAITING: &[&str] = &["TO_DELETE", "SHARDS", "SUCH_AS", "WHY_NOT_YET"];
 
 pub(super) fn answer(plan: &Plan) -> Answer {
     Answer {
@@ -71,6 +72,10 @@ fn told(plan: &Plan) -> String {
     if !plan.stuck.is_empty() {
         told.push('\n');
         told.push_str(&stuck(plan).print());
+    }
+    if !plan.waiting.is_empty() {
+        told.push('\n');
+        told.push_str(&waiting(plan).print());
     }
     told
 }
@@ -132,6 +137,21 @@ fn stuck(plan: &Plan) -> Table {
     }
 }
 
+fn waiting(plan: &Plan) -> Table {
+    let rows = plan.waiting.iter().map(|it| {
+        vec![
+            it.server.clone(),
+            it.shards.to_string(),
+            format!("{}/{}", it.namespace, it.first),
+            it.reason.clone(),
+        ]
+    });
+    Table {
+        head: WAITING,
+        rows: rows.collect(),
+    }
+}
+
 /// For programs.
 pub(super) fn balancer(balancer: &Balancer) -> Value {
     json!({
@@ -153,6 +173,15 @@ fn value(plan: &Plan) -> Value {
     let stuck = plan.stuck.iter();
     let stuck =
         stuck.map(|it| json!({"namespace": it.namespace, "shard": it.shard, "reason": it.reason}));
+    let waiting = plan.waiting.iter().map(|it| {
+        json!({
+            "server": it.server,
+            "reason": it.reason,
+            "shards": it.shards,
+            "namespace": it.namespace,
+            "first": it.first,
+        })
+    });
     let refused = plan.refused.iter();
     let refused = refused.map(|it| json!({"namespace": it.namespace, "reason": it.reason}));
     let servers = plan.servers.iter().map(|it| {
@@ -181,6 +210,7 @@ fn value(plan: &Plan) -> Value {
         "handed": moves(&plan.handed),
         "handings": moves(&plan.handings),
         "stuck": stuck.collect::<Vec<_>>(),
+        "waiting": waiting.collect::<Vec<_>>(),
         "resting": counts(&plan.resting),
         "made": counts(&plan.made),
         "deleted": counts(&plan.deleted),
