@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use stepdown_tests::sim::{
-    Bounds, Factory, FaultKind, LooksOnce, Overlooked, Plan, Planted, Real, Sometimes, run,
+    Bounds, Factory, Fault, FaultKind, LooksOnce, Overlooked, Plan, Planted, Real, Sometimes, run,
     run_traced, shrink,
 };
 
@@ -83,6 +83,8 @@ const REACHED: &[&str] = &[
     "server_ahead",
     "server_away",
     "server_crashed",
+    "server_given_up",
+    "server_lost",
     "server_removed",
     "server_restarted",
     "server_silent",
@@ -185,18 +187,23 @@ mistakes! {
     a_lease_given_back_before_the_drain_is_found: Planted::GivesBackTooEarly, "D4";
     acting_in_doubt_is_found: Planted::ActsInDoubt, "S3" "S4" "S5";
     acting_after_authority_has_ended_is_found: Planted::ActsWithoutAuthority, "D5";
-    adopting_another_head_after_a_doubt_is_found: Planted::AdoptsAnotherHead, "S3" "S5" "S6" "T2";
+    adopting_another_head_after_a_doubt_is_found: Planted::AdoptsAnotherHead, "A1" "S3" "S5" "S6" "T2";
     closing_twice_is_found: Planted::ClosesTwice, "D8";
     a_vote_less_than_a_majority_is_found: Planted::CountsOneVoteTooFew, "T5";
     a_vote_less_than_a_majority_is_found_by_what_it_loses: Overlooked(Planted::CountsOneVoteTooFew), "E6" "L11";
     a_follower_map_cut_to_one_is_found: Planted::CutsTheFollowerMap, "T7";
     a_leader_that_knows_of_no_follower_is_found: Overlooked(Planted::TellsOfNoFollower), "L11" "L2";
-    deleting_what_is_still_needed_is_found: Planted::DeletesTooEarly, "E5";
+    a_server_forgotten_now_and_then_is_found: Planted::ForgetsAServer, "L7";
+    a_shard_of_one_replica_that_is_moved_is_found: Planted::MovesTheLonely, "E3";
+    a_server_taken_in_that_can_do_less_is_found: Planted::TakesEveryoneForAble, "E4";
+    servers_that_are_never_emptied_are_found: Planted::NeverMoves, "L7";
+    deleting_what_is_still_needed_is_found: Planted::DeletesTooEarly, "E5" "S5";
     electing_healthy_leaders_is_found: Planted::ElectsHealthyLeaders, "H2";
     electing_by_the_offset_alone_is_found: Planted::ElectsTheFarthestOffset, "T6" "T7" "T12" "T15";
     electing_the_smallest_head_is_found: Planted::ElectsTheSmallestHead, "T6" "T15" "L1";
     electing_the_smallest_head_is_found_by_what_it_loses: Overlooked(Planted::ElectsTheSmallestHead), "E6" "L1";
-    electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "L12" "L1" "L2" "H3";
+    electing_without_a_majority_is_found: Planted::ElectsWithoutAMajority, "E4" "L12" "L1" "L2" "H3";
+    deleting_while_one_may_still_lead_is_found: Planted::DeletesUnfenced, "E5";
     forgetting_who_left_is_found: Planted::ForgetsWhoLeft, "E1";
     giving_up_after_one_check_is_found: Planted::GivesUpAfterOneCheck, "H1";
     hearing_an_older_tenure_is_found: Planted::HearsAnOlderTenure, "D7";
@@ -223,7 +230,7 @@ mistakes! {
     taking_what_is_told_for_all_that_there_is_is_found: Planted::TrustsWhatIsTold, "T15";
     undoing_a_deletion_is_found: Planted::UndoesADeletion, "X1" "S3" "E5" "A1";
     uniting_features_is_found: Planted::UnitesFeatures, "T8";
-    a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9";
+    a_shard_id_used_twice_is_found: Planted::UsesAShardIdTwice, "S9" "H2";
     a_term_used_again_is_found: Planted::UsesATermAgain, "T3" "L1";
     waiting_for_the_dead_is_found: Planted::WaitsForTheDead, "L1" "L1 meanwhile";
     working_with_a_foreign_server_is_found: Planted::WorksWithAForeignServer, "H3";
@@ -273,9 +280,7 @@ fn fail(seed: u64) {
         println!("seed {seed} breaks nothing");
         return;
     };
-    let kept = number("SIM_TRACE").and_then(|kept| usize::try_from(kept).ok());
-    let kept = kept.unwrap_or(200);
-    let outcome = run_traced(&shrunk.plan, &Real, kept);
+    let outcome = run_traced(&shrunk.plan, &Real, kept());
     panic!("{}", outcome.describe(&shrunk.plan));
 }
 
@@ -294,6 +299,62 @@ fn a_vote_of_a_replica_that_has_lost_its_disk_is_found() {
     found_by(mistake, &["E6", "L1", "L2", "L11"], |seed| {
         Plan::of_kinds(seed, KINDS)
     });
+}
+
+/// One is not heard of, and leaves; and then another one.
+fn leaving_unheard(seed: u64) -> Plan {
+    const CUT: FaultKind = FaultKind::Cut { coordinator: 0 };
+    // Whoever leads in an earlier term comes to it again.
+    const RESTARTS: FaultKind = FaultKind::ServerRestarts {
+        times: 3,
+        apart_ms: 3_000,
+    };
+    let servers = 6;
+    let of = |seed: u64| usize::try_from(seed % 6).unwrap();
+    let fault = |permille, target, kind| Fault {
+        permille,
+        target,
+        lasts: 110_000,
+        kind,
+    };
+    let (one, other) = (of(seed), of(seed / 6));
+    Plan {
+        coordinators: 1,
+        servers,
+        chaos: 150,
+        faults: vec![
+            fault(10, one, CUT),
+            fault(300, one, FaultKind::ServerRemoved),
+            fault(450, other, FaultKind::ServerRemoved),
+            fault(530, other, RESTARTS),
+        ],
+        ..Plan::of_kinds(seed, &[CUT])
+    }
+}
+
+/// The same, where much happens at any time.
+fn leaving_at_any_time(seed: u64) -> Plan {
+    const KINDS: &[FaultKind] = &[
+        FaultKind::Cut { coordinator: 0 },
+        FaultKind::ServerRemoved,
+        FaultKind::WritesAlone { leaders: 3 },
+    ];
+    Plan {
+        coordinators: 1,
+        servers: 6,
+        ..Plan::of_kinds(seed, KINDS)
+    }
+}
+
+#[test]
+fn who_leaves_unheard_costs_nothing() {
+    for seed in 0..150 {
+        for plan in [leaving_unheard(seed), leaving_at_any_time(seed)] {
+            let outcome = run_traced(&plan, &Real, kept());
+            let told = outcome.describe(&plan);
+            assert_eq!(outcome.violation, None, "seed {seed}: {told}");
+        }
+    }
 }
 
 #[test]
@@ -326,7 +387,15 @@ fn found_by(
     plan: impl Fn(u64) -> Plan,
 ) {
     for seed in 0..SEEDS {
-        if let Some(violation) = run(&plan(seed), &mistake).violation {
+        let plan = plan(seed);
+        if let Some(violation) = run(&plan, &mistake).violation {
+            let real = run_traced(&plan, &Real, kept());
+            assert_eq!(
+                real.violation,
+                None,
+                "seed {seed}: {}",
+                real.describe(&plan)
+            );
             assert!(
                 properties.contains(&violation.property),
                 "seed {seed}: {violation:?}"
@@ -352,6 +421,12 @@ fn bounds() -> Bounds {
     } else {
         Bounds::default()
     }
+}
+
+/// How many of the last lines of a trace are kept.
+fn kept() -> usize {
+    let kept = number("SIM_TRACE").and_then(|kept| usize::try_from(kept).ok());
+    kept.unwrap_or(200)
 }
 
 fn at_night() -> bool {

@@ -19,7 +19,21 @@ const WRITE: Duration = Duration::from_secs(10);
 const FURTHER_TERMS: usize = 3;
 const TRIED_IN_VAIN: usize = 12;
 
+/// What stays so once everything is healed.
+pub struct Settled {
+    terms: BTreeMap<ShardId, Term>,
+    /// How many versions of the document there have been.
+    versions: usize,
+}
+
 impl World<'_> {
+    pub(super) fn settled(&self) -> Settled {
+        Settled {
+            terms: self.terms(),
+            versions: self.store.chain.len(),
+        }
+    }
+
     /// What is not as it should be: one leader in office, every shard led and stored so.
     pub(super) fn unsettled(&self) -> Option<String> {
         let leaders: Vec<usize> = (0..self.hosts.len())
@@ -157,6 +171,59 @@ impl World<'_> {
         Ok(())
     }
 
+    /// L7: nothing is left on servers that are not configured any more, where it can go elsewhere.
+    pub(super) fn whoever_left_is_empty(&mut self) -> Check {
+        let Some(status) = self.store.status().cloned() else {
+            return Ok(());
+        };
+        // Who is down may be a member, and then nobody is exchanged.
+        if self.plan.partial_heal {
+            return Ok(());
+        }
+        let is_configured = |member: &DataServerIdentity| {
+            let mut configured = self.configured.servers.iter();
+            configured.any(|it| it.name == name_of(member))
+        };
+        let is_unfit = |id: ShardId, member: &DataServerIdentity| {
+            let unfit = (id, name_at(&member.internal));
+            self.hosts.iter().any(|it| it.facts.unfit.contains(&unfit))
+        };
+        for (name, id, shard) in kept(&status) {
+            let mut members = shard.ensemble.iter();
+            let Some(left) = members.find(|member| !is_configured(member)) else {
+                continue;
+            };
+            let is_unfit = shard.ensemble.iter().any(|member| is_unfit(id, member));
+            if shard.ensemble.len() < 3 || is_unfit || self.is_hopeless(id, shard) {
+                continue;
+            }
+            if let Some(free) = self.free_server(id, shard) {
+                let text =
+                    format!("shard {id} of {name} could go from {left:?} to {free}: {shard:?}");
+                return Err(self.violation("L7", text));
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that could take a place in this shard's ensemble.
+    fn free_server(&self, id: ShardId, shard: &ShardMetadata) -> Option<&str> {
+        let common = self.common_features(&shard.ensemble);
+        let pending = &shard.pending_delete_shard_nodes;
+        let configured = self.configured.servers.iter().map(|it| it.name.as_str());
+        let mut free = configured.filter(|name| {
+            let is_it = |it: &DataServerIdentity| name_of(it) == *name;
+            !shard.ensemble.iter().chain(pending).any(is_it)
+        });
+        free.find(|name| {
+            let place = self.server_by(name);
+            place.is_some_and(|place| {
+                let is_clean = place.model.term(id) == Term::NEVER && place.model.log(id).is_none();
+                place.up && is_clean && common.is_subset(place.model.features())
+            })
+        })
+    }
+
     /// T11: and the coordinator knows it, as long as no look at a follower is under way.
     pub(super) fn everybody_is_known_to_follow(&mut self) -> Check {
         if self.plan.partial_heal {
@@ -269,7 +336,7 @@ impl World<'_> {
     }
 
     /// The terms, but of shards that can only be tried in vain.
-    pub(super) fn terms(&self) -> BTreeMap<ShardId, Term> {
+    fn terms(&self) -> BTreeMap<ShardId, Term> {
         let status = self.store.status();
         status
             .into_iter()
@@ -279,12 +346,19 @@ impl World<'_> {
             .collect()
     }
 
-    /// L3. Terms are counted, however far apart they are.
+    /// L3. Terms are counted, however far apart they are, but for those in which one takes another's place.
     pub(super) fn few_further_terms(&mut self, before: usize) -> Check {
         let mut used: BTreeMap<ShardId, BTreeSet<Term>> = BTreeMap::new();
+        let mut last: BTreeMap<ShardId, &[DataServerIdentity]> = BTreeMap::new();
         for accepted in &self.store.chain[before.saturating_sub(1)..] {
             for (_, id, shard) in accepted.status.shards() {
-                used.entry(id).or_default().insert(shard.term);
+                let ensemble = shard.ensemble.as_slice();
+                if last
+                    .insert(id, ensemble)
+                    .is_none_or(|last| last == ensemble)
+                {
+                    used.entry(id).or_default().insert(shard.term);
+                }
             }
         }
         let status = self.store.status().cloned().unwrap_or_default();
@@ -308,17 +382,36 @@ impl World<'_> {
         Ok(())
     }
 
+    /// L7: moves come to an end.
+    fn nothing_moves(&self, version: usize, settled: &BTreeMap<ShardId, Term>) -> Check {
+        let [before, now] = [version - 1, version].map(|it| &self.store.chain[it].status);
+        let before: BTreeMap<_, _> = before.shards().map(|(_, id, shard)| (id, shard)).collect();
+        for (_, id, shard) in kept(now).filter(|(_, id, _)| settled.contains_key(id)) {
+            if before
+                .get(&id)
+                .is_some_and(|it| it.ensemble != shard.ensemble)
+            {
+                let text = format!("shard {id} is moved in the quiet: {shard:?}");
+                return Err(self.violation("L7", text));
+            }
+        }
+        Ok(())
+    }
+
     /// L3, L10: no election without a cause.
-    pub(super) fn stays_quiet(&mut self, settled: &BTreeMap<ShardId, Term>) -> Check {
+    pub(super) fn stays_quiet(&mut self, settled: &Settled) -> Check {
         if let Some(why) = self.unsettled() {
             return Err(self.violation("L1", format!("it did not last: {why}")));
         }
+        let versions = self.store.chain.len();
+        for version in settled.versions.max(1)..versions {
+            self.nothing_moves(version, &settled.terms)?;
+        }
         let now = self.terms();
-        if now != *settled {
-            return Err(self.violation(
-                "L3",
-                format!("elections in the quiet: {settled:?}, {now:?}"),
-            ));
+        if now != settled.terms {
+            let before = &settled.terms;
+            let text = format!("elections in the quiet: {before:?}, {now:?}");
+            return Err(self.violation("L3", text));
         }
         let calm = !self.plan.partial_heal
             && self
@@ -345,4 +438,8 @@ impl World<'_> {
 fn kept(status: &ClusterStatus) -> impl Iterator<Item = (&Arc<str>, ShardId, &Arc<ShardMetadata>)> {
     let shards = status.shards();
     shards.filter(|(_, _, shard)| shard.status != ShardStatus::Deleting)
+}
+
+fn name_of(server: &DataServerIdentity) -> &str {
+    server.name.as_deref().unwrap_or_default()
 }

@@ -23,7 +23,7 @@ impl World<'_> {
     /// that the server may have acknowledged. None may have been fed by a snapshot and have had no
     /// entry since. And none of them may be in an earlier term: the
     /// server would forget that it has promised to follow that one's leader no more.
-    fn can_spare(&self, server: usize) -> bool {
+    pub(super) fn can_spare(&self, server: usize) -> bool {
         let Some(status) = self.store.status() else {
             return false;
         };
@@ -79,7 +79,7 @@ impl World<'_> {
     }
 
     /// The server that a document means, wherever it is now.
-    fn server_named(&self, identity: &DataServerIdentity) -> Option<usize> {
+    pub(super) fn server_named(&self, identity: &DataServerIdentity) -> Option<usize> {
         let names = self.servers.iter().map(|server| &server.address.name);
         names
             .into_iter()

@@ -184,6 +184,7 @@ impl World<'_> {
             }
             FaultKind::ServerAdded => self.add_server(),
             FaultKind::ServerRemoved => self.remove_server(server),
+            FaultKind::ServerLost => self.lose_server(server, until),
             FaultKind::AddressChanged => self.move_server(server, until),
         }
         Ok(())

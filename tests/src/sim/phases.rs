@@ -39,8 +39,10 @@ impl World<'_> {
         self.everybody_follows(&committed)?;
         self.everybody_is_known_to_follow()?;
         self.nothing_is_left()?;
+        let emptied = self.whoever_left_is_empty();
+        self.heed(emptied)?;
         self.everybody_is_told()?;
-        let settled = self.terms();
+        let settled = self.settled();
         self.everything_is_committed()?;
         self.run_until(chaos_ends.plus(FOLLOW + QUIET))?;
         self.stays_quiet(&settled)

@@ -139,6 +139,18 @@ fn features(index: usize) -> BTreeSet<Feature> {
     features
 }
 
+/// What all of these have; nothing where of one it is not known.
+pub fn common<'a>(
+    all: impl IntoIterator<Item = Option<&'a BTreeSet<Feature>>>,
+) -> BTreeSet<Feature> {
+    let mut all = all.into_iter();
+    let first = all.next().flatten().cloned().unwrap_or_default();
+    all.fold(first, |common, next| match next {
+        Some(next) => &common & next,
+        None => BTreeSet::new(),
+    })
+}
+
 impl World<'_> {
     pub(super) fn server_started(&mut self, server: usize) {
         let stays_down = self.healed && self.left_down.0.contains(&server);

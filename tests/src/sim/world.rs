@@ -121,6 +121,8 @@ pub enum What {
         boot: u32,
         down: Duration,
     },
+    /// A person says of a server that was lost that it never comes back.
+    GivenUp(usize),
     Fault(usize),
     DiskPutBack(usize, DurableServer),
     DocumentPutBack(Box<Accepted>),
@@ -268,6 +270,7 @@ impl<'a> World<'a> {
                 apart,
             } => self.restart_server(server, times, apart),
             What::Dies { server, boot, down } => self.dies(server, boot, down),
+            What::GivenUp(server) => return self.give_up(server),
             What::Fault(index) => return self.strike(index),
             What::DiskPutBack(server, disk) => self.put_disk_back(server, &disk),
             What::DocumentPutBack(copy) => return self.put_document_back(*copy),

@@ -97,6 +97,19 @@ impl World<'_> {
                 format!("c{host} deletes {id} of {to}, whose place is not filled: {shard:?}");
             return Err(self.violation("E5", text));
         }
+        // One that leads in an earlier term would feed anew whoever forgets in which it was fenced.
+        let fenced = self.hosts[host].facts.heads.get(&(call.shard, shard.term));
+        let is_fenced = |it: &&DataServerIdentity| {
+            let is_given_up = self.history.given_up.contains(&it.id());
+            is_given_up || fenced.is_some_and(|fenced| fenced.contains_key(&it.id()))
+        };
+        let mut left = shard.pending_delete_shard_nodes.iter();
+        if let Some(unfenced) = left.find(|it| !is_fenced(it)) {
+            let id = call.shard;
+            let text =
+                format!("c{host} deletes {id} of {to}, and {unfenced:?} may lead: {shard:?}");
+            return Err(self.violation("E5", text));
+        }
         let has = |servers: &[DataServerIdentity]| servers.iter().any(|it| it.id() == *to);
         let is_needed = has(&shard.ensemble) || has(&shard.removed_nodes);
         if is_needed || !has(&shard.pending_delete_shard_nodes) || call.term != shard.term {

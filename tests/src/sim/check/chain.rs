@@ -1,14 +1,16 @@
-//! S1, S8, S9, T1, T10, P1, E1, E2, X1: every version that the store accepts.
+//! S1, S8, S9, T1, T10, P1, E1 to E4, X1: every version that the store accepts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use stepdown_core::call::Feature;
 use stepdown_core::cluster::{
     ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
 };
 use stepdown_core::{ServerId, ShardId, Term};
 
 use super::Check;
+use crate::sim::server::common;
 use crate::sim::world::World;
 
 impl World<'_> {
@@ -120,12 +122,17 @@ impl World<'_> {
                 continue;
             }
             let held = self.history.held.entry(id).or_default();
-            held.extend(shard.ensemble.iter().map(|member| member.id()));
+            let members = shard.ensemble.iter().map(|member| member.id());
+            held.extend(members.filter(|member| !self.history.given_up.contains(member)));
         }
     }
 
-    /// E1, E2, E3: one member at a time is exchanged for another, with a new term, and it is stored who left;
-    /// it is forgotten only once somebody leads, and then its data is still to be deleted.
+    /// E1, E2: one member at a time is exchanged for another, with a new term, and it is stored who left; it is
+    /// forgotten only once somebody leads, and then its data is still to be deleted.
+    ///
+    /// E3: and none of fewer than three: nobody could be elected without the one that comes.
+    ///
+    /// E4: nor for one that can do less than all of them.
     fn check_exchange(&self, id: ShardId, old: &ShardMetadata, new: &ShardMetadata) -> Check {
         let ids = |servers: &[DataServerIdentity]| -> BTreeSet<ServerId> {
             servers.iter().map(DataServerIdentity::id).collect()
@@ -144,6 +151,10 @@ impl World<'_> {
             }
             return Ok(());
         }
+        if before.len() < 3 {
+            let text = format!("shard {id}: {old:?} becomes {new:?}");
+            return Err(self.violation("E3", text));
+        }
         if new.term <= old.term {
             return wrong("it changes within a term");
         }
@@ -154,7 +165,26 @@ impl World<'_> {
         if !now.is_superset(&removed) || still != left {
             return wrong("it is not stored who left");
         }
+        let common = self.common_features(&old.ensemble);
+        // Who was to leave may come back where nobody can lead without it.
+        let came = new.ensemble.iter();
+        let came = came.filter(|it| !before.contains(&it.id()) && !removed.contains(&it.id()));
+        for came in came {
+            if !common.is_subset(&self.common_features(std::slice::from_ref(came))) {
+                let text = format!("shard {id}: {came:?} can't do all of {common:?}");
+                return Err(self.violation("E4", text));
+            }
+        }
         Ok(())
+    }
+
+    /// What all of these can do.
+    pub(in crate::sim) fn common_features(
+        &self,
+        servers: &[DataServerIdentity],
+    ) -> BTreeSet<Feature> {
+        let places = servers.iter().map(|it| self.server_named(it));
+        common(places.map(|it| Some(self.servers[it?].model.features())))
     }
 
     /// T10: the leader is a member, the members are distinct and as many as they should be.

@@ -129,7 +129,7 @@ impl World<'_> {
         Some(self.server_by(server)?.model.log(id)?.0)
     }
 
-    pub(super) fn server_by(&self, name: &str) -> Option<&Server> {
+    pub(in crate::sim) fn server_by(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|it| {
             let address = &it.address;
             address.name == name || address.internal == name

@@ -68,6 +68,8 @@ pub struct History {
     /// Who has ever been told to hold a part of a shard, by what was stored, and has not said since that it
     /// has nothing of it.
     pub held: BTreeMap<ShardId, BTreeSet<ServerId>>,
+    /// Servers that were lost with all that they had, and of which a person has said so.
+    pub given_up: BTreeSet<ServerId>,
     /// Shards that were elected so that somebody else leads them.
     pub handed: BTreeSet<ShardId>,
     /// Up to these terms the document may not tell any more with what logs leaders began.
@@ -146,7 +148,7 @@ pub fn tenure_of(event: &Event) -> Option<Tenure> {
 
 impl World<'_> {
     /// What is to be made of a check whose property may be overlooked.
-    fn heed(&self, check: Check) -> Check {
+    pub(super) fn heed(&self, check: Check) -> Check {
         check.or_else(|violation| {
             if self.factory.overlooks(violation.property) {
                 Ok(())
@@ -255,6 +257,10 @@ impl World<'_> {
                 self.hosts[host].facts.handed.insert(*shard);
                 self.history.handed.insert(*shard);
                 self.sometimes.hit("leader_handed");
+                Ok(())
+            }
+            Effect::Report(Report::ServerGivenUp { .. }) => {
+                self.sometimes.hit("server_given_up");
                 Ok(())
             }
             Effect::Report(Report::ShardMoved { .. }) => {

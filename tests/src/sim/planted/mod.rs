@@ -42,11 +42,13 @@ pub enum Planted {
     CountsOneVoteTooFew,
     CutsTheFollowerMap,
     DeletesTooEarly,
+    DeletesUnfenced,
     ElectsHealthyLeaders,
     ElectsTheFarthestOffset,
     ElectsTheSmallestHead,
     ElectsWithoutAMajority,
     FencesBeforeStoring,
+    ForgetsAServer,
     ForgetsToDrain,
     ForgetsWhoLeft,
     GivesBackTooEarly,
@@ -56,9 +58,11 @@ pub enum Planted {
     KeepsTheEpoch,
     LeadsOnAnOldDocument,
     LetsTheForgetfulVote,
+    MovesTheLonely,
     NeverBringsBack,
     NeverDeletes,
     NeverJumps,
+    NeverMoves,
     NeverPauses,
     NeverTellsAgain,
     PublishesWhatIsNotStored,
@@ -70,6 +74,7 @@ pub enum Planted {
     StaysThoughUseless,
     TakesARefusalForSuccess,
     TakesAnyAnswerForLeading,
+    TakesEveryoneForAble,
     TakesFencedForJoined,
     TakesInWhoDiffers,
     TakesSilenceForDeleted,
@@ -86,12 +91,13 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// What is wrong with the coordinator; `None` where it is the candidate.
+    /// What is wrong with the coordinator; `None` where it is the candidate, or how it is set.
     fn mistake(self) -> Option<Box<dyn Mistake>> {
         Some(match self {
-            Self::CountsFromTheAnswer | Self::GivesBackTooEarly | Self::RenewsAfterTheClose => {
-                return None;
-            }
+            Self::CountsFromTheAnswer
+            | Self::GivesBackTooEarly
+            | Self::NeverMoves
+            | Self::RenewsAfterTheClose => return None,
             Self::ActsInDoubt => Box::new(stores::ActsInDoubt),
             Self::ActsWithoutAuthority => Box::new(offices::ActsWithoutAuthority),
             Self::AdoptsAnotherHead => Box::new(stores::AdoptsAnotherHead::default()),
@@ -99,6 +105,7 @@ impl Planted {
             Self::CountsOneVoteTooFew => Box::new(elections::CountsOneVoteTooFew::default()),
             Self::CutsTheFollowerMap => Box::new(elections::CutsTheFollowerMap(1)),
             Self::DeletesTooEarly => Box::new(moves::DeletesTooEarly::default()),
+            Self::DeletesUnfenced => Box::new(moves::DeletesUnfenced),
             Self::ElectsHealthyLeaders => Box::new(servers::ElectsHealthyLeaders),
             Self::ElectsTheFarthestOffset => Box::new(elections::MisreadsHeads(|head| EntryId {
                 term: Term(0),
@@ -110,6 +117,7 @@ impl Planted {
             })),
             Self::ElectsWithoutAMajority => Box::new(elections::ElectsWithoutAMajority::default()),
             Self::FencesBeforeStoring => Box::new(elections::FencesBeforeStoring::default()),
+            Self::ForgetsAServer => Box::new(moves::ForgetsAServer::default()),
             Self::ForgetsToDrain => Box::new(offices::ForgetsToDrain),
             Self::ForgetsWhoLeft => Box::new(moves::ForgetsWhoLeft),
             Self::GivesUpAfterOneCheck => Box::new(servers::GivesUpAfterOneCheck),
@@ -118,6 +126,7 @@ impl Planted {
             Self::KeepsTheEpoch => Box::new(stores::KeepsTheEpoch::default()),
             Self::LeadsOnAnOldDocument => Box::new(stores::LeadsOnAnOldDocument::default()),
             Self::LetsTheForgetfulVote => Box::new(disks::LetsTheForgetfulVote),
+            Self::MovesTheLonely => Box::new(moves::MovesTheLonely),
             Self::NeverBringsBack => Box::new(followers::NeverBringsBack),
             Self::NeverDeletes => Box::new(moves::NeverDeletes),
             Self::NeverJumps => Box::new(elections::NeverJumps),
@@ -131,6 +140,7 @@ impl Planted {
             Self::StaysThoughUseless => Box::new(offices::StaysThoughUseless::default()),
             Self::TakesARefusalForSuccess => Box::new(followers::TakesARefusalForSuccess),
             Self::TakesAnyAnswerForLeading => Box::new(servers::TakesAnyAnswerForLeading),
+            Self::TakesEveryoneForAble => Box::new(moves::TakesEveryoneForAble),
             Self::TakesFencedForJoined => Box::new(followers::TakesFencedForJoined::default()),
             Self::TakesInWhoDiffers => Box::new(followers::TakesInWhoDiffers::default()),
             Self::TakesSilenceForDeleted => Box::new(moves::TakesSilenceForDeleted),
@@ -149,7 +159,10 @@ impl Planted {
 }
 
 impl Factory for Planted {
-    fn coordinator(&self, options: Options, now: Timestamp) -> Box<dyn Machine> {
+    fn coordinator(&self, mut options: Options, now: Timestamp) -> Box<dyn Machine> {
+        if *self == Self::NeverMoves {
+            options.timing.moves_most = 0;
+        }
         match self.mistake() {
             Some(mistake) => Box::new(Mistaken::new(mistake, options, now)),
             None => Real.coordinator(options, now),
@@ -174,7 +187,7 @@ impl Factory for Overlooked {
     }
 
     fn overlooks(&self, property: &str) -> bool {
-        property.starts_with('T') || property == "H2"
+        property.starts_with('T') || property == "H2" || property == "L7"
     }
 }
 
