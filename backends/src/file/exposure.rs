@@ -36,6 +36,14 @@ pub(crate) fn exposures(place: &Place) -> Vec<Exposure> {
     files.chain(of(&place.directory, WRITE, STICKY)).collect()
 }
 
+/// Whether others may write the configuration, and so delete namespaces, or put another file in its place.
+/// Anybody may read it.
+pub(crate) fn exposures_of_configuration(path: &Path) -> Vec<Exposure> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = of(directory.unwrap_or(Path::new(".")), WRITE, STICKY);
+    of(path, WRITE, 0).into_iter().chain(directory).collect()
+}
+
 /// What others may do of this, unless the mode has this bit.
 fn of(path: &Path, what: u32, unless: u32) -> Vec<Exposure> {
     // What can't be looked at is told of by whoever opens it.
@@ -109,8 +117,20 @@ mod tests {
             },
         ];
         assert_eq!(exposures(&place), found);
+        let configuration = place.directory.join("cluster.yaml");
+        fs::write(&configuration, "").unwrap();
+        set_mode(&configuration, 0o666);
+        let writable = |path: &Path, mode| Exposure::Writable {
+            path: path.to_path_buf(),
+            mode,
+        };
+        let told = exposures_of_configuration(&configuration);
+        let directory = writable(&place.directory, 0o757);
+        assert_eq!(told, [writable(&configuration, 0o666), directory]);
+        set_mode(&configuration, 0o644);
         // As /tmp is.
         set_mode(&place.directory, 0o1757);
         assert_eq!(exposures(&place), found[..2]);
+        assert_eq!(exposures_of_configuration(&configuration), []);
     }
 }

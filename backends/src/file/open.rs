@@ -11,7 +11,7 @@ use super::configuration::FileConfiguration;
 use super::configuration_store::FileConfigurationStore;
 use super::disk::Disk;
 use super::error::FileError;
-use super::exposure::exposures;
+use super::exposure::{exposures, exposures_of_configuration};
 use super::hints::FileHints;
 use super::leadership::FileLeadership;
 use super::options::FileOptions;
@@ -31,6 +31,9 @@ pub(crate) fn open(options: &FileOptions, candidate: &Candidate) -> Result<Backe
         options.initialize_empty_status,
         options.allow_network_filesystem,
     )?);
+    for exposure in exposures_of_configuration(&options.configuration) {
+        tracing::warn!("{exposure}");
+    }
     let stores = watch::Sender::new(0);
     let leadership = FileLeadership::new(disk.clone(), &candidate.name, stores.clone());
     Ok(Backend {

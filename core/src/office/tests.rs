@@ -4,6 +4,7 @@ mod creation;
 mod documents;
 mod handings;
 mod news;
+mod outlook;
 mod publishing;
 mod servers;
 mod sweeps;

@@ -212,6 +212,13 @@ pub(super) fn resolve(
     let provider = provider::resolve(settings.metadata, config_path, &mut notices, &mut problems);
     if let Some(Provider::Raft(raft)) = &provider {
         warn_of_unverified("metadata.raft.tls", raft.tls.as_ref(), &mut notices);
+        if raft.tls.is_none() && internal.tls.is_some() {
+            notices.push(
+                "server.internal has TLS, but the port of metadata.raft.address has not, and whoever reaches it can \
+                 write the status: set metadata.raft.tls, or keep strangers away from it"
+                    .to_owned(),
+            );
+        }
     }
     match provider {
         Some(provider) if problems.is_empty() => Ok(CoordinatorOptions {

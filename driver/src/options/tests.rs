@@ -514,6 +514,23 @@ fn a_port_that_is_left_in_plaintext_beside_one_with_tls_is_told() {
 }
 
 #[test]
+fn a_raft_port_that_is_left_in_plaintext_beside_one_with_tls_is_told() {
+    let told = |tls: &str| {
+        let yaml = format!(
+            "server: {{internal: {{tls: {{certFile: c, keyFile: k}}}}}}\n\
+             metadata: {{raft: {{address: 'a:1', bootstrapNodes: ['a:1']{tls}}}}}"
+        );
+        let notices = load(&["--metadata=raft"], Some(&yaml))
+            .expect("valid")
+            .notices;
+        let is_it = |notice: &String| notice.contains("the port of metadata.raft.address has not");
+        notices.iter().any(is_it)
+    };
+    assert!(told(""));
+    assert!(!told(", tls: {certFile: c, keyFile: k, trustedCaFile: a}"));
+}
+
+#[test]
 fn a_private_key_that_others_may_read_is_told_once() {
     let dir = tempfile::tempdir().expect("a directory");
     let key = dir.path().join("key.pem");

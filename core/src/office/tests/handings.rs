@@ -6,7 +6,7 @@ use crate::call::CallErrorKind;
 use crate::scripted::World;
 use crate::{Effect, Report, Timing};
 
-const FOUR: &str = "
+pub(super) const FOUR: &str = "
 namespaces:
   - {name: default, initialShardCount: 4, replicationFactor: 3}
 servers:

@@ -532,7 +532,7 @@ fn a_document_that_somebody_else_has_written_is_taken_to_know_nothing_of_its_own
 fn nobody_leads_who_has_what_a_majority_of_one_ensemble_has_while_the_other_may_have_more() {
     let servers = super::exchanged::configuration(&[1, 2, 3, 4]);
     let mut world = World::steady_with(Timing::default(), &servers, 1);
-    let named = |names: [&str; 3]| names.map(|name| member(name)).to_vec();
+    let named = |names: [&str; 3]| names.map(member).to_vec();
     world.edit(SHARD, |shard| {
         shard.ensemble = named(["s1", "s2", "s4"]);
         shard.removed_nodes = vec![member("s3")];

@@ -15,7 +15,7 @@ metrics! {
     Documents {
         configuration_rejected: IntGauge = IntGauge::new(
             "stepdown_configuration_rejected",
-            "1 while the configuration last read is refused and an older one is in force",
+            "1 while the configuration last read is refused: an older one is in force, or none",
         ),
         configuration_unknown_keys: IntGauge = IntGauge::new(
             "stepdown_configuration_unknown_keys",

@@ -132,6 +132,7 @@ impl Metrics {
             Report::ServerAnswers { server, .. } => self.shards.server_silent(server, false),
             Report::ServerChanged { server, state, .. } => {
                 self.shards.server_changed(server, *state);
+                self.nonsense.known(server);
             }
             Report::ServerEmptied { server, .. } => self.shards.server_emptied(server),
             Report::ServerForgotten { server } => self.shards.server_forgotten(server),

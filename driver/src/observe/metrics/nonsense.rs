@@ -24,6 +24,11 @@ impl Nonsense {
         Self::register(registry)
     }
 
+    /// A data server is worked with.
+    pub fn known(&self, server: &ServerId) {
+        self.answers.with_label_values(&[&*server.0]);
+    }
+
     /// A data server gave such an answer.
     pub fn heard(&self, server: &ServerId) {
         self.answers.with_label_values(&[&*server.0]).inc();

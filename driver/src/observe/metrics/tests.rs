@@ -240,6 +240,7 @@ fn what_is_counted_begins_at_0_so_that_the_first_event_is_seen() {
         "oxia_coordinator_leader_election_failed_total",
         "oxia_coordinator_node_health_checks_failed_total",
         "stepdown_data_server_emptied_total",
+        "stepdown_data_server_nonsense_total",
     ] {
         let samples = samples(&metrics, counter);
         assert_eq!(samples.len(), 1, "{counter}");
