@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Enough for as many connections as all ports take, and for the rest.
 const ENOUGH: u64 = 4_096;
 
-/// What to tell of a limit that connections of strangers may reach.
+/// What to tell of a limit for which ports take fewer connections than they could.
 pub(crate) fn too_few() -> Option<String> {
     let limit = getrlimit(Resource::Nofile).current?;
     told_of(limit)
@@ -14,7 +14,7 @@ pub(crate) fn too_few() -> Option<String> {
 fn told_of(limit: u64) -> Option<String> {
     (limit < ENOUGH).then(|| {
         format!(
-            "no more than {limit} files and connections may be open, which strangers can fill: allow {ENOUGH} at least (LimitNOFILE= of systemd, ulimit -Hn)"
+            "no more than {limit} files and connections may be open, so each port takes few connections: allow {ENOUGH} at least (LimitNOFILE= of systemd, ulimit -Hn)"
         )
     })
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_that_connections_alone_may_reach_is_told() {
+    fn a_limit_that_leaves_ports_fewer_connections_is_told() {
         assert!(told_of(1_024).is_some_and(|told| told.contains("1024")));
         assert_eq!(told_of(ENOUGH), None);
     }

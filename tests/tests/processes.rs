@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::time::Instant;
 
-use stepdown_tests::processes::{Plan, Rig, as_oxia, run, seed, stepdown};
+use stepdown_tests::processes::{Crowd, Plan, Rig, as_oxia, run, seed, stepdown, with_few_files};
 use tokio::sync::Mutex;
 
 /// One cluster at a time: all want the same processors.
@@ -93,6 +93,36 @@ async fn nobody_leads_on_a_corrupt_status_file_or_exits_until_it_is_put_right() 
     let adopted = status_file("adopt");
     assert_eq!(adopted.code, Some(0), "{adopted:?}");
     rig.mend();
+    rig.nothing_is_lost().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crowds_at_every_port_keep_no_shard_from_its_leader_though_few_files_may_be_open() {
+    let _turn = TURN.lock().await;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let program = with_few_files(dir.path(), 160);
+    let mut rig = Rig::start(dir, program, 1, 3).await;
+    let transitions = rig.metric(0, "stepdown_transitions_total").await;
+    let coordinator = rig.cluster.coordinators.first().expect("there is one");
+    let crowd = Crowd::at(coordinator, 100);
+    rig.until("a crowd to come", async |_| {
+        (crowd.came() >= 800).then_some(())
+    })
+    .await;
+    for server in 0..3 {
+        rig.kill_server(server);
+        rig.steady().await;
+        rig.mend();
+        rig.steady().await;
+    }
+    let log = rig.coordinator(0).log().to_path_buf();
+    let log = std::fs::read_to_string(log).expect("it has a log");
+    let lines = log.lines().filter(|it| it.contains("Too many open files"));
+    println!("{} came, {} without a file", crowd.came(), lines.count());
+    // It has led all the while.
+    let now = rig.metric(0, "stepdown_transitions_total").await;
+    assert!(now >= 1.0 && now == transitions, "{now}, {transitions}");
+    drop(crowd);
     rig.nothing_is_lost().await;
 }
 

@@ -28,6 +28,10 @@ pub struct CoordinatorArgs {
     /// Metrics service bind address
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub(crate) metrics_addr: String,
+    /// How long a configuration that would delete more namespaces than it keeps has to stay as it is before it is
+    /// put into force
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) hold_deletions: String,
     /// Metadata provider: file, configmap, raft or memory
     #[arg(long, value_name = "PROVIDER", default_value = "file")]
     pub(crate) metadata: String,
@@ -170,6 +174,7 @@ impl CoordinatorArgs {
             ..ServerSettings::default()
         });
         settings.server.public_advertised_address = self.public_advertised_addr;
+        settings.controller.hold_deletions = Some(self.hold_deletions);
         settings.controller.tls = self.peer_tls.into_settings();
         settings.metadata.provider_name = Some(self.metadata);
         settings.metadata.kubernetes = Some(self.kubernetes);

@@ -61,6 +61,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
     } = session;
     let lease = lease_timing(lease_profile);
     let mut machine = machine::options(lease)?;
+    machine.timing.delete_after = options.hold_deletions;
     let backend = backend::open(&options, &mut machine, lease, &metrics.documents).await?;
     let backend = measured(backend, &metrics.documents);
     let mut failure = backend.failure.clone();

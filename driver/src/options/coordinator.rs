@@ -1,6 +1,7 @@
 //! Everything that a coordinator is told: from what was written to what is meant.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use stepdown_backends::{Provider, PublicAddress};
 use stepdown_wire::tls::TlsOptions;
@@ -11,8 +12,11 @@ use super::level::{LogLevel, ParseLogLevelError};
 use super::port::PortOptions;
 use super::provider::{ClusterSettings, FileSettings, KubernetesSettings, MetadataSettings};
 use super::said::{Overlay, said};
-use super::settings::{LogSettings, MetricSettings, ServerSettings, ServersSettings, Settings};
+use super::settings::{
+    ControllerSettings, LogSettings, MetricSettings, ServerSettings, ServersSettings, Settings,
+};
 use super::{advertised, port, provider, sconfig, tls};
+use crate::cli::parse_duration;
 
 /// Everything a coordinator needs to know before it starts. It is valid as a whole: only
 /// [`CoordinatorOptions::load`] makes one.
@@ -28,6 +32,8 @@ pub struct CoordinatorOptions {
     pub advertised_address: Option<PublicAddress>,
     /// Whether anybody who reaches the public port may change the cluster.
     pub allow_unauthenticated_admin: bool,
+    /// How long a configuration that would delete more namespaces than it keeps has to stay as it is.
+    pub hold_deletions: Duration,
     /// How to reach data servers over TLS; `None` is plaintext.
     pub controller_tls: Option<TlsOptions>,
     /// Where `/metrics` is served; `None` when switched off.
@@ -187,6 +193,7 @@ pub(super) fn resolve(
             &mut problems,
         )
     });
+    let hold_deletions = hold_deletions(settings.controller.hold_deletions, &mut problems);
     let controller_tls = tls::resolve("controller.tls", settings.controller.tls, &mut problems);
     let ports = [
         (ServersSettings::PUBLIC, Some(&public)),
@@ -227,6 +234,7 @@ pub(super) fn resolve(
             public,
             advertised_address,
             allow_unauthenticated_admin,
+            hold_deletions,
             controller_tls,
             metrics,
             shard_histograms,
@@ -265,6 +273,14 @@ fn warn_of_unverified(key: &str, tls: Option<&TlsOptions>, notices: &mut Vec<Str
             "{key}.insecureSkipVerify is on: whoever answers in the place of a peer is believed"
         ));
     }
+}
+
+fn hold_deletions(time: Option<String>, problems: &mut Vec<String>) -> Duration {
+    let text = said(time).unwrap_or_else(|| "30s".to_owned());
+    parse_duration(&text).unwrap_or_else(|error| {
+        problems.push(format!("{}: {error}", ControllerSettings::HOLD_DELETIONS));
+        Duration::ZERO
+    })
 }
 
 fn name(metadata: &MetadataSettings, problems: &mut Vec<String>) -> String {

@@ -131,8 +131,14 @@ pub struct TlsSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ControllerSettings {
+    /// Ours: for how long a configuration that deletes much has to stay as it is.
+    pub hold_deletions: Option<String>,
     #[serde(deserialize_with = "null_is_default")]
     pub tls: TlsSettings,
+}
+
+impl ControllerSettings {
+    pub(super) const HOLD_DELETIONS: Key = Key::new("controller.holdDeletions", "--hold-deletions");
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -188,7 +194,7 @@ field_by_field! {
         enabled, cert_file, key_file, cipher_suites, min_version, max_version, trusted_ca_file,
         insecure_skip_verify, server_name, client_auth,
     }
-    ControllerSettings { tls }
+    ControllerSettings { hold_deletions, tls }
     ObservabilitySettings { metric, log, audit }
     MetricSettings { enabled, bind_address, shard_histograms, tls }
     LogSettings { level }

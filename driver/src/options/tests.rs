@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use stepdown_backends::Provider;
 
@@ -41,6 +42,26 @@ fn problems(args: &[&str], yaml: Option<&str>) -> Vec<String> {
         Err(OptionsError::Invalid { problems }) => problems,
         other => panic!("must be refused: {other:?}"),
     }
+}
+
+#[test]
+fn how_long_deletions_are_held_is_told_by_flag_or_file() {
+    let held = |args: &[&str], yaml: Option<&str>| load(args, yaml).map(|it| it.hold_deletions);
+    let seconds = Duration::from_secs;
+    assert_eq!(held(&[], None).ok(), Some(seconds(30)));
+    assert_eq!(
+        held(&["--hold-deletions=2m"], None).ok(),
+        Some(seconds(120))
+    );
+    let file = Some("controller: {holdDeletions: 0s}");
+    assert_eq!(held(&["--hold-deletions=2m"], file).ok(), Some(seconds(0)));
+    let told = problems(&["--hold-deletions=-1s"], None);
+    assert_eq!(
+        told,
+        [
+            "controller.holdDeletions (--hold-deletions): '-1s' is not a duration, as in 10s, 1m30s or 500ms"
+        ]
+    );
 }
 
 #[test]

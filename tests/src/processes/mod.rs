@@ -4,6 +4,7 @@
 // What is awaited and does not come fails a test, and this is where it is awaited.
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod crowd;
 mod disks;
 mod history;
 mod load;
@@ -14,11 +15,12 @@ mod round;
 mod rounds;
 mod stranger;
 
+pub use crowd::Crowd;
 pub use disks::Coordinator;
 pub use history::{FirstLine, History};
 pub use load::Load;
 pub use onlooker::Onlooker;
-pub use program::{Ran, as_oxia, run, run_with, stepdown};
+pub use program::{Ran, as_oxia, run, run_with, stepdown, with_few_files};
 pub use rig::{DOOMED, LIMIT, Rig, leaders};
 pub use round::{Afterwards, Phase, Plan, Round, Stimulus, seed};
 pub use stranger::{FirstLineIs, Written};

@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::SystemTime;
@@ -57,6 +58,19 @@ pub fn as_oxia(dir: &Path) -> PathBuf {
         fs::copy(&program, &oxia).expect("the program can be copied");
     }
     oxia
+}
+
+/// The same program where no more than so many files may be open, in this directory.
+pub fn with_few_files(dir: &Path, most: u32) -> PathBuf {
+    let limited = dir.join("limited");
+    let program = stepdown();
+    let script = format!(
+        "#!/bin/sh\nulimit -n {most}\nexec '{}' \"$@\"\n",
+        program.display()
+    );
+    fs::write(&limited, script).expect("a script can be written");
+    fs::set_permissions(&limited, fs::Permissions::from_mode(0o755)).expect("it can be executable");
+    limited
 }
 
 /// How a program ended.

@@ -22,6 +22,7 @@ use super::listener::Listener;
 use super::patience::Patience;
 use super::peer::Peer;
 use super::places::{Place, Places};
+use super::room::room;
 use super::silent::Silent;
 use crate::tls::names;
 
@@ -29,9 +30,6 @@ use crate::tls::names;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The length of what every HTTP/2 connection begins with (RFC 9113, 3.4), in bytes.
 const PREFACE: usize = 24;
-/// So many may be open that have said something. Nodes, programs and people need a handful each; file
-/// descriptors and memory are not to run out for those who are many, nor places for the others.
-const OPEN: usize = 256;
 /// So many that have said something wait in a line.
 const WAITING: usize = 16;
 /// How long to wait when the system has no more file descriptors.
@@ -56,17 +54,25 @@ pub struct Connection {
 impl Connections {
     /// Accepts until `stop`, or until this is dropped. A slow handshake keeps nobody waiting.
     pub fn accept(listener: Listener, stop: CancellationToken) -> Self {
-        Self::accept_with(Places::new(OPEN), listener, stop)
+        let room = room();
+        Self::accept_with(Places::new(room), Silent::new(room), listener, stop)
     }
 
-    fn accept_with(places: Places, listener: Listener, stop: CancellationToken) -> Self {
+    fn accept_with(
+        places: Places,
+        silent: Silent,
+        listener: Listener,
+        stop: CancellationToken,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         tokio::spawn(async move {
             let doors = Doors {
                 connections: sender,
                 places,
             };
-            let _ = stop.run_until_cancelled(accept_all(listener, doors)).await;
+            let _ = stop
+                .run_until_cancelled(accept_all(listener, doors, silent))
+                .await;
         });
         Self(receiver)
     }
@@ -79,9 +85,8 @@ struct Doors {
     places: Places,
 }
 
-async fn accept_all(listener: Listener, doors: Doors) {
+async fn accept_all(listener: Listener, doors: Doors, mut silent: Silent) {
     let acceptor = listener.tls.map(TlsAcceptor::from);
-    let mut silent = Silent::default();
     while !doors.connections.is_closed() {
         let (stream, peer) = match listener.socket.accept().await {
             Ok(accepted) => accepted,

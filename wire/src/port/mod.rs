@@ -5,6 +5,7 @@ mod listener;
 mod patience;
 mod peer;
 mod places;
+mod room;
 mod silent;
 
 pub use connections::{Connection, Connections};

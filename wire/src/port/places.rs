@@ -18,7 +18,8 @@ use tracing::warn;
 /// The last 64 bits of an IPv6 address are a host's to choose.
 const NETWORK: u128 = !(u64::MAX as u128);
 
-/// So many places nobody gives up to anybody else. Nodes, programs and people need no more each.
+/// So many places nobody gives up to anybody else, or a third of them where there are few. Nodes,
+/// programs and people need no more each.
 const HANDFUL: usize = 8;
 
 /// The places of one port. Clones are one.
@@ -53,7 +54,7 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
-        Self::keeping(HANDFUL, most)
+        Self::keeping(HANDFUL.min(most / 3).max(1), most)
     }
 
     /// The same, where nobody gives up one of so many.

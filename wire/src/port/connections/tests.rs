@@ -13,8 +13,9 @@ use tokio_stream::StreamExt;
 
 use super::*;
 use crate::port::patience::PATIENCE;
-use crate::port::silent::SILENT;
 
+const OPEN: usize = 256;
+const SILENT: usize = 256;
 const BEGINNING: &[u8; PREFACE] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 async fn port(tls: Option<Arc<ServerConfig>>) -> (Connections, SocketAddr) {
@@ -26,7 +27,7 @@ async fn port_of(open: usize, tls: Option<Arc<ServerConfig>>) -> (Connections, S
     let address = listener.socket.local_addr().unwrap();
     let stop = CancellationToken::new();
     let places = Places::keeping(1, open);
-    let accepted = Connections::accept_with(places, listener, stop);
+    let accepted = Connections::accept_with(places, Silent::new(SILENT), listener, stop);
     (accepted, address)
 }
 
