@@ -1,6 +1,6 @@
 //! What is to be moved, as it is told; and what would be with another configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stepdown_backends::configuration::judge;
@@ -72,6 +72,7 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
         .shards()
         .map(|(name, id, _)| (id, name.clone()))
         .collect();
+    let leaving = leaving(&survey, &configuration);
     plan.waiting = survey.waiting.iter().map(waiting).collect();
     let resting = survey.resting.iter().filter_map(|id| owners.get(id));
     plan.resting = counted(resting.cloned());
@@ -107,6 +108,10 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
             .unwrap_or_default(),
         shard: shard.0,
         reason,
+        server: leaving
+            .get(&shard)
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     });
     plan.stuck = stuck.collect();
     plan.made = made.iter().map(namespace_shards).collect();
@@ -128,6 +133,18 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
     });
     plan.servers = named.collect();
     plan
+}
+
+/// Of each shard the first member that is not configured, if one is not.
+fn leaving(survey: &Survey, configuration: &ClusterConfiguration) -> BTreeMap<ShardId, ServerId> {
+    let configured = configuration.servers.iter().map(DataServerIdentity::id);
+    let configured: BTreeSet<ServerId> = configured.collect();
+    let shards = survey.status.shards();
+    let leaving = shards.filter_map(|(_, id, shard)| {
+        let mut members = shard.ensemble.iter().map(DataServerIdentity::id);
+        Some((id, members.find(|it| !configured.contains(it))?))
+    });
+    leaving.collect()
 }
 
 /// Every data server that is configured, or has anything of a shard.
