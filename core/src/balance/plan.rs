@@ -113,7 +113,9 @@ impl Situation<'_> {
     ) {
         for (id, shard) in self.movable(namespace) {
             let leaves = |member: &&DataServerIdentity| !configured.contains(&member.id());
-            let Some(from) = shard.ensemble.iter().find(leaves) else {
+            let leaving = shard.ensemble.iter().filter(leaves);
+            // Nobody else is exchanged while one is away, which is never in sync.
+            let Some(from) = leaving.min_by_key(|it| self.running.contains(&it.id())) else {
                 continue;
             };
             match self.place(namespace, id, shard, from, load) {
@@ -225,10 +227,9 @@ impl Situation<'_> {
         let gone = |server: &&DataServerIdentity| {
             let is_it = |it: &DataServerIdentity| it.id() == server.id();
             let is_there = |it: &DataServerIdentity| it.internal == server.internal;
-            let mut left = shard.pending_delete_shard_nodes.iter();
-            left.any(|it| is_it(it) || is_there(it))
-                || shard.removed_nodes.iter().any(is_it)
-                || shard.is_member(server)
+            let left = shard.pending_delete_shard_nodes.iter();
+            let mut holders = left.chain(&shard.removed_nodes).chain(&shard.ensemble);
+            holders.any(|it| is_it(it) || is_there(it))
         };
         let free = self
             .configured()

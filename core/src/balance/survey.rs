@@ -35,6 +35,10 @@ pub struct Survey {
     pub planned: Plan,
     /// Shards that could not be moved, and are left alone for a while.
     pub resting: BTreeSet<ShardId>,
+    /// Namespaces that are configured and can't be made, and why.
+    pub refused: BTreeMap<Arc<str>, String>,
+    /// A configuration that would delete more than it keeps is yet to be put into force.
+    pub is_held: bool,
     /// What is to be deleted and is still there; nothing of it matters to a plan.
     pub waiting: Vec<Waiting>,
     /// So many shards are moved at once.
@@ -91,6 +95,12 @@ impl Survey {
         }
     }
 
+    /// Shards that are left alone for a while, or are not moved only to make servers equal: they could not be.
+    #[must_use]
+    pub fn left_alone(&self) -> BTreeSet<ShardId> {
+        self.resting.union(&self.tired).copied().collect()
+    }
+
     pub(crate) fn afresh(&self) -> Plan {
         let under_way = self.under_way.iter().map(|it| it.shard);
         let under_way = under_way.chain(self.handed.iter().map(|it| it.shard));
@@ -113,10 +123,10 @@ impl Survey {
     #[must_use]
     pub fn forecast(mut self, configuration: ClusterConfiguration) -> Forecast {
         let mut forecast = Forecast::default();
-        self.configuration = Arc::new(configuration);
+        let before = std::mem::replace(&mut self.configuration, Arc::new(configuration));
         self.delete(&mut forecast);
         self.make(&mut forecast);
-        self.suppose(&mut forecast);
+        self.suppose(&before, &mut forecast);
         // As at each change of the configuration.
         self.resting.clear();
         self.tired.clear();
@@ -135,13 +145,26 @@ impl Survey {
                 *shards.entry(member.id()).or_default() += 1;
             }
         }
-        for each in &plan.moves {
+        for each in self.begun().chain(&plan.moves) {
             if let Some(left) = shards.get_mut(&each.from) {
                 *left = left.saturating_sub(1);
             }
             *shards.entry(each.to.id()).or_default() += 1;
         }
         shards
+    }
+
+    /// The moves that have begun, but are not stored yet.
+    fn begun(&self) -> impl Iterator<Item = &Move> {
+        self.under_way.iter().filter(|begun| {
+            let namespace = self.status.namespaces.get(&begun.namespace);
+            let shard = namespace.and_then(|it| it.shards.get(&begun.shard));
+            let is_member = |id: &ServerId| {
+                let mut members = shard.into_iter().flat_map(|it| &it.ensemble);
+                members.any(|member| member.id() == *id)
+            };
+            is_member(&begun.from) && !is_member(&begun.to.id())
+        })
     }
 
     fn delete(&mut self, forecast: &mut Forecast) {
@@ -187,17 +210,22 @@ impl Survey {
         }
     }
 
-    /// Servers that are new are taken to run, and to be able to do what any other is.
-    fn suppose(&mut self, forecast: &mut Forecast) {
+    /// Servers that are new, or elsewhere, are taken to run; and those of which it is not known, to be able to
+    /// do what any other is.
+    fn suppose(&mut self, before: &ClusterConfiguration, forecast: &mut Forecast) {
         let all: BTreeSet<Feature> = self.features.values().flatten().copied().collect();
         for server in &self.configuration.servers {
             let id = server.id();
-            if self.servers.contains(&id) {
+            let mut known = before.servers.iter();
+            let is_elsewhere = known.any(|it| it.id() == id && it != server);
+            if self.servers.contains(&id) && !is_elsewhere {
                 continue;
             }
             self.running.insert(id.clone());
             self.lasting.insert(id.clone());
-            self.features.insert(id.clone(), all.clone());
+            self.features
+                .entry(id.clone())
+                .or_insert_with(|| all.clone());
             forecast.supposed.insert(id);
         }
     }

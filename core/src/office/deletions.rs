@@ -87,7 +87,9 @@ impl Office {
                 let namespace = accepted.namespaces.get(shard.namespace());
                 namespace.is_some_and(|it| it.shards.contains_key(id))
             };
-            shard.is_deleted() && !is_stored()
+            // One that is new is on its way to the store.
+            let is_to_be = || self.ledger.shard(shard.namespace(), *id).is_some();
+            shard.is_deleted() && !is_stored() && !is_to_be()
         };
         let gone = self.shards.iter().filter(|(id, shard)| is_gone(id, shard));
         let gone: Vec<ShardId> = gone.map(|(id, _)| *id).collect();

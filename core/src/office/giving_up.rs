@@ -13,7 +13,10 @@ impl Office {
         let Some(server) = self.servers.get_mut(id) else {
             return;
         };
-        if server.give_up() {
+        let address = &server.identity().internal;
+        let mut configured = self.configuration.iter().flat_map(|it| &it.servers);
+        let is_replaced = configured.any(|it| it.internal == *address);
+        if server.give_up(is_replaced) {
             context.report(Report::ServerGivenUp { server: id.clone() });
             self.each_shard(context, ShardController::time_passed);
         }

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::id::{ServerId, ShardId, Timestamp};
 use crate::report::Report;
 use crate::server::{Reach, ServerController};
-use crate::shard::{Exchange, Unfit};
+use crate::shard::{Exchange, ShardController, Unfit};
 
 /// How long after one plan the next one is made, where the configuration does not say.
 const EVERY: Duration = Duration::from_secs(30);
@@ -25,13 +25,17 @@ const QUARANTINE: Duration = Duration::from_secs(300);
 pub(super) const TRIES: u32 = 3;
 /// How long it is left alone at first.
 const MOMENT: Duration = Duration::from_secs(5);
+/// A configuration that says less means this.
+const LEAST: Duration = Duration::from_secs(1);
+/// For so long others make way for a shard that nobody leads amid its move.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub(super) struct Moves {
     /// When the next plan is made.
     due: Timestamp,
     pub(super) planned: VecDeque<Move>,
-    pub(super) under_way: BTreeMap<ShardId, Move>,
+    pub(super) under_way: BTreeMap<ShardId, Begun>,
     pub(super) handings: Handings,
     /// Shards that are left alone until then.
     pub(super) resting: BTreeMap<ShardId, Timestamp>,
@@ -41,6 +45,16 @@ pub(super) struct Moves {
     pub(super) came: BTreeMap<(ShardId, ServerId), Timestamp>,
     /// Shards that can't leave a server, and why, so that it is said once.
     pub(super) stuck: BTreeMap<ShardId, String>,
+}
+
+/// A move that has begun.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    pub(super) step: Move,
+    at: Timestamp,
+    /// Nobody has led the shard for so long that others do not make way for it any more: it waits for a server,
+    /// and may do so for days.
+    pub(super) lags: bool,
 }
 
 /// How many shards may be moved at once.
@@ -108,18 +122,24 @@ impl Moves {
 
     /// Whether nothing is being moved.
     pub(super) fn none_is_under_way(&self) -> bool {
-        self.under_way.is_empty()
+        self.in_hand().next().is_none()
+    }
+
+    /// The moves that others make way for.
+    fn in_hand(&self) -> impl Iterator<Item = &Move> {
+        let all = self.under_way.values().filter(|begun| !begun.lags);
+        all.map(|begun| &begun.step)
     }
 
     /// Whether nothing of the last plan is left.
     fn is_idle(&self) -> bool {
-        self.planned.is_empty() && self.under_way.is_empty() && self.handings.is_idle()
+        self.planned.is_empty() && self.none_is_under_way() && self.handings.is_idle()
     }
 
     /// Whether one more may begin between these two, of each of which so many may be under way.
     fn has_room(&self, next: &Move, each: usize) -> bool {
         let concerned = |server: &ServerId| {
-            let all = self.under_way.values();
+            let all = self.in_hand();
             all.filter(|it| it.from == *server || it.to.id() == *server)
                 .count()
         };
@@ -133,6 +153,7 @@ impl Office {
     pub(super) fn move_shards(&mut self, context: &mut Context) {
         if self.moves.due <= context.now {
             self.moves.wake(context.now);
+            self.leave_behind_those_that_lag(context.now);
             let next = context.now.after(self.schedule_interval());
             // Whoever rests is not to wait for longer.
             let rested = self.moves.resting.values().copied().min();
@@ -148,7 +169,7 @@ impl Office {
     /// A shard has acted: a move of it may be over.
     pub(super) fn look_at_move(&mut self, id: ShardId, context: &mut Context) {
         self.look_at_handing(id, context);
-        let Some(begun) = self.moves.under_way.get(&id) else {
+        let Some(Begun { step: begun, .. }) = self.moves.under_way.get(&id) else {
             return;
         };
         let stored = self.ledger.shard(&begun.namespace, id).cloned();
@@ -166,7 +187,7 @@ impl Office {
             return;
         }
         let is_done = is_in && is_fed;
-        if let Some(over) = self.moves.under_way.remove(&id) {
+        if let Some(Begun { step: over, .. }) = self.moves.under_way.remove(&id) {
             if is_done {
                 self.moves.failed.remove(&id);
                 let until = context.now.after(self.quarantine());
@@ -217,7 +238,7 @@ impl Office {
         let limits = self.limits(context);
         let mut planned = std::mem::take(&mut self.moves.planned);
         let mut waiting = VecDeque::new();
-        while self.moves.under_way.len() < limits.most
+        while self.moves.in_hand().count() < limits.most
             && let Some(next) = planned.pop_front()
         {
             if !self.moves.has_room(&next, limits.each) {
@@ -230,14 +251,19 @@ impl Office {
             };
             let id = next.shard;
             let mut begun = Err(Unfit::NotLed);
-            self.moves.under_way.insert(id, next);
+            let begun_now = Begun {
+                step: next,
+                at: context.now,
+                lags: false,
+            };
+            self.moves.under_way.insert(id, begun_now);
             self.with_shard_alone(id, context, |shard, cx| {
                 begun = shard.exchange(exchange, cx)
             });
             if let Err(unfit) = begun {
                 if let Some(refused) = self.moves.under_way.remove(&id) {
                     context.report(Report::ExchangeRefused {
-                        namespace: refused.namespace,
+                        namespace: refused.step.namespace,
                         shard: id,
                         reason: unfit.to_string(),
                     });
@@ -247,6 +273,14 @@ impl Office {
         }
         waiting.append(&mut planned);
         self.moves.planned = waiting;
+    }
+
+    /// One that waits for a server holds up no other.
+    fn leave_behind_those_that_lag(&mut self, now: Timestamp) {
+        for (id, begun) in &mut self.moves.under_way {
+            let is_steady = self.shards.get(id).is_some_and(ShardController::is_steady);
+            begun.lags = !is_steady && begun.at.after(PATIENCE) <= now;
+        }
     }
 
     /// It is left alone: for a moment, and longer and longer where it fails again and again.
@@ -293,12 +327,13 @@ impl Office {
     fn schedule_interval(&self) -> Duration {
         let configuration = self.configuration.as_ref();
         let every = configuration.and_then(|it| it.load_balancer.schedule_interval);
-        every.filter(|every| !every.is_zero()).unwrap_or(EVERY)
+        let every = every.filter(|every| !every.is_zero());
+        every.unwrap_or(EVERY).max(LEAST)
     }
 
     pub(super) fn quarantine(&self) -> Duration {
         let configuration = self.configuration.as_ref();
         let time = configuration.and_then(|it| it.load_balancer.quarantine_time);
-        time.unwrap_or(QUARANTINE)
+        time.unwrap_or(QUARANTINE).max(LEAST)
     }
 }

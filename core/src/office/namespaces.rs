@@ -99,6 +99,10 @@ impl Office {
 
     /// Says which namespaces have become durable.
     pub(super) fn report_created(&mut self, context: &mut Context) {
+        // Some have been taken out of the configuration again.
+        let working = self.ledger.working();
+        let is_to_be = |name: &Arc<str>| working.namespaces.get(name).is_some_and(is_created);
+        self.created.retain(is_to_be);
         let accepted = self.ledger.accepted();
         let is_accepted = |name: &Arc<str>| accepted.namespaces.get(name).is_some_and(is_created);
         let (created, pending) = std::mem::take(&mut self.created)

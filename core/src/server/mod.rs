@@ -178,9 +178,10 @@ impl ServerController {
         }
     }
 
-    /// It never comes back. Returns whether that can be: it is not configured, and known to be away.
-    pub(crate) fn give_up(&mut self) -> bool {
-        let can_be = !self.configured && self.is_away();
+    /// It never comes back. Returns whether that can be: it is not configured, and known to be away, or another
+    /// one is at its address by now.
+    pub(crate) fn give_up(&mut self, is_replaced: bool) -> bool {
+        let can_be = !self.configured && (self.is_away() || is_replaced);
         self.given_up |= can_be;
         can_be
     }

@@ -56,8 +56,8 @@ enum State {
 /// Who may delete now.
 #[derive(Clone, Debug)]
 enum First {
-    /// One that is there has not told yet whether it leads.
-    NobodyYet,
+    /// This one is there and has not told yet whether it leads.
+    NobodyYet(ServerId),
     Only(ServerId),
     All,
 }
@@ -65,7 +65,7 @@ enum First {
 impl First {
     fn lets(&self, server: &ServerId) -> bool {
         match self {
-            Self::NobodyYet => false,
+            Self::NobodyYet(_) => false,
             Self::Only(first) => first == server,
             Self::All => true,
         }
@@ -166,11 +166,15 @@ impl Deletion {
     /// Who is to delete before all others: one that leads.
     fn first(&self, known: &Known<'_>) -> First {
         let left = self.left.iter();
-        let is_there =
-            |holder: &Holder| !known.is_away(&holder.server) && !known.is_foreign(&holder.server);
+        // Who was away and does not serve yet is not asked.
+        let is_there = |holder: &Holder| {
+            holder.state != State::Away
+                && !known.is_away(&holder.server)
+                && !known.is_foreign(&holder.server)
+        };
         let mut there = left.filter(|(_, holder)| is_there(holder));
-        if there.clone().any(|(_, holder)| !holder.is_known) {
-            return First::NobodyYet;
+        if let Some((id, _)) = there.clone().find(|(_, holder)| !holder.is_known) {
+            return First::NobodyYet(id.clone());
         }
         let leader = there.find(|(_, holder)| holder.leads);
         leader.map_or(First::All, |(id, _)| First::Only(id.clone()))
@@ -179,20 +183,18 @@ impl Deletion {
     /// Why those that have something still do.
     pub(super) fn holdups(&self, known: &Known<'_>) -> Vec<(ServerId, Holdup)> {
         let first = match self.first(known) {
-            First::Only(id) => Some(id),
-            First::NobodyYet | First::All => None,
+            First::Only(id) | First::NobodyYet(id) => Some(id),
+            First::All => None,
         };
         let holdup = |holder: &Holder| {
-            let absence = Holdup::of_absence(&holder.server, known);
-            let refused = || holder.failed.map(Holdup::Refused);
-            let behind = || {
-                (holder.state == State::Behind)
-                    .then(|| first.clone())
-                    .flatten()
-            };
-            absence
-                .or_else(refused)
-                .or_else(|| behind().map(Holdup::Unfenced))
+            if let Some(absence) = Holdup::of_absence(&holder.server, known) {
+                return Some(absence);
+            }
+            match holder.state {
+                State::Away => Some(Holdup::NotServing),
+                State::Behind => first.clone().map(Holdup::Unfenced),
+                State::Due(_) | State::Asked(_) => holder.failed.map(Holdup::Refused),
+            }
         };
         let left = self.left.iter();
         left.filter_map(|(id, it)| Some((id.clone(), holdup(it)?)))

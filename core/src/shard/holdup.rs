@@ -11,6 +11,9 @@ pub enum Holdup {
     /// It does not answer.
     #[error("it is away; forget it if it never comes back")]
     Away,
+    /// It answers, and says that it does not serve.
+    #[error("it does not serve yet")]
+    NotServing,
     /// It says that it belongs to another cluster.
     #[error("it belongs to another cluster")]
     Foreign,

@@ -58,19 +58,20 @@ impl Leavers {
         let pending = shard.pending_delete_shard_nodes.iter();
         let left = pending.filter(|server| who_is_there(&shard, server, cx).is_none());
         let left: Vec<&DataServerIdentity> = left.collect();
-        let are_fenced = left.iter().all(|it| self.fenced.contains(&it.id()));
-        for server in left {
+        for server in &left {
             let id = server.id();
             let is_asked = self.asked.values().any(|asked| *asked == id);
             let is_due = self.failed.get(&id).is_none_or(|it| it.due.is_none());
             if is_asked || !is_due || cx.is_away(server) || cx.is_foreign(server) {
                 continue;
             }
-            let is_spare = spare.contains(server);
+            let is_harmless = |it: &DataServerIdentity| it.id() == id || self.is_fenced(it);
+            let may_delete = spare.contains(server) && left.iter().all(|it| is_harmless(it));
+            let is_done = self.is_fenced(server) || may_delete && self.cannot_be_fenced(&id);
             let server = cx.addressed(server);
-            let request = if !self.fenced.contains(&id) {
+            let request = if !is_done {
                 memory.send_new_term(shard.term, &server, cx)
-            } else if are_fenced && is_spare {
+            } else if may_delete {
                 let call = Call::DeleteShard(DeleteShard {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,
@@ -82,6 +83,17 @@ impl Leavers {
             };
             self.asked.insert(request, id);
         }
+    }
+
+    fn is_fenced(&self, server: &DataServerIdentity) -> bool {
+        self.fenced.contains(&server.id())
+    }
+
+    /// A replica that was cut off while it was sent a snapshot refuses any term. Where it deletes what it has it
+    /// leads nobody any more, which is all that its fencing is for.
+    fn cannot_be_fenced(&self, id: &ServerId) -> bool {
+        let failed = self.failed.get(id);
+        failed.is_some_and(|failed| failed.kind == CallErrorKind::Other)
     }
 
     /// Takes in an answer, if it is one of a leaver.
@@ -147,6 +159,9 @@ impl Leavers {
         let behind = shard.ensemble.iter().find(|member| !has_all(member));
         let holdup = |server: &DataServerIdentity| {
             let id = server.id();
+            if known.is_given_up(server) {
+                return behind.map(|member| Holdup::Behind(member.id()));
+            }
             if let Some(absence) = Holdup::of_absence(server, known) {
                 return Some(absence);
             }

@@ -49,8 +49,12 @@ impl Fencing {
             None => {
                 let reason = self.no_leader(memory);
                 self.report_end(memory, cx);
-                // Whoever was removed may have what no member has: it comes back, with the next term.
-                memory.goes_back = shard.removed_nodes.len() == 1;
+                // Whoever was removed may have what no member has: it comes back, with the next term, if anybody
+                // could lead then.
+                let back = gone_back(&shard);
+                let votes: Vec<&Vote> = self.votes.iter().collect();
+                let leads = back.and_then(|back| self.best(&votes, &back, memory, cx));
+                memory.goes_back = leads.is_some();
                 if !memory.goes_back {
                     memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
                     memory.blocked(&reason, cx);
@@ -279,4 +283,16 @@ impl Fencing {
             && !is_out
             && memory.led.fit(leader.head(), told).is_possible()
     }
+}
+
+/// The shard with the one that was removed in the place of the one that has come.
+fn gone_back(shard: &ShardMetadata) -> Option<ShardMetadata> {
+    let [before] = shard.removed_nodes.as_slice() else {
+        return None;
+    };
+    let mut back = shard.clone();
+    let came = back.ensemble.pop()?;
+    back.ensemble.push(before.clone());
+    back.removed_nodes = vec![came];
+    Some(back)
 }

@@ -97,11 +97,15 @@ impl World<'_> {
                 format!("c{host} deletes {id} of {to}, whose place is not filled: {shard:?}");
             return Err(self.violation("E5", text));
         }
-        // One that leads in an earlier term would feed anew whoever forgets in which it was fenced.
-        let fenced = self.hosts[host].facts.heads.get(&(call.shard, shard.term));
+        // One that leads in an earlier term would feed anew whoever forgets in which it was fenced: but who deletes
+        // leads nobody any more.
+        let facts = &self.hosts[host].facts;
+        let fenced = facts.heads.get(&(call.shard, shard.term));
         let is_fenced = |it: &&DataServerIdentity| {
             let is_given_up = self.history.given_up.contains(&it.id());
-            is_given_up || fenced.is_some_and(|fenced| fenced.contains_key(&it.id()))
+            let key = (call.shard, shard.term, it.id());
+            let can_not_be = it.id() == *to && facts.could_not_tell.contains(&key);
+            is_given_up || can_not_be || fenced.is_some_and(|fenced| fenced.contains_key(&it.id()))
         };
         let mut left = shard.pending_delete_shard_nodes.iter();
         if let Some(unfenced) = left.find(|it| !is_fenced(it)) {
