@@ -10,6 +10,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::boolean;
 use super::duration::parse_duration;
+use super::visible::visible;
 use crate::causes::with_causes;
 
 /// Flags of `stepdown health`.
@@ -76,7 +77,7 @@ pub enum NoAnswer {
     #[error("{}", with_causes(.0))]
     Connect(tonic::transport::Error),
     /// The call failed.
-    #[error("{:?}: {}", .0.code(), .0.message())]
+    #[error("{:?}: {}", .0.code(), visible(.0.message()))]
     Status(Box<tonic::Status>),
     /// It took too long.
     #[error("no answer within {0:?} (--timeout)")]

@@ -13,6 +13,7 @@ mod raft;
 mod sandbox;
 mod status_file;
 mod transfer;
+mod visible;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Answer;
 use super::error::AdminCommandError;
+use crate::cli::visible::visible;
 
 /// How to print what comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,6 +19,9 @@ pub(super) enum Output {
     /// YAML, with the names of the protocol
     Yaml,
 }
+
+/// So many characters a column has at most: no name is longer, and a line is padded to no more.
+const WIDEST: usize = 256;
 
 /// Columns under their heads.
 pub(super) struct Table {
@@ -32,7 +36,7 @@ impl Output {
             Self::Json => serde_json::to_string_pretty(&answer.value)
                 .map(|text| text + "\n")
                 .map_err(|error| failed(error.to_string())),
-            Self::Table => Ok(answer.told.clone()),
+            Self::Table => Ok(visible(&answer.told)),
             Self::Yaml => {
                 let mut text = String::new();
                 yaml(&answer.value, 0, &mut text);
@@ -48,7 +52,8 @@ impl Table {
         let lines: Vec<&Vec<String>> = std::iter::once(&head).chain(&self.rows).collect();
         let width = |column: usize| {
             let cells = lines.iter().filter_map(|line| line.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            let widest = cells.map(|cell| cell.chars().count()).max();
+            widest.unwrap_or(0).min(WIDEST)
         };
         let mut text = String::new();
         for line in &lines {
@@ -120,6 +125,17 @@ mod tests {
             ],
         };
         assert_eq!(table.print(), "NAME      STATE\nserver-1  RUNNING\ns2\n");
+    }
+
+    #[test]
+    fn a_cell_longer_than_any_column_makes_no_other_line_as_long() {
+        let long = "n".repeat(1 << 17);
+        let table = Table {
+            head: &["NAME", "STATE"],
+            rows: vec![vec![long.clone(), "RUNNING".to_owned()]],
+        };
+        let (head, row) = (format!("NAME{:254}STATE", ""), format!("{long}  RUNNING"));
+        assert_eq!(table.print(), format!("{head}\n{row}\n"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::cli::visible::visible;
+
 /// How often the way is shown on.
 const HOPS: usize = 3;
 
@@ -25,6 +27,16 @@ impl Way {
         &self.end
     }
 
+    /// Who was asked first.
+    pub(super) fn start(&self) -> &str {
+        self.before.first().unwrap_or(&self.end)
+    }
+
+    /// Who has named the end, if anybody has.
+    pub(super) fn named_by(&self) -> Option<&str> {
+        self.before.last().map(String::as_str)
+    }
+
     /// Goes on to whom the end has named, unless that leads nowhere.
     pub(super) fn go_on(&mut self, leader: &str) -> bool {
         let is_new = self.end != leader && self.before.iter().all(|it| it != leader);
@@ -39,9 +51,9 @@ impl Way {
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.end)?;
+        f.write_str(&visible(&self.end))?;
         for named_by in self.before.iter().rev() {
-            write!(f, ", named by {named_by}")?;
+            write!(f, ", named by {}", visible(named_by))?;
         }
         Ok(())
     }
@@ -65,7 +77,8 @@ mod tests {
         ] {
             assert_eq!(way.go_on(leader), goes_on, "{leader}");
         }
-        assert_eq!(way.end(), "d:1");
+        assert_eq!((way.start(), way.end()), ("a:1", "d:1"));
+        assert_eq!(way.named_by(), Some("c:1"));
         let told = "d:1, named by c:1, named by b:1, named by a:1";
         assert_eq!(way.to_string(), told);
     }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use stepdown_backends::raft::admin::{AdminCallError, StoppedError};
 use stepdown_backends::status_file::AdoptError;
 
+use crate::cli::visible::visible;
 use crate::options::OptionsError;
 
 /// Why nothing has come of `stepdown raft`.
 #[derive(Debug, thiserror::Error)]
 pub enum RaftCommandError {
     /// The cluster says no, or nothing.
-    #[error(transparent)]
+    #[error("{}", visible(&.0.to_string()))]
     Cluster(#[from] AdminCallError),
     /// The configuration can't be put in force.
     #[error("{}: {reason}", .path.display())]

@@ -5,6 +5,7 @@ use stepdown_backends::raft::admin::AdminClient;
 use stepdown_wire::raft::{MemberStatus, StatusResponse};
 
 use super::error::RaftCommandError;
+use crate::cli::visible::visible;
 
 /// The cluster, as its members see it.
 pub(super) struct View {
@@ -105,7 +106,7 @@ async fn members(client: &AdminClient, first: &StatusResponse) -> Vec<Seen> {
 
 async fn ask(client: &AdminClient, member: &MemberStatus) -> Result<StatusResponse, String> {
     let status = client.status_of(&member.address).await;
-    let status = status.map_err(|error| error.to_string())?;
+    let status = status.map_err(|error| visible(&error.to_string()))?;
     if status.node == member.node {
         return Ok(status);
     }
