@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use http::Uri;
 use stepdown_wire::host;
 use stepdown_wire::tls::{Connector, TlsOptions, TlsVersions};
 use tonic::Request;
@@ -14,6 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::error::AdminCommandError;
 use super::way::Way;
+use crate::cli::visible::visible;
 
 /// Where the name of the token's file may be instead of a flag.
 const TOKEN_FILE: &str = "STEPDOWN_TOKEN_FILE";
@@ -52,6 +54,9 @@ pub(super) struct CredentialArgs {
 pub(super) struct Credentials {
     /// `None` is plaintext.
     tls: Option<Connector>,
+    /// Whether who asks has said who vouches for coordinators; else the system's authorities do, as they do
+    /// for every host that there is.
+    is_authority_named: bool,
     token: Option<MetadataValue<Ascii>>,
 }
 
@@ -71,6 +76,8 @@ impl Credentials {
             .clone()
             .or(in_environment.map(PathBuf::from));
         Ok(Self {
+            is_authority_named: args.tls_trusted_ca_file.is_some()
+                || args.tls_server_name.is_some(),
             token: token_file.as_deref().map(token).transpose()?,
             tls: connector(args)?,
         })
@@ -85,9 +92,8 @@ impl Credentials {
             way: way.clone(),
             error,
         })?;
-        let is_here = endpoint.uri().host().is_some_and(host::is_loopback);
-        if self.token.is_some() && self.tls.is_none() && !is_here {
-            return Err(AdminCommandError::Plaintext(way.clone()));
+        if self.token.is_some() {
+            self.check_shown(way, endpoint.uri())?;
         }
         let channel = match &self.tls {
             Some(connector) => endpoint.connect_with_connector(connector.clone()).await,
@@ -99,6 +105,25 @@ impl Credentials {
         })
     }
 
+    /// Whether the token may be shown at the end of the way. Who names somebody there is believed only about
+    /// those that could have been asked for it in the first place.
+    fn check_shown(&self, way: &Way, end: &Uri) -> Result<(), AdminCommandError> {
+        let end = end.host().unwrap_or_default();
+        if self.tls.is_none() && !host::is_loopback(end) {
+            return Err(AdminCommandError::Plaintext(way.clone()));
+        }
+        let is_vouched = self.tls.is_some() && self.is_authority_named;
+        match way.named_by() {
+            Some(named_by) if !is_vouched && !is_same_host(way.start(), end) => {
+                Err(AdminCommandError::Unvouched {
+                    named_by: visible(named_by),
+                    end: visible(way.end()),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// A request of whoever asks, for a channel that was connected to here.
     pub(super) fn sign<Q>(&self, request: Q) -> Request<Q> {
         let mut request = Request::new(request);
@@ -108,6 +133,13 @@ impl Credentials {
         }
         request
     }
+}
+
+/// Whether an address is at this host. Every host of loopback is the same.
+fn is_same_host(address: &str, other: &str) -> bool {
+    let uri: Option<Uri> = format!("http://{address}").parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    host.eq_ignore_ascii_case(other) || (host::is_loopback(host) && host::is_loopback(other))
 }
 
 fn connector(args: CredentialArgs) -> Result<Option<Connector>, AdminCommandError> {
@@ -168,6 +200,69 @@ fn token(path: &Path) -> Result<MetadataValue<Ascii>, AdminCommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::tokens::write_certificates;
+
+    fn way(start: &str, leader: Option<&str>) -> Way {
+        let mut way = Way::new(start.to_owned());
+        assert!(leader.is_none_or(|it| way.go_on(it)));
+        way
+    }
+
+    #[tokio::test]
+    async fn a_token_goes_to_whom_another_names_only_where_the_operator_has_said_who_vouches_for_them()
+     {
+        let directory = tempfile::tempdir().unwrap();
+        write_certificates(directory.path());
+        let file = directory.path().join("token");
+        fs::write(&file, "secret").unwrap();
+        let ca = directory.path().join("ca.pem");
+        let connector = Connector::without_certificate(Some(ca), None).unwrap();
+        let credentials = |tls: bool, is_authority_named| Credentials {
+            tls: tls.then(|| connector.clone()),
+            is_authority_named,
+            token: Some(token(&file).unwrap()),
+        };
+        let may = |credentials: &Credentials, way: &Way| {
+            let end: Uri = format!("http://{}", way.end()).parse().unwrap();
+            credentials.check_shown(way, &end).is_ok()
+        };
+        let beyond = "192.0.2.1:6651";
+        for (start, leader, tls, is_authority_named, is_shown) in [
+            ("localhost:1", Some("127.0.0.1:2"), false, false, true),
+            ("[::1]:1", Some("localhost:2"), true, false, true),
+            ("localhost:1", Some(beyond), false, false, false),
+            ("localhost:1", Some(beyond), true, false, false),
+            ("localhost:1", Some(beyond), true, true, true),
+            ("a.example:1", Some("A.example:2"), true, false, true),
+            ("a.example:1", Some("b.example:1"), true, false, false),
+            (
+                "a.example:1",
+                Some("a.example@b.example:1"),
+                true,
+                false,
+                false,
+            ),
+            (beyond, None, true, false, true),
+            (beyond, None, false, false, false),
+        ] {
+            let credentials = credentials(tls, is_authority_named);
+            let shown = may(&credentials, &way(start, leader));
+            assert_eq!(
+                shown, is_shown,
+                "{start} {leader:?} {tls} {is_authority_named}"
+            );
+        }
+        // Nobody is there to be dialled.
+        let refused = credentials(true, false);
+        let way = way("localhost:1", Some(beyond));
+        let refused = refused.connect(&way);
+        assert_eq!(
+            refused.await.unwrap_err().to_string(),
+            "the token is not shown to 192.0.2.1:6651, whom localhost:1 names, and for whom only the system's \
+             authorities vouch: ask it itself (--admin-address 192.0.2.1:6651), or name the authority \
+             (--tls-trusted-ca-file FILE)"
+        );
+    }
 
     #[test]
     fn the_environment_names_the_file_where_no_flag_does() {

@@ -1,5 +1,6 @@
 //! Why nothing has come of `stepdown admin`.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tonic::{Code, Status};
 
 use super::way::Way;
 use crate::causes::with_causes;
+use crate::cli::visible::visible;
 
 /// Why nothing has come of `stepdown admin`.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +45,16 @@ pub enum AdminCommandError {
         "a certificate and its key are both needed: set --tls-cert-file and --tls-key-file, or neither"
     )]
     HalfACertificate,
+    /// Nobody knows of it.
+    #[error(
+        "there is no data server {0}, nor anything left of it: it was drained before, or never was (stepdown admin \
+         data-server list)"
+    )]
+    NoDataServer(String),
     /// Each names another one.
     #[error(
-        "{way} names {leader} as the leader, where this has been or can't go on to; try again in a moment"
+        "{way} names {} as the leader, where this has been or can't go on to; try again in a moment",
+        visible(.leader)
     )]
     NoLeader {
         /// Who was asked.
@@ -53,6 +62,9 @@ pub enum AdminCommandError {
         /// Whom the last of them has named.
         leader: String,
     },
+    /// It is done, but it can't be seen what comes of it.
+    #[error("the change was made, but can't be waited for: {0}")]
+    NotAwaited(Box<AdminCommandError>),
     /// It has not had its effect in time.
     #[error("after {within:?} (--wait) {what}; it goes on all the same")]
     NotYet {
@@ -94,6 +106,17 @@ pub enum AdminCommandError {
     /// Nobody has said that it is meant.
     #[error("nothing was done: it can't be taken back, so say --yes if it is meant")]
     Unconfirmed,
+    /// The token is for others.
+    #[error(
+        "the token is not shown to {end}, whom {named_by} names, and for whom only the system's authorities vouch: \
+         ask it itself (--admin-address {end}), or name the authority (--tls-trusted-ca-file FILE)"
+    )]
+    Unvouched {
+        /// Who has named it.
+        named_by: String,
+        /// Who would see it.
+        end: String,
+    },
 }
 
 impl AdminCommandError {
@@ -116,22 +139,80 @@ impl AdminCommandError {
             Self::Address { .. }
             | Self::Document { .. }
             | Self::HalfACertificate
+            | Self::NoDataServer(_)
+            | Self::NotAwaited(_)
             | Self::NotYet { .. }
             | Self::Plaintext(_)
             | Self::Print(_)
             | Self::Tls(_)
             | Self::Token { .. }
-            | Self::Unconfirmed => false,
+            | Self::Unconfirmed
+            | Self::Unvouched { .. } => false,
+        }
+    }
+
+    /// Whether a coordinator was reached, so that whoever is asked is not nowhere.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            Self::NoLeader { .. } | Self::Refused { .. } => true,
+            Self::Connect { way, .. } => way.named_by().is_some(),
+            Self::Address { .. }
+            | Self::Document { .. }
+            | Self::HalfACertificate
+            | Self::NoDataServer(_)
+            | Self::NotAwaited(_)
+            | Self::NotYet { .. }
+            | Self::Plaintext(_)
+            | Self::Print(_)
+            | Self::TimedOut(_)
+            | Self::Tls(_)
+            | Self::Token { .. }
+            | Self::Unconfirmed
+            | Self::Unvouched { .. } => false,
         }
     }
 }
 
 fn told(status: &Status) -> String {
-    let (code, message) = (status.code(), status.message());
+    let (code, message) = (status.code(), visible(status.message()));
     let more = match reason_of(status) {
         Some(Reason::NotInitialized) => ": it does not lead, or does not know yet who does",
         Some(_) | None if code == Code::Unauthenticated => " (--token-file)",
+        Some(_) | None if is_doubtful(status) => "; if it was a change, look before you try again",
         Some(_) | None => "",
     };
     format!("{code:?}: {message}{more}")
+}
+
+/// Whether it is not known what the coordinator has done.
+fn is_doubtful(status: &Status) -> bool {
+    let is_broken = status.source().is_some();
+    let code = status.code();
+    is_broken
+        || matches!(
+            code,
+            Code::Cancelled | Code::DeadlineExceeded | Code::Unknown
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_know_whether_a_change_was_made_is_told_to_look() {
+        for (code, is_told) in [
+            (Code::Cancelled, true),
+            (Code::DeadlineExceeded, true),
+            (Code::Unknown, true),
+            (Code::Aborted, false),
+            (Code::InvalidArgument, false),
+            (Code::PermissionDenied, false),
+            (Code::Unavailable, false),
+        ] {
+            let told = told(&Status::new(code, "words"));
+            let look = "; if it was a change, look before you try again";
+            assert_eq!(told.ends_with(look), is_told, "{told}");
+        }
+    }
 }
