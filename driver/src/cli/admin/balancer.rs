@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use serde_json::json;
-use stepdown_wire::operator::{Balancer, SetBalancerRequest};
+use stepdown_wire::operator::{Balancer, GetPlanRequest, SetBalancerRequest};
 
 use super::Answer;
 use super::client::Client;
@@ -24,13 +24,19 @@ impl Command {
         let paused = match self {
             Self::Pause => true,
             Self::Resume => false,
-            Self::Status => return Ok(plan::answer(&client.plan(None).await?)),
+            Self::Status => {
+                let plan = client.plan(GetPlanRequest::default()).await?;
+                return Ok(plan::answer(&plan));
+            }
         };
         let request = SetBalancerRequest { paused };
         let call = client.operate(request, async |mut it, request| {
             it.set_balancer(request).await
         });
-        let balancer = call.await?.balancer.unwrap_or_default();
+        let balancer = call.await?.balancer.unwrap_or(Balancer {
+            paused,
+            ..Balancer::default()
+        });
         Ok(Answer {
             value: json!({"balancer": plan::balancer(&balancer)}),
             told: told(&balancer),
@@ -45,8 +51,12 @@ pub(super) fn told(balancer: &Balancer) -> String {
     } else {
         "on"
     };
+    let (all, each) = (balancer.max_moves, balancer.max_moves_per_server);
+    if all == 0 && each == 0 {
+        // A coordinator that leads no more does not know them.
+        return format!("The balancer is {state}.\n");
+    }
     format!(
-        "The balancer is {state}; at most {} shards are moved at once, and {} from or to one data server.\n",
-        balancer.max_moves, balancer.max_moves_per_server
+        "The balancer is {state}; at most {all} shards are moved at once, and {each} from or to one data server.\n"
     )
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, info_of, reason_of};
-use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::operator::operator_client::OperatorClient;
 use stepdown_wire::operator::{GetPlanRequest, Plan};
 use stepdown_wire::v1::oxia_admin_client::OxiaAdminClient;
@@ -14,7 +13,7 @@ use super::credentials::Credentials;
 use super::error::AdminCommandError;
 use super::way::Way;
 
-/// The largest answer, in bytes: a plan names each shard that is to be moved.
+/// The largest answer, in bytes: a plan names each shard that is to be moved, and a list of namespaces each shard.
 const ANSWER: usize = 64 << 20;
 
 /// Asks one coordinator after the other.
@@ -44,7 +43,10 @@ impl Client {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let call = |channel, request| call(OxiaAdminClient::new(channel), request);
+        let call = |channel, request| {
+            let client = OxiaAdminClient::new(channel).max_decoding_message_size(ANSWER);
+            call(client, request)
+        };
         self.ask_in_time(request, call).await
     }
 
@@ -65,9 +67,8 @@ impl Client {
     }
 
     /// What is to be moved, or would be.
-    pub(super) async fn plan(&self, supposed: Option<Supposed>) -> Result<Plan, AdminCommandError> {
-        let request = GetPlanRequest { supposed };
-        self.operate(request, async |mut it, request| it.get_plan(request).await)
+    pub(super) async fn plan(&self, asked: GetPlanRequest) -> Result<Plan, AdminCommandError> {
+        self.operate(asked, async |mut it, request| it.get_plan(request).await)
             .await
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use stepdown_wire::operator::Plan;
 use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::v1::{
     CreateDataServerRequest, DataServer, DataServerIdentity, DataServerMetadata, DataServerView,
@@ -13,9 +14,16 @@ use stepdown_wire::v1::{
 use super::Answer;
 use super::client::Client;
 use super::drain;
-use super::effect::{EffectArgs, ForecastArgs, WaitArgs, until_balanced, until_drained};
+use super::effect::{EffectArgs, ForecastArgs, WaitArgs, of_cluster};
 use super::error::AdminCommandError;
+use super::missing::{until_balanced, until_drained};
 use super::output::Table;
+
+const AFTER_DRAIN_STATUS: &str = "\
+With --wait it ends with 0 once nothing is left on them, so that they can be stopped, and with 1 if that \
+takes longer. With a NAME that nobody knows, and of which nothing is left, it ends with 1 at once: also where \
+that one was drained before, since a name that is misspelt looks the same. To take one out and to wait until it is \
+empty, use data-server delete NAME --wait.";
 
 const HEAD: &[&str] = &["NAME", "PUBLIC", "INTERNAL", "LABELS"];
 const HEAD_OF_VIEWS: &[&str] = &["NAME", "PUBLIC", "INTERNAL", "STATE", "LABELS"];
@@ -46,6 +54,7 @@ pub(super) enum Command {
         effect: EffectArgs,
     },
     /// Show how far data servers are that were taken out: shards left, being moved, to be deleted, stuck
+    #[command(after_help = AFTER_DRAIN_STATUS)]
     DrainStatus {
         /// Its name; all that were taken out without one
         name: Option<String>,
@@ -115,35 +124,25 @@ impl Command {
             } => {
                 let data_server = Some(server(name.clone(), public, internal, labels));
                 let request = CreateDataServerRequest { data_server };
-                let supposed = || Supposed::CreateDataServer(request.clone());
-                if let Some(forecast) = effect.forecast(client, supposed).await? {
-                    return Ok(forecast);
-                }
+                let supposed = of_cluster(Supposed::CreateDataServer(request.clone()));
                 let call = client.call(request, async |mut it, request| {
                     it.create_data_server(request).await
                 });
-                let made = one(call.await?.data_server);
-                effect
-                    .wait(client, |plan| until_balanced(plan, &name))
-                    .await?;
-                Ok(made)
+                let change = async { Ok(one(call.await?.data_server)) };
+                let missing = |plan: &Plan| until_balanced(plan, &name);
+                effect.make(client, supposed, change, missing).await
             }
             Self::Delete { name, effect } => {
                 let request = DeleteDataServerRequest {
                     data_server: name.clone(),
                 };
-                let supposed = || Supposed::DeleteDataServer(request.clone());
-                if let Some(forecast) = effect.forecast(client, supposed).await? {
-                    return Ok(forecast);
-                }
+                let supposed = of_cluster(Supposed::DeleteDataServer(request.clone()));
                 let call = client.call(request, async |mut it, request| {
                     it.delete_data_server(request).await
                 });
-                let gone = one(call.await?.data_server);
-                effect
-                    .wait(client, |plan| until_drained(plan, &name))
-                    .await?;
-                Ok(gone)
+                let change = async { Ok(one(call.await?.data_server)) };
+                let missing = |plan: &Plan| until_drained(plan, &name);
+                effect.make(client, supposed, change, missing).await
             }
             Self::DrainStatus { name, wait } => drain::status(client, name, &wait).await,
             Self::Forget { name, yes } => drain::forget(client, name, yes).await,
@@ -178,14 +177,12 @@ impl Command {
             } => {
                 let data_server = Some(server(name, public, internal, labels));
                 let request = PatchDataServerRequest { data_server };
-                let supposed = || Supposed::PatchDataServer(request.clone());
-                if let Some(forecast) = forecast.forecast(client, supposed).await? {
-                    return Ok(forecast);
-                }
+                let supposed = of_cluster(Supposed::PatchDataServer(request.clone()));
                 let call = client.call(request, async |mut it, request| {
                     it.patch_data_server(request).await
                 });
-                Ok(one(call.await?.data_server))
+                let change = async { Ok(one(call.await?.data_server)) };
+                forecast.make(client, supposed, change).await
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Data servers that leave: how far they are, and giving up on one that never comes back.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::json;
-use stepdown_wire::operator::{ForgetDataServerRequest, Plan, ServerShards};
+use stepdown_wire::operator::{ForgetDataServerRequest, GetPlanRequest, Plan, ServerShards};
 
 use super::Answer;
 use super::client::Client;
-use super::effect::{WaitArgs, until_drained};
+use super::effect::WaitArgs;
 use super::error::AdminCommandError;
+use super::missing::until_drained;
 use super::output::Table;
 
 const HEAD: &[&str] = &[
@@ -27,12 +29,23 @@ pub(super) async fn status(
     name: Option<String>,
     wait: &WaitArgs,
 ) -> Result<Answer, AdminCommandError> {
+    let is_known = Cell::new(false);
     let missing = |plan: &Plan| match &name {
-        Some(name) => until_drained(plan, name),
+        Some(name) => {
+            let is_seen = plan.servers.iter().any(|it| it.server == *name);
+            is_known.set(is_known.get() || is_seen);
+            until_drained(plan, name)
+        }
         None => draining(plan).find_map(|it| until_drained(plan, &it.server)),
     };
     wait.wait(client, missing).await?;
-    let plan = client.plan(None).await?;
+    if let Some(name) = &name
+        && wait.is_asked_for()
+        && !is_known.get()
+    {
+        return Err(AdminCommandError::NoDataServer(name.clone()));
+    }
+    let plan = client.plan(GetPlanRequest::default()).await?;
     let shown: Vec<&ServerShards> = match &name {
         Some(name) => plan
             .servers

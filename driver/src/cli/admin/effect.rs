@@ -3,24 +3,26 @@
 use std::time::Duration;
 
 use clap::Args;
-use stepdown_wire::operator::Plan;
 use stepdown_wire::operator::get_plan_request::Supposed;
-use tokio::time::{Instant, sleep};
+use stepdown_wire::operator::{GetPlanRequest, Plan};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::client::Client;
 use super::error::AdminCommandError;
 use super::plan;
 use super::progress::Progress;
 use super::{Answer, parse_duration};
+use crate::cli::visible::visible;
 
-/// How often it is looked how far it is.
+/// How often it is looked how far it is, and how long at least each look may take.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Flags of a change that is over at some time.
 #[derive(Clone, Debug, Args)]
 pub(super) struct EffectArgs {
-    #[command(flatten)]
-    forecast: ForecastArgs,
+    /// Change nothing, and show what would be moved, made and deleted
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
     #[command(flatten)]
     wait: WaitArgs,
 }
@@ -36,158 +38,157 @@ pub(super) struct ForecastArgs {
 /// Whether to wait for an effect.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WaitArgs {
-    /// Wait until it has had its effect, for as long as this
+    /// Wait until all of it is done: for 10m, or for as long as this, and no longer; what takes longer goes on
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "10m",
         value_parser = parse_duration)]
     wait: Option<Duration>,
 }
 
+/// A change, as what it would lead to is asked for.
+pub(super) fn of_cluster(supposed: Supposed) -> GetPlanRequest {
+    GetPlanRequest {
+        supposed: Some(supposed),
+        ..GetPlanRequest::default()
+    }
+}
+
+/// The same, by whoever may look at this namespace only.
+pub(super) fn of_namespace(namespace: &str, supposed: Supposed) -> GetPlanRequest {
+    GetPlanRequest {
+        namespace: namespace.to_owned(),
+        ..of_cluster(supposed)
+    }
+}
+
 impl EffectArgs {
-    /// What would come of the change, if that is all that is asked for.
-    pub(super) async fn forecast(
+    /// Makes a change, and waits until nothing is missing of its effect, if that is asked for; or shows only what
+    /// would come of it.
+    pub(super) async fn make(
         &self,
         client: &Client,
-        supposed: impl FnOnce() -> Supposed,
-    ) -> Result<Option<Answer>, AdminCommandError> {
-        self.forecast.forecast(client, supposed).await
+        supposed: GetPlanRequest,
+        change: impl Future<Output = Result<Answer, AdminCommandError>>,
+        missing: impl Fn(&Plan) -> Option<String>,
+    ) -> Result<Answer, AdminCommandError> {
+        let forecast = ForecastArgs {
+            dry_run: self.dry_run,
+        };
+        let Some(within) = self.wait.wait else {
+            return forecast.make(client, supposed, change).await;
+        };
+        let mut lookout = Lookout::new(client, supposed.namespace);
+        // Who may change it may not be allowed to look: better known before.
+        lookout.look(|_| None).await?;
+        let answer = change.await?;
+        match lookout.wait(within, missing).await {
+            Ok(()) => Ok(answer),
+            Err(late @ AdminCommandError::NotYet { .. }) => Err(late),
+            Err(error) => Err(AdminCommandError::NotAwaited(Box::new(error))),
+        }
     }
+}
 
+impl ForecastArgs {
+    /// Makes a change, or shows only what would come of it.
+    pub(super) async fn make(
+        &self,
+        client: &Client,
+        supposed: GetPlanRequest,
+        change: impl Future<Output = Result<Answer, AdminCommandError>>,
+    ) -> Result<Answer, AdminCommandError> {
+        if !self.dry_run {
+            return change.await;
+        }
+        let plan = client.plan(supposed).await?;
+        Ok(plan::answer(&plan))
+    }
+}
+
+impl WaitArgs {
     /// Waits until nothing is missing, if that is asked for.
     pub(super) async fn wait(
         &self,
         client: &Client,
         missing: impl Fn(&Plan) -> Option<String>,
     ) -> Result<(), AdminCommandError> {
-        self.wait.wait(client, missing).await
-    }
-}
-
-impl ForecastArgs {
-    pub(super) async fn forecast(
-        &self,
-        client: &Client,
-        supposed: impl FnOnce() -> Supposed,
-    ) -> Result<Option<Answer>, AdminCommandError> {
-        if !self.dry_run {
-            return Ok(None);
+        match self.wait {
+            Some(within) => {
+                let mut lookout = Lookout::new(client, String::new());
+                lookout.wait(within, missing).await
+            }
+            None => Ok(()),
         }
-        let plan = client.plan(Some(supposed())).await?;
-        Ok(Some(plan::answer(&plan)))
+    }
+
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.wait.is_some()
     }
 }
 
-impl WaitArgs {
-    pub(super) async fn wait(
-        &self,
-        client: &Client,
+/// Looks again and again.
+struct Lookout<'a> {
+    client: &'a Client,
+    asked: GetPlanRequest,
+    /// Whether anybody has ever answered.
+    is_answered: bool,
+}
+
+impl<'a> Lookout<'a> {
+    fn new(client: &'a Client, namespace: String) -> Self {
+        Self {
+            client,
+            asked: GetPlanRequest {
+                namespace,
+                ..GetPlanRequest::default()
+            },
+            is_answered: false,
+        }
+    }
+
+    /// What is missing, or why that can't be seen just now.
+    async fn look(
+        &mut self,
+        missing: impl Fn(&Plan) -> Option<String>,
+    ) -> Result<Option<String>, AdminCommandError> {
+        match self.client.plan(self.asked.clone()).await {
+            Ok(plan) => {
+                self.is_answered = true;
+                Ok(missing(&plan).map(|it| visible(&it)))
+            }
+            Err(error) => {
+                self.is_answered |= error.is_answer();
+                // Another one leads in a moment; but where nobody has ever been, nobody will be.
+                if self.is_answered && error.is_passing() {
+                    Ok(Some(error.to_string()))
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        within: Duration,
         missing: impl Fn(&Plan) -> Option<String>,
     ) -> Result<(), AdminCommandError> {
-        let Some(within) = self.wait else {
-            return Ok(());
-        };
         let deadline = Instant::now() + within;
         let mut progress = Progress::begin();
+        let mut what = "no coordinator has answered".to_owned();
         loop {
-            let what = match client.plan(None).await {
-                Ok(plan) => match missing(&plan) {
-                    Some(what) => what,
-                    None => return Ok(()),
-                },
-                // Another one leads in a moment.
-                Err(error) if error.is_passing() => error.to_string(),
-                Err(error) => return Err(error),
-            };
+            let next = Instant::now() + LOOK;
+            match timeout_at(deadline.max(next), self.look(&missing)).await {
+                Ok(Ok(Some(still))) => what = still,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(error),
+                // The last look has said what is missing.
+                Err(_) => {}
+            }
             if Instant::now() >= deadline {
                 return Err(AdminCommandError::NotYet { within, what });
             }
             progress.tell(&what);
-            sleep(LOOK).await;
+            sleep_until(next.min(deadline)).await;
         }
     }
-}
-
-/// What is missing until a new data server has its share.
-pub(super) fn until_balanced(plan: &Plan, name: &str) -> Option<String> {
-    let server = plan.servers.iter().find(|it| it.server == name);
-    if !server.is_some_and(|it| it.configured) {
-        return Some(format!("{name} is not in the configuration in force yet"));
-    }
-    if !server.is_some_and(|it| it.running) {
-        return Some(format!("{name} does not run yet"));
-    }
-    let (moving, next) = (plan.under_way.len(), plan.moves.len());
-    let (electing, then) = (plan.handed.len(), plan.handings.len());
-    let is_paused = plan.balancer.is_some_and(|it| it.paused);
-    let resting: u32 = plan.resting.iter().map(|it| it.shards).sum();
-    if moving + next + electing + then == 0 && resting == 0 {
-        return None;
-    }
-    let paused = if is_paused {
-        "; the balancer is paused"
-    } else {
-        ""
-    };
-    Some(format!(
-        "{moving} shards are being moved, {next} are to be; leaders: {electing} and {then}; {resting} could \
-         not be moved, and are tried again{paused}"
-    ))
-}
-
-/// What is missing until a data server that was taken out can be stopped.
-pub(super) fn until_drained(plan: &Plan, name: &str) -> Option<String> {
-    let server = plan.servers.iter().find(|it| it.server == name)?;
-    if server.configured {
-        return Some(format!("{name} is in the configuration in force still"));
-    }
-    let moving = plan.under_way.iter().filter(|it| it.from == name).count();
-    let (left, to_delete) = (server.shards, server.to_delete);
-    if left == 0 && to_delete == 0 {
-        return None;
-    }
-    let stuck = plan.stuck.len();
-    let stuck = match plan.stuck.first() {
-        Some(first) if left > 0 => format!(
-            "; {stuck} stuck, such as {}/{}: {}",
-            first.namespace, first.shard, first.reason
-        ),
-        Some(_) | None => String::new(),
-    };
-    let mut waiting = plan.waiting.iter().filter(|it| it.server == name);
-    let waiting = match waiting.next() {
-        Some(it) if to_delete > 0 => format!(
-            "; {} of those can't be deleted, such as {}/{}: {}",
-            it.shards, it.namespace, it.first, it.reason
-        ),
-        Some(_) | None => String::new(),
-    };
-    Some(format!(
-        "{name} is a member of {left} shards, of which {moving} are being moved, and has {to_delete} to \
-         delete{stuck}{waiting}"
-    ))
-}
-
-/// What is missing until a new namespace can be used.
-pub(super) fn until_led(plan: &Plan, name: &str) -> Option<String> {
-    let found = plan.namespaces.iter().find(|it| it.namespace == name);
-    match found {
-        Some(it) if it.shards > 0 && it.led == it.shards => None,
-        Some(it) => Some(format!(
-            "{} of {} shards of {name} are led",
-            it.led, it.shards
-        )),
-        None => Some(format!("{name} is not made yet")),
-    }
-}
-
-/// What is missing until nothing of a namespace is left.
-pub(super) fn until_gone(plan: &Plan, name: &str) -> Option<String> {
-    let found = plan.namespaces.iter().find(|it| it.namespace == name)?;
-    let (kept, deleting) = (found.shards, found.deleting);
-    let waiting = plan.waiting.iter().find(|it| it.namespace == name);
-    let waiting = waiting.map_or_else(String::new, |it| {
-        format!("; {} keeps what it has: {}", it.server, it.reason)
-    });
-    Some(format!(
-        "{deleting} shards of {name} are being deleted, {kept} are to be{waiting}"
-    ))
 }

@@ -8,6 +8,7 @@ mod document;
 mod drain;
 mod effect;
 mod error;
+mod missing;
 mod namespace;
 mod output;
 mod plan;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use stepdown_wire::operator::GetPlanRequest;
 use stepdown_wire::operator::get_plan_request::Supposed;
 
 use self::client::Client;
@@ -85,7 +87,7 @@ enum AdminCommand {
     #[command(subcommand)]
     Balancer(balancer::Command),
     /// Look at data servers, or change which there are
-    #[command(alias = "dataserver", subcommand)]
+    #[command(visible_alias = "dataserver", subcommand)]
     DataServer(data_server::Command),
     /// Look at namespaces, or change which there are
     #[command(subcommand)]
@@ -113,7 +115,11 @@ pub async fn ask(args: AdminArgs) -> Result<String, AdminCommandError> {
 pub async fn plan(args: PlanArgs) -> Result<String, AdminCommandError> {
     let supposed = args.file.as_deref().map(document::read).transpose()?;
     let (client, output) = args.reach.open()?;
-    let plan = client.plan(supposed.map(Supposed::Configuration)).await?;
+    let asked = GetPlanRequest {
+        supposed: supposed.map(Supposed::Configuration),
+        ..GetPlanRequest::default()
+    };
+    let plan = client.plan(asked).await?;
     output.print(&plan::answer(&plan))
 }
 

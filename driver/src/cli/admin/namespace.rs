@@ -1,7 +1,9 @@
 //! `stepdown admin namespace`.
 
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
+use stepdown_wire::operator::Plan;
 use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::v1::{
     CreateNamespaceRequest, DataServerIdentity, DeleteNamespaceRequest, GetNamespaceRequest,
@@ -12,10 +14,14 @@ use stepdown_wire::v1::{
 use super::Answer;
 use super::client::Client;
 use super::data_server::identity;
-use super::effect::{EffectArgs, until_gone, until_led};
+use super::effect::{EffectArgs, ForecastArgs, of_namespace};
 use super::error::AdminCommandError;
+use super::missing::{until_gone, until_led};
 use super::output::Table;
 use crate::cli::boolean;
+
+/// Those that coordinators take.
+const KEY_SORTINGS: [&str; 2] = ["hierarchical", "natural"];
 
 const HEAD: &[&str] = &["NAME", "INITIAL_SHARDS", "REPLICATION_FACTOR"];
 
@@ -31,8 +37,8 @@ pub(super) enum Command {
         /// How many data servers replicate each of its shards
         #[arg(long, value_name = "COUNT")]
         replication_factor: u32,
-        /// How its keys are sorted: hierarchical or natural
-        #[arg(long, default_value = "hierarchical")]
+        /// How its keys are sorted
+        #[arg(long, default_value = "hierarchical", value_parser = PossibleValuesParser::new(KEY_SORTINGS))]
         key_sorting: String,
         /// Whether clients may subscribe to changes
         #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true",
@@ -71,6 +77,8 @@ pub(super) enum Command {
         #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
             value_name = "BOOL", hide_possible_values = true, value_parser = boolean::parse)]
         notifications: Option<bool>,
+        #[command(flatten)]
+        forecast: ForecastArgs,
     },
 }
 
@@ -94,31 +102,27 @@ impl Command {
                     anti_affinities: Vec::new(),
                 });
                 let request = CreateNamespaceRequest { namespace };
-                let supposed = || Supposed::CreateNamespace(request.clone());
-                if let Some(forecast) = effect.forecast(client, supposed).await? {
-                    return Ok(forecast);
-                }
+                let supposed = Supposed::CreateNamespace(request.clone());
+                let supposed = of_namespace(&name, supposed);
                 let call = client.call(request, async |mut it, request| {
                     it.create_namespace(request).await
                 });
-                let made = one(call.await?.namespace);
-                effect.wait(client, |plan| until_led(plan, &name)).await?;
-                Ok(made)
+                let change = async { Ok(one(call.await?.namespace)) };
+                let missing = |plan: &Plan| until_led(plan, &name);
+                effect.make(client, supposed, change, missing).await
             }
             Self::Delete { name, effect } => {
                 let request = DeleteNamespaceRequest {
                     namespace: name.clone(),
                 };
-                let supposed = || Supposed::DeleteNamespace(request.clone());
-                if let Some(forecast) = effect.forecast(client, supposed).await? {
-                    return Ok(forecast);
-                }
+                let supposed = Supposed::DeleteNamespace(request.clone());
+                let supposed = of_namespace(&name, supposed);
                 let call = client.call(request, async |mut it, request| {
                     it.delete_namespace(request).await
                 });
-                let gone = one(call.await?.namespace);
-                effect.wait(client, |plan| until_gone(plan, &name)).await?;
-                Ok(gone)
+                let change = async { Ok(one(call.await?.namespace)) };
+                let missing = |plan: &Plan| until_gone(plan, &name);
+                effect.make(client, supposed, change, missing).await
             }
             Self::Get { name: Some(name) } => {
                 let request = GetNamespaceRequest { namespace: name };
@@ -146,18 +150,22 @@ impl Command {
                 name,
                 replication_factor,
                 notifications,
+                forecast,
             } => {
                 let namespace = Some(Namespace {
-                    name,
+                    name: name.clone(),
                     replication_factor,
                     notifications_enabled: notifications,
                     ..Namespace::default()
                 });
                 let request = PatchNamespaceRequest { namespace };
+                let supposed = Supposed::PatchNamespace(request.clone());
+                let supposed = of_namespace(&name, supposed);
                 let call = client.call(request, async |mut it, request| {
                     it.patch_namespace(request).await
                 });
-                Ok(one(call.await?.namespace))
+                let change = async { Ok(one(call.await?.namespace)) };
+                forecast.make(client, supposed, change).await
             }
         }
     }

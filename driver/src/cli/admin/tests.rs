@@ -1,5 +1,8 @@
 //! From one port to the next, in one process.
 
+mod effects;
+mod fake;
+
 use std::convert::Infallible;
 use std::fs;
 use std::future::{Ready, ready};
@@ -56,14 +59,22 @@ async fn open(public: &str, leader: Option<String>) -> Open {
 }
 
 async fn asked(address: &str, flags: &[&str]) -> String {
+    let words = [flags, &["namespace", "list"]].concat();
+    let told = run(address, &words.join(" ")).await;
+    told.unwrap_err().to_string()
+}
+
+/// Runs `stepdown admin` with these words.
+async fn run(address: &str, words: &str) -> Result<String, AdminCommandError> {
     let address = format!("--admin-address={address}");
-    let words = ["stepdown", "admin", &address].into_iter();
-    let words = words.chain(flags.iter().copied());
-    let cli = Cli::read(words.chain(["namespace", "list"]).map(Into::into)).unwrap();
+    let words = ["stepdown", "admin", &address]
+        .into_iter()
+        .chain(words.split(' '));
+    let cli = Cli::read(words.map(Into::into)).unwrap();
     let Command::Admin(args) = cli.command else {
         panic!("it is another command");
     };
-    ask(args).await.unwrap_err().to_string()
+    ask(args).await
 }
 
 #[tokio::test]
