@@ -117,7 +117,8 @@ impl ConfigMapConfigurationStore {
                 let error = self.failed(what, &failure);
                 // Or one that came through before an answer got lost.
                 if let ConfigurationStoreError::Unknown(reason) = error {
-                    return self.look(expected, &text, reason).await;
+                    let came_second = came_second(&failure);
+                    return self.look(expected, &text, came_second, reason).await;
                 }
                 Err(error)
             }
@@ -129,13 +130,15 @@ impl ConfigMapConfigurationStore {
         &self,
         expected: &Version,
         text: &str,
+        came_second: bool,
         reason: String,
     ) -> Result<Version, ConfigurationStoreError> {
         match self.load().await {
             Ok(found) if found.text.as_deref() == Some(text) => Ok(found.version),
-            Ok(found) if found.version != *expected => {
+            Ok(found) if came_second && found.version != *expected => {
                 Err(ConfigurationStoreError::Conflict(reason))
             }
+            // Another text may have come in the place of ours.
             Ok(_) | Err(_) => Err(ConfigurationStoreError::Unknown(reason)),
         }
     }
@@ -162,6 +165,14 @@ fn draft(place: &ObjectName, version: Option<&ObjectVersion>, text: String) -> (
     match version {
         Some(_) => (Ask::Write, merge(place, payload)),
         None => (Ask::Create, create(place, &payload)),
+    }
+}
+
+/// Whether the server says that what it has is not at the version that was read.
+fn came_second(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(refusal) => matches!(refusal.code, 404 | 409),
+        Failure::NotSent(_) | Failure::Unanswered(_) => false,
     }
 }
 
@@ -244,5 +255,30 @@ mod tests {
         api.fail("PATCH", Fault::Instead(forbidden));
         let refused = store.store(&stored, "new".to_owned()).await.unwrap_err();
         assert!(refused.to_string().contains("get and patch"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn of_a_write_whose_answer_was_lost_it_is_not_said_that_it_came_second() {
+        let api = FakeApi::new().await;
+        api.edit(json!({"data": {"config.yaml": "old"}}));
+        let store = store(&api);
+        let found = store.load().await.unwrap();
+        store
+            .store(&found.version, "ours".to_owned())
+            .await
+            .unwrap();
+        api.edit(json!({"data": {"config.yaml": "theirs"}}));
+        let look =
+            |came_second| store.look(&found.version, "ours", came_second, "reset".to_owned());
+        let lost = look(false).await;
+        assert!(
+            matches!(lost, Err(ConfigurationStoreError::Unknown(_))),
+            "{lost:?}"
+        );
+        let late = look(true).await;
+        assert!(
+            matches!(late, Err(ConfigurationStoreError::Conflict(_))),
+            "{late:?}"
+        );
     }
 }
