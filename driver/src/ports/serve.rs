@@ -132,7 +132,7 @@ fn in_words(routes: Routes) -> Routes {
         let asked: String = uri.path().chars().skip(1).take(100).collect();
         let told = format!(
             "a coordinator does not answer {asked} here, but grpc.health.v1.Health, and on its public port (6651 \
-             unless the options say otherwise) io.oxia.proto.v1.OxiaAdmin"
+             unless the options say otherwise) io.oxia.proto.v1.OxiaAdmin and stepdown.operator.v1.Operator"
         );
         Status::unimplemented(told).into_http::<Body>()
     });
