@@ -2,7 +2,7 @@
 
 use tonic::{Extensions, Status};
 
-use crate::auth::{Caller, Policy, Verb};
+use crate::auth::{Caller, How, Policy, Verb};
 use crate::options::CoordinatorOptions;
 
 /// Decides who may do what.
@@ -49,13 +49,31 @@ impl Access {
         match verb {
             Verb::Read => Ok(caller),
             Verb::Write | Verb::Delete if self.protection.is_any() => Ok(caller),
-            Verb::Write | Verb::Delete => Err(Status::permission_denied(
-                "anybody who reaches this port could change the cluster, so nobody may: bind server.public to \
-                 loopback, ask for tokens (server.public.auth) or certificates (server.public.tls with clientAuth), \
-                 or say server.public.allowUnauthenticatedAdmin: true in the --sconfig file",
+            Verb::Write | Verb::Delete => Err(denied(
+                "anybody who reaches this port could change the cluster, so nobody may",
             )),
         }
     }
+
+    /// Whether this caller may have it worked out what would be: that takes memory and time.
+    pub(super) fn check_supposed(&self, caller: &Caller) -> Result<(), Status> {
+        if self.protection.is_any() || caller.how != How::Anonymous {
+            return Ok(());
+        }
+        Err(denied(
+            "anybody who reaches this port could have it worked out what another configuration would bring, so \
+             nobody unknown may",
+        ))
+    }
+}
+
+/// Nothing keeps strangers away from what is denied here.
+fn denied(told: &str) -> Status {
+    Status::permission_denied(format!(
+        "{told}: bind server.public to loopback, ask for tokens (server.public.auth) or certificates \
+         (server.public.tls with clientAuth), or say server.public.allowUnauthenticatedAdmin: true in the \
+         --sconfig file"
+    ))
 }
 
 impl Protection {
@@ -93,6 +111,7 @@ impl Protection {
 #[cfg(test)]
 mod tests {
     use stepdown_wire::port::Peer;
+    use tonic::Code;
 
     use super::*;
     use crate::auth::{Rule, Subject};
@@ -133,6 +152,35 @@ mod tests {
             }
         }
         assert_eq!(may(Protection::None, Verb::Read), "anybody");
+    }
+
+    #[test]
+    fn what_would_be_is_not_worked_out_for_strangers_where_nothing_keeps_them_away() {
+        let by = |protection, names: &[&str]| {
+            let names = names.iter().map(|&it| it.to_owned()).collect();
+            let caller = Caller::of_peer(Peer {
+                names,
+                ..Peer::default()
+            });
+            Access::new(Policy::default(), protection).check_supposed(&caller)
+        };
+        let denied = by(Protection::None, &[]).unwrap_err();
+        assert_eq!(denied.code(), Code::PermissionDenied);
+        for way in [
+            "loopback",
+            "server.public.auth",
+            "allowUnauthenticatedAdmin",
+        ] {
+            assert!(denied.message().contains(way), "{denied}");
+        }
+        by(Protection::None, &["operator"]).unwrap();
+        for protection in [
+            Protection::Disclaimed,
+            Protection::Loopback,
+            Protection::Rules,
+        ] {
+            by(protection, &[]).unwrap();
+        }
     }
 
     #[test]

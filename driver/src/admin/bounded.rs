@@ -17,19 +17,21 @@ use tower::Service;
 /// Calls that are worked on, or whose answers are on their way, of all who ask.
 const CALLS: usize = 32;
 
-/// A service of which no more is asked at once.
+/// A service of which no more is asked at once, of it and those that it shares its room with.
 #[derive(Clone)]
 pub(super) struct Bounded<S> {
     inner: S,
     places: Arc<Semaphore>,
 }
 
+/// Room for the calls of all services that share it.
+pub(super) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(CALLS))
+}
+
 impl<S> Bounded<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self {
-            inner,
-            places: Arc::new(Semaphore::new(CALLS)),
-        }
+    pub(super) fn new(inner: S, places: Arc<Semaphore>) -> Self {
+        Self { inner, places }
     }
 }
 
@@ -77,19 +79,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_counts_until_its_answer_is_gone() {
-        let mut bounded = Bounded::new(service_fn(|_: Request<Body>| async {
-            Ok::<_, Infallible>(Response::new(Body::new("answer".to_owned())))
-        }));
-        let mut ask = async || bounded.call(Request::new(Body::empty())).await.unwrap();
+    async fn a_call_counts_until_its_answer_is_gone_whichever_service_gives_it() {
+        let places = places();
+        let service = || {
+            let answer = |_: Request<Body>| async {
+                Ok::<_, Infallible>(Response::new(Body::new("answer".to_owned())))
+            };
+            Bounded::new(service_fn(answer), places.clone())
+        };
+        let (mut one, mut other) = (service(), service());
         let mut answers = Vec::new();
-        for _ in 0..CALLS {
-            answers.push(ask().await);
+        for number in 0..CALLS {
+            let service = if number % 2 == 0 {
+                &mut one
+            } else {
+                &mut other
+            };
+            answers.push(service.call(Request::new(Body::empty())).await.unwrap());
         }
-        let refused = ask().await;
+        let refused = one.call(Request::new(Body::empty())).await.unwrap();
         let status = Status::from_header_map(refused.headers()).unwrap();
         assert_eq!(status.code(), Code::ResourceExhausted);
         answers.pop();
-        assert!(Status::from_header_map(ask().await.headers()).is_none());
+        let answered = one.call(Request::new(Body::empty())).await.unwrap();
+        assert!(Status::from_header_map(answered.headers()).is_none());
     }
 }

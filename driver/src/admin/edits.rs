@@ -12,14 +12,19 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::Status;
+use tracing::info;
 
+use super::Parts;
+use super::checks::{check_is_anew, check_replicas};
+use super::lasting::to_its_end;
 use super::latest::{Latest, said};
 use super::method::Method;
 use super::office::Office;
-use super::refusals::{not_edited, not_stored, not_written_down};
+use super::refusals::{HELD_BACK, not_changed, not_edited, not_stored, not_written_down};
 use super::target::Target;
 use crate::audit::{Audit, Change, Outcome};
 use crate::auth::Caller;
+use crate::event_loop::{Operator, View};
 
 /// Changes that are under way at once.
 const AT_ONCE: usize = 8;
@@ -29,6 +34,9 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a change may wait for a document to come into force. A call has a little longer.
 const PATIENCE: Duration = Duration::from_secs(7);
+/// How long a change may wait where that may take longer: for what was taken out to be deleted, and for what
+/// others have written to be put into force.
+const MOMENT: Duration = Duration::from_secs(2);
 /// How long all of a change may take, whoever still waits for it.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -37,6 +45,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) struct Edits {
     store: Arc<dyn ConfigurationStore>,
     latest: Latest,
+    operator: Operator,
     audit: Audit,
     /// Where they are made.
     runtime: Handle,
@@ -55,17 +64,13 @@ pub(super) struct Wish<E> {
 }
 
 impl Edits {
-    pub(super) fn new(
-        store: Arc<dyn ConfigurationStore>,
-        latest: Latest,
-        audit: Audit,
-        runtime: Handle,
-    ) -> Self {
+    pub(super) fn new(parts: &Parts, latest: Latest) -> Self {
         Self {
-            store,
+            store: parts.store.clone(),
             latest,
-            audit,
-            runtime,
+            operator: parts.operator.clone(),
+            audit: parts.audit.clone(),
+            runtime: parts.runtime.clone(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             turn: Arc::default(),
         }
@@ -78,25 +83,25 @@ impl Edits {
         E: Fn(&mut ClusterConfiguration) -> Result<T, EditError> + Send + Sync + 'static,
     {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Err(Status::resource_exhausted(format!(
-                "{AT_ONCE} changes are under way; try again"
-            )));
+            let refused =
+                Status::resource_exhausted(format!("{AT_ONCE} changes are under way; try again"));
+            wish.say(Some(&refused));
+            return Err(refused);
         };
         let edits = self.clone();
-        // It comes to an end that is written down though whoever asked has gone; and it does not share the
-        // thread of the ports, which gives way to everything.
-        let made = self.runtime.spawn(async move {
+        let made = async move {
             let _place = place;
             let made = timeout(LONGEST, edits.make_in_turn(&office, &wish)).await;
-            made.unwrap_or_else(|_| {
+            let made = made.unwrap_or_else(|_| {
                 Err(Status::unavailable(format!(
                     "it is not known whether the configuration was changed, after {LONGEST:?}; look before you \
                      try again"
                 )))
-            })
-        });
-        made.await
-            .unwrap_or_else(|error| Err(Status::internal(error.to_string())))
+            });
+            wish.say(made.as_ref().err());
+            made
+        };
+        to_its_end(&self.runtime, "the configuration was changed", made).await
     }
 
     async fn make_in_turn<T, E>(&self, office: &Office, wish: &Wish<E>) -> Result<T, Status>
@@ -120,6 +125,8 @@ impl Edits {
             if after == before {
                 return Ok(answer);
             }
+            check_replicas(&before, &after)?;
+            is_anew(office, &before, &after).await?;
             let text = judged(&after).await?;
             let stored = self.written_down(office, wish, (&before, &after), async || {
                 self.store(&stored, text, &after).await
@@ -143,8 +150,9 @@ impl Edits {
     async fn accepted(
         &self,
         office: &Office,
-        until: Instant,
+        mut until: Instant,
     ) -> Result<(StoredConfiguration, ClusterConfiguration), Status> {
+        let soon = Instant::now() + MOMENT;
         loop {
             let stored = self
                 .store
@@ -161,7 +169,12 @@ impl Edits {
                         .to_owned()
                 }
                 Ok(Some(configuration)) if self.latest.is_accepted(Some(&configuration)) => {
-                    return Ok((stored, configuration));
+                    // A person can do without what he has written by mistake, as long as nothing is built on it.
+                    if self.latest.is_own() || !self.operator.holds_back().await {
+                        return Ok((stored, configuration));
+                    }
+                    until = until.min(soon);
+                    HELD_BACK.to_owned()
                 }
                 Ok(Some(_)) => {
                     "it is not in force: it was refused, which the log says, or is being written"
@@ -171,9 +184,7 @@ impl Edits {
             };
             let rest = until.saturating_duration_since(Instant::now());
             if rest.is_zero() {
-                return Err(Status::failed_precondition(format!(
-                    "the configuration can't be changed as it is stored: {wait}"
-                )));
+                return Err(not_changed(&wait));
             }
             // It may have come into force before this waits for that.
             self.latest
@@ -235,6 +246,47 @@ impl Edits {
             Err(error) => Err(error),
         }
     }
+}
+
+impl<E> Wish<E> {
+    /// Says in the log what came of it.
+    fn say(&self, refused: Option<&Status>) {
+        let (caller, method) = (&self.caller, self.method.name());
+        let subject = caller.subject.as_deref();
+        let from = caller.peer.remote.map(|it| it.to_string());
+        match refused {
+            None => info!(
+                component = "admin",
+                method, subject, from, "Changed the configuration"
+            ),
+            Some(status) => info!(
+                component = "admin",
+                method,
+                subject,
+                from,
+                reason = status.message(),
+                "Did not change the configuration"
+            ),
+        }
+    }
+}
+
+/// Looks whether what comes in has nothing of what was taken out, once that is being deleted: it may have
+/// been a moment ago.
+async fn is_anew(
+    office: &Office,
+    before: &ClusterConfiguration,
+    after: &ClusterConfiguration,
+) -> Result<(), Status> {
+    let mut view = office.view.clone();
+    let is_anew = |view: &View| {
+        view.status
+            .as_ref()
+            .is_none_or(|status| check_is_anew(before, after, status).is_ok())
+    };
+    // Then it is told so.
+    let _ = timeout(MOMENT, view.wait_for(is_anew)).await;
+    check_is_anew(before, after, &office.open()?.status)
 }
 
 /// The text of a configuration that can be put in force.

@@ -40,6 +40,8 @@ struct Written {
     pending: VecDeque<(Arc<ClusterConfiguration>, Instant)>,
     /// The one that was in force when that was looked at last.
     seen: Option<Arc<ClusterConfiguration>>,
+    /// Whether that was written here.
+    is_own: bool,
 }
 
 impl Latest {
@@ -84,6 +86,12 @@ impl Latest {
         }
     }
 
+    /// Whether the last one is what was written here, and not what somebody else has.
+    pub(super) fn is_own(&self) -> bool {
+        let written = self.written();
+        !written.pending.is_empty() || written.is_own
+    }
+
     /// Takes note of what was written.
     pub(super) fn wrote(&self, configuration: Arc<ClusterConfiguration>) {
         let mut written = self.written();
@@ -111,7 +119,9 @@ impl Latest {
         };
         if !is_seen {
             let is_it = |(it, _): &(Arc<ClusterConfiguration>, _)| Some(it) == in_force.as_ref();
-            match written.pending.iter().rposition(is_it) {
+            let position = written.pending.iter().rposition(is_it);
+            written.is_own = position.is_some();
+            match position {
                 Some(position) => drop(written.pending.drain(..=position)),
                 // Somebody else has written.
                 None => written.pending.clear(),
@@ -165,7 +175,9 @@ mod tests {
         let latest = Latest::new(nothing_read(), watched);
         let sees = |number| assert_eq!(latest.configuration(), Some(configuration(number)));
         sees(0);
+        assert!(!latest.is_own());
         latest.wrote(configuration(1));
+        assert!(latest.is_own());
         latest.wrote(configuration(2));
         sees(2);
         // The first of them comes into force before the second.
@@ -173,9 +185,11 @@ mod tests {
         sees(2);
         in_force.send_replace(Some(configuration(2)));
         sees(2);
+        assert!(latest.is_own());
         latest.wrote(configuration(3));
         in_force.send_replace(Some(configuration(9)));
         sees(9);
+        assert!(!latest.is_own());
         assert!(latest.is_accepted(Some(&configuration(9))));
         assert!(!latest.is_accepted(Some(&configuration(3))));
         assert!(!latest.is_accepted(None));

@@ -3,8 +3,11 @@
 
 mod access;
 mod bounded;
+mod checks;
 mod convert;
 mod edits;
+mod forget;
+mod lasting;
 mod latest;
 mod method;
 mod office;
@@ -12,6 +15,7 @@ mod operator;
 mod plan;
 mod refusals;
 mod service;
+mod supposed;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -28,7 +32,7 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 
 pub(crate) use self::access::{Access, Protection};
-use self::bounded::Bounded;
+use self::bounded::{Bounded, places};
 pub(crate) use self::method::Method;
 use self::service::Admin;
 use crate::audit::Audit;
@@ -71,5 +75,6 @@ pub(crate) fn routes(parts: Parts) -> Routes {
     let admin = Arc::new(Admin::new(parts));
     let server = OxiaAdminServer::from_arc(admin.clone()).max_decoding_message_size(REQUEST);
     let operator = OperatorServer::from_arc(admin).max_decoding_message_size(REQUEST);
-    Routes::new(Bounded::new(server)).add_service(Bounded::new(operator))
+    let places = places();
+    Routes::new(Bounded::new(server, places.clone())).add_service(Bounded::new(operator, places))
 }

@@ -3,58 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepdown_backends::configuration::judge;
 use stepdown_core::balance::{self, Forecast, Survey};
-use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity, EditError};
+use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity};
 use stepdown_core::{ServerId, ShardId};
-use stepdown_wire::operator::get_plan_request::Supposed;
 use stepdown_wire::operator::{
     Balancer, Move, NamespaceProgress, NamespaceRefused, NamespaceShards, Plan, ServerShards,
     Stuck, Waiting,
 };
-use tonic::Status;
 
-use super::convert::{data_server, data_server_patch, namespace_request};
-use super::refusals::not_edited;
-
-/// The configuration that is supposed, where the present one is this.
-pub(super) fn supposed(
-    mut configuration: ClusterConfiguration,
-    supposed: Supposed,
-) -> Result<ClusterConfiguration, Status> {
-    let it = &mut configuration;
-    let edited = match supposed {
-        Supposed::Configuration(text) => {
-            let judged = judge(Some(&text)).verdict;
-            let judged = judged.map_err(Status::invalid_argument)?;
-            judged.check_counts().map_err(|error| not_edited(&error))?;
-            return Ok(judged);
-        }
-        Supposed::CreateDataServer(asked) => it
-            .create_data_server(data_server(asked.data_server)?)
-            .map(drop),
-        Supposed::PatchDataServer(asked) => {
-            let patch = data_server_patch(asked.data_server)?;
-            it.patch_data_server(&patch).map(drop)
-        }
-        Supposed::DeleteDataServer(asked) => it.delete_data_server(&asked.data_server).map(drop),
-        Supposed::CreateNamespace(asked) => {
-            let asked = namespace_request(asked.namespace)?;
-            it.create_namespace(&asked).map(drop)
-        }
-        Supposed::PatchNamespace(asked) => {
-            let asked = namespace_request(asked.namespace)?;
-            it.patch_namespace(&asked).map(drop)
-        }
-        Supposed::DeleteNamespace(asked) => it.delete_namespace(&asked.namespace).map(drop),
-    };
-    edited.map_err(|error: EditError| not_edited(&error))?;
-    let verdict = judge(Some(&configuration.encode())).verdict;
-    verdict.map_err(Status::invalid_argument)
-}
-
-/// What is to be done, or would be with the configuration that is supposed.
-pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Plan {
+/// What is to be done, or would be with the configuration that is supposed; all of it, or what is of this
+/// namespace alone.
+pub(super) fn told(
+    mut survey: Survey,
+    supposed: Option<ClusterConfiguration>,
+    only: Option<&str>,
+) -> Plan {
+    if let Some(only) = only {
+        // Nothing is planned from this one.
+        let stored = Arc::make_mut(&mut survey.stored);
+        stored.namespaces.retain(|name, _| **name == *only);
+    }
     let configuration = match &supposed {
         Some(supposed) => Arc::new(supposed.clone()),
         None => survey.configuration.clone(),
@@ -74,7 +42,8 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
         .collect();
     let leaving = leaving(&survey, &configuration);
     plan.waiting = survey.waiting.iter().map(waiting).collect();
-    let resting = survey.resting.iter().filter_map(|id| owners.get(id));
+    let alone = survey.left_alone();
+    let resting = alone.iter().filter_map(|id| owners.get(id));
     plan.resting = counted(resting.cloned());
     let forecast = match supposed {
         Some(supposed) => survey.forecast(supposed),
@@ -82,6 +51,7 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
             let plan = survey.plan();
             Forecast {
                 shards: survey.shards_after(&plan),
+                refused: survey.refused,
                 plan,
                 ..Forecast::default()
             }
@@ -132,7 +102,36 @@ pub(super) fn told(survey: Survey, supposed: Option<ClusterConfiguration>) -> Pl
         ..server
     });
     plan.servers = named.collect();
+    if let Some(only) = only {
+        cut(&mut plan, only);
+    }
     plan
+}
+
+/// Leaves of a plan what is of this namespace, where `servers` are counted in it alone.
+fn cut(plan: &mut Plan, only: &str) {
+    for moves in [
+        &mut plan.under_way,
+        &mut plan.moves,
+        &mut plan.handed,
+        &mut plan.handings,
+    ] {
+        moves.retain(|it| it.namespace == only);
+    }
+    for shards in [&mut plan.resting, &mut plan.made, &mut plan.deleted] {
+        shards.retain(|it| it.namespace == only);
+    }
+    plan.stuck.retain(|it| it.namespace == only);
+    plan.refused.retain(|it| it.namespace == only);
+    plan.namespaces.retain(|it| it.namespace == only);
+    plan.waiting.retain(|it| it.namespace == only);
+    for waiting in &mut plan.waiting {
+        // That of other namespaces the same is waited for is not told.
+        let server = plan.servers.iter().find(|it| it.server == waiting.server);
+        waiting.shards = waiting.shards.min(server.map_or(0, |it| it.to_delete));
+    }
+    plan.supposed.clear();
+    plan.servers.clear();
 }
 
 /// Of each shard the first member that is not configured, if one is not.
@@ -256,4 +255,76 @@ fn namespace_shards((namespace, shards): (&Arc<str>, &usize)) -> NamespaceShards
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_namespace_nothing_of_another_is_told() {
+        let of = |it: &str| it.to_owned();
+        let both = ["orders", "payments"];
+        let moves = both.map(|it| Move {
+            namespace: of(it),
+            ..Move::default()
+        });
+        let shards = both.map(|it| NamespaceShards {
+            namespace: of(it),
+            shards: 1,
+        });
+        let whole = Plan {
+            under_way: moves.to_vec(),
+            moves: moves.to_vec(),
+            handed: moves.to_vec(),
+            handings: moves.to_vec(),
+            stuck: both
+                .map(|it| Stuck {
+                    namespace: of(it),
+                    ..Stuck::default()
+                })
+                .to_vec(),
+            resting: shards.to_vec(),
+            made: shards.to_vec(),
+            deleted: shards.to_vec(),
+            refused: both
+                .map(|it| NamespaceRefused {
+                    namespace: of(it),
+                    ..NamespaceRefused::default()
+                })
+                .to_vec(),
+            supposed: vec![of("s3")],
+            servers: vec![ServerShards {
+                server: of("s1"),
+                to_delete: 2,
+                ..ServerShards::default()
+            }],
+            balancer: Some(Balancer::default()),
+            namespaces: both
+                .map(|it| NamespaceProgress {
+                    namespace: of(it),
+                    ..NamespaceProgress::default()
+                })
+                .to_vec(),
+            waiting: both
+                .map(|it| Waiting {
+                    server: of("s1"),
+                    namespace: of(it),
+                    shards: 5,
+                    ..Waiting::default()
+                })
+                .to_vec(),
+        };
+        let mut plan = whole.clone();
+        cut(&mut plan, "orders");
+        let told = format!("{plan:?}");
+        for other in ["payments", "s3"] {
+            assert!(!told.contains(other), "{told}");
+        }
+        assert_eq!(told.matches("orders").count(), 11);
+        assert_eq!((plan.waiting[0].shards, plan.servers.len()), (2, 0));
+        let mut none = whole;
+        cut(&mut none, "nope");
+        assert!(!format!("{none:?}").contains("orders"));
+    }
 }

@@ -6,6 +6,10 @@ use tonic::Status;
 
 use crate::audit::AuditError;
 
+/// Why nothing is built on a document that somebody else has written.
+pub(super) const HELD_BACK: &str = "it is held back, since it would delete more than it keeps: put back what it lacks \
+    by hand, or wait until it is in force";
+
 /// The code and the words of a change that can't be made.
 pub(super) fn not_edited(error: &EditError) -> Status {
     let told = error.to_string();
@@ -15,6 +19,13 @@ pub(super) fn not_edited(error: &EditError) -> Status {
         EditError::NamespaceNotFound(_) | EditError::ServerNotFound(_) => Status::not_found(told),
         EditError::Precondition { .. } => Status::failed_precondition(told),
     }
+}
+
+/// The code and the words where nothing can be built on the document as it is.
+pub(super) fn not_changed(why: &str) -> Status {
+    Status::failed_precondition(format!(
+        "the configuration can't be changed as it is stored: {why}"
+    ))
 }
 
 /// The code and the words of a change that is not made since it can't be written down.

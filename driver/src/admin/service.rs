@@ -12,9 +12,9 @@ use stepdown_wire::v1::{
     ListNamespacesRequest, ListNamespacesResponse, PatchDataServerRequest, PatchDataServerResponse,
     PatchNamespaceRequest, PatchNamespaceResponse, SplitShardRequest, SplitShardResponse,
 };
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tonic::{Code, Extensions, Request, Response, Status, async_trait};
-use tracing::info;
 
 use super::Parts;
 use super::access::Access;
@@ -39,15 +39,18 @@ pub(super) struct Admin {
     pub(super) planning: Arc<Semaphore>,
     pub(super) latest: Latest,
     pub(super) audit: Audit,
+    /// Where changes are made.
+    pub(super) runtime: Handle,
+    pub(super) access: Access,
     edits: Edits,
-    access: Access,
     requests: AdminRequests,
 }
 
 impl Admin {
     pub(super) fn new(parts: Parts) -> Self {
-        let latest = Latest::new(parts.read, parts.in_force);
+        let latest = Latest::new(parts.read.clone(), parts.in_force.clone());
         Self {
+            edits: Edits::new(&parts, latest.clone()),
             office: Office {
                 name: parts.name,
                 public_address: parts.public_address,
@@ -57,8 +60,8 @@ impl Admin {
             },
             operator: parts.operator,
             planning: Arc::new(Semaphore::new(1)),
-            audit: parts.audit.clone(),
-            edits: Edits::new(parts.store, latest.clone(), parts.audit, parts.runtime),
+            audit: parts.audit,
+            runtime: parts.runtime,
             latest,
             access: parts.access,
             requests: parts.requests,
@@ -77,7 +80,7 @@ impl Admin {
         ended.map(Response::new)
     }
 
-    /// Makes the change of the configuration that is asked for, and says in the log what came of it.
+    /// Makes the change of the configuration that is asked for.
     pub(super) async fn change<A, T>(
         &self,
         method: Method,
@@ -93,30 +96,13 @@ impl Admin {
         let caller = self.check(method, extensions, target.namespace())?;
         self.office.open()?;
         let asked = asked?;
-        let (subject, remote) = (caller.subject.clone(), caller.peer.remote);
         let wish = Wish {
             caller,
             method,
             target,
             edit: move |configuration: &mut ClusterConfiguration| edit(configuration, &asked),
         };
-        let ended = self.edits.make(self.office.clone(), wish).await;
-        let (method, from) = (method.name(), remote.map(|it| it.to_string()));
-        match &ended {
-            Ok(_) => info!(
-                component = "admin",
-                method, subject, from, "Changed the configuration"
-            ),
-            Err(status) => info!(
-                component = "admin",
-                method,
-                subject,
-                from,
-                reason = status.message(),
-                "Did not change the configuration"
-            ),
-        }
-        ended
+        self.edits.make(self.office.clone(), wish).await
     }
 
     pub(super) fn check(

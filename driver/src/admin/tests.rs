@@ -1,6 +1,8 @@
 //! The methods, against a configuration in memory.
 
 mod audited;
+mod forgotten;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +19,9 @@ use stepdown_backends::{
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::{Epoch, Role, ServerState, Tenure, Version};
 use stepdown_wire::error::{COORDINATOR_LEADER, Reason, info_of, reason_of};
+use stepdown_wire::operator::get_plan_request::Supposed;
+use stepdown_wire::operator::operator_server::Operator;
+use stepdown_wire::operator::{GetPlanRequest, SetBalancerRequest};
 use stepdown_wire::port::Peer;
 use stepdown_wire::v1;
 use stepdown_wire::v1::oxia_admin_server::OxiaAdmin;
@@ -51,7 +56,7 @@ namespaces: {default: {replicationFactor: 1, shards: {0: {status: 1, term: 3}}}}
 struct World {
     memory: MemoryCluster,
     backend: Backend,
-    judged: Judged,
+    judged: Arc<Judged>,
     view: watch::Sender<View>,
     metrics: Metrics,
     log: Text,
@@ -77,7 +82,7 @@ impl World {
         let world = Self {
             memory,
             backend,
-            judged,
+            judged: Arc::new(judged),
             view: watch::Sender::default(),
             metrics,
             audit: log.audit(),
@@ -252,6 +257,62 @@ async fn what_was_changed_is_stored_and_seen_at_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_out_is_made_anew_only_once_it_is_being_deleted() {
+    let world = World::new().await;
+    let admin = world.admin();
+    let there = |state: u32| {
+        let text = format!(
+            "namespaces: {{orders: {{replicationFactor: 1, shards: {{0: {{status: {state}}}}}}}}}"
+        );
+        let status = Arc::new(ClusterStatus::decode(&text).unwrap());
+        world.view.send_modify(|view| view.status = Some(status));
+    };
+    there(1);
+    let refused = create(&admin, "orders").await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(
+        refused.message().contains("not being deleted yet"),
+        "{refused}"
+    );
+    assert_eq!(world.text().await, CONFIGURATION);
+    // What is written down takes a thread its time.
+    tokio::time::resume();
+    let mut made = Box::pin(create(&admin, "orders"));
+    assert!((&mut made).now_or_never().is_none());
+    there(3);
+    made.await.unwrap();
+}
+
+#[tokio::test]
+async fn more_replicas_than_a_coordinator_has_room_for_are_not_asked_for() {
+    let servers = (1..=65).map(|it| {
+        let internal = it + 100;
+        format!("- {{name: s{it}, public: 'localhost:{it}', internal: 'localhost:{internal}'}}\n")
+    });
+    let text = format!(
+        "namespaces: [{{name: default, initialShardCount: 1, replicationFactor: 65}}]\nservers:\n{}",
+        servers.collect::<String>()
+    );
+    let world = World::with(Some(&text)).await;
+    let admin = world.admin();
+    let factor = async |replication_factor| {
+        let namespace = v1::Namespace {
+            replication_factor,
+            ..namespace("orders")
+        };
+        let request = v1::CreateNamespaceRequest {
+            namespace: Some(namespace),
+        };
+        admin.create_namespace(asked(request)).await.map(drop)
+    };
+    let refused = factor(65).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("64 is the most"), "{refused}");
+    // That there is one with more already keeps nobody from anything.
+    factor(64).await.unwrap();
+}
+
 #[tokio::test]
 async fn eight_admins_at_once_lose_nothing() {
     let world = World::new().await;
@@ -413,6 +474,36 @@ async fn where_nothing_keeps_strangers_away_nothing_is_changed_and_all_is_shown(
 }
 
 #[tokio::test]
+async fn what_would_be_is_worked_out_for_nobody_unknown_where_nothing_keeps_strangers_away() {
+    let world = World::new().await;
+    let store = world.backend.configuration_store.clone();
+    let admin = world.admin_with(store, Protection::None);
+    let request = |supposed| {
+        asked(GetPlanRequest {
+            supposed,
+            namespace: String::new(),
+        })
+    };
+    let text = CONFIGURATION.to_owned();
+    let supposed = request(Some(Supposed::Configuration(text)));
+    let refused = admin.get_plan(supposed).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("worked out"), "{refused}");
+    // Nobody plans here.
+    let shown = admin.get_plan(request(None)).await.unwrap_err();
+    assert_eq!(shown.code(), Code::FailedPrecondition, "{shown}");
+}
+
+#[tokio::test]
+async fn whether_the_balancer_is_paused_is_told_though_nothing_else_is_known() {
+    let world = World::new().await;
+    let admin = world.admin();
+    let request = asked(SetBalancerRequest { paused: true });
+    let answer = admin.set_balancer(request).await.unwrap().into_inner();
+    assert!(answer.balancer.unwrap().paused);
+}
+
+#[tokio::test]
 async fn a_shard_is_not_split_and_that_is_said() {
     let world = World::new().await;
     let request = asked(v1::SplitShardRequest::default());
@@ -485,8 +576,16 @@ enum Fault {
     Applied,
     Conflict,
     Lost,
-    /// Held until notified.
-    Held(Arc<Notify>),
+    Held(Arc<Hold>),
+}
+
+/// Where writes wait.
+#[derive(Default)]
+struct Hold {
+    /// Told when one begins to wait.
+    begun: Notify,
+    /// One goes on for each time that this is told.
+    pass: Notify,
 }
 
 #[async_trait]
@@ -508,8 +607,9 @@ impl ConfigurationStore for Faulty {
             }
             Fault::Conflict => Err(ConfigurationStoreError::Conflict(told())),
             Fault::Lost => Err(ConfigurationStoreError::Unknown(told())),
-            Fault::Held(notify) => {
-                notify.notified().await;
+            Fault::Held(hold) => {
+                hold.begun.notify_one();
+                hold.pass.notified().await;
                 self.store.store(expected, text).await
             }
         }
@@ -547,8 +647,8 @@ async fn who_never_comes_first_is_told_so() {
 #[tokio::test]
 async fn a_ninth_change_at_once_is_refused() {
     let world = World::new().await;
-    let notify = Arc::new(Notify::new());
-    let admin = world.faulty(Fault::Held(notify.clone()));
+    let hold = Arc::<Hold>::default();
+    let admin = world.faulty(Fault::Held(hold.clone()));
     let mut under_way = Vec::new();
     for number in 0..8 {
         let admin = &admin;
@@ -558,7 +658,7 @@ async fn a_ninth_change_at_once_is_refused() {
     }
     let refused = create(&admin, "ninth").await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
-    notify.notify_one();
+    hold.pass.notify_one();
     let (first, ..) = timeout(LIMIT, select_all(under_way)).await.unwrap();
     assert_eq!(first.unwrap(), namespace("n0"));
 }

@@ -100,9 +100,10 @@ impl Gate {
         self.name_unknown(&text.source, judgement.unknown);
         match judgement.verdict {
             Ok(configuration) => {
-                self.applied.send_replace(Some(Arc::new(configuration)));
-                // Also where it is the one that is in force: another may have been refused since.
+                // Also where it is the one that is in force: another may have been refused since. First of all,
+                // so that whoever sees it applied can ask the machine what has become of it.
                 self.sender.send_replace(Some(text));
+                self.applied.send_replace(Some(Arc::new(configuration)));
             }
             Err(reason) => (self.reports)(&Report::ConfigurationRejected {
                 source: text.source,

@@ -20,16 +20,15 @@ use std::time::Duration;
 
 use stepdown_backends::{Backend, boottime};
 use stepdown_core::tenancy::{Order, Tenancy};
-use stepdown_core::{CoordinatorState, Effect, Event, Options, Report};
-use tokio::sync::{mpsc, watch};
+use stepdown_core::{CoordinatorState, Effect, Event, Options, Report, ServerId};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use self::leadership::LeadershipTask;
-use self::requests::Request;
-pub(crate) use self::requests::operator;
 pub use self::requests::{Asked, Operator};
+pub(crate) use self::requests::{Request, operator};
 use self::tasks::Tasks;
 pub use self::view::{ServerView, ServerViews, View};
 use crate::data_servers::CallOptions;
@@ -93,6 +92,7 @@ async fn run(
         leadership: LeadershipTask::start(backend.leadership.clone(), events.clone()),
         tasks: Tasks::new(backend.store.clone(), servers, events),
         reports,
+        giving_up: None,
     };
     driver.carry_out_all(&mut machine);
     let mut configuration = backend.configuration.watch();
@@ -131,7 +131,10 @@ async fn run(
             }
             Ok(()) = hints.changed() => Event::StatusHinted,
             Some(request) = requests.recv() => match request {
-                Request::GiveUp(server) => Event::ServerGivenUp { server },
+                Request::GiveUp(server, answer) => {
+                    driver.giving_up = Some((server.clone(), answer));
+                    Event::ServerGivenUp { server }
+                }
                 Request::Survey(answer) => {
                     // Whoever asked may have gone.
                     let _ = answer.send(machine.survey());
@@ -140,6 +143,8 @@ async fn run(
             },
         };
         let mut ended = driver.handle(&mut machine, event);
+        // Where nothing came of it, that is heard so.
+        driver.giving_up = None;
         for _ in 0..BURST {
             let Some(event) = driver.ready() else { break };
             ended |= driver.handle(&mut machine, event);
@@ -162,6 +167,8 @@ struct Driver {
     leadership: LeadershipTask,
     tasks: Tasks,
     reports: Arc<dyn Fn(&Report) + Send + Sync>,
+    /// What is to be given up just now, and whoever asked for that.
+    giving_up: Option<(ServerId, oneshot::Sender<()>)>,
 }
 
 impl Driver {
@@ -250,11 +257,25 @@ impl Driver {
             }
             Order::Push(request, assignments) => self.tasks.push(request, assignments),
             Order::Release => self.leadership.release(),
-            Order::Report(report) => (self.reports)(&report),
+            Order::Report(report) => {
+                self.answer_for(&report);
+                (self.reports)(&report);
+            }
             Order::Stale(effect) => {
                 warn!(effect, "An effect of an older tenure was not carried out");
             }
         }
         false
+    }
+
+    /// Tells whoever asked for it that a data server is given up.
+    fn answer_for(&mut self, report: &Report) {
+        let Report::ServerGivenUp { server: id } = report else {
+            return;
+        };
+        if let Some((_, answer)) = self.giving_up.take_if(|(server, _)| server == id) {
+            // He may have gone.
+            let _ = answer.send(());
+        }
     }
 }

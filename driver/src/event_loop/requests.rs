@@ -25,7 +25,8 @@ pub struct Operator {
 
 /// One request.
 pub(crate) enum Request {
-    GiveUp(ServerId),
+    /// Answered once it is given up, and never where it is not.
+    GiveUp(ServerId, oneshot::Sender<()>),
     Survey(oneshot::Sender<Option<Survey>>),
 }
 
@@ -43,9 +44,24 @@ impl Operator {
         answered.await.ok()?
     }
 
-    /// Has it give up on a data server. What comes of it can be seen.
-    pub async fn give_up(&self, server: ServerId) {
+    /// Whether it leads and has not put into force yet what it has read: that would delete more than it keeps.
+    pub(crate) async fn holds_back(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.requests.send(Request::Survey(answer)).await;
+        let survey = match asked {
+            Ok(()) => answered.await,
+            // One that has ended does nothing.
+            Err(_) => return false,
+        };
+        survey.is_ok_and(|it| it.is_none_or(|it| it.is_held))
+    }
+
+    /// Has it give up on a data server; returns whether it does. One that leads does, where the server
+    /// is not configured and away.
+    pub async fn give_up(&self, server: ServerId) -> bool {
+        let (answer, answered) = oneshot::channel();
         // One that has ended does nothing.
-        let _ = self.requests.send(Request::GiveUp(server)).await;
+        let asked = self.requests.send(Request::GiveUp(server, answer)).await;
+        asked.is_ok() && answered.await.is_ok()
     }
 }

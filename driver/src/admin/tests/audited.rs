@@ -11,6 +11,7 @@ use crate::admin;
 use crate::audit::tests::Broken;
 use crate::auth::tests::TestIssuer;
 use crate::auth::tests::signer::{Signer, good};
+use crate::auth::{Rule, Subject, Verb};
 use crate::observe::LogFormat;
 use crate::ports::tests::{Open, channel, options, start_with};
 
@@ -41,7 +42,7 @@ fn creation(name: &str) -> v1::CreateNamespaceRequest {
 }
 
 /// Waits for so many lines.
-async fn lines(world: &World, number: usize) -> Vec<Value> {
+pub(super) async fn lines(world: &World, number: usize) -> Vec<Value> {
     let all = async {
         loop {
             let lines = world.log.lines();
@@ -186,20 +187,81 @@ async fn what_came_of_a_change_is_written_down_as_far_as_it_is_known() {
 #[tokio::test]
 async fn a_change_comes_to_an_end_that_is_written_down_though_whoever_asked_has_gone() {
     let world = World::new().await;
-    let notify = Arc::new(Notify::new());
-    let admin = world.faulty(Fault::Held(notify.clone()));
+    let hold = Arc::<Hold>::default();
+    let admin = world.faulty(Fault::Held(hold.clone()));
     let mut change = Box::pin(create(&admin, "orders"));
     assert!((&mut change).now_or_never().is_none());
     drop(change);
     lines(&world, 1).await;
-    notify.notify_one();
+    hold.pass.notify_one();
     let lines = lines(&world, 2).await;
     assert_eq!(lines[1]["outcome"], "done");
     assert!(world.text().await.contains("name: orders\n"));
 }
 
+#[tokio::test]
+async fn whoever_waits_long_is_told_that_nobody_knows_yet_and_the_change_goes_on() {
+    let world = World::new().await;
+    let hold = Arc::<Hold>::default();
+    let admin = world.faulty(Fault::Held(hold.clone()));
+    let mut change = Box::pin(create(&admin, "orders"));
+    assert!((&mut change).now_or_never().is_none());
+    hold.begun.notified().await;
+    tokio::time::pause();
+    let told = change.await.unwrap_err();
+    assert_eq!(told.code(), Code::Unavailable);
+    assert!(told.message().contains("not known yet whether"), "{told}");
+    tokio::time::resume();
+    hold.pass.notify_one();
+    let lines = lines(&world, 2).await;
+    assert_eq!(lines[1]["outcome"], "done");
+    assert!(world.text().await.contains("name: orders\n"));
+}
+
+#[tokio::test]
+async fn whose_rules_are_about_one_namespace_may_ask_for_a_plan_of_that_one() {
+    let world = World::new().await;
+    let policy = Policy::new(vec![Rule {
+        subjects: vec![Subject::Certificate("operator".to_owned())],
+        verbs: [Verb::Read].into(),
+        namespaces: Some(["orders".to_owned()].into()),
+    }]);
+    let store = world.backend.configuration_store.clone();
+    let admin = Admin::new(world.parts(store, Access::new(policy, Protection::Rules)));
+    let ask = async |namespace: &str, supposed| {
+        let mut request = Request::new(GetPlanRequest {
+            supposed,
+            namespace: namespace.to_owned(),
+        });
+        request.extensions_mut().insert(Caller::of_peer(Peer {
+            names: ["operator".to_owned()].into_iter().collect(),
+            ..Peer::default()
+        }));
+        admin.get_plan(request).await.unwrap_err().code()
+    };
+    // Nobody plans here.
+    let let_in = Code::FailedPrecondition;
+    for (namespace, supposed, code) in [
+        ("", None, Code::PermissionDenied),
+        ("payments", None, Code::PermissionDenied),
+        ("orders", None, let_in),
+        (
+            "orders",
+            Some(Supposed::CreateNamespace(creation("orders"))),
+            let_in,
+        ),
+        (
+            "orders",
+            Some(Supposed::CreateNamespace(creation("payments"))),
+            Code::InvalidArgument,
+        ),
+    ] {
+        assert_eq!(ask(namespace, supposed).await, code, "{namespace}");
+    }
+}
+
 /// A log during whose first line office is left.
-struct Leaving(watch::Sender<View>, Text);
+pub(super) struct Leaving(pub(super) watch::Sender<View>, pub(super) Text);
 
 impl io::Write for Leaving {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

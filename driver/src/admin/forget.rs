@@ -1,0 +1,195 @@
+//! Data servers that never come back are given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, DataServerIdentity};
+use stepdown_core::{ServerId, ServerState};
+use stepdown_wire::operator::ForgetDataServerResponse;
+use tokio::time::timeout;
+use tonic::{Extensions, Status};
+
+use super::lasting::to_its_end;
+use super::method::Method;
+use super::office::{Office, Seen};
+use super::refusals::not_written_down;
+use super::service::Admin;
+use super::target::Target;
+use crate::audit::{Audit, Change, Outcome};
+use crate::auth::Caller;
+use crate::event_loop::Operator;
+
+const METHOD: Method = Method::ForgetDataServer;
+/// How long shards may take to be stored without a server that is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Admin {
+    pub(super) async fn forget(
+        &self,
+        extensions: &Extensions,
+        name: String,
+    ) -> Result<ForgetDataServerResponse, Status> {
+        let caller = self.check(METHOD, extensions, None)?;
+        let seen = self.office.open()?;
+        if name.is_empty() {
+            return Err(Status::invalid_argument(
+                "data server name must not be empty",
+            ));
+        }
+        let undecided = format!("{name} is given up");
+        let id = ServerId(name.into());
+        let configuration = self.latest.configuration().unwrap_or_default();
+        let waited = may_be_forgotten(&id, &configuration, &seen)?;
+        let forgetting = Forgetting {
+            office: self.office.clone(),
+            operator: self.operator.clone(),
+            audit: self.audit.clone(),
+            caller,
+            id,
+        };
+        let forgotten = forgetting.carry_out(seen, waited);
+        to_its_end(&self.runtime, &undecided, forgotten).await
+    }
+}
+
+/// All that it takes to give up on a data server, whoever still waits for that.
+struct Forgetting {
+    office: Office,
+    operator: Operator,
+    audit: Audit,
+    caller: Caller,
+    id: ServerId,
+}
+
+impl Forgetting {
+    async fn carry_out(self, seen: Seen, waited: u32) -> Result<ForgetDataServerResponse, Status> {
+        let id = &self.id;
+        let change = Change {
+            caller: &self.caller,
+            action: METHOD.name(),
+            target: &Target::DataServer(id.to_string()).to_string(),
+            before: json!({"shards that wait for it": waited}),
+            after: Value::Null,
+            epoch: seen.epoch.map(|it| it.0),
+        };
+        let record = self.audit.begin(change).await;
+        let record = record.map_err(|error| not_written_down(&error))?;
+        let given_up = match self.office.open() {
+            Ok(_) if self.operator.give_up(id.clone()).await => Ok(()),
+            Ok(_) => Err(self.office.open().map_or_else(
+                |elsewhere| elsewhere,
+                |_| {
+                    Status::failed_precondition(format!(
+                        "{id} was not given up: it answers, or is configured, by now"
+                    ))
+                },
+            )),
+            // The machine may have left office in the meantime.
+            Err(elsewhere) => Err(elsewhere),
+        };
+        let outcome = match &given_up {
+            Ok(()) => Outcome::Done,
+            Err(status) => Outcome::Failed(status.message().to_owned()),
+        };
+        // The log says if that can't be written; what is done is done.
+        let _ = record.end(outcome).await;
+        given_up?;
+        Ok(ForgetDataServerResponse {
+            shards: waited,
+            left: self.left().await?,
+        })
+    }
+
+    /// How many shards wait for it still, once that does not change any more.
+    async fn left(&self) -> Result<u32, Status> {
+        let id = &self.id;
+        let mut view = self.office.view.clone();
+        let is_done = |status: &Option<Arc<ClusterStatus>>| {
+            status
+                .as_ref()
+                .is_none_or(|status| waiting(status, id) == 0)
+        };
+        // Where it takes longer, the answer says how many are left.
+        let _ = timeout(PATIENCE, view.wait_for(|view| is_done(&view.status))).await;
+        match self.office.open() {
+            Ok(seen) => Ok(waiting(&seen.status, id)),
+            // Whoever is sent to another leader would say it again there.
+            Err(_) => Err(Status::unavailable(format!(
+                "{id} was given up, and this coordinator does not lead any more; it is not known whether shards wait \
+                 for it still: stepdown admin data-server drain-status {id} shows that"
+            ))),
+        }
+    }
+}
+
+/// How many shards wait for it, if it can be given up.
+fn may_be_forgotten(
+    id: &ServerId,
+    configuration: &ClusterConfiguration,
+    seen: &Seen,
+) -> Result<u32, Status> {
+    if configuration.servers.iter().any(|it| it.id() == *id) {
+        return Err(Status::failed_precondition(format!(
+            "{id} is configured: take it out first (stepdown admin data-server delete {id}), and wait until its \
+             shards have left it (stepdown admin data-server drain-status {id})"
+        )));
+    }
+    let state = seen.servers.get(id).map(|it| it.state);
+    if matches!(state, Some(ServerState::Running | ServerState::Draining))
+        && !is_replaced(id, configuration, &seen.status)
+    {
+        return Err(Status::failed_precondition(format!(
+            "{id} runs, or did a moment ago, and deletes what it has once it is asked to: stop it for good \
+             first, if that is not to be"
+        )));
+    }
+    let members = seen.status.shards();
+    let members = members.filter(|(_, _, shard)| {
+        let mut members = shard.ensemble.iter().chain(&shard.removed_nodes);
+        !shard.is_deleting() && members.any(|it| it.id() == *id)
+    });
+    match (members.count(), waiting(&seen.status, id)) {
+        (0, 0) => Err(Status::not_found(format!(
+            "no shard waits for a data server {id}: there is nothing to forget"
+        ))),
+        (0, waiting) => Ok(waiting),
+        (members, _) => Err(Status::failed_precondition(format!(
+            "{id} is a member of {members} shards still: nobody forgets it before they have left it (stepdown \
+             admin data-server drain-status {id})"
+        ))),
+    }
+}
+
+/// Whether it is another one that answers where this one did, and is configured there.
+fn is_replaced(
+    id: &ServerId,
+    configuration: &ClusterConfiguration,
+    status: &ClusterStatus,
+) -> bool {
+    let all = status.shards().flat_map(|(_, _, shard)| {
+        let left = shard.removed_nodes.iter();
+        shard
+            .ensemble
+            .iter()
+            .chain(left)
+            .chain(&shard.pending_delete_shard_nodes)
+    });
+    let is_configured = |at: &DataServerIdentity| {
+        let mut servers = configuration.servers.iter();
+        servers.any(|it| it.internal == at.internal)
+    };
+    let mut places = all.filter(|it| it.id() == *id).peekable();
+    places.peek().is_some() && places.all(is_configured)
+}
+
+/// How many shards wait for a data server to delete what it had.
+fn waiting(status: &ClusterStatus, id: &ServerId) -> u32 {
+    let shards = status.shards().filter(|(_, _, shard)| {
+        let pending = shard.pending_delete_shard_nodes.iter();
+        let members = shard.ensemble.iter().chain(&shard.removed_nodes);
+        let members = members.filter(|_| shard.is_deleting());
+        pending.chain(members).any(|it| it.id() == *id)
+    });
+    u32::try_from(shards.count()).unwrap_or(u32::MAX)
+}
