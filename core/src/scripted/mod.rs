@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) silent: BTreeSet<(String, &'static str)>,
     /// Servers that are bound to this cluster, by internal address.
     pub(crate) bound: BTreeSet<String>,
+    /// Servers that answer, and say that they do not serve, by internal address.
+    pub(crate) not_serving: BTreeSet<String>,
     /// Servers that are bound to another cluster, by internal address.
     pub(crate) mismatched: BTreeSet<String>,
     /// What loading gives instead of what is stored.
@@ -100,6 +102,7 @@ impl World {
             unreadable: None,
             hang: None,
             bound: BTreeSet::new(),
+            not_serving: BTreeSet::new(),
             mismatched: BTreeSet::new(),
             heads: BTreeMap::new(),
             replicas: BTreeMap::new(),

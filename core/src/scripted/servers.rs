@@ -97,7 +97,9 @@ impl World {
                 }
                 Answer::BecameLeader
             }
-            Call::CheckHealth => Answer::Health { serving: true },
+            Call::CheckHealth => Answer::Health {
+                serving: !self.not_serving.contains(&*server.internal),
+            },
             Call::DeleteShard(call) => {
                 let replica = (server.internal.to_string(), call.shard);
                 self.fenced.remove(&replica);

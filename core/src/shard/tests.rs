@@ -14,6 +14,7 @@ mod needed;
 mod passed;
 mod spared;
 mod turns;
+mod undecided;
 mod unfenced;
 mod unkind;
 mod untold;

@@ -400,3 +400,16 @@ fn a_shard_does_not_leave_where_it_has_come_to_lately_only_to_make_servers_equal
     assert!(!moves.is_empty(), "the other members may go");
     assert!(moves.iter().all(|it| it.from == id(1)), "{moves:?}");
 }
+
+#[test]
+fn a_server_of_another_name_is_not_given_the_place_that_it_has_by_its_address() {
+    let status = status(&[&[1, 2, 3]]);
+    let mut renamed = configured(&[1, 2, 4, 5]);
+    renamed.servers[2].internal = "s3:6649".into();
+    let plan = planned(&status, &renamed, &[1, 2, 3, 4, 5]);
+    let to: Vec<ServerId> = plan.moves.iter().map(|it| it.to.id()).collect();
+    assert_eq!(to, [id(5)]);
+    renamed.servers.pop();
+    let plan = planned(&status, &renamed, &[1, 2, 3, 4]);
+    assert_eq!((plan.moves.len(), plan.stuck.len()), (0, 1));
+}

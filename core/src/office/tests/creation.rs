@@ -178,3 +178,21 @@ fn shards_that_were_taken_back_are_never_fenced() {
     assert_eq!(having(&asked, "NewTerm"), [""; 0]);
     assert_eq!(opened.office.steady(), (0, 0));
 }
+
+#[test]
+fn what_is_taken_out_before_it_is_stored_is_deleted_and_keeps_nothing_waiting() {
+    let stored = status(vec![led_by(&["s1"])]);
+    let with = |names: &[(&str, u32)]| configuration(names, &SERVERS);
+    let mut opened = Opened::on(stored, Some(&with(&[("n", 1), ("a", 1)])));
+    opened.send_store();
+    opened.reconcile(&with(&[("n", 1), ("a", 1), ("b", 2)]));
+    opened.reconcile(&with(&[("n", 1), ("a", 1)]));
+    for _ in 0..20 {
+        opened.answer_calls();
+        if opened.is_changed() {
+            opened.store();
+        }
+    }
+    assert_eq!(shards(&opened), named(&[("a", 1), ("n", 0)]));
+    assert_eq!(opened.office.created, Vec::<Arc<str>>::new());
+}

@@ -1,5 +1,6 @@
 //! Namespaces and shards that are deleted.
 
+use crate::balance::Holdup;
 use crate::call::Call;
 use crate::scripted::World;
 use crate::{Effect, Report, Timing};
@@ -207,4 +208,29 @@ fn who_leads_deletes_before_those_that_it_would_feed_again() {
         (told.len(), namespaces(&world)),
         (3, vec!["one".to_owned()])
     );
+}
+
+#[test]
+fn who_is_back_and_does_not_serve_yet_holds_up_no_other() {
+    let mut world = steady();
+    for server in ["s1:6649", "s2:6649"] {
+        world.take_away(server);
+    }
+    world.run_for(20_000);
+    world.configure(Some(&without(&["two"])));
+    world.run_for(20_000);
+    let deleted = |world: &World| world.calls("DeleteShard");
+    assert_eq!(deleted(&world), 1);
+    let health = |world: &mut World, server: &str| {
+        world.failing.retain(|(failing, _), _| failing != server);
+    };
+    // It answers, and that is all.
+    world.not_serving.insert("s1:6649".to_owned());
+    health(&mut world, "s1:6649");
+    world.run_for(20_000);
+    health(&mut world, "s2:6649");
+    world.run_for(20_000);
+    assert_eq!(deleted(&world), 2);
+    let waits = super::given_up::holdups(&world);
+    assert_eq!(waits, [("s1".to_owned(), Holdup::NotServing, 1)]);
 }

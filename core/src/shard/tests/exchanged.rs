@@ -225,3 +225,70 @@ fn a_shard_that_could_not_be_moved_is_tried_again_soon_however_seldom_is_planned
     world.run_for(20_000);
     assert_eq!(moved(&world), 2);
 }
+
+#[test]
+fn of_two_that_leave_the_one_that_is_away_goes_first() {
+    for (away, other) in [(1, 2), (2, 1), (2, 3), (3, 1)] {
+        let mut world = steady();
+        world.take_away(&format!("s{away}:6649"));
+        world.run_for(20_000);
+        let left = (1..=5).filter(|at| ![away, other].contains(at));
+        world.configure(Some(&configuration(&left.collect::<Vec<_>>())));
+        world.run_for(60_000);
+        let stays = 6 - away - other;
+        assert_eq!(
+            members(&world),
+            [format!("s{stays}"), "s4".to_owned(), "s5".to_owned()]
+        );
+    }
+}
+
+#[test]
+fn one_that_waits_for_its_servers_holds_up_no_other() {
+    let two = |servers: &[u32]| {
+        let text = configuration(servers).replace("initialShardCount: 1", "initialShardCount: 2");
+        format!("{text}loadBalancer: {{maxMovesPerServer: 1}}\n")
+    };
+    let mut world = World::steady_with(Timing::default(), &two(&[1, 2, 3, 4, 5]), 2);
+    let ensembles = |world: &World| -> Vec<Vec<String>> {
+        let shards = world.status().shards();
+        let names = |shard: &ShardMetadata| {
+            let members = shard.ensemble.iter();
+            members.map(|it| it.id().to_string()).collect()
+        };
+        shards.map(|(_, _, shard)| names(shard)).collect()
+    };
+    let before = ensembles(&world);
+    let both = before[0].iter().find(|it| before[1].contains(it)).unwrap();
+    for other in before[0].iter().filter(|it| *it != both) {
+        let key = (format!("{other}:6649"), "NewTerm");
+        world.failing.insert(key, CallErrorKind::Other);
+    }
+    let drained: u32 = both.trim_start_matches('s').parse().unwrap();
+    let left: Vec<u32> = (1..=6).filter(|at| *at != drained).collect();
+    world.configure(Some(&two(&left)));
+    world.run_for(30_000);
+    let is_on = |world: &World, shard: usize| ensembles(world)[shard].contains(both);
+    assert!(is_on(&world, 1), "the first one is under way");
+    world.run_for(120_000);
+    let (_, _, first) = world.status().shards().next().unwrap();
+    assert_eq!(first.status, ShardStatus::Election);
+    assert!(!is_on(&world, 1));
+}
+
+#[test]
+fn who_left_and_can_not_be_fenced_deletes_what_it_has_all_the_same() {
+    let mut world = steady();
+    let led_by = super::leader(&world);
+    let leaves = (1..=3).find(|at| led_by != format!("s{at}:6649")).unwrap();
+    let server = format!("s{leaves}:6649");
+    // As one does that was cut off amid a snapshot.
+    world
+        .failing
+        .insert((server.clone(), "NewTerm"), CallErrorKind::Other);
+    let stay: Vec<u32> = (1..=4).filter(|at| *at != leaves).collect();
+    world.configure(Some(&configuration(&stay)));
+    world.run_for(60_000);
+    assert!(at(&world, "DeleteShard", &format!("s{leaves}")).is_some());
+    assert!(forgotten(&world));
+}

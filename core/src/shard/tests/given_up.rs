@@ -111,3 +111,17 @@ fn a_shard_is_gone_once_all_have_deleted_it_but_those_that_never_come_back() {
     world.run_for(2_000);
     assert_eq!(namespaces(&world), ["one"]);
 }
+
+#[test]
+fn who_left_and_at_whose_address_another_one_is_by_now_may_be_given_up() {
+    let mut world = left();
+    let there = configuration(&[2, 3, 4]).replace("s4:6649", "s1:6649");
+    world.failing.clear();
+    world.configure(Some(&there));
+    world.run_for(20_000);
+    let replaced = Holdup::Replaced(crate::ServerId("s4".into()));
+    assert_eq!(holdups(&world), [("s1".to_owned(), replaced, 1)]);
+    give_up(&mut world, "s1");
+    world.run_for(20_000);
+    assert_eq!(pending(&world), Vec::<String>::new());
+}

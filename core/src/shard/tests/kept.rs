@@ -69,7 +69,7 @@ fn unled(world: &mut World, term: i64, beginnings: &str) {
 }
 
 /// A server was fenced in this term, with a log that ends like this.
-fn fence(world: &mut World, server: &str, term: i64, head: EntryId) {
+pub(super) fn fence(world: &mut World, server: &str, term: i64, head: EntryId) {
     let fenced = replica(term, ReplicaRole::Fenced);
     world.replicas.insert(server.to_owned(), fenced);
     world.heads.insert(server.to_owned(), head);
