@@ -75,7 +75,10 @@ fn found(shard: &ShardMetadata) -> Next {
         return Next::Park(Some(reason));
     }
     match (&shard.leader, shard.status) {
-        (Some(leader), ShardStatus::SteadyState) if shard.is_member(leader) => {
+        // Somebody else may have stored one amid an exchange: only an election ends that.
+        (Some(leader), ShardStatus::SteadyState)
+            if shard.is_member(leader) && shard.removed_nodes.is_empty() =>
+        {
             Next::Verify(Followers::found(shard), None)
         }
         (

@@ -292,3 +292,26 @@ fn who_left_and_can_not_be_fenced_deletes_what_it_has_all_the_same() {
     assert!(at(&world, "DeleteShard", &format!("s{leaves}")).is_some());
     assert!(forgotten(&world));
 }
+
+#[test]
+fn an_exchange_that_a_document_tells_of_and_calls_steady_is_brought_to_its_end() {
+    let mut world = World::steady_with(Timing::default(), &configuration(&[1, 2, 3, 4]), 1);
+    let leaver = shard(&world).ensemble[0].clone();
+    world.edit(SHARD, |shard| {
+        shard.ensemble.remove(0);
+        let mut came = leaver.clone();
+        came.name = Some("s4".into());
+        came.public = "s4:6648".into();
+        came.internal = "s4:6649".into();
+        shard.leader = shard.ensemble.first().cloned();
+        shard.ensemble.push(came);
+        shard.removed_nodes = vec![leaver];
+    });
+    let mut world = world.restarted();
+    world.configure(Some(&configuration(&[1, 2, 3, 4])));
+    world.settle();
+    world.run_for(60_000);
+    let shard = shard(&world);
+    assert!(shard.leader.is_some());
+    assert!(shard.removed_nodes.is_empty() && shard.pending_delete_shard_nodes.is_empty());
+}
