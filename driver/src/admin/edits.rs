@@ -126,7 +126,7 @@ impl Edits {
                 return Ok(answer);
             }
             check_replicas(&before, &after)?;
-            is_anew(office, &before, &after).await?;
+            is_anew(office, until, (&before, &after)).await?;
             let text = judged(&after).await?;
             let stored = self.written_down(office, wish, (&before, &after), async || {
                 self.store(&stored, text, &after).await
@@ -173,6 +173,8 @@ impl Edits {
                     if self.latest.is_own() || !self.operator.holds_back().await {
                         return Ok((stored, configuration));
                     }
+                    // Who does not lead holds nothing back.
+                    office.open()?;
                     until = until.min(soon);
                     HELD_BACK.to_owned()
                 }
@@ -275,9 +277,10 @@ impl<E> Wish<E> {
 /// been a moment ago.
 async fn is_anew(
     office: &Office,
-    before: &ClusterConfiguration,
-    after: &ClusterConfiguration,
+    until: Instant,
+    (before, after): (&ClusterConfiguration, &ClusterConfiguration),
 ) -> Result<(), Status> {
+    let until = until.min(Instant::now() + MOMENT);
     let mut view = office.view.clone();
     let is_anew = |view: &View| {
         view.status
@@ -285,7 +288,7 @@ async fn is_anew(
             .is_none_or(|status| check_is_anew(before, after, status).is_ok())
     };
     // Then it is told so.
-    let _ = timeout(MOMENT, view.wait_for(is_anew)).await;
+    let _ = timeout_at(until, view.wait_for(is_anew)).await;
     check_is_anew(before, after, &office.open()?.status)
 }
 

@@ -120,9 +120,12 @@ impl Latest {
         if !is_seen {
             let is_it = |(it, _): &(Arc<ClusterConfiguration>, _)| Some(it) == in_force.as_ref();
             let position = written.pending.iter().rposition(is_it);
-            written.is_own = position.is_some();
+            // It may only have been read again.
+            let is_same = written.seen == in_force;
+            written.is_own = position.is_some() || (written.is_own && is_same);
             match position {
                 Some(position) => drop(written.pending.drain(..=position)),
+                None if is_same => {}
                 // Somebody else has written.
                 None => written.pending.clear(),
             }
@@ -187,6 +190,10 @@ mod tests {
         sees(2);
         assert!(latest.is_own());
         latest.wrote(configuration(3));
+        // The second is read again.
+        in_force.send_replace(Some(configuration(2)));
+        sees(3);
+        assert!(latest.is_own());
         in_force.send_replace(Some(configuration(9)));
         sees(9);
         assert!(!latest.is_own());

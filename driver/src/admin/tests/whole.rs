@@ -146,6 +146,31 @@ async fn one_change_after_the_other_is_made_though_the_first_is_held_back() {
     whole.end().await;
 }
 
+#[tokio::test]
+async fn who_is_configured_is_not_given_up_and_who_is_not_and_does_not_answer_is() {
+    let whole = Whole::start(THREE).await;
+    let give_up = async || {
+        let gone = stepdown_core::ServerId("s2".into());
+        whole.admin.operator.give_up(gone).await
+    };
+    assert!(!give_up().await);
+    let request = v1::DeleteDataServerRequest {
+        data_server: "s2".to_owned(),
+    };
+    whole
+        .admin
+        .delete_data_server(asked(request))
+        .await
+        .unwrap();
+    let given_up = async {
+        while !give_up().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LIMIT, given_up).await.unwrap();
+    whole.end().await;
+}
+
 /// With `default` alone.
 fn one() -> String {
     let (before, after) = THREE.split_once("- {name: orders").unwrap();

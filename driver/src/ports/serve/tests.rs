@@ -111,7 +111,11 @@ async fn who_asks_for_the_admin_api_where_it_is_not_is_told_in_words_where_it_is
         .await
         .expect_err("there is none");
     assert_eq!(error.code(), Code::Unimplemented);
-    for told in ["OxiaAdmin/GetNamespace", "io.oxia.proto.v1.OxiaAdmin"] {
+    for told in [
+        "OxiaAdmin/GetNamespace",
+        "io.oxia.proto.v1.OxiaAdmin",
+        "stepdown.operator.v1.Operator",
+    ] {
         assert!(error.message().contains(told), "{error}");
     }
     open.ports.close().await;
