@@ -72,7 +72,12 @@ fn every_shell_can_complete_and_every_command_has_a_page() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = stepdown(&["completion", shell]);
         assert_eq!(output.status.code(), Some(0), "{shell}");
-        assert!(text(&output.stdout).contains("status-file"), "{shell}");
+        let script = text(&output.stdout);
+        for word in ["status-file", "drain-status", "forget", "balancer", "plan"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+        assert!(!script.contains("sandbox-data-server"), "{shell}");
+        assert!(!script.contains("sandbox-child"), "{shell}");
     }
     let dir = tempfile::tempdir().expect("a directory");
     let pages = dir.path().join("man1").display().to_string();
@@ -84,6 +89,50 @@ fn every_shell_can_complete_and_every_command_has_a_page() {
         "stepdown-status-file-adopt.1",
     ] {
         assert!(std::path::Path::new(&pages).join(page).exists(), "{page}");
+    }
+}
+
+/// What bash offers after these words.
+fn completed(words: &[&str]) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = dir.path().join("script");
+    let made = stepdown(&["completion", "bash"]).stdout;
+    std::fs::write(&script, made).expect("a file");
+    let (last, before) = words.split_last().expect("a word");
+    let previous = before.last().expect("a word before it");
+    let at = before.len();
+    let words = words.iter().map(|it| format!("'{it}'"));
+    let words = words.collect::<Vec<_>>().join(" ");
+    let asked = format!(
+        "source script; COMP_WORDS=({words}); COMP_CWORD={at}; _stepdown stepdown '{last}' '{previous}'; \
+         echo \"${{COMPREPLY[*]}}\""
+    );
+    let output = Command::new("bash")
+        .args(["-c", &asked])
+        .current_dir(dir.path())
+        .output();
+    text(&output.expect("bash runs").stdout).trim().to_owned()
+}
+
+#[test]
+fn bash_completes_what_there_is_to_choose_from_and_knows_the_other_name_of_data_servers() {
+    for (words, offered) in [
+        (
+            &[
+                "stepdown",
+                "admin",
+                "namespace",
+                "create",
+                "--key-sorting",
+                "",
+            ][..],
+            "hierarchical natural",
+        ),
+        (&["stepdown", "admin", "dataserver", "dr"], "drain-status"),
+        (&["stepdown", "admin", "data-server", "dr"], "drain-status"),
+        (&["stepdown", "sandbox"], "sandbox"),
+    ] {
+        assert_eq!(completed(words), offered, "{words:?}");
     }
 }
 

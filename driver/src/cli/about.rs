@@ -35,11 +35,22 @@ pub struct NoManual {
 }
 
 /// What makes a shell complete this command.
-pub fn completion(args: &CompletionArgs, mut command: clap::Command) -> Vec<u8> {
+pub fn completion(args: &CompletionArgs, command: clap::Command) -> Vec<u8> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
+    let mut command = without_hidden(&command);
     clap_complete::generate(args.shell, &mut command, name, &mut script);
     script
+}
+
+/// The same without commands that are not for people: scripts for bash would offer them. Scripts are made for the
+/// name that is given beside it.
+fn without_hidden(command: &clap::Command) -> clap::Command {
+    let shown = command.get_subcommands().filter(|it| !it.is_hide_set());
+    clap::Command::new("stepdown")
+        .version(crate::version::LINE)
+        .args(command.get_arguments())
+        .subcommands(shown)
 }
 
 /// The manual page of this command; or nothing, where all pages are written into a directory.

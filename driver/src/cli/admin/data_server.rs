@@ -56,7 +56,7 @@ pub(super) enum Command {
     /// Show how far data servers are that were taken out: shards left, being moved, to be deleted, stuck
     #[command(after_help = AFTER_DRAIN_STATUS)]
     DrainStatus {
-        /// Its name; all that were taken out without one
+        /// Its name; without one, all that were taken out
         name: Option<String>,
         #[command(flatten)]
         wait: WaitArgs,
