@@ -52,6 +52,8 @@ pub struct Plan {
     pub handings: Vec<Handing>,
     /// Shards that can't leave a server that is not configured any more, and why.
     pub stuck: BTreeMap<ShardId, String>,
+    /// Shards that are to leave such a server once they are led.
+    pub later: BTreeSet<ShardId>,
 }
 
 impl Plan {
@@ -111,8 +113,14 @@ impl Situation<'_> {
         load: &mut Load,
         plan: &mut Plan,
     ) {
+        let leaves = |member: &&DataServerIdentity| !configured.contains(&member.id());
+        for (id, shard) in self.shards(namespace) {
+            let is_waiting = shard.status != ShardStatus::Deleting && !is_whole(shard);
+            if is_waiting && shard.ensemble.iter().any(|it| leaves(&it)) {
+                plan.later.insert(id);
+            }
+        }
         for (id, shard) in self.movable(namespace) {
-            let leaves = |member: &&DataServerIdentity| !configured.contains(&member.id());
             let leaving = shard.ensemble.iter().filter(leaves);
             // Nobody else is exchanged while one is away, which is never in sync.
             let Some(from) = leaving.min_by_key(|it| self.running.contains(&it.id())) else {
@@ -280,19 +288,30 @@ impl Situation<'_> {
         &self,
         namespace: &Namespace,
     ) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
+        self.shards(namespace).filter(|(id, shard)| {
+            is_whole(shard) && !self.resting.contains(id) && shard.ensemble.len() >= LEAST
+        })
+    }
+
+    fn shards(
+        &self,
+        namespace: &Namespace,
+    ) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
         let status = self.status.namespaces.get(&namespace.name);
         let shards = status.into_iter().flat_map(|status| &status.shards);
-        let shards = shards.map(|(id, shard)| (*id, shard));
-        shards.filter(|(id, shard)| {
-            let is_whole = shard.status == ShardStatus::SteadyState && shard.split.is_none();
-            let is_at_rest = shard.removed_nodes.is_empty() && !self.resting.contains(id);
-            is_whole && is_at_rest && shard.ensemble.len() >= LEAST
-        })
+        shards.map(|(id, shard)| (*id, shard))
     }
 
     fn configured(&self) -> impl Iterator<Item = &DataServerIdentity> {
         self.configuration.servers.iter()
     }
+}
+
+/// Whether it is led, and nobody is on the way from or to it.
+fn is_whole(shard: &ShardMetadata) -> bool {
+    shard.status == ShardStatus::SteadyState
+        && shard.split.is_none()
+        && shard.removed_nodes.is_empty()
 }
 
 fn moved(

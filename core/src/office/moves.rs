@@ -4,7 +4,7 @@
 //! outlives what it follows from for long. One shard that can't be moved holds up no other: it is left alone
 //! for a while.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::Office;
@@ -45,6 +45,8 @@ pub(super) struct Moves {
     pub(super) came: BTreeMap<(ShardId, ServerId), Timestamp>,
     /// Shards that can't leave a server, and why, so that it is said once.
     pub(super) stuck: BTreeMap<ShardId, String>,
+    /// Shards that are to leave a server, and were not led when the last plan was made.
+    pub(super) later: BTreeSet<ShardId>,
 }
 
 /// A move that has begun.
@@ -77,6 +79,7 @@ impl Moves {
             failed: BTreeMap::new(),
             came: BTreeMap::new(),
             stuck: BTreeMap::new(),
+            later: BTreeSet::new(),
         }
     }
 
@@ -116,6 +119,7 @@ impl Moves {
         self.failed.remove(&id);
         self.came.retain(|(shard, _), _| *shard != id);
         self.stuck.remove(&id);
+        self.later.remove(&id);
         self.planned.retain(|it| it.shard != id);
         self.handings.forget(id);
     }
@@ -166,9 +170,14 @@ impl Office {
         self.begin_handings(context);
     }
 
-    /// A shard has acted: a move of it may be over.
+    /// A shard has acted: a move of it may be over, or may be planned by now.
     pub(super) fn look_at_move(&mut self, id: ShardId, context: &mut Context) {
         self.look_at_handing(id, context);
+        let is_steady = self.shards.get(&id).is_some_and(ShardController::is_steady);
+        if is_steady && self.moves.later.remove(&id) {
+            let soon = context.now.after(context.timing.plan_after);
+            self.moves.due = self.moves.due.min(soon);
+        }
         let Some(Begun { step: begun, .. }) = self.moves.under_way.get(&id) else {
             return;
         };
@@ -220,6 +229,7 @@ impl Office {
             moves,
             handings,
             stuck,
+            later,
         } = survey.afresh();
         for (shard, reason) in &stuck {
             if self.moves.stuck.get(shard) != Some(reason) {
@@ -230,6 +240,7 @@ impl Office {
             }
         }
         self.moves.stuck = stuck;
+        self.moves.later = later;
         self.moves.planned = moves.into();
         self.moves.handings.planned = handings.into();
     }

@@ -39,6 +39,7 @@ impl Office {
                 moves: moves.planned.iter().cloned().collect(),
                 handings: moves.handings.planned.iter().cloned().collect(),
                 stuck: moves.stuck.clone(),
+                later: moves.later.clone(),
             },
             refused: self.refused.clone(),
             is_held: self.held.is_some(),

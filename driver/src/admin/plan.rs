@@ -62,6 +62,7 @@ pub(super) fn told(
             moves,
             handings,
             stuck,
+            later: _,
         },
         made,
         deleted,

@@ -297,12 +297,14 @@ fn who_left_and_can_not_be_fenced_deletes_what_it_has_all_the_same() {
 fn an_exchange_that_a_document_tells_of_and_calls_steady_is_brought_to_its_end() {
     let mut world = World::steady_with(Timing::default(), &configuration(&[1, 2, 3, 4]), 1);
     let leaver = shard(&world).ensemble[0].clone();
+    let mut all = (1..=4).map(|at| format!("s{at}"));
+    let spare = all.find(|it| !members(&world).contains(it)).unwrap();
     world.edit(SHARD, |shard| {
         shard.ensemble.remove(0);
         let mut came = leaver.clone();
-        came.name = Some("s4".into());
-        came.public = "s4:6648".into();
-        came.internal = "s4:6649".into();
+        came.name = Some(spare.clone().into());
+        came.public = format!("{spare}:6648").into();
+        came.internal = format!("{spare}:6649").into();
         shard.leader = shard.ensemble.first().cloned();
         shard.ensemble.push(came);
         shard.removed_nodes = vec![leaver];
@@ -314,4 +316,31 @@ fn an_exchange_that_a_document_tells_of_and_calls_steady_is_brought_to_its_end()
     let shard = shard(&world);
     assert!(shard.leader.is_some());
     assert!(shard.removed_nodes.is_empty() && shard.pending_delete_shard_nodes.is_empty());
+}
+
+#[test]
+fn a_shard_that_is_led_again_leaves_who_is_drained_soon_however_seldom_is_planned() {
+    let seldom = |servers: &[u32]| {
+        let text = configuration(servers);
+        format!("{text}loadBalancer: {{scheduleInterval: 1h}}\n")
+    };
+    let mut world = World::steady_with(Timing::default(), &seldom(&[1, 2, 3, 4]), 1);
+    let gone = super::leader(&world);
+    let drained = shard(&world).ensemble.into_iter();
+    let mut drained = drained.filter(|it| *it.internal != *gone);
+    let drained = drained.next().unwrap().id().to_string();
+    let number: u32 = drained.trim_start_matches('s').parse().unwrap();
+    for server in ["s1", "s2", "s3", "s4"] {
+        let key = (format!("{server}:6649"), "BecomeLeader");
+        world.failing.insert(key, CallErrorKind::TimedOut);
+    }
+    world.lose(&gone, &super::LIFE);
+    world.run_for(1_000);
+    let left: Vec<u32> = (1..=4).filter(|at| *at != number).collect();
+    world.configure(Some(&seldom(&left)));
+    world.run_for(20_000);
+    assert!(members(&world).contains(&drained));
+    world.failing.clear();
+    world.run_for(60_000);
+    assert!(!members(&world).contains(&drained));
 }
