@@ -75,19 +75,7 @@ impl Forgetting {
         };
         let record = self.audit.begin(change).await;
         let record = record.map_err(|error| not_written_down(&error))?;
-        let given_up = match self.office.open() {
-            Ok(_) if self.operator.give_up(id.clone()).await => Ok(()),
-            Ok(_) => Err(self.office.open().map_or_else(
-                |elsewhere| elsewhere,
-                |_| {
-                    Status::failed_precondition(format!(
-                        "{id} was not given up: it answers, or is configured, by now"
-                    ))
-                },
-            )),
-            // The machine may have left office in the meantime.
-            Err(elsewhere) => Err(elsewhere),
-        };
+        let given_up = self.give_up().await;
         let outcome = match &given_up {
             Ok(()) => Outcome::Done,
             Err(status) => Outcome::Failed(status.message().to_owned()),
@@ -99,6 +87,19 @@ impl Forgetting {
             shards: waited,
             left: self.left().await?,
         })
+    }
+
+    async fn give_up(&self) -> Result<(), Status> {
+        let id = &self.id;
+        // The machine may have left office while it was written down.
+        self.office.open()?;
+        if self.operator.give_up(id.clone()).await {
+            return Ok(());
+        }
+        self.office.open()?;
+        Err(Status::failed_precondition(format!(
+            "{id} was not given up: it answers, or is configured, by now"
+        )))
     }
 
     /// How many shards wait for it still, once that does not change any more.
