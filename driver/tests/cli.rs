@@ -104,7 +104,7 @@ fn completed(words: &[&str]) -> String {
     let words = words.iter().map(|it| format!("'{it}'"));
     let words = words.collect::<Vec<_>>().join(" ");
     let asked = format!(
-        "source script; COMP_WORDS=({words}); COMP_CWORD={at}; _stepdown stepdown '{last}' '{previous}'; \
+        "source ./script; COMP_WORDS=({words}); COMP_CWORD={at}; _stepdown stepdown '{last}' '{previous}'; \
          echo \"${{COMPREPLY[*]}}\""
     );
     let output = Command::new("bash")

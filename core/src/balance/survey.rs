@@ -61,7 +61,7 @@ pub struct Waiting {
     pub reason: Holdup,
     /// Of so many shards.
     pub shards: usize,
-    /// The namespace of the first of them.
+    /// All of this namespace.
     pub namespace: Arc<str>,
     /// The first of them.
     pub first: ShardId,

@@ -58,12 +58,13 @@ pub(super) fn told(
         }
     };
     let Forecast {
-        plan: balance::Plan {
-            moves,
-            handings,
-            stuck,
-            later: _,
-        },
+        plan:
+            balance::Plan {
+                moves,
+                handings,
+                stuck,
+                later: _,
+            },
         made,
         deleted,
         refused,

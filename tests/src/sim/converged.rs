@@ -162,7 +162,10 @@ impl World<'_> {
                     self.hosts.iter().any(|it| it.facts.unfit.contains(&unfit))
                 };
                 let are_there = are_there && !shard.ensemble.iter().any(is_unfit);
-                are_there && !self.is_hopeless(id, shard) && pending.iter().any(is_there)
+                // Who has left and is away may still lead, until a person gives it up: anew, where another coordinator
+                // has come since.
+                let are_there = are_there && !pending.is_empty() && pending.iter().all(is_there);
+                are_there && !self.is_hopeless(id, shard)
             };
             if stuck {
                 return Err(self.violation("L6", format!("shard {id} of {name}: {shard:?}")));

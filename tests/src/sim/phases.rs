@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stepdown_core::call::EntryId;
-use stepdown_core::cluster::ShardMetadata;
+use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
 use stepdown_core::{ShardId, Term};
 use stepdown_sandbox::replica::Log;
 
@@ -190,7 +190,20 @@ impl World<'_> {
 
     /// Whether a shard has no leader, and can't get one by itself.
     pub(super) fn is_hopeless(&self, id: ShardId, shard: &ShardMetadata) -> bool {
-        shard.leader.is_none() && !self.can_fit(id, shard)
+        let waits = || !self.can_fit(id, shard) || self.waits_amid_an_exchange(id, shard);
+        shard.leader.is_none() && waits()
+    }
+
+    /// Whether the one that was to come has nothing, which it may have lost, and another member is away: that one
+    /// has to come back first.
+    fn waits_amid_an_exchange(&self, id: ShardId, shard: &ShardMetadata) -> bool {
+        let is_up = |server: usize| self.servers[server].up;
+        let mut members = shard.ensemble.iter();
+        let is_away = |it: &DataServerIdentity| !self.server_at(&it.internal).is_some_and(is_up);
+        let came = shard.ensemble.last();
+        let came = came.and_then(|it| self.server_at(&it.internal));
+        let has_nothing = came.is_some_and(|came| self.servers[came].model.term(id) == Term::NEVER);
+        !shard.removed_nodes.is_empty() && has_nothing && members.any(is_away)
     }
 
     /// Whether the logs of a majority that remembers can be made to follow one of theirs. Else it
