@@ -15,7 +15,7 @@ use std::time::Duration;
 use stepdown_core::cluster::{ClusterStatus, DataServerIdentity, ShardStatus};
 use stepdown_core::{ServerId, ShardId};
 use stepdown_sandbox::cluster::{
-    Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions,
+    Balancing, Cluster, ClusterOptions, DataServerKind, Metadata, NamespaceOptions,
 };
 use stepdown_sandbox::workload::Workload;
 use stepdown_tests::oxia::{Keys, Pace, oxia};
@@ -90,7 +90,13 @@ async fn rig(scale: Scale) -> Option<Rig> {
         }
         None => Load::Entries(Workload::new(scale.namespaces * scale.shards as usize)),
     };
-    Some(Rig::with(dir, &options, load).await)
+    let mut rig = Rig::with(dir, &options, load).await;
+    // What has come with one round may go with the next.
+    rig.cluster.balance(Balancing {
+        schedule_interval: Duration::from_secs(10),
+        quarantine_time: Duration::from_secs(10),
+    });
+    Some(rig)
 }
 
 fn names(scale: Scale) -> Vec<String> {

@@ -194,16 +194,18 @@ impl World<'_> {
         shard.leader.is_none() && waits()
     }
 
-    /// Whether the one that was to come has nothing, which it may have lost, and another member is away: that one
-    /// has to come back first.
+    /// Whether the one that was to come has nothing, which it may have lost, and another member is away or has
+    /// nothing either: that one has to come back first, or a person to accept the loss.
     fn waits_amid_an_exchange(&self, id: ShardId, shard: &ShardMetadata) -> bool {
-        let is_up = |server: usize| self.servers[server].up;
-        let mut members = shard.ensemble.iter();
-        let is_away = |it: &DataServerIdentity| !self.server_at(&it.internal).is_some_and(is_up);
-        let came = shard.ensemble.last();
-        let came = came.and_then(|it| self.server_at(&it.internal));
-        let has_nothing = came.is_some_and(|came| self.servers[came].model.term(id) == Term::NEVER);
-        !shard.removed_nodes.is_empty() && has_nothing && members.any(is_away)
+        let is_there = |member: &DataServerIdentity| {
+            let place = self.server_at(&member.internal);
+            let place = place.map(|place| &self.servers[place]);
+            place.is_some_and(|place| place.up && place.model.term(id) > Term::NEVER)
+        };
+        let Some((came, others)) = shard.ensemble.split_last() else {
+            return false;
+        };
+        !shard.removed_nodes.is_empty() && !is_there(came) && !others.iter().all(is_there)
     }
 
     /// Whether the logs of a majority that remembers can be made to follow one of theirs. Else it
