@@ -18,7 +18,8 @@ impl ClusterConfiguration {
     /// Adds a namespace.
     pub fn create_namespace(&mut self, asked: &NamespaceRequest) -> Result<Namespace, EditError> {
         check_namespace_name(&asked.name)?;
-        let key_sorting = match asked.key_sorting.as_str() {
+        // As in documents, and as upstream's commands send it.
+        let key_sorting = match asked.key_sorting.to_ascii_lowercase().as_str() {
             "natural" => KeySorting::Natural,
             "hierarchical" => KeySorting::Hierarchical,
             _ => {
@@ -73,7 +74,7 @@ impl ClusterConfiguration {
     /// Changes a namespace's replication factor, and whether it has notifications; answers what it is
     /// then.
     pub fn patch_namespace(&mut self, asked: &NamespaceRequest) -> Result<Namespace, EditError> {
-        check_namespace_name(&asked.name)?;
+        self.check_asked(&asked.name)?;
         for (field, is_set) in [
             ("initial shard count", asked.initial_shard_count != 0),
             ("key sorting", !asked.key_sorting.is_empty()),
@@ -103,9 +104,17 @@ impl ClusterConfiguration {
 
     /// Takes a namespace out; answers what it was.
     pub fn delete_namespace(&mut self, name: &str) -> Result<Namespace, EditError> {
-        check_namespace_name(name)?;
+        self.check_asked(name)?;
         let position = self.find(name)?;
         Ok(self.namespaces.remove(position))
+    }
+
+    /// One that somebody has written by hand may have any name that a document may have.
+    fn check_asked(&self, name: &str) -> Result<(), EditError> {
+        match self.namespace(name) {
+            Some(_) => Ok(()),
+            None => check_namespace_name(name),
+        }
     }
 
     fn find(&self, name: &str) -> Result<usize, EditError> {

@@ -253,6 +253,33 @@ fn a_namespace_that_can_not_be_is_refused_with_its_field() {
 }
 
 #[test]
+fn how_keys_are_sorted_is_taken_in_any_case() {
+    for asked in ["natural", "NATURAL", "Hierarchical"] {
+        let request = NamespaceRequest {
+            key_sorting: asked.to_owned(),
+            ..namespace("more")
+        };
+        assert!(document().create_namespace(&request).is_ok(), "{asked}");
+    }
+}
+
+#[test]
+fn a_namespace_of_any_name_that_a_document_has_is_changed_and_taken_out() {
+    let mut document = document();
+    let long = "n".repeat(129);
+    document.namespaces[0].name = long.as_str().into();
+    let patch = NamespaceRequest {
+        name: long.clone(),
+        replication_factor: 1,
+        ..NamespaceRequest::default()
+    };
+    let patched = document.patch_namespace(&patch).unwrap();
+    assert_eq!(patched.replication_factor, 1);
+    assert!(document.delete_namespace(&long).is_ok());
+    assert!(document.delete_namespace(&long).is_err());
+}
+
+#[test]
 fn of_a_namespace_nothing_is_patched_that_is_fixed_when_it_is_made() {
     let patch = NamespaceRequest {
         name: "default".to_owned(),
