@@ -115,7 +115,7 @@ impl Situation<'_> {
     ) {
         let leaves = |member: &&DataServerIdentity| !configured.contains(&member.id());
         for (id, shard) in self.shards(namespace) {
-            let is_waiting = shard.status != ShardStatus::Deleting && !is_whole(shard);
+            let is_waiting = !shard.is_deleting() && !is_whole(shard) && shard.split.is_none();
             if is_waiting && shard.ensemble.iter().any(|it| leaves(&it)) {
                 plan.later.insert(id);
             }
@@ -148,8 +148,9 @@ impl Situation<'_> {
     ) {
         let status = self.status.namespaces.get(&namespace.name);
         for (id, shard) in status.into_iter().flat_map(NamespaceStatus::kept) {
-            let mut members = shard.ensemble.iter();
-            let gone = members.find(|member| !configured.contains(&member.id()));
+            let members = shard.ensemble.iter();
+            let gone = members.filter(|member| !configured.contains(&member.id()));
+            let gone = gone.min_by_key(|it| self.running.contains(&it.id()));
             if let Some(gone) = gone.filter(|_| shard.ensemble.len() < LEAST) {
                 let reason = format!(
                     "{} has one of {} replicas, and shards of fewer than three are not moved: configure it again, \

@@ -13,9 +13,9 @@ impl Office {
         let Some(server) = self.servers.get_mut(id) else {
             return;
         };
-        let address = &server.identity().internal;
-        let mut configured = self.configuration.iter().flat_map(|it| &it.servers);
-        let is_replaced = configured.any(|it| it.internal == *address);
+        let status = self.ledger.working();
+        let configuration = self.configuration.as_ref();
+        let is_replaced = configuration.is_some_and(|it| status.is_replaced(id, it));
         if server.give_up(is_replaced) {
             context.report(Report::ServerGivenUp { server: id.clone() });
             self.each_shard(context, ShardController::time_passed);

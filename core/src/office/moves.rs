@@ -53,10 +53,11 @@ pub(super) struct Moves {
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     pub(super) step: Move,
-    at: Timestamp,
-    /// Nobody has led the shard for so long that others do not make way for it any more: it waits for a server,
-    /// and may do so for days.
-    pub(super) lags: bool,
+    /// Since when nobody leads the shard.
+    unled: Option<Timestamp>,
+    /// That is so for so long that others do not make way for it any more: it waits for a server, and may do so
+    /// for days.
+    lags: bool,
 }
 
 /// How many shards may be moved at once.
@@ -84,7 +85,9 @@ impl Moves {
     }
 
     pub(super) fn deadline(&self) -> Timestamp {
-        self.due
+        let begun = self.under_way.values().filter(|it| !it.lags);
+        let lags = begun.filter_map(|it| Some(it.unled?.after(PATIENCE)));
+        lags.chain([self.due]).min().unwrap_or(self.due)
     }
 
     /// Another configuration is in force: what could not be moved before may be by now.
@@ -135,6 +138,25 @@ impl Moves {
         all.map(|begun| &begun.step)
     }
 
+    /// The moves that others do not make way for any more.
+    fn lagging(&self) -> impl Iterator<Item = &Move> {
+        let all = self.under_way.values().filter(|begun| begun.lags);
+        all.map(|begun| &begun.step)
+    }
+
+    /// One that waits for a server holds up no other.
+    fn leave_behind_those_that_lag(&mut self, context: &Context) {
+        let mut is_any = false;
+        for begun in self.under_way.values_mut().filter(|it| !it.lags) {
+            let since = begun.unled.map(|since| since.after(PATIENCE));
+            begun.lags = since.is_some_and(|due| due <= context.now);
+            is_any |= begun.lags;
+        }
+        if is_any && self.is_idle() {
+            self.replan(context);
+        }
+    }
+
     /// Whether nothing of the last plan is left.
     fn is_idle(&self) -> bool {
         self.planned.is_empty() && self.none_is_under_way() && self.handings.is_idle()
@@ -147,7 +169,14 @@ impl Moves {
             all.filter(|it| it.from == *server || it.to.id() == *server)
                 .count()
         };
-        let has_room = |server: &ServerId| concerned(server) < each;
+        let lagging = |server: &ServerId| {
+            let all = self.lagging();
+            all.filter(|it| it.from == *server || it.to.id() == *server)
+                .count()
+        };
+        // It may be this very server that they wait for.
+        let has_room =
+            |server: &ServerId| concerned(server) < each && lagging(server) < each.max(2);
         has_room(&next.from) && has_room(&next.to.id())
     }
 }
@@ -155,9 +184,9 @@ impl Moves {
 impl Office {
     /// Plans, once it is time to, and begins what may begin.
     pub(super) fn move_shards(&mut self, context: &mut Context) {
+        self.moves.leave_behind_those_that_lag(context);
         if self.moves.due <= context.now {
             self.moves.wake(context.now);
-            self.leave_behind_those_that_lag(context.now);
             let next = context.now.after(self.schedule_interval());
             // Whoever rests is not to wait for longer.
             let rested = self.moves.resting.values().copied().min();
@@ -174,6 +203,13 @@ impl Office {
     pub(super) fn look_at_move(&mut self, id: ShardId, context: &mut Context) {
         self.look_at_handing(id, context);
         let is_steady = self.shards.get(&id).is_some_and(ShardController::is_steady);
+        if let Some(begun) = self.moves.under_way.get_mut(&id) {
+            begun.unled = match is_steady {
+                true => None,
+                false => begun.unled.or(Some(context.now)),
+            };
+            begun.lags &= !is_steady;
+        }
         if is_steady && self.moves.later.remove(&id) {
             let soon = context.now.after(context.timing.plan_after);
             self.moves.due = self.moves.due.min(soon);
@@ -249,7 +285,9 @@ impl Office {
         let limits = self.limits(context);
         let mut planned = std::mem::take(&mut self.moves.planned);
         let mut waiting = VecDeque::new();
-        while self.moves.in_hand().count() < limits.most
+        // Where many lag it is not one server that they wait for.
+        while self.moves.lagging().count() < limits.most
+            && self.moves.in_hand().count() < limits.most
             && let Some(next) = planned.pop_front()
         {
             if !self.moves.has_room(&next, limits.each) {
@@ -264,7 +302,7 @@ impl Office {
             let mut begun = Err(Unfit::NotLed);
             let begun_now = Begun {
                 step: next,
-                at: context.now,
+                unled: None,
                 lags: false,
             };
             self.moves.under_way.insert(id, begun_now);
@@ -284,14 +322,6 @@ impl Office {
         }
         waiting.append(&mut planned);
         self.moves.planned = waiting;
-    }
-
-    /// One that waits for a server holds up no other.
-    fn leave_behind_those_that_lag(&mut self, now: Timestamp) {
-        for (id, begun) in &mut self.moves.under_way {
-            let is_steady = self.shards.get(id).is_some_and(ShardController::is_steady);
-            begun.lags = !is_steady && begun.at.after(PATIENCE) <= now;
-        }
     }
 
     /// It is left alone: for a moment, and longer and longer where it fails again and again.

@@ -178,8 +178,8 @@ impl ServerController {
         }
     }
 
-    /// It never comes back. Returns whether that can be: it is not configured, and known to be away, or another
-    /// one is at its address by now.
+    /// It never comes back. Returns whether that can be: it is not configured, and known to be away, or replaced
+    /// by others that keep what it is to delete.
     pub(crate) fn give_up(&mut self, is_replaced: bool) -> bool {
         let can_be = !self.configured && (self.is_away() || is_replaced);
         self.given_up |= can_be;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, DataServerIdentity};
+use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus};
 use stepdown_core::{ServerId, ServerState};
 use stepdown_wire::operator::ForgetDataServerResponse;
 use tokio::time::timeout;
@@ -138,7 +138,7 @@ fn may_be_forgotten(
     }
     let state = seen.servers.get(id).map(|it| it.state);
     if matches!(state, Some(ServerState::Running | ServerState::Draining))
-        && !is_replaced(id, configuration, &seen.status)
+        && !seen.status.is_replaced(id, configuration)
     {
         return Err(Status::failed_precondition(format!(
             "{id} runs, or did a moment ago, and deletes what it has once it is asked to: stop it for good \
@@ -160,28 +160,6 @@ fn may_be_forgotten(
              admin data-server drain-status {id})"
         ))),
     }
-}
-
-/// Whether it is another one that answers where this one did, and is configured there.
-fn is_replaced(
-    id: &ServerId,
-    configuration: &ClusterConfiguration,
-    status: &ClusterStatus,
-) -> bool {
-    let all = status.shards().flat_map(|(_, _, shard)| {
-        let left = shard.removed_nodes.iter();
-        shard
-            .ensemble
-            .iter()
-            .chain(left)
-            .chain(&shard.pending_delete_shard_nodes)
-    });
-    let is_configured = |at: &DataServerIdentity| {
-        let mut servers = configuration.servers.iter();
-        servers.any(|it| it.internal == at.internal)
-    };
-    let mut places = all.filter(|it| it.id() == *id).peekable();
-    places.peek().is_some() && places.all(is_configured)
 }
 
 /// How many shards wait for a data server to delete what it had.

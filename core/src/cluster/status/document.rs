@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::beginnings::Beginnings;
+use crate::cluster::configuration::ClusterConfiguration;
 use crate::cluster::identity::DataServerIdentity;
 use crate::id::{ServerId, ShardId, Term};
 
@@ -59,6 +60,36 @@ impl ClusterStatus {
                 .iter()
                 .map(move |(id, shard)| (name, *id, shard))
         })
+    }
+}
+
+impl ClusterStatus {
+    /// Whether a server has to delete what it has, and of no shard can: wherever one waits for it, another one that
+    /// has to keep that very shard is at its address by now.
+    #[must_use]
+    pub fn is_replaced(&self, server: &ServerId, configuration: &ClusterConfiguration) -> bool {
+        let address = |it: &DataServerIdentity| {
+            let mut configured = configuration.servers.iter();
+            let configured = configured.find(|other| other.id() == it.id());
+            configured.unwrap_or(it).internal.clone()
+        };
+        let mut is_any = false;
+        for (_, _, shard) in self.shards() {
+            let members = || shard.ensemble.iter().chain(&shard.removed_nodes);
+            let left = shard.pending_delete_shard_nodes.iter();
+            let mut left = left.chain(members().filter(|_| shard.is_deleting()));
+            let Some(left) = left.find(|it| it.id() == *server) else {
+                continue;
+            };
+            let keeps = |it: &DataServerIdentity| {
+                it.id() != *server && address(it) == address(left) && !shard.is_deleting()
+            };
+            if !members().any(keeps) {
+                return false;
+            }
+            is_any = true;
+        }
+        is_any
     }
 }
 

@@ -138,8 +138,14 @@ async fn whoever_answers_is_not_given_up_unless_another_one_has_its_address_by_n
     let refused = forget(&admin).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().starts_with("s9 runs"), "{refused}");
-    // That is where s1 is.
-    world.has(&GONE.replace("localhost:9", "localhost:2"));
+    // That is where s1 is, which does not have this shard: what was left there can be deleted.
+    let there = GONE.replace("localhost:9", "localhost:2");
+    world.has(&there);
+    let refused = forget(&admin).await.unwrap_err();
+    assert!(refused.message().starts_with("s9 runs"), "{refused}");
+    let keeps =
+        "ensemble: [{name: s1, public: 'localhost:1', internal: 'localhost:2'}], pendingDelete";
+    world.has(&there.replace("pendingDelete", keeps));
     let machine = async {
         let (_, answer) = given_up(&mut asked).await;
         world.has(STATUS);
