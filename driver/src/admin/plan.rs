@@ -127,23 +127,19 @@ fn cut(plan: &mut Plan, only: &str) {
     plan.refused.retain(|it| it.namespace == only);
     plan.namespaces.retain(|it| it.namespace == only);
     plan.waiting.retain(|it| it.namespace == only);
-    for waiting in &mut plan.waiting {
-        // That of other namespaces the same is waited for is not told.
-        let server = plan.servers.iter().find(|it| it.server == waiting.server);
-        waiting.shards = waiting.shards.min(server.map_or(0, |it| it.to_delete));
-    }
     plan.supposed.clear();
     plan.servers.clear();
 }
 
-/// Of each shard the first member that is not configured, if one is not.
+/// Of each shard the member that is not configured and leaves it first, if one is not.
 fn leaving(survey: &Survey, configuration: &ClusterConfiguration) -> BTreeMap<ShardId, ServerId> {
     let configured = configuration.servers.iter().map(DataServerIdentity::id);
     let configured: BTreeSet<ServerId> = configured.collect();
     let shards = survey.status.shards();
     let leaving = shards.filter_map(|(_, id, shard)| {
-        let mut members = shard.ensemble.iter().map(DataServerIdentity::id);
-        Some((id, members.find(|it| !configured.contains(it))?))
+        let members = shard.ensemble.iter().map(DataServerIdentity::id);
+        let leaving = members.filter(|it| !configured.contains(it));
+        Some((id, leaving.min_by_key(|it| survey.running.contains(it))?))
     });
     leaving.collect()
 }
@@ -324,7 +320,7 @@ mod tests {
             assert!(!told.contains(other), "{told}");
         }
         assert_eq!(told.matches("orders").count(), 11);
-        assert_eq!((plan.waiting[0].shards, plan.servers.len()), (2, 0));
+        assert_eq!((plan.waiting[0].shards, plan.servers.len()), (5, 0));
         let mut none = whole;
         cut(&mut none, "nope");
         assert!(!format!("{none:?}").contains("orders"));

@@ -194,10 +194,10 @@ impl World<'_> {
         shard.leader.is_none() && waits()
     }
 
-    /// Whether the one that was to come has nothing, which it may have lost, and another member is away or has
-    /// nothing either: that one has to come back first, or a person to accept the loss.
+    /// Whether the one that was to come is away or has nothing, which it may have lost, and so is it with too many
+    /// of the others: these have to come back first, or a person to accept the loss.
     fn waits_amid_an_exchange(&self, id: ShardId, shard: &ShardMetadata) -> bool {
-        let is_there = |member: &DataServerIdentity| {
+        let is_there = |member: &&DataServerIdentity| {
             let place = self.server_at(&member.internal);
             let place = place.map(|place| &self.servers[place]);
             place.is_some_and(|place| place.up && place.model.term(id) > Term::NEVER)
@@ -205,7 +205,11 @@ impl World<'_> {
         let Some((came, others)) = shard.ensemble.split_last() else {
             return false;
         };
-        !shard.removed_nodes.is_empty() && !is_there(came) && !others.iter().all(is_there)
+        let most = shard.ensemble.len() / 2;
+        let before = others.iter().chain(&shard.removed_nodes);
+        let are_few = others.iter().filter(is_there).count() <= most
+            || before.filter(is_there).count() <= most;
+        !shard.removed_nodes.is_empty() && !is_there(&came) && are_few
     }
 
     /// Whether the logs of a majority that remembers can be made to follow one of theirs. Else it

@@ -125,7 +125,8 @@ pub(super) async fn forget(
     let left = match done.left {
         0 => format!("; empty the disk of {name} before it comes back"),
         left => format!(
-            ", and {left} wait still: nobody leads them now, or {name} is not known to be away yet; say it again"
+            ", and {left} wait still: nobody leads them now, or a replica does not have all that is committed yet; \
+             drain-status shows it, and where another coordinator leads by then, say it again"
         ),
     };
     Ok(Answer {

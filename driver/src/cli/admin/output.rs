@@ -34,16 +34,28 @@ impl Output {
         let failed = |error: String| AdminCommandError::Print(error);
         match self {
             Self::Json => serde_json::to_string_pretty(&answer.value)
-                .map(|text| text + "\n")
+                .map(|text| escaped(&text) + "\n")
                 .map_err(|error| failed(error.to_string())),
             Self::Table => Ok(visible(&answer.told)),
             Self::Yaml => {
                 let mut text = String::new();
                 yaml(&answer.value, 0, &mut text);
-                Ok(text)
+                Ok(escaped(&text))
             }
         }
     }
+}
+
+/// What JSON leaves as it is and a terminal may obey. It can only be within quotes, of YAML too.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for it in text.chars() {
+        match it {
+            '\u{7f}'..='\u{9f}' => escaped.push_str(&format!("\\u{:04x}", u32::from(it))),
+            _ => escaped.push(it),
+        }
+    }
+    escaped
 }
 
 impl Table {
@@ -114,6 +126,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn no_form_of_an_answer_has_what_a_terminal_obeys_and_each_is_read_as_what_it_was() {
+        let value = json!({"a": "\u{1b}[2J\u{9b}2J\u{7f}"});
+        for form in [Output::Json, Output::Yaml] {
+            let answer = Answer {
+                value: value.clone(),
+                told: String::new(),
+            };
+            let text = form.print(&answer).unwrap();
+            assert!(
+                !text.chars().any(|it| it.is_control() && it != '\n'),
+                "{text:?}"
+            );
+            let read: Value = serde_saphyr::from_str(&text).unwrap();
+            assert_eq!(read, value, "{text}");
+        }
+    }
 
     #[test]
     fn a_table_has_columns_as_wide_as_what_is_in_them() {

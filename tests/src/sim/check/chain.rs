@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use stepdown_core::call::Feature;
 use stepdown_core::cluster::{
-    ClusterStatus, DataServerIdentity, HashRange, NamespaceStatus, ShardMetadata, ShardStatus,
+    ClusterStatus, DataServerIdentity, HashRange, LastLeader, NamespaceStatus, ShardMetadata,
+    ShardStatus,
 };
 use stepdown_core::{ServerId, ShardId, Term};
 
@@ -146,7 +147,10 @@ impl World<'_> {
         if before == now {
             let over: BTreeSet<ServerId> = removed.difference(&still).cloned().collect();
             let pending = ids(&new.pending_delete_shard_nodes);
-            if !over.is_empty() && (new.leader.is_none() || !over.is_subset(&pending)) {
+            // It may have led, and have failed, before that was stored.
+            let has_led = |last: &LastLeader| last.term >= old.term;
+            let has_led = new.leader.is_some() || new.last_leader.as_ref().is_some_and(has_led);
+            if !over.is_empty() && !(has_led && over.is_subset(&pending)) {
                 return wrong("who left is forgotten");
             }
             return Ok(());
