@@ -150,7 +150,7 @@ impl World<'_> {
             // It may have led, and have failed, before that was stored.
             let has_led = |last: &LastLeader| last.term >= old.term;
             let has_led = new.leader.is_some() || new.last_leader.as_ref().is_some_and(has_led);
-            if !over.is_empty() && !(has_led && over.is_subset(&pending)) {
+            if !(over.is_empty() || has_led && over.is_subset(&pending)) {
                 return wrong("who left is forgotten");
             }
             return Ok(());
