@@ -10,5 +10,5 @@ mod survey;
 
 pub use crate::shard::Holdup;
 pub(crate) use place::placed;
-pub use plan::{Handing, Move, Plan};
+pub use plan::{Handing, Move, Plan, Stuck};
 pub use survey::{Forecast, Survey, Waiting};

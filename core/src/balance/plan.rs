@@ -43,6 +43,15 @@ pub struct Handing {
     pub to: ServerId,
 }
 
+/// Why one shard can't leave a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The server.
+    pub server: ServerId,
+    /// Why.
+    pub reason: String,
+}
+
 /// What is to be done, and what can't be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -50,8 +59,8 @@ pub struct Plan {
     pub moves: Vec<Move>,
     /// Once nothing is to be moved: each move brings an election, and so another leader.
     pub handings: Vec<Handing>,
-    /// Shards that can't leave a server that is not configured any more, and why.
-    pub stuck: BTreeMap<ShardId, String>,
+    /// Shards that can't leave a server that is not configured any more.
+    pub stuck: BTreeMap<ShardId, Stuck>,
     /// Shards that are to leave such a server once they are led.
     pub later: BTreeSet<ShardId>,
 }
@@ -133,7 +142,8 @@ impl Situation<'_> {
                     plan.moves.push(moved(namespace, id, from, to));
                 }
                 Err(reason) => {
-                    plan.stuck.insert(id, reason);
+                    let server = from.id();
+                    plan.stuck.insert(id, Stuck { server, reason });
                 }
             }
         }
@@ -148,17 +158,15 @@ impl Situation<'_> {
     ) {
         let status = self.status.namespaces.get(&namespace.name);
         for (id, shard) in status.into_iter().flat_map(NamespaceStatus::kept) {
-            let members = shard.ensemble.iter();
-            let gone = members.filter(|member| !configured.contains(&member.id()));
-            let gone = gone.min_by_key(|it| self.running.contains(&it.id()));
-            if let Some(gone) = gone.filter(|_| shard.ensemble.len() < LEAST) {
+            let mut members = shard.ensemble.iter().map(DataServerIdentity::id);
+            let gone = members.find(|member| !configured.contains(member));
+            if let Some(server) = gone.filter(|_| shard.ensemble.len() < LEAST) {
                 let reason = format!(
-                    "{} has one of {} replicas, and shards of fewer than three are not moved: configure it again, \
-                     or delete the namespace",
-                    gone.id(),
+                    "{server} has one of {} replicas, and shards of fewer than three are not moved: configure it \
+                     again, or delete the namespace",
                     shard.ensemble.len()
                 );
-                plan.stuck.insert(id, reason);
+                plan.stuck.insert(id, Stuck { server, reason });
             }
         }
     }

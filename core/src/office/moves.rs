@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Office;
 use super::handings::Handings;
-use crate::balance::{Move, Plan};
+use crate::balance::{Move, Plan, Stuck};
 use crate::cluster::DataServerIdentity;
 use crate::context::Context;
 use crate::id::{ServerId, ShardId, Timestamp};
@@ -43,8 +43,8 @@ pub(super) struct Moves {
     pub(super) failed: BTreeMap<ShardId, (u32, Timestamp)>,
     /// Where they have come to, and stay until then, but where that is not configured any more.
     pub(super) came: BTreeMap<(ShardId, ServerId), Timestamp>,
-    /// Shards that can't leave a server, and why, so that it is said once.
-    pub(super) stuck: BTreeMap<ShardId, String>,
+    /// Shards that can't leave a server, so that it is said once.
+    pub(super) stuck: BTreeMap<ShardId, Stuck>,
     /// Shards that are to leave a server, and were not led when the last plan was made.
     pub(super) later: BTreeSet<ShardId>,
 }
@@ -164,19 +164,12 @@ impl Moves {
 
     /// Whether one more may begin between these two, of each of which so many may be under way.
     fn has_room(&self, next: &Move, each: usize) -> bool {
-        let concerned = |server: &ServerId| {
-            let all = self.in_hand();
-            all.filter(|it| it.from == *server || it.to.id() == *server)
-                .count()
+        let has_room = |server: &ServerId| {
+            let concerns = |it: &&Move| it.from == *server || it.to.id() == *server;
+            // It may be this very server that those wait for.
+            let lagging = self.lagging().filter(concerns).count();
+            self.in_hand().filter(concerns).count() < each && lagging < each.max(2)
         };
-        let lagging = |server: &ServerId| {
-            let all = self.lagging();
-            all.filter(|it| it.from == *server || it.to.id() == *server)
-                .count()
-        };
-        // It may be this very server that they wait for.
-        let has_room =
-            |server: &ServerId| concerned(server) < each && lagging(server) < each.max(2);
         has_room(&next.from) && has_room(&next.to.id())
     }
 }
@@ -267,11 +260,11 @@ impl Office {
             stuck,
             later,
         } = survey.afresh();
-        for (shard, reason) in &stuck {
-            if self.moves.stuck.get(shard) != Some(reason) {
+        for (shard, it) in &stuck {
+            if self.moves.stuck.get(shard).map(|it| &it.reason) != Some(&it.reason) {
                 context.report(Report::MoveStuck {
                     shard: *shard,
-                    reason: reason.clone(),
+                    reason: it.reason.clone(),
                 });
             }
         }

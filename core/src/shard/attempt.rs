@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::context::ShardContext;
 use super::duty::{Next, Start};
 use super::election::{Election, Step};
+use super::exchange::go_back;
 use super::fencing::{Fencing, Round, voters};
 use super::intent::Intent;
 use super::memory::Memory;
@@ -194,7 +195,7 @@ impl Election {
                 Err(unfit) => memory.not_exchanged(&unfit, cx),
             }
         } else if is_to_go_back {
-            places.go_back();
+            go_back(&mut places.ensemble, &mut places.removed_nodes);
         }
         None
     }
@@ -325,16 +326,6 @@ impl Places {
             let removed = self.ensemble.remove(at);
             self.removed_nodes.push(removed);
             self.ensemble.push(to);
-        }
-    }
-
-    /// The last one who came makes room for the one whose place it took.
-    fn go_back(&mut self) {
-        if let [before] = self.removed_nodes.as_slice()
-            && let Some(came) = self.ensemble.pop()
-        {
-            self.ensemble.push(before.clone());
-            self.removed_nodes = vec![came];
         }
     }
 }

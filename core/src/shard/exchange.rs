@@ -26,6 +26,22 @@ pub(crate) struct Exchange {
     pub(crate) to: DataServerIdentity,
 }
 
+/// The last one who came makes room for the one whose place it took, if a single place was taken; returns whether
+/// that is so.
+pub(super) fn go_back(
+    ensemble: &mut [DataServerIdentity],
+    removed: &mut [DataServerIdentity],
+) -> bool {
+    let [before] = removed else {
+        return false;
+    };
+    let Some(came) = ensemble.last_mut() else {
+        return false;
+    };
+    std::mem::swap(before, came);
+    true
+}
+
 /// Why one can't take another's place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {

@@ -2,8 +2,9 @@
 //!
 //! With its data a replica forgets in which term it was fenced. Whoever led in an earlier term, and has not
 //! heard since that it does no more, could feed it again, and acknowledge with it what nobody else has. So
-//! nothing is deleted before each member follows in the present term, and each of those that have left is
-//! fenced in it: nobody can lead in an earlier one then. A call that is late does no harm: it has the term
+//! nothing is deleted before each member follows in the present term, and each of the others that have left is
+//! fenced in it: nobody can lead in an earlier one then, since who deletes does not either. It is fenced itself
+//! first, too, where it takes a term. A call that is late does no harm: it has the term
 //! in which nobody of them is a member.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,7 @@
 //! What a change may not make of a configuration, though it could be put in force.
 
+use std::sync::Arc;
+
 use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, Namespace};
 use tonic::Status;
 
@@ -44,18 +46,23 @@ fn replicas(configuration: &ClusterConfiguration) -> u64 {
     of_each.fold(0, u64::saturating_add)
 }
 
+/// The names of the namespaces that come in.
+pub(super) fn coming_in<'a>(
+    before: &ClusterConfiguration,
+    after: &'a ClusterConfiguration,
+) -> Vec<&'a Arc<str>> {
+    let names = after.namespaces.iter().map(|it| &it.name);
+    names.filter(|it| before.namespace(it).is_none()).collect()
+}
+
 /// Looks whether a namespace that comes in would have what it had before: it was taken out, and is not being
 /// deleted yet.
-pub(super) fn check_is_anew(
-    before: &ClusterConfiguration,
-    after: &ClusterConfiguration,
+pub(super) fn check_are_anew(
+    coming_in: &[&Arc<str>],
     status: &ClusterStatus,
 ) -> Result<(), Status> {
-    for Namespace { name, .. } in &after.namespaces {
-        if before.namespace(name).is_some() {
-            continue;
-        }
-        let there = status.namespaces.get(name);
+    for name in coming_in {
+        let there = status.namespaces.get(*name);
         let kept = there.map_or(0, |it| it.kept().count());
         if kept > 0 {
             return Err(Status::failed_precondition(format!(
@@ -121,12 +128,12 @@ mod tests {
         )
         .unwrap();
         let (none, all) = (of(&[]), of(&[("a", 1, 1), ("b", 1, 1), ("c", 1, 1)]));
-        let refused = check_is_anew(&none, &all, &status).unwrap_err();
+        let refused = check_are_anew(&coming_in(&none, &all), &status).unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition);
         assert!(
             refused.message().starts_with("namespace \"a\""),
             "{refused}"
         );
-        check_is_anew(&of(&[("a", 1, 1)]), &all, &status).unwrap();
+        check_are_anew(&coming_in(&of(&[("a", 1, 1)]), &all), &status).unwrap();
     }
 }

@@ -15,7 +15,7 @@ use tonic::Status;
 use tracing::info;
 
 use super::Parts;
-use super::checks::{check_is_anew, check_replicas};
+use super::checks::{check_are_anew, check_replicas, coming_in};
 use super::lasting::to_its_end;
 use super::latest::{Latest, said};
 use super::method::Method;
@@ -126,7 +126,7 @@ impl Edits {
                 return Ok(answer);
             }
             check_replicas(&before, &after)?;
-            is_anew(office, until, (&before, &after)).await?;
+            are_anew(office, until, &coming_in(&before, &after)).await?;
             let text = judged(&after).await?;
             let stored = self.written_down(office, wish, (&before, &after), async || {
                 self.store(&stored, text, &after).await
@@ -275,21 +275,17 @@ impl<E> Wish<E> {
 
 /// Looks whether what comes in has nothing of what was taken out, once that is being deleted: it may have
 /// been a moment ago.
-async fn is_anew(
-    office: &Office,
-    until: Instant,
-    (before, after): (&ClusterConfiguration, &ClusterConfiguration),
-) -> Result<(), Status> {
+async fn are_anew(office: &Office, until: Instant, coming_in: &[&Arc<str>]) -> Result<(), Status> {
     let until = until.min(Instant::now() + MOMENT);
     let mut view = office.view.clone();
-    let is_anew = |view: &View| {
+    let are_anew = |view: &View| {
         view.status
             .as_ref()
-            .is_none_or(|status| check_is_anew(before, after, status).is_ok())
+            .is_none_or(|status| check_are_anew(coming_in, status).is_ok())
     };
     // Then it is told so.
-    let _ = timeout_at(until, view.wait_for(is_anew)).await;
-    check_is_anew(before, after, &office.open()?.status)
+    let _ = timeout_at(until, view.wait_for(are_anew)).await;
+    check_are_anew(coming_in, &office.open()?.status)
 }
 
 /// The text of a configuration that can be put in force.

@@ -1,6 +1,6 @@
 //! What is to be moved, as it is told; and what would be with another configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stepdown_core::balance::{self, Forecast, Survey};
@@ -40,7 +40,6 @@ pub(super) fn told(
         .shards()
         .map(|(name, id, _)| (id, name.clone()))
         .collect();
-    let leaving = leaving(&survey, &configuration);
     plan.waiting = survey.waiting.iter().map(waiting).collect();
     let alone = survey.left_alone();
     let resting = alone.iter().filter_map(|id| owners.get(id));
@@ -73,17 +72,14 @@ pub(super) fn told(
     } = forecast;
     plan.moves = moves.iter().map(moved).collect();
     plan.handings = handings.iter().map(handed).collect();
-    let stuck = stuck.into_iter().map(|(shard, reason)| Stuck {
+    let stuck = stuck.into_iter().map(|(shard, it)| Stuck {
         namespace: owners
             .get(&shard)
             .map(ToString::to_string)
             .unwrap_or_default(),
         shard: shard.0,
-        reason,
-        server: leaving
-            .get(&shard)
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        reason: it.reason,
+        server: it.server.to_string(),
     });
     plan.stuck = stuck.collect();
     plan.made = made.iter().map(namespace_shards).collect();
@@ -129,19 +125,6 @@ fn cut(plan: &mut Plan, only: &str) {
     plan.waiting.retain(|it| it.namespace == only);
     plan.supposed.clear();
     plan.servers.clear();
-}
-
-/// Of each shard the member that is not configured and leaves it first, if one is not.
-fn leaving(survey: &Survey, configuration: &ClusterConfiguration) -> BTreeMap<ShardId, ServerId> {
-    let configured = configuration.servers.iter().map(DataServerIdentity::id);
-    let configured: BTreeSet<ServerId> = configured.collect();
-    let shards = survey.status.shards();
-    let leaving = shards.filter_map(|(_, id, shard)| {
-        let members = shard.ensemble.iter().map(DataServerIdentity::id);
-        let leaving = members.filter(|it| !configured.contains(it));
-        Some((id, leaving.min_by_key(|it| survey.running.contains(it))?))
-    });
-    leaving.collect()
 }
 
 /// Every data server that is configured, or has anything of a shard.

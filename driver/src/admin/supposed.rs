@@ -7,7 +7,7 @@ use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, EditError};
 use stepdown_wire::operator::get_plan_request::Supposed;
 use tonic::Status;
 
-use super::checks::{check_is_anew, check_replicas};
+use super::checks::{check_are_anew, check_replicas, coming_in};
 use super::convert::{data_server, data_server_patch, namespace_request};
 use super::refusals::{HELD_BACK, not_changed, not_edited};
 
@@ -74,7 +74,7 @@ pub(super) fn supposed(
     };
     edited.map_err(|error: EditError| not_edited(&error))?;
     check_replicas(before, &configuration)?;
-    check_is_anew(before, &configuration, &present.status)?;
+    check_are_anew(&coming_in(before, &configuration), &present.status)?;
     if present.is_held_back {
         return Err(not_changed(HELD_BACK));
     }

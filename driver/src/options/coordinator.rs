@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stepdown_backends::{Provider, PublicAddress};
+use stepdown_core::Timing;
 use stepdown_wire::tls::TlsOptions;
 
 use super::error::OptionsError;
@@ -276,10 +277,11 @@ fn warn_of_unverified(key: &str, tls: Option<&TlsOptions>, notices: &mut Vec<Str
 }
 
 fn hold_deletions(time: Option<String>, problems: &mut Vec<String>) -> Duration {
-    let text = said(time).unwrap_or_else(|| "30s".to_owned());
-    parse_duration(&text).unwrap_or_else(|error| {
+    let usual = Timing::default().delete_after;
+    let told = said(time).map_or(Ok(usual), |text| parse_duration(&text));
+    told.unwrap_or_else(|error| {
         problems.push(format!("{}: {error}", ControllerSettings::HOLD_DELETIONS));
-        Duration::ZERO
+        usual
     })
 }
 

@@ -3,15 +3,16 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::Request;
-use http_body::{Body, Frame};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use stepdown_sandbox::cluster::CoordinatorProcess;
@@ -30,6 +31,9 @@ const QUESTIONS: usize = 64;
 const QUESTION: [u8; 5] = [0; 5];
 /// The same, of 4 MiB.
 const LONG: [u8; 5] = [0, 0, 64, 0, 0];
+
+/// The body of a request.
+type Question = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Strangers, until this is dropped.
 #[derive(Debug)]
@@ -115,8 +119,8 @@ impl Stranger {
                     .await?;
                 return std::future::pending().await;
             }
-            Self::Unfinished => return ask(stream, 1, || Question::unfinished(&LONG)).await,
-            Self::Asking => return ask(stream, QUESTIONS, || Question::whole(&QUESTION)).await,
+            Self::Unfinished => return ask(stream, 1, || unfinished(&LONG)).await,
+            Self::Asking => return ask(stream, QUESTIONS, || whole(&QUESTION)).await,
         }
         stream.read_u8().await.map(drop)
     }
@@ -146,40 +150,15 @@ async fn ask(stream: TcpStream, times: usize, question: fn() -> Question) -> io:
     connection.await.map_err(io::Error::other)
 }
 
-/// What is asked, and whether that is all.
-struct Question {
-    said: Option<Bytes>,
-    is_whole: bool,
+/// What is asked, and then nothing more, though it goes on.
+fn unfinished(said: &'static [u8]) -> Question {
+    StreamBody::new(frame(said).chain(stream::pending())).boxed_unsync()
 }
 
-impl Question {
-    fn whole(said: &'static [u8]) -> Self {
-        Self {
-            said: Some(Bytes::from_static(said)),
-            is_whole: true,
-        }
-    }
-
-    fn unfinished(said: &'static [u8]) -> Self {
-        Self {
-            is_whole: false,
-            ..Self::whole(said)
-        }
-    }
+fn whole(said: &'static [u8]) -> Question {
+    StreamBody::new(frame(said)).boxed_unsync()
 }
 
-impl Body for Question {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.said.take() {
-            Some(said) => Poll::Ready(Some(Ok(Frame::data(said)))),
-            None if self.is_whole => Poll::Ready(None),
-            None => Poll::Pending,
-        }
-    }
+fn frame(said: &'static [u8]) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
+    stream::iter([Ok(Frame::data(Bytes::from_static(said)))])
 }

@@ -191,9 +191,10 @@ fn a_shard_of_one_replica_is_said_to_be_stuck_on_a_server_that_is_not_configured
     let plan = planned(&status, &configured(&[2, 3, 4]), &[1, 2, 3, 4]);
     assert!(plan.moves.is_empty());
     let stuck: Vec<_> = plan.stuck.iter().collect();
-    let [(ShardId(0), reason)] = stuck.as_slice() else {
+    let [(ShardId(0), Stuck { server, reason })] = stuck.as_slice() else {
         panic!("{stuck:?}");
     };
+    assert_eq!(*server, id(1));
     assert!(reason.contains("s1 has one of 1 replicas"), "{reason}");
 }
 

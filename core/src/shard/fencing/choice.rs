@@ -8,6 +8,7 @@ use crate::cluster::ShardMetadata;
 use crate::id::ServerId;
 use crate::server::Reach;
 use crate::shard::context::ShardContext;
+use crate::shard::exchange::go_back;
 use crate::shard::memory::Memory;
 
 impl Fencing {
@@ -51,10 +52,10 @@ impl Fencing {
                 self.report_end(memory, cx);
                 // Whoever was removed may have what no member has: it comes back, with the next term, if anybody
                 // could lead then.
-                let back = gone_back(&shard);
+                let mut back = ShardMetadata::clone(&shard);
+                let can_go_back = go_back(&mut back.ensemble, &mut back.removed_nodes);
                 let votes: Vec<&Vote> = self.votes.iter().collect();
-                let leads = back.and_then(|back| self.best(&votes, &back, memory, cx));
-                memory.goes_back = leads.is_some();
+                memory.goes_back = can_go_back && self.best(&votes, &back, memory, cx).is_some();
                 if !memory.goes_back {
                     memory.undecided = self.votes.iter().map(|vote| vote.server.id()).collect();
                     memory.blocked(&reason, cx);
@@ -283,16 +284,4 @@ impl Fencing {
             && !is_out
             && memory.led.fit(leader.head(), told).is_possible()
     }
-}
-
-/// The shard with the one that was removed in the place of the one that has come.
-fn gone_back(shard: &ShardMetadata) -> Option<ShardMetadata> {
-    let [before] = shard.removed_nodes.as_slice() else {
-        return None;
-    };
-    let mut back = shard.clone();
-    let came = back.ensemble.pop()?;
-    back.ensemble.push(before.clone());
-    back.removed_nodes = vec![came];
-    Some(back)
 }
