@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
 use stepdown_wire::port::Listener;
-use stepdown_wire::tls::{HTTP2, TlsOptions, server_config};
+use stepdown_wire::tls::{HTTP2, ServerTls, TlsOptions};
 use tokio::net::lookup_host;
 use tracing::warn;
 
@@ -16,7 +16,7 @@ pub(super) async fn listen(
     address: &str,
     tls: Option<&TlsOptions>,
 ) -> Result<Listener, StartError> {
-    let tls = tls.map(|options| server_config(options, HTTP2));
+    let tls = tls.map(|options| ServerTls::new(options, HTTP2));
     let tls = tls.transpose().map_err(StartError::Tls)?;
     let open = async |address: &str| Listener::open(address, tls.clone()).await;
     if is_loopback_of_a_name(address).await {

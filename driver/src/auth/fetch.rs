@@ -1,7 +1,6 @@
 //! What an issuer answers, over HTTP: little of it, and not for long.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
@@ -10,11 +9,10 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use stepdown_wire::host::bare;
 use stepdown_wire::reach::{Limits, reach};
-use stepdown_wire::tls::{HTTP1, TlsError, shake_hands, system_client_config};
+use stepdown_wire::tls::{ClientTls, HTTP1, TlsError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -31,7 +29,7 @@ const LIMITS: Limits = Limits::each(Duration::from_secs(5));
 #[derive(Debug, Default)]
 pub(super) struct Fetcher {
     /// The system's authorities are read when they are first needed.
-    tls: OnceCell<Arc<ClientConfig>>,
+    tls: OnceCell<ClientTls>,
 }
 
 /// Why there is no answer.
@@ -68,13 +66,10 @@ impl Fetcher {
         match url.scheme_str() {
             Some("https") => {
                 let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::Url)?;
-                let config = Arc::clone(self.tls.get_or_try_init(read_authorities).await?);
+                let tls = self.tls.get_or_try_init(read_authorities).await?;
                 let reached = reach(host, url.port_u16().unwrap_or(443), LIMITS).await?;
-                converse(
-                    shake_hands(config, name, reached, LIMITS.handshake).await?,
-                    url,
-                )
-                .await
+                let stream = tls.connect(name, reached, LIMITS.handshake).await?;
+                converse(stream, url).await
             }
             Some("http") => {
                 let reached = reach(host, url.port_u16().unwrap_or(80), LIMITS).await?;
@@ -86,8 +81,8 @@ impl Fetcher {
     }
 }
 
-async fn read_authorities() -> Result<Arc<ClientConfig>, FetchError> {
-    let reading = tokio::task::spawn_blocking(|| system_client_config(HTTP1));
+async fn read_authorities() -> Result<ClientTls, FetchError> {
+    let reading = tokio::task::spawn_blocking(|| ClientTls::of_system(HTTP1));
     Ok(reading.await.map_err(io::Error::other)??)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use stepdown_wire::port::Listener;
-use stepdown_wire::tls::{self, TlsError};
+use stepdown_wire::tls::{self, ServerTls, TlsError};
 
 use crate::auth::{Door, NoKeys, Verifier};
 use crate::options::{CoordinatorOptions, Key, PortOptions};
@@ -99,18 +99,13 @@ async fn open_grpc(server: &PortOptions) -> Result<GrpcPort, ListenError> {
 }
 
 async fn open(server: &PortOptions, protocol: &[u8]) -> Result<Listener, ListenError> {
-    let tls = match &server.tls {
-        Some(options) => {
-            Some(
-                tls::server_config(options, protocol).map_err(|source| ListenError::Tls {
-                    address: server.bind_address.clone(),
-                    setting: server.setting,
-                    source,
-                })?,
-            )
-        }
-        None => None,
-    };
+    let options = server.tls.as_ref();
+    let tls = options.map(|options| ServerTls::new(options, protocol));
+    let tls = tls.transpose().map_err(|source| ListenError::Tls {
+        address: server.bind_address.clone(),
+        setting: server.setting,
+        source,
+    })?;
     Listener::open(&server.bind_address, tls)
         .await
         .map_err(|source| ListenError::Address {

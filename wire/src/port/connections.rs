@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tokio_util::either::Either;
@@ -24,7 +23,7 @@ use super::peer::Peer;
 use super::places::{Place, Places};
 use super::room::room;
 use super::silent::Silent;
-use crate::tls::names;
+use crate::tls::{ServerTls, names};
 
 /// For the handshake of TLS, and once more for the first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -86,7 +85,6 @@ struct Doors {
 }
 
 async fn accept_all(listener: Listener, doors: Doors, mut silent: Silent) {
-    let acceptor = listener.tls.map(TlsAcceptor::from);
     while !doors.connections.is_closed() {
         let (stream, peer) = match listener.socket.accept().await {
             Ok(accepted) => accepted,
@@ -101,18 +99,16 @@ async fn accept_all(listener: Listener, doors: Doors, mut silent: Silent) {
         };
         // It only costs latency when it fails.
         let _ = stream.set_nodelay(true);
-        let heard = match &acceptor {
-            Some(acceptor) => {
-                tokio::spawn(shake_hands(acceptor.clone(), stream, peer, doors.clone()))
-            }
+        let heard = match &listener.tls {
+            Some(tls) => tokio::spawn(shake_hands(tls.clone(), stream, peer, doors.clone())),
             None => tokio::spawn(hear(Either::Left(stream), peer.ip(), doors.clone())),
         };
         silent.add(peer.ip(), heard.abort_handle());
     }
 }
 
-async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream, peer: SocketAddr, doors: Doors) {
-    match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+async fn shake_hands(tls: ServerTls, stream: TcpStream, peer: SocketAddr, doors: Doors) {
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => hear(Either::Right(Box::new(stream)), peer.ip(), doors).await,
         Ok(Err(error)) => told(peer, &error),
         Err(elapsed) => told(peer, &elapsed.into()),

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 
-use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
+
+use crate::tls::ServerTls;
 
 const BACKLOG: i32 = 1024;
 
@@ -16,12 +16,12 @@ pub struct Listener {
     /// Where connections come in.
     pub socket: TcpListener,
     /// `None` is plaintext.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<ServerTls>,
 }
 
 impl Listener {
     /// Listens on `host:port`; an empty host is every interface.
-    pub async fn open(address: &str, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+    pub async fn open(address: &str, tls: Option<ServerTls>) -> io::Result<Self> {
         let socket = open(address).await?;
         Ok(Self { socket, tls })
     }

@@ -1,5 +1,4 @@
-//! Authorities that follow where they are from: a bundle that gains or loses one holds from the next
-//! handshake on, without a restart.
+//! Authorities that follow where they are from: a bundle that gains or loses one holds without a restart.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use tracing::warn;
 
 use super::error::TlsError;
+use super::followed::Reread;
 use super::pem::certificates;
 
 /// The system's take longer to read than one file.
@@ -61,8 +61,12 @@ impl<V: ?Sized> Authorities<V> {
         })
     }
 
-    /// By the authorities as they are now; by the last good ones where they can't be read.
-    fn newest(&self) -> Arc<V> {
+    fn last(&self) -> Arc<V> {
+        Arc::clone(&self.known().verifier)
+    }
+
+    /// Whether they are to be read again by now.
+    fn is_due(&self) -> bool {
         let mut known = self.known();
         let is_due = match &self.source {
             Source::File(_) => true,
@@ -70,28 +74,19 @@ impl<V: ?Sized> Authorities<V> {
         };
         if is_due {
             known.read = Instant::now();
-            if let Err(error) = self.read_anew(&mut known) {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "Can't read the certificate authorities; the last good ones are used"
-                );
-            }
         }
-        Arc::clone(&known.verifier)
+        is_due
     }
 
-    fn read_anew(&self, known: &mut Known<V>) -> Result<(), TlsError> {
+    fn read_anew(&self) -> Result<(), TlsError> {
         let certificates = self.source.read()?;
-        if certificates != known.certificates {
-            known.verifier = (self.build)(self.source.store(&certificates)?)?;
+        if certificates != self.known().certificates {
+            let verifier = (self.build)(self.source.store(&certificates)?)?;
+            let mut known = self.known();
+            known.verifier = verifier;
             known.certificates = certificates;
         }
         Ok(())
-    }
-
-    /// For what does not depend on who the authorities are.
-    fn last(&self) -> Arc<V> {
-        Arc::clone(&self.known().verifier)
     }
 
     fn known(&self) -> MutexGuard<'_, Known<V>> {
@@ -135,6 +130,20 @@ impl Source {
     }
 }
 
+impl<V: ?Sized + Send + Sync> Reread for Authorities<V> {
+    /// Where they can't be read, the last good ones hold.
+    fn reread(&self) {
+        if self.is_due()
+            && let Err(error) = self.read_anew()
+        {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "Can't read the certificate authorities; the last good ones are used"
+            );
+        }
+    }
+}
+
 impl<V: ?Sized> fmt::Debug for Authorities<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Authorities").field(&self.source).finish()
@@ -150,8 +159,8 @@ impl ServerCertVerifier for Authorities<WebPkiServerVerifier> {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let newest = self.newest();
-        newest.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let last = self.last();
+        last.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -195,7 +204,7 @@ impl ClientCertVerifier for Authorities<dyn ClientCertVerifier> {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.newest()
+        self.last()
             .verify_client_cert(end_entity, intermediates, now)
     }
 
@@ -249,14 +258,18 @@ mod tests {
             Ok(Arc::new(store.len()))
         });
         let authorities = built.unwrap();
-        assert_eq!(*authorities.newest(), 1);
+        let newest = || {
+            authorities.reread();
+            *authorities.last()
+        };
+        assert_eq!(newest(), 1);
         fs::write(&path, format!("{one}{two}")).unwrap();
-        assert_eq!((*authorities.last(), *authorities.newest()), (1, 2));
+        assert_eq!((*authorities.last(), newest()), (1, 2));
         for broken in ["", "-----BEGIN CERTIFICATE-----\n"] {
             fs::write(&path, broken).unwrap();
-            assert_eq!(*authorities.newest(), 2);
+            assert_eq!(newest(), 2);
         }
         fs::write(&path, two).unwrap();
-        assert_eq!(*authorities.newest(), 1);
+        assert_eq!(newest(), 1);
     }
 }

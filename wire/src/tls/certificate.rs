@@ -1,7 +1,6 @@
-//! A certificate that follows its files: it is read anew for every handshake, so that it can be
-//! renewed without a restart.
+//! A certificate that follows its files, so that it can be renewed without a restart.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::InconsistentKeys;
 use rustls::crypto::CryptoProvider;
@@ -9,6 +8,7 @@ use rustls::sign::CertifiedKey;
 use tracing::warn;
 
 use super::error::TlsError;
+use super::followed::Reread;
 use super::key;
 use super::options::TlsOptions;
 use super::pem::certificates;
@@ -33,21 +33,28 @@ impl Certificate {
         })
     }
 
+    pub(super) fn last_good(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.known())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Arc<CertifiedKey>> {
+        self.last_good
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reread for Certificate {
     /// Between the writes of a certificate and its key the pair does not fit: the last good one
     /// serves on.
-    pub(super) fn newest(&self) -> Arc<CertifiedKey> {
-        let mut last_good = self
-            .last_good
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn reread(&self) {
         match read_pair(&self.options, &self.provider) {
-            Ok(pair) => *last_good = pair,
+            Ok(pair) => *self.known() = pair,
             Err(error) => warn!(
                 error = &error as &dyn std::error::Error,
                 "Can't read the certificate; the last good one is used"
             ),
         }
-        Arc::clone(&last_good)
     }
 }
 

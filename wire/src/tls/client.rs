@@ -1,5 +1,6 @@
 //! TLS towards peers.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use super::alpn::HTTP2;
 use super::authorities::{Authorities, Source};
 use super::certificate::Certificate;
 use super::error::TlsError;
+use super::followed::{Followed, Reread};
 use super::options::TlsOptions;
 use super::suites::{provider, versions};
 use crate::host::bare;
@@ -34,7 +36,7 @@ use crate::reach::{Limits, Reached, reach, silent};
 /// scheme `http`.
 #[derive(Clone)]
 pub struct Connector {
-    config: Arc<ClientConfig>,
+    tls: ClientTls,
     server_name: Option<ServerName<'static>>,
     limits: Limits,
 }
@@ -43,7 +45,8 @@ impl Connector {
     /// Reads the files of the options, and again for each handshake.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsError> {
         let provider = Arc::new(provider(options)?);
-        let certificate = Certificate::open(options, &provider)?;
+        let certificate = Arc::new(Certificate::open(options, &provider)?);
+        let mut files: Vec<Arc<dyn Reread>> = vec![Arc::clone(&certificate) as _];
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(options.versions))
             .map_err(TlsError::unfit)?;
@@ -54,15 +57,19 @@ impl Connector {
         } else {
             let source = source(options.trusted_ca_file.clone());
             let verifier = Arc::new(verifier(source, provider)?);
+            files.push(Arc::clone(&verifier) as _);
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
         };
-        let mut config = builder.with_client_cert_resolver(Arc::new(certificate));
+        let mut config = builder.with_client_cert_resolver(certificate);
         config.alpn_protocols = vec![HTTP2.to_vec()];
         config.resumption = Resumption::disabled();
         Ok(Self {
-            config: Arc::new(config),
+            tls: ClientTls {
+                config: Arc::new(config),
+                followed: Followed::new(files),
+            },
             server_name: server_name(options.server_name.clone())?,
             limits: Limits::default(),
         })
@@ -75,7 +82,7 @@ impl Connector {
         expected_name: Option<String>,
     ) -> Result<Self, TlsError> {
         Ok(Self {
-            config: without_certificate(source(trusted_ca_file), HTTP2)?,
+            tls: ClientTls::without_certificate(source(trusted_ca_file), HTTP2)?,
             server_name: server_name(expected_name)?,
             limits: Limits::default(),
         })
@@ -94,26 +101,66 @@ impl Connector {
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
         };
         let reached = reach(host, uri.port_u16().unwrap_or(443), self.limits).await?;
-        let stream = shake_hands(self.config, name, reached, self.limits.handshake).await?;
-        Ok(TokioIo::new(stream))
+        let stream = self.tls.connect(name, reached, self.limits.handshake);
+        Ok(TokioIo::new(stream.await?))
     }
 }
 
-/// Agrees upon TLS with whoever was reached; where that fails, other addresses come first at the next try.
-pub async fn shake_hands(
+/// A client's side of TLS, which follows its files.
+#[derive(Clone)]
+pub struct ClientTls {
     config: Arc<ClientConfig>,
-    name: ServerName<'static>,
-    reached: Reached,
-    limit: Duration,
-) -> io::Result<TlsStream<TcpStream>> {
-    let Reached { stream, attempt } = reached;
-    let handshake = TlsConnector::from(config).connect(name, stream);
-    let stream = timeout(limit, handshake).await;
-    let stream = stream
-        .map_err(|_| silent("no answer to the TLS handshake".to_owned(), limit))?
-        .map_err(told)?;
-    attempt.succeeded();
-    Ok(stream)
+    followed: Followed,
+}
+
+impl ClientTls {
+    /// TLS towards whoever shows a certificate that the system trusts, without a certificate of our own. It
+    /// speaks `protocol` within.
+    pub fn of_system(protocol: &[u8]) -> Result<Self, TlsError> {
+        Self::without_certificate(Source::System, protocol)
+    }
+
+    fn without_certificate(source: Source, protocol: &[u8]) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Arc::new(verifier(source, Arc::clone(&provider))?);
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::unfit)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        config.resumption = Resumption::disabled();
+        Ok(Self {
+            config: Arc::new(config),
+            followed: Followed::new([verifier as _]),
+        })
+    }
+
+    /// Agrees upon TLS with whoever was reached, within `limit`; where that fails, other addresses come first
+    /// at the next try.
+    pub async fn connect(
+        &self,
+        name: ServerName<'static>,
+        reached: Reached,
+        limit: Duration,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        self.followed.follow().await;
+        let Reached { stream, attempt } = reached;
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let stream = timeout(limit, connector.connect(name, stream)).await;
+        let stream = stream
+            .map_err(|_| silent("no answer to the TLS handshake".to_owned(), limit))?
+            .map_err(told)?;
+        attempt.succeeded();
+        Ok(stream)
+    }
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls").finish_non_exhaustive()
+    }
 }
 
 /// What the authorities say of a certificate, for whoever has to put it right.
@@ -143,26 +190,6 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// TLS towards whoever shows a certificate that the system trusts, without a certificate of our own. The
-/// system's authorities are followed. It speaks `protocol` within.
-pub fn system_client_config(protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
-    without_certificate(Source::System, protocol)
-}
-
-fn without_certificate(source: Source, protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = verifier(source, Arc::clone(&provider))?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::unfit)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
-    config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
-}
-
 fn source(trusted_ca_file: Option<PathBuf>) -> Source {
     trusted_ca_file.map_or(Source::System, Source::File)
 }
@@ -185,7 +212,7 @@ fn verifier(
 
 impl ResolvesClientCert for Certificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(self.newest())
+        Some(self.last_good())
     }
 
     fn has_certs(&self) -> bool {

@@ -5,6 +5,7 @@ mod authorities;
 mod certificate;
 mod client;
 mod error;
+mod followed;
 mod key;
 mod names;
 mod options;
@@ -13,8 +14,8 @@ mod server;
 mod suites;
 
 pub use alpn::{HTTP1, HTTP2};
-pub use client::{Connector, shake_hands, system_client_config};
+pub use client::{ClientTls, Connector};
 pub use error::TlsError;
 pub(crate) use names::names;
 pub use options::{TlsOptions, TlsVersions};
-pub use server::server_config;
+pub use server::ServerTls;

@@ -13,6 +13,7 @@ use stepdown_wire::replication::oxia_coordination_server::{
     OxiaCoordination, OxiaCoordinationServer,
 };
 use stepdown_wire::replication::*;
+use stepdown_wire::tls::ServerTls;
 use stepdown_wire::v1::ShardAssignments;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -80,7 +81,7 @@ impl Peer {
         let address = listener.local_addr().unwrap();
         let listener = Listener {
             socket: listener,
-            tls,
+            tls: tls.map(ServerTls::from),
         };
         let guard = runtime.enter();
         let connections = Connections::accept(listener, CancellationToken::new());

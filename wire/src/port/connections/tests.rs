@@ -23,7 +23,9 @@ async fn port(tls: Option<Arc<ServerConfig>>) -> (Connections, SocketAddr) {
 }
 
 async fn port_of(open: usize, tls: Option<Arc<ServerConfig>>) -> (Connections, SocketAddr) {
-    let listener = Listener::open("127.0.0.1:0", tls).await.unwrap();
+    let listener = Listener::open("127.0.0.1:0", tls.map(ServerTls::from))
+        .await
+        .unwrap();
     let address = listener.socket.local_addr().unwrap();
     let stop = CancellationToken::new();
     let places = Places::keeping(1, open);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use stepdown_core::ProcessId;
 use stepdown_core::lease::LeaseTiming;
 use stepdown_wire::port::Listener;
-use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
+use stepdown_wire::tls::{Connector, HTTP2, ServerTls, TlsOptions};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -54,7 +54,7 @@ impl Served {
         id: NodeId,
         tls: Option<&TlsOptions>,
     ) -> Self {
-        let config = tls.map(|options| server_config(options, HTTP2).unwrap());
+        let config = tls.map(|options| ServerTls::new(options, HTTP2).unwrap());
         let listener = Listener::open(address, config).await.unwrap();
         let tls = tls.map(|options| Connector::new(options).unwrap());
         let member = Member {

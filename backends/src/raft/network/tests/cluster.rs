@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stepdown_wire::port::Listener;
 use stepdown_wire::raft as wire;
-use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
+use stepdown_wire::tls::{Connector, HTTP2, ServerTls, TlsOptions};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
@@ -67,7 +67,7 @@ impl Cluster {
 
     async fn listen(&self, address: &str) -> Listener {
         let tls = self.tls.as_ref();
-        let tls = tls.map(|options| server_config(options, HTTP2).unwrap());
+        let tls = tls.map(|options| ServerTls::new(options, HTTP2).unwrap());
         Listener::open(address, tls).await.unwrap()
     }
 

@@ -16,7 +16,7 @@ use openraft::{
     StoredMembership, Vote,
 };
 use stepdown_wire::port::Listener;
-use stepdown_wire::tls::{Connector, HTTP2, TlsOptions, server_config};
+use stepdown_wire::tls::{Connector, HTTP2, ServerTls, TlsOptions};
 use tokio::sync::Semaphore;
 
 use crate::public_address::PublicAddress;
@@ -176,7 +176,7 @@ impl Node {
         cluster: ClusterId,
         tls: Option<&TlsOptions>,
     ) -> Self {
-        let tls = tls.map(|options| server_config(options, HTTP2).unwrap());
+        let tls = tls.map(|options| ServerTls::new(options, HTTP2).unwrap());
         let listener = Listener::open(address, tls).await.unwrap();
         let heard = Arc::new(Heard::default());
         let identity = Identity::new(node, Some(cluster));
