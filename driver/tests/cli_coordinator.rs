@@ -7,10 +7,15 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// It is shown once it has lasted for half a minute.
+const LIMIT: Duration = Duration::from_secs(120);
 
 struct Coordinator {
     child: Child,
@@ -127,6 +132,44 @@ fn a_directory_that_is_made_is_told_once() {
         coordinator.signal("TERM");
         assert_eq!(coordinator.exit_code(), Some(0));
     }
+}
+
+/// Waits until the metrics say so; fails when the process has gone, or in the end.
+fn shows(coordinator: &mut Coordinator, metrics: &str, line: &str) {
+    let until = Instant::now() + LIMIT;
+    loop {
+        let mut text = String::new();
+        if let Ok(mut stream) = TcpStream::connect(metrics) {
+            let request = format!("GET /metrics HTTP/1.1\r\nHost: {metrics}\r\n\r\n");
+            stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+            stream.write_all(request.as_bytes()).expect("asked");
+            stream.read_to_string(&mut text).expect("an answer");
+        }
+        if text.lines().any(|it| it == line) {
+            return;
+        }
+        assert_eq!(coordinator.child.try_wait().expect("known"), None, "{text}");
+        assert!(Instant::now() < until, "{text}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn what_keeps_it_from_ever_leading_is_shown_until_it_is_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let status = dir.path().join("status");
+    fs::write(&status, "namespaces: [").expect("cut short");
+    let path = format!("--file-clusters-status-path={}", status.display());
+    let words = ["--metadata=file", "--allow-network-filesystem", &path];
+    let mut coordinator = Coordinator::start(dir.path(), &words);
+    let port = coordinator.until("Serving metrics");
+    let metrics = port["bind-address"].as_str().expect("where").to_owned();
+    shows(&mut coordinator, &metrics, "stepdown_unable_to_lead 1");
+    fs::write(&status, "{}").expect("mended");
+    shows(&mut coordinator, &metrics, "stepdown_unable_to_lead 0");
+    coordinator.signal("TERM");
+    coordinator.until("Shutdown Completed");
+    assert_eq!(coordinator.exit_code(), Some(0));
 }
 
 #[test]

@@ -59,3 +59,34 @@ fn directly(config: &Config) -> Result<Client, kube::Error> {
         .service(client);
     Ok(Client::new(service, config.default_namespace.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_the_way_to_the_api_server() {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        let mut config = Config::new("https://api.example:6443".parse().unwrap());
+        config.proxy_url = Some(address.parse().unwrap());
+        let client = stack(config).unwrap();
+        let request = Request::get("/version").body(Vec::new()).unwrap();
+        let asking = tokio::spawn(async move { client.request_text(request).await });
+        let limit = Duration::from_secs(60);
+        let (stream, _) = timeout(limit, proxy.accept()).await.unwrap().unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut asked = String::new();
+        let read = timeout(limit, stream.read_line(&mut asked)).await;
+        read.unwrap().unwrap();
+        assert_eq!(asked, "CONNECT api.example:6443 HTTP/1.1\r\n");
+        let refusal = b"HTTP/1.1 403 Forbidden\r\n\r\n";
+        stream.write_all(refusal).await.unwrap();
+        asking.await.unwrap().unwrap_err();
+    }
+}

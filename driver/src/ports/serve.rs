@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stepdown_wire::port::Connections;
+use stepdown_wire::port::{Connections, Listener};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
@@ -75,6 +75,11 @@ impl Ports {
             ));
         }
         if let Some(listener) = listeners.metrics {
+            info!(
+                bind_address = bound_to(&listener),
+                tls = listener.tls.is_some(),
+                "Serving metrics"
+            );
             let connections = Connections::accept(listener, stop.clone());
             tasks.spawn(serve_metrics(metrics.clone(), connections, stop.clone()));
         }
@@ -147,10 +152,9 @@ async fn serve_grpc(
     stop: CancellationToken,
 ) {
     let GrpcPort { listener, door } = port;
-    let address = listener.socket.local_addr().map(|a| a.to_string());
     info!(
         grpc_server = name,
-        bind_address = address.ok(),
+        bind_address = bound_to(&listener),
         tls = listener.tls.is_some(),
         tokens = door.asks(),
         "Started Grpc server"
@@ -179,6 +183,11 @@ async fn serve_grpc(
             "The Grpc server failed"
         ),
     }
+}
+
+fn bound_to(listener: &Listener) -> Option<String> {
+    let address = listener.socket.local_addr();
+    address.ok().map(|address| address.to_string())
 }
 
 /// A server of which strangers can't have much.

@@ -508,3 +508,23 @@ async fn metadata_alone_is_asked_for_where_that_is_enough() {
     assert!(server.received().iter().all(Received::is_partial));
     task.abort();
 }
+
+/// Only that it takes as long as it has to: how long it takes beyond that is nobody's business.
+#[tokio::test]
+async fn of_a_flood_of_events_no_more_is_taken_in_a_second_than_an_object_can_change() {
+    let number = |number: u32| number.to_string();
+    let events = (0..=TAKEN).map(|it| event("MODIFIED", &object(&number(it + 10), &number(it))));
+    let script = Script {
+        list: vec![listed("9", json!([]))],
+        watch: vec![Reply::Open(events.collect())],
+        ..Script::default()
+    };
+    let begun = Instant::now();
+    let mut following = Following::new(Looks::List, script).await;
+    following.sees(&[None]).await;
+    for expected in 0..=TAKEN {
+        following.sees(&[Some(number(expected).as_str())]).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(following.requests(), ["list", "watch"]);
+}

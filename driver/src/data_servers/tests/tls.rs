@@ -36,10 +36,14 @@ async fn start(key: &CertifiedKey<KeyPair>, protocol: &[u8]) -> Peer {
 }
 
 fn over_tls(dir: &Path, server_name: &str) -> DataServers {
+    trusting(&dir.join("cert.pem"), dir, server_name)
+}
+
+fn trusting(authorities: &Path, dir: &Path, server_name: &str) -> DataServers {
     let options = TlsOptions {
         cert_file: dir.join("cert.pem"),
         key_file: dir.join("key.pem"),
-        trusted_ca_file: Some(dir.join("cert.pem")),
+        trusted_ca_file: Some(authorities.to_path_buf()),
         versions: TlsVersions::Both,
         cipher_suites: vec![],
         client_auth: false,
@@ -66,6 +70,23 @@ async fn controller_tls_encrypts_every_address_and_checks_the_server() {
     let error = error.unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Unreachable);
     assert!(error.message.contains("tls"), "{error}");
+}
+
+#[tokio::test]
+async fn a_data_server_is_believed_once_its_authority_is_added_to_those_that_are_trusted() {
+    let [old, new] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (of_old, of_new) = (certificate(old.path()), certificate(new.path()));
+    let authorities = old.path().join("authorities.pem");
+    std::fs::write(&authorities, of_old.cert.pem()).unwrap();
+    let servers = trusting(&authorities, old.path(), "localhost");
+    let before = start(&of_new, b"h2").await;
+    let refused = servers.call(&before.identity(), new_term(1)).await;
+    assert_eq!(refused.unwrap_err().kind, CallErrorKind::Unreachable);
+    std::fs::write(&authorities, of_old.cert.pem() + &of_new.cert.pem()).unwrap();
+    for key in [&of_new, &of_old] {
+        let peer = start(key, b"h2").await;
+        servers.call(&peer.identity(), new_term(1)).await.unwrap();
+    }
 }
 
 #[tokio::test]
