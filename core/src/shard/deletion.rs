@@ -14,9 +14,14 @@ use super::quorum::distinct;
 use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard, ReplicaRole};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
-use crate::id::{RequestId, ServerId, Timestamp};
+use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
+
+/// One that is told to delete in an older term than its own closes the shard, and answers nothing about it until it
+/// is restarted; and it may not tell its term, as it opens the shard only to delete it. But nobody is elected any
+/// more, so any term will do that nobody is beyond.
+const LAST: Term = Term(i64::MAX);
 
 /// The shard is being deleted.
 #[derive(Clone, Debug)]
@@ -32,8 +37,7 @@ pub(super) struct Deletion {
 struct Holder {
     server: DataServerIdentity,
     state: State,
-    /// It was asked for its term: one that is told to delete in an older one closes the shard, and answers
-    /// nothing about it until it is restarted.
+    /// It was asked whether it leads.
     is_known: bool,
     /// It leads, as far as is known, and would feed again whoever deletes before it.
     leads: bool,
@@ -97,9 +101,9 @@ impl Deletion {
     }
 
     fn ask(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) {
-        let Some(shard) = memory.metadata(cx).filter(|_| self.is_marked) else {
+        if !self.is_marked || memory.metadata(cx).is_none() {
             return;
-        };
+        }
         let now = cx.context.now;
         let first = self.first(cx);
         for (id, holder) in &mut self.left {
@@ -120,11 +124,10 @@ impl Deletion {
             }
             let server = cx.addressed(&holder.server);
             let request = if holder.is_known {
-                // Nobody is elected any more, so any term will do that none of them is beyond.
                 let call = Call::DeleteShard(DeleteShard {
                     namespace: memory.namespace.clone(),
                     shard: memory.id,
-                    term: shard.term.max(memory.seen),
+                    term: LAST,
                 });
                 memory.call(&server, call, cx)
             } else {
@@ -157,6 +160,7 @@ impl Deletion {
         let left: Vec<DataServerIdentity> = left.collect();
         let (namespace, delete) = (&memory.namespace, Intent::Delete);
         cx.ledger.change(namespace, memory.id, delete, |shard| {
+            shard.leader = shard.leader.take().filter(|leader| left.contains(leader));
             shard.ensemble = left;
             shard.removed_nodes.clear();
             shard.pending_delete_shard_nodes.clear();
@@ -273,7 +277,6 @@ impl Perform for Deletion {
         };
         let kind = result.as_ref().err().map(|error| error.kind);
         if let Ok(Answer::Status(status)) = &result {
-            memory.note(status.term, cx);
             holder.leads = status.role == ReplicaRole::Leader;
         }
         if !holder.is_known && kind.is_none_or(|kind| !kind.is_unheard()) {
@@ -287,7 +290,6 @@ impl Perform for Deletion {
             self.drive(memory, cx);
             return Next::Stay;
         }
-        holder.is_known &= kind != Some(CallErrorKind::InvalidTerm);
         holder.failed = Some(kind.unwrap_or(CallErrorKind::Other));
         let timing = &cx.context.timing;
         let (first, most) = (timing.reconnect_first, timing.reconnect_most);

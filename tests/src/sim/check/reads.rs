@@ -13,7 +13,7 @@ use crate::sim::world::World;
 /// What could be read of a shard, and in which term last.
 #[derive(Clone, Debug)]
 pub struct Readable {
-    term: Term,
+    pub(super) term: Term,
     pub(in crate::sim) log: Log,
 }
 
@@ -32,34 +32,44 @@ impl Readable {
 }
 
 impl World<'_> {
-    /// E6: what was committed, and what could be read, is in the log of every leader on a server.
+    /// E6: what was committed, and what could be read, is in the log of every leader on a server. Of a shard that is
+    /// deleted nothing is: a leader that can't be reached may feed anew those that have deleted it.
     pub(in crate::sim) fn check_logs(&mut self, server: usize) -> Check {
         let Self {
             servers,
             ghost,
             history,
             sometimes,
+            store,
             ..
         } = self;
         let model = &servers[server].model;
-        let lost = model.leading().find_map(|(shard, term, log, committed)| {
-            match ghost.look(shard, term, log, committed) {
-                Ok(()) => {
-                    let readable = &mut history.readable;
-                    let untold = history.untold.get(&shard);
-                    let is_lost = |it: &Readable| {
-                        let is_untold = untold.is_some_and(|untold| it.term <= *untold);
-                        is_untold && it.is_only_read() && !log.starts_with(&it.log)
-                    };
-                    if readable.get(&shard).is_some_and(is_lost) {
-                        sometimes.hit("lost_what_was_only_read_unawares");
-                        readable.remove(&shard);
+        let is_kept = |id: ShardId| {
+            let mut shards = store.status().into_iter().flat_map(|it| it.shards());
+            let found = shards.find(|(_, found, _)| *found == id);
+            found.is_none_or(|(_, _, shard)| !shard.is_deleting())
+        };
+        let lost = model
+            .leading()
+            .filter(|(shard, ..)| is_kept(*shard))
+            .find_map(|(shard, term, log, committed)| {
+                match ghost.look(shard, term, log, committed) {
+                    Ok(()) => {
+                        let readable = &mut history.readable;
+                        let untold = history.untold.get(&shard);
+                        let is_lost = |it: &Readable| {
+                            let is_untold = untold.is_some_and(|untold| it.term <= *untold);
+                            is_untold && it.is_only_read() && !log.starts_with(&it.log)
+                        };
+                        if readable.get(&shard).is_some_and(is_lost) {
+                            sometimes.hit("lost_what_was_only_read_unawares");
+                            readable.remove(&shard);
+                        }
+                        note_read(readable, shard, term, log, committed).err()
                     }
-                    note_read(readable, shard, term, log, committed).err()
+                    Err(lost) => Some(("E6", lost.to_string())),
                 }
-                Err(lost) => Some(("E6", lost.to_string())),
-            }
-        });
+            });
         match lost {
             Some((property, text)) => Err(self.violation(property, text)),
             None => Ok(()),
