@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) replicas: BTreeMap<String, ReplicaStatus>,
     /// What servers say of their replicas from when they lead, by internal address.
     pub(crate) leading: BTreeMap<String, ReplicaStatus>,
+    /// Servers that lead once they are told to, and whose answer to that is lost, by internal address.
+    pub(crate) leading_unheard: BTreeSet<String>,
     /// Who was made to lead, by internal address.
     led: BTreeSet<(ShardId, Term, String)>,
     /// Servers that were told of a shard, though nobody knows it.
@@ -107,6 +109,7 @@ impl World {
             heads: BTreeMap::new(),
             replicas: BTreeMap::new(),
             leading: BTreeMap::new(),
+            leading_unheard: BTreeSet::new(),
             led: BTreeSet::new(),
             known: BTreeSet::new(),
             forgetful: BTreeSet::new(),

@@ -95,6 +95,9 @@ impl World {
                 } else {
                     self.led.insert((call.shard, call.term, address));
                 }
+                if self.leading_unheard.contains(&*server.internal) {
+                    return Err(error(CallErrorKind::TimedOut));
+                }
                 Answer::BecameLeader
             }
             Call::CheckHealth => Answer::Health {

@@ -41,6 +41,8 @@ pub(super) struct Promotion {
     passed_over: BTreeSet<ServerId>,
     /// It has said that it leads.
     leads: bool,
+    /// It has not said within its time whether it leads, and is being asked whether it does.
+    unheard: Option<CallError>,
     /// Where its log ends.
     head: EntryId,
 }
@@ -172,6 +174,7 @@ impl Promotion {
             unproved,
             passed_over: fencing.passed_over.clone(),
             leads: false,
+            unheard: None,
             head: position.head(),
         }
     }
@@ -206,7 +209,7 @@ impl Promotion {
     }
 
     /// Records the new leader, or says why it does not lead. `None`: it is being asked first what it
-    /// has.
+    /// has, or is.
     pub(super) fn answered(
         &mut self,
         result: Result<Answer, CallError>,
@@ -237,18 +240,36 @@ impl Promotion {
                 return Ok(None);
             }
             Ok(Answer::BecameLeader) => {}
-            Ok(Answer::Status(status)) if self.unproved => {
-                if status.commit_offset > status.head_offset {
+            Ok(Answer::Status(status)) if self.unproved || self.unheard.is_some() => {
+                if self.unproved && status.commit_offset > status.head_offset {
                     memory.fed.insert(leader.id(), status.commit_offset);
                     return Err(NotLeading::Fed(leader.id()));
                 }
-                if (status.role, status.term) != (ReplicaRole::Leader, *term) {
+                // It says that it leads only once a majority has its whole log; older ones said so before.
+                let leads = (status.role, status.term) == (ReplicaRole::Leader, *term);
+                let has_all = status.commit_offset >= self.head.offset;
+                if !leads || self.unheard.is_some() && !has_all {
                     memory.note(status.term, cx);
-                    return Err(NotLeading::NoMore(leader.id(), status.role, status.term));
+                    let Some(error) = self.unheard.take() else {
+                        return Err(NotLeading::NoMore(leader.id(), status.role, status.term));
+                    };
+                    fails(leader, &error, memory, cx);
+                    return Err(NotLeading::Failed(leader.id(), error));
                 }
             }
             Ok(_) => return Err(NotLeading::OtherAnswer(leader.id())),
+            // Nothing but its answer was missed: it may lead for all that is known.
+            Err(error)
+                if error.kind == CallErrorKind::TimedOut
+                    && self.unheard.is_none()
+                    && !self.leads =>
+            {
+                self.unheard = Some(error);
+                self.request = memory.ask_status(leader, cx);
+                return Ok(None);
+            }
             Err(error) => {
+                let error = self.unheard.take().unwrap_or(error);
                 if error.kind == CallErrorKind::InvalidTerm {
                     memory.learn(leader, cx);
                 }

@@ -48,6 +48,16 @@ fn who_was_spared_is_turned_to_where_the_others_can_not_lead_each_other() {
     );
 }
 
+#[test]
+fn who_leads_and_whose_answer_was_lost_goes_on_in_the_same_term() {
+    let (mut world, _) = to_be_elected();
+    world.leading_unheard = ALL.map(str::to_owned).into();
+    start(&mut world);
+    world.run_for(5_000);
+    let told: Vec<_> = promotions(&world).into_iter().map(|(by, _)| by).collect();
+    assert_eq!(told, [leader(&world)]);
+}
+
 /// One that nodes were removed from may have all of its data on those.
 #[test]
 fn removed_nodes_are_not_spared() {

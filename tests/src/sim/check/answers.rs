@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stepdown_core::call::{
-    Answer, Binding, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
+    Answer, BecomeLeader, Binding, Call, CallErrorKind, EntryId, ReplicaRole, ReplicaStatus,
 };
 use stepdown_core::cluster::{DataServerIdentity, ShardMetadata};
 use stepdown_core::{ServerId, ShardId, Term, Timestamp};
@@ -28,6 +28,11 @@ pub(super) struct Known {
     pub(super) shown: Timestamp,
     /// What the leader was known to have committed when the question was asked.
     pub(super) committed: i64,
+}
+
+/// The addresses of those that a leader is told of.
+fn followers_of(request: &BecomeLeader) -> BTreeSet<Arc<str>> {
+    request.follower_maps.keys().cloned().collect()
 }
 
 impl Facts {
@@ -86,16 +91,18 @@ impl Facts {
                 self.doubted.insert(request.shard);
             }
             (Call::BecomeLeader(request), Answer::BecameLeader) => {
-                let key = (request.shard, request.term);
-                let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
-                let offset = head.map_or(-1, |head| head.offset);
-                self.committed.insert(key, offset);
-                let followers: BTreeSet<_> = request.follower_maps.keys().cloned().collect();
-                self.fed.insert(key, followers.clone());
-                self.joined.insert(key, followers);
-                self.led.insert(key, server);
+                self.became_leader((request.shard, request.term), server, followers_of(request));
             }
             (Call::GetStatus { shard }, Answer::Status(status)) => {
+                let key = (*shard, status.term);
+                if status.role == ReplicaRole::Leader
+                    && let Some((told, followers)) = self.unheard.get(&key)
+                    && *told == server
+                {
+                    self.became_leader(key, server.clone(), followers.clone());
+                } else {
+                    self.is_no_leader(*shard, &server);
+                }
                 if status.has_forgotten() {
                     self.ends_what_was_on_its_way(*shard, &server);
                 }
@@ -148,6 +155,32 @@ impl Facts {
             }
             _ => {}
         }
+    }
+
+    /// Where it was told to lead, and did not answer, it is known by now that it does not.
+    fn is_no_leader(&mut self, shard: ShardId, server: &ServerId) {
+        let told = self.unheard.iter();
+        let mut told = told.filter(|((id, _), (told, _))| *id == shard && told == server);
+        if let Some(key) = told.next().map(|(key, _)| *key) {
+            self.unheard.remove(&key);
+            self.could_not_lead(shard, server.clone());
+        }
+    }
+
+    /// It has said that it leads, in this answer or that one.
+    fn became_leader(
+        &mut self,
+        key: (ShardId, Term),
+        server: ServerId,
+        followers: BTreeSet<Arc<str>>,
+    ) {
+        let head = self.heads.get(&key).and_then(|heads| heads.get(&server));
+        let offset = head.map_or(-1, |head| head.offset);
+        self.committed.insert(key, offset);
+        self.fed.insert(key, followers.clone());
+        self.joined.insert(key, followers);
+        self.led.insert(key, server);
+        self.unheard.remove(&key);
     }
 
     fn reported(&mut self, shard: ShardId, term: Term, now: At) {
@@ -319,10 +352,16 @@ impl Facts {
             }
             Call::BecomeLeader(request) => {
                 self.doubted.insert(request.shard);
-                self.could_not_lead(request.shard, identity.id());
+                if kind == CallErrorKind::TimedOut {
+                    let told = (identity.id(), followers_of(request));
+                    self.unheard.insert((request.shard, request.term), told);
+                } else {
+                    self.could_not_lead(request.shard, identity.id());
+                }
             }
             Call::GetStatus { shard } => {
                 self.doubted.insert(*shard);
+                self.is_no_leader(*shard, &identity.id());
                 self.not_fenced(&identity.id(), *shard);
                 if kind == CallErrorKind::NotMember {
                     self.not_open(*shard, identity, shown);

@@ -10,6 +10,9 @@ use stepdown_core::{RequestId, ServerId, ShardId, Tenure, Term, Timestamp, Versi
 
 use crate::sim::clock::At;
 
+/// Who was told to lead, and the addresses of the followers that it was told of.
+pub type ToldToLead = (ServerId, BTreeSet<Arc<str>>);
+
 /// What one tenure knows.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -37,6 +40,8 @@ pub struct Facts {
     pub watches: BTreeMap<RequestId, ServerId>,
     pub heads: BTreeMap<(ShardId, Term), BTreeMap<ServerId, EntryId>>,
     pub led: BTreeMap<(ShardId, Term), ServerId>,
+    /// Those who did not answer in time.
+    pub unheard: BTreeMap<(ShardId, Term), ToldToLead>,
     /// The greatest terms that members have reported, and which of them an election must exceed.
     pub reported: BTreeMap<ShardId, Reported>,
     /// The followers that leaders were told of when they were elected, or have taken in, or say that
