@@ -448,10 +448,15 @@ impl Election {
     /// Whoever has not emptied its office must have seen its authority and its drain time pass,
     /// by its own clock; even where the lease was stolen or deleted.
     fn nobody_else_leads(&self, winner: usize) {
-        let deletions = |(_, fault): &&(At, Fault)| matches!(fault, Fault::Delete);
-        if self.plan.faults.iter().filter(deletions).count() > 1 {
-            // A lease that was there between two looks, and is gone again, was never seen. Then
-            // only the fencing of the document is left.
+        let count = |is_one: fn(&Fault) -> bool| {
+            let faults = self.plan.faults.iter().map(|(_, fault)| fault);
+            faults.filter(|it| is_one(it)).count()
+        };
+        let deletions = count(|it| matches!(it, Fault::Delete));
+        let handed = count(|it| matches!(it, Fault::Transfer(_)));
+        if deletions > 0 && deletions + handed > 1 {
+            // A lease that was there between two looks, made anew or handed over, and is gone again,
+            // was never seen. Then only the fencing of the document is left.
             return;
         }
         for (index, other) in self.candidates.iter().enumerate() {

@@ -194,22 +194,20 @@ impl World<'_> {
         shard.leader.is_none() && waits()
     }
 
-    /// Whether the one that was to come is away or has nothing, which it may have lost, and so is it with too many
-    /// of the others: these have to come back first, or a person to accept the loss.
+    /// Whether too few are there, and have not lost all, of the ensemble that is to be, or of the one that was, or
+    /// nobody of these can lead: then some have to come back first, or a person to accept the loss.
     fn waits_amid_an_exchange(&self, id: ShardId, shard: &ShardMetadata) -> bool {
         let is_there = |member: &&DataServerIdentity| {
             let place = self.server_at(&member.internal);
             let place = place.map(|place| &self.servers[place]);
             place.is_some_and(|place| place.up && place.model.term(id) > Term::NEVER)
         };
-        let Some((came, others)) = shard.ensemble.split_last() else {
-            return false;
+        let are_few = |shard: &ShardMetadata| {
+            let there = shard.ensemble.iter().filter(is_there);
+            there.count() <= shard.ensemble.len() / 2
         };
-        let most = shard.ensemble.len() / 2;
-        let before = others.iter().chain(&shard.removed_nodes);
-        let are_few = others.iter().filter(is_there).count() <= most
-            || before.filter(is_there).count() <= most;
-        !shard.removed_nodes.is_empty() && !is_there(&came) && are_few
+        as_it_was(shard)
+            .is_some_and(|before| are_few(shard) || are_few(&before) || !self.can_fit(id, &before))
     }
 
     /// Whether the logs of a majority that remembers can be made to follow one of theirs. Else it
@@ -250,4 +248,15 @@ impl World<'_> {
             self.run_until(now.plus(Duration::from_secs(1)))?;
         }
     }
+}
+
+/// A shard with the ensemble that it had before the exchange that it is amid; `None` where it is amid none.
+pub(super) fn as_it_was(shard: &ShardMetadata) -> Option<ShardMetadata> {
+    if shard.removed_nodes.is_empty() {
+        return None;
+    }
+    let mut before = shard.clone();
+    before.ensemble.pop();
+    before.ensemble.append(&mut before.removed_nodes);
+    Some(before)
 }

@@ -285,8 +285,15 @@ impl World<'_> {
         // that is known.
         let readable = self.history.readable.get(&id);
         let is_passed = |head: &EntryId| self.history.is_passed(id, *head, term);
-        let has_left =
-            |head: &EntryId| is_passed(head) || readable.is_some_and(|it| it.is_left_by(*head));
+        // Where a later leader began with it, it has left nothing.
+        let is_taken_up = |head: &EntryId, since: Term| {
+            let mut later = self.history.promoted.range((id, since.next())..(id, term));
+            later.any(|(_, (_, began))| began.term == head.term && head.offset <= began.offset)
+        };
+        let is_left = |head: &EntryId| {
+            readable.is_some_and(|it| it.is_left_by(*head) && !is_taken_up(head, it.term))
+        };
+        let has_left = |head: &EntryId| is_passed(head) || is_left(head);
         let best = heads.values().filter(|head| !has_left(head)).max();
         // Where the document was made to forget, all may have left what could be read once.
         let best = best.or_else(|| heads.values().filter(|head| !is_passed(head)).max());

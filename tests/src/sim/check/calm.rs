@@ -10,6 +10,7 @@ use stepdown_core::{Role, ShardId, Term};
 
 use super::Check;
 use crate::sim::clock::At;
+use crate::sim::phases::as_it_was;
 use crate::sim::world::{What, World};
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -73,8 +74,14 @@ impl World<'_> {
     }
 
     /// Whether a majority of a shard's servers is well, remembers, has logs that can be made to fit,
-    /// and has been so for a while.
+    /// and has been so for a while; amid an exchange, also one of those that they were before.
     fn can_be_led(&self, id: ShardId, shard: &ShardMetadata, now: At) -> bool {
+        let before = as_it_was(shard);
+        self.is_majority_well(id, shard, now)
+            && before.is_none_or(|before| self.is_majority_well(id, &before, now))
+    }
+
+    fn is_majority_well(&self, id: ShardId, shard: &ShardMetadata, now: At) -> bool {
         let members = shard.ensemble.iter();
         let members = members.filter_map(|member| self.server_at(&member.internal));
         let is_well = |server: &usize| {
