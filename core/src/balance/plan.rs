@@ -30,6 +30,13 @@ pub struct Move {
     pub to: DataServerIdentity,
 }
 
+impl Move {
+    /// Whether this server leaves, or comes.
+    pub(crate) fn concerns(&self, server: &ServerId) -> bool {
+        self.from == *server || self.to.id() == *server
+    }
+}
+
 /// One shard is to be led by somebody else, by an election in which nobody leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handing {
@@ -179,7 +186,10 @@ impl Situation<'_> {
         moved_already.extend(plan.stuck.keys());
         let mut by_server: BTreeMap<ServerId, Vec<(ShardId, &Arc<ShardMetadata>)>> =
             BTreeMap::new();
-        for (id, shard) in self.movable(namespace) {
+        // Nobody is exchanged while another one is away, which is never in sync.
+        let is_there = |member: &DataServerIdentity| self.running.contains(&member.id());
+        let movable = self.movable(namespace);
+        for (id, shard) in movable.filter(|(_, shard)| shard.ensemble.iter().all(is_there)) {
             for member in &shard.ensemble {
                 by_server.entry(member.id()).or_default().push((id, shard));
             }

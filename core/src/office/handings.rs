@@ -65,10 +65,6 @@ impl Handings {
         };
         self.vain.insert(handing.shard, vain);
     }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.planned.is_empty() && self.under_way.is_empty()
-    }
 }
 
 impl Office {

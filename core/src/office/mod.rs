@@ -100,6 +100,7 @@ impl Office {
             self.shards
                 .insert(id, ShardController::found(namespace, id));
         }
+        self.moves.go_on(self.ledger.accepted(), context);
         let found: Vec<ShardId> = self.shards.keys().copied().collect();
         self.reconcile(configuration, context);
         for id in found {

@@ -1,8 +1,8 @@
 //! Moves: servers that are not configured any more are emptied, and shards are spread evenly, a few at a time.
 //!
-//! What is to be done is planned afresh whenever nothing of the last plan is left, so that a plan never
-//! outlives what it follows from for long. One shard that can't be moved holds up no other: it is left alone
-//! for a while.
+//! What is to be done is planned afresh whenever nothing of the last plan is left, and every half a minute while
+//! something is, so that a plan never outlives what it follows from for long. One shard that can't be moved holds up
+//! no other: it is left alone for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -10,14 +10,15 @@ use std::time::Duration;
 use super::Office;
 use super::handings::Handings;
 use crate::balance::{Move, Plan, Stuck};
-use crate::cluster::DataServerIdentity;
+use crate::cluster::{ClusterStatus, DataServerIdentity};
 use crate::context::Context;
 use crate::id::{ServerId, ShardId, Timestamp};
 use crate::report::Report;
 use crate::server::{Reach, ServerController};
 use crate::shard::{Exchange, ShardController, Unfit};
 
-/// How long after one plan the next one is made, where the configuration does not say.
+/// How long after one plan the next one is made, where the configuration does not say, and at the latest while
+/// something of the first is left.
 const EVERY: Duration = Duration::from_secs(30);
 /// How long a shard that could not be moved is left alone at most, where the configuration does not say.
 const QUARANTINE: Duration = Duration::from_secs(300);
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Moves {
     /// When the next plan is made.
     due: Timestamp,
+    /// From then on nothing of the last plan is begun any more.
+    stale: Timestamp,
     pub(super) planned: VecDeque<Move>,
     pub(super) under_way: BTreeMap<ShardId, Begun>,
     pub(super) handings: Handings,
@@ -53,6 +56,8 @@ pub(super) struct Moves {
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     pub(super) step: Move,
+    /// Whether a coordinator before this one has begun it: it may also have been on its way back.
+    is_found: bool,
     /// Since when nobody leads the shard.
     unled: Option<Timestamp>,
     /// That is so for so long that others do not make way for it any more: it waits for a server, and may do so
@@ -73,6 +78,7 @@ impl Moves {
     pub(super) fn new(context: &Context) -> Self {
         Self {
             due: context.now.after(context.timing.patience),
+            stale: context.now,
             planned: VecDeque::new(),
             under_way: BTreeMap::new(),
             handings: Handings::default(),
@@ -87,7 +93,41 @@ impl Moves {
     pub(super) fn deadline(&self) -> Timestamp {
         let begun = self.under_way.values().filter(|it| !it.lags);
         let lags = begun.filter_map(|it| Some(it.unled?.after(PATIENCE)));
-        lags.chain([self.due]).min().unwrap_or(self.due)
+        let stale = self.is_left().then_some(self.stale);
+        lags.chain(stale)
+            .chain([self.due])
+            .min()
+            .unwrap_or(self.due)
+    }
+
+    /// Moves that a coordinator before this one has begun go on.
+    pub(super) fn go_on(&mut self, status: &ClusterStatus, context: &Context) {
+        for (namespace, id, shard) in status.shards() {
+            let ([from], Some(to)) = (shard.removed_nodes.as_slice(), shard.ensemble.last()) else {
+                continue;
+            };
+            if shard.is_deleting() || shard.split.is_some() {
+                continue;
+            }
+            let step = Move {
+                namespace: namespace.clone(),
+                shard: id,
+                from: from.id(),
+                to: to.clone(),
+            };
+            let begun = Begun {
+                step,
+                is_found: true,
+                unled: Some(context.now),
+                lags: false,
+            };
+            self.under_way.insert(id, begun);
+        }
+    }
+
+    /// Whether something of the last plan is yet to be begun.
+    fn is_left(&self) -> bool {
+        !self.planned.is_empty() || !self.handings.planned.is_empty()
     }
 
     /// Another configuration is in force: what could not be moved before may be by now.
@@ -159,18 +199,41 @@ impl Moves {
 
     /// Whether nothing of the last plan is left.
     fn is_idle(&self) -> bool {
-        self.planned.is_empty() && self.none_is_under_way() && self.handings.is_idle()
+        !self.is_left() && self.none_is_under_way() && self.handings.under_way.is_empty()
     }
 
     /// Whether one more may begin between these two, of each of which so many may be under way.
-    fn has_room(&self, next: &Move, each: usize) -> bool {
-        let has_room = |server: &ServerId| {
-            let concerns = |it: &&Move| it.from == *server || it.to.id() == *server;
-            // It may be this very server that those wait for.
-            let lagging = self.lagging().filter(concerns).count();
-            self.in_hand().filter(concerns).count() < each && lagging < each.max(2)
+    fn has_room(&self, next: &Move, limits: Limits) -> bool {
+        let is_free = |server: &ServerId| {
+            let concerned = self.in_hand().filter(|it| it.concerns(server));
+            concerned.count() < limits.each
         };
-        has_room(&next.from) && has_room(&next.to.id())
+        is_free(&next.from) && is_free(&next.to.id()) && self.waiting_before(next, limits).is_none()
+    }
+
+    /// How many lag before which this one is not begun: it might wait for what they wait for.
+    fn waiting_before(&self, next: &Move, limits: Limits) -> Option<usize> {
+        let lagging = |server: &ServerId| {
+            let concerned = self.lagging().filter(|it| it.concerns(server)).count();
+            (concerned >= limits.each.max(2)).then_some(concerned)
+        };
+        let all = self.lagging().count();
+        let all = (all >= limits.most).then_some(all);
+        all.or_else(|| lagging(&next.from))
+            .or_else(|| lagging(&next.to.id()))
+    }
+
+    /// Of what is planned, what is not begun before such as lag.
+    pub(super) fn held_back(&self, limits: Limits) -> impl Iterator<Item = (ShardId, Stuck)> {
+        self.planned.iter().filter_map(move |next| {
+            let waiting = self.waiting_before(next, limits)?;
+            let reason = format!(
+                "{waiting} shards wait amid their moves, without a leader, for data servers that are away; it is not \
+                 moved before they are fewer"
+            );
+            let server = next.from.clone();
+            Some((next.shard, Stuck { server, reason }))
+        })
     }
 }
 
@@ -178,13 +241,15 @@ impl Office {
     /// Plans, once it is time to, and begins what may begin.
     pub(super) fn move_shards(&mut self, context: &mut Context) {
         self.moves.leave_behind_those_that_lag(context);
-        if self.moves.due <= context.now {
-            self.moves.wake(context.now);
-            let next = context.now.after(self.schedule_interval());
+        let (is_left, now) = (self.moves.is_left(), context.now);
+        if self.moves.due <= now || is_left && self.moves.stale <= now {
+            self.moves.wake(now);
+            let next = now.after(self.schedule_interval());
             // Whoever rests is not to wait for longer.
             let rested = self.moves.resting.values().copied().min();
             self.moves.due = rested.map_or(next, |rested| rested.min(next));
-            if self.moves.planned.is_empty() && self.moves.handings.planned.is_empty() {
+            if !is_left || self.moves.stale <= now {
+                self.moves.stale = now.after(EVERY);
                 self.plan_moves(context);
             }
         }
@@ -225,8 +290,9 @@ impl Office {
             return;
         }
         let is_done = is_in && is_fed;
-        if let Some(Begun { step: over, .. }) = self.moves.under_way.remove(&id) {
-            if is_done {
+        if let Some(begun) = self.moves.under_way.remove(&id) {
+            let (over, is_found) = (begun.step, begun.is_found);
+            if is_done && !(is_found && self.is_configured(&over.from)) {
                 self.moves.failed.remove(&id);
                 let until = context.now.after(self.quarantine());
                 self.moves.came.insert((id, over.to.id()), until);
@@ -278,12 +344,10 @@ impl Office {
         let limits = self.limits(context);
         let mut planned = std::mem::take(&mut self.moves.planned);
         let mut waiting = VecDeque::new();
-        // Where many lag it is not one server that they wait for.
-        while self.moves.lagging().count() < limits.most
-            && self.moves.in_hand().count() < limits.most
+        while self.moves.in_hand().count() < limits.most
             && let Some(next) = planned.pop_front()
         {
-            if !self.moves.has_room(&next, limits.each) {
+            if !self.moves.has_room(&next, limits) {
                 waiting.push_back(next);
                 continue;
             }
@@ -295,6 +359,7 @@ impl Office {
             let mut begun = Err(Unfit::NotLed);
             let begun_now = Begun {
                 step: next,
+                is_found: false,
                 unled: None,
                 lags: false,
             };
@@ -335,6 +400,11 @@ impl Office {
         };
         let stored = self.ledger.shard(shard.namespace(), id);
         shard.is_exchanging() || stored.is_some_and(|stored| !stored.removed_nodes.is_empty())
+    }
+
+    fn is_configured(&self, server: &ServerId) -> bool {
+        let servers = self.configuration.iter().flat_map(|it| &it.servers);
+        servers.map(DataServerIdentity::id).any(|id| id == *server)
     }
 
     fn reach_of(&self, server: &ServerId) -> Option<Reach> {

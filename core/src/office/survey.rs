@@ -24,6 +24,7 @@ impl Office {
         let resting = moves.resting.iter().filter(|(_, until)| **until > now);
         let tired = moves.failed.iter();
         let tired = tired.filter(|(_, (times, until))| *times >= TRIES && *until > now);
+        let stuck = moves.stuck.iter().map(|(id, it)| (*id, it.clone()));
         let fresh = moves.came.iter().filter(|(_, until)| **until > now);
         Some(Survey {
             status: self.ledger.working().clone(),
@@ -38,7 +39,7 @@ impl Office {
             planned: Plan {
                 moves: moves.planned.iter().cloned().collect(),
                 handings: moves.handings.planned.iter().cloned().collect(),
-                stuck: moves.stuck.clone(),
+                stuck: stuck.chain(moves.held_back(limits)).collect(),
                 later: moves.later.clone(),
             },
             refused: self.refused.clone(),

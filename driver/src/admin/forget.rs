@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus};
+use stepdown_core::cluster::{ClusterConfiguration, ClusterStatus, DataServerIdentity};
 use stepdown_core::{ServerId, ServerState};
 use stepdown_wire::operator::ForgetDataServerResponse;
 use tokio::time::timeout;
@@ -98,7 +98,8 @@ impl Forgetting {
         }
         self.office.open()?;
         Err(Status::failed_precondition(format!(
-            "{id} was not given up: it answers, or is configured, by now"
+            "{id} was not given up: it answers, or is configured, by now, or what has its address can be asked \
+             for it"
         )))
     }
 
@@ -140,10 +141,17 @@ fn may_be_forgotten(
     if matches!(state, Some(ServerState::Running | ServerState::Draining))
         && !seen.status.is_replaced(id, configuration)
     {
-        return Err(Status::failed_precondition(format!(
-            "{id} runs, or did a moment ago, and deletes what it has once it is asked to: stop it for good \
-             first, if that is not to be"
-        )));
+        let deletes = match in_its_place(id, configuration, &seen.status) {
+            Some(other) => format!(
+                "{other} has the address of {id} by now, and is asked to delete what {id} had of shards that {other} \
+                 is no replica of: they have to be led first, and all of a shard's replicas to have what is committed"
+            ),
+            None => format!(
+                "{id} runs, or did a moment ago, and deletes what it has once it is asked to: stop it for good \
+                 first, if that is not to be"
+            ),
+        };
+        return Err(Status::failed_precondition(deletes));
     }
     let members = seen.status.shards();
     let members = members.filter(|(_, _, shard)| {
@@ -160,6 +168,22 @@ fn may_be_forgotten(
              admin data-server drain-status {id})"
         ))),
     }
+}
+
+/// Who is configured at the address at which a data server was last.
+fn in_its_place(
+    id: &ServerId,
+    configuration: &ClusterConfiguration,
+    status: &ClusterStatus,
+) -> Option<ServerId> {
+    let waited_for = status.shards().find_map(|(_, _, shard)| {
+        let pending = shard.pending_delete_shard_nodes.iter();
+        let mut all = pending.chain(&shard.ensemble).chain(&shard.removed_nodes);
+        all.find(|it| it.id() == *id)
+    })?;
+    let mut servers = configuration.servers.iter();
+    let other = servers.find(|it| it.internal == waited_for.internal);
+    other.map(DataServerIdentity::id)
 }
 
 /// How many shards wait for a data server to delete what it had.

@@ -156,6 +156,18 @@ fn nothing_goes_to_a_server_that_is_away_or_was_left_and_not_cleared_yet() {
     assert_eq!((plan.moves, plan.stuck.len()), (Vec::new(), 1));
 }
 
+/// One that is away is never in sync, and nobody is exchanged before all that stay are.
+#[test]
+fn shards_with_a_member_that_is_away_are_not_moved_only_to_make_servers_equal() {
+    let status = status(&[&[1, 2, 3], &[1, 2, 3], &[1, 2, 4], &[1, 2, 4]]);
+    let plan = planned(&status, &configured(&[1, 2, 3, 4, 5, 6]), &[1, 2, 4, 5, 6]);
+    let moved: Vec<_> = plan.moves.iter().map(|it| it.shard.0).collect();
+    assert!(
+        !moved.is_empty() && moved.iter().all(|it| [2, 3].contains(it)),
+        "{moved:?}"
+    );
+}
+
 #[test]
 fn nothing_is_moved_of_shards_that_are_not_whole_or_have_one_replica() {
     let mut status = status(&[&[1, 2, 3], &[1, 2, 3], &[1, 2, 3], &[1]]);

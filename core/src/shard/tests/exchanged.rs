@@ -245,48 +245,91 @@ fn of_two_that_leave_the_one_that_is_away_goes_first() {
 
 #[test]
 fn one_that_waits_for_its_servers_holds_up_no_other_however_seldom_is_planned() {
-    let second = with_one_that_waits("maxMovesPerServer: 1, scheduleInterval: 1h");
-    assert!(!second, "it has left");
+    let (world, drained) = with_one_that_waits("maxMovesPerServer: 1, scheduleInterval: 1h");
+    assert!(!ensembles(&world)[1].contains(&drained), "it has left");
 }
 
 #[test]
-fn where_as_many_wait_as_may_be_moved_at_once_no_more_are_begun() {
-    let second = with_one_that_waits("maxMoves: 1");
-    assert!(second, "it stays, and is led");
+fn where_as_many_wait_as_may_be_moved_at_once_no_more_are_begun_and_it_is_said_why() {
+    let (world, drained) = with_one_that_waits("maxMoves: 1");
+    assert!(
+        ensembles(&world)[1].contains(&drained),
+        "it stays, and is led"
+    );
+    let stuck = world.machine.survey().unwrap().planned.stuck;
+    let stuck: Vec<_> = stuck.values().map(|it| it.server.to_string()).collect();
+    assert_eq!(stuck, [drained]);
 }
 
-/// Two shards are to leave a server, and the first of them waits for others amid its move. Whether the second is
-/// there still after two minutes.
-fn with_one_that_waits(limits: &str) -> bool {
-    let two = |servers: &[u32]| {
-        let text = configuration(servers).replace("initialShardCount: 1", "initialShardCount: 2");
-        format!("{text}loadBalancer: {{{limits}}}\n")
+#[test]
+fn moves_that_are_held_back_are_planned_anew_however_seldom_is_planned() {
+    let (mut world, _) = with_one_that_waits("maxMoves: 1, scheduleInterval: 1h");
+    let planned = |world: &World| {
+        let planned = world.machine.survey().unwrap().planned.moves;
+        planned.first().map(|it| it.to.internal.to_string())
     };
-    let mut world = World::steady_with(Timing::default(), &two(&[1, 2, 3, 4, 5]), 2);
-    let ensembles = |world: &World| -> Vec<Vec<String>> {
-        let shards = world.status().shards();
-        let names = |shard: &ShardMetadata| {
-            let members = shard.ensemble.iter();
-            members.map(|it| it.id().to_string()).collect()
-        };
-        shards.map(|(_, _, shard)| names(shard)).collect()
-    };
+    let before = planned(&world).expect("it is held back");
+    world.take_away(&before);
+    world.run_for(60_000);
+    assert_ne!(planned(&world).expect("it is held back still"), before);
+}
+
+#[test]
+fn a_coordinator_that_comes_after_begins_no_more_moves_where_as_many_wait() {
+    let (world, drained) = with_one_that_waits("maxMoves: 1");
+    let failing = world.failing.clone();
+    let configured = of_two("maxMoves: 1", &all_but(&drained));
+    let mut world = world.restarted();
+    world.failing = failing;
+    world.configure(Some(&configured));
+    world.settle();
+    world.run_for(120_000);
+    assert!(
+        ensembles(&world)[1].contains(&drained),
+        "it stays, and is led"
+    );
+}
+
+/// Two shards are to leave the server that is returned, and since two minutes the first of them waits for others amid
+/// its move.
+fn with_one_that_waits(limits: &str) -> (World, String) {
+    let all = of_two(limits, &[1, 2, 3, 4, 5]);
+    let mut world = World::steady_with(Timing::default(), &all, 2);
     let before = ensembles(&world);
     let both = before[0].iter().find(|it| before[1].contains(it)).unwrap();
     for other in before[0].iter().filter(|it| *it != both) {
         let key = (format!("{other}:6649"), "NewTerm");
         world.failing.insert(key, CallErrorKind::Other);
     }
-    let drained: u32 = both.trim_start_matches('s').parse().unwrap();
-    let left: Vec<u32> = (1..=6).filter(|at| *at != drained).collect();
-    world.configure(Some(&two(&left)));
+    world.configure(Some(&of_two(limits, &all_but(both))));
     world.run_for(30_000);
-    let is_on = |world: &World, shard: usize| ensembles(world)[shard].contains(both);
-    assert!(is_on(&world, 1), "the first one is under way");
+    assert!(
+        ensembles(&world)[1].contains(both),
+        "the first one is under way"
+    );
     world.run_for(120_000);
     let (_, _, first) = world.status().shards().next().unwrap();
     assert_eq!(first.status, ShardStatus::Election);
-    is_on(&world, 1)
+    (world, both.clone())
+}
+
+fn of_two(limits: &str, servers: &[u32]) -> String {
+    let text = configuration(servers).replace("initialShardCount: 1", "initialShardCount: 2");
+    format!("{text}loadBalancer: {{{limits}}}\n")
+}
+
+fn all_but(server: &str) -> Vec<u32> {
+    let all = (1..=6).filter(|at| format!("s{at}") != server);
+    all.collect()
+}
+
+fn ensembles(world: &World) -> Vec<Vec<String>> {
+    let shards = world.status().shards();
+    let names = |shard: &ShardMetadata| {
+        let members = shard.ensemble.iter();
+        members.map(|it| it.id().to_string()).collect()
+    };
+    shards.map(|(_, _, shard)| names(shard)).collect()
 }
 
 #[test]

@@ -126,7 +126,7 @@ pub(super) async fn forget(
         0 => format!("; empty the disk of {name} before it comes back"),
         left => format!(
             ", and {left} wait still: nobody leads them now, or a replica does not have all that is committed yet; \
-             drain-status shows it, and where another coordinator leads by then, say it again"
+             drain-status shows it; say it again once that is over"
         ),
     };
     Ok(Answer {
