@@ -200,9 +200,9 @@ impl World<'_> {
             .map(|member| &member.internal)
             .collect();
         let count = self.plan.replication as usize;
-        // Of one that is deleted, who is given up is forgotten.
+        // Of one that is deleted, who is given up is forgotten, and those that left before are told of as members.
         let is_deleted = shard.status == ShardStatus::Deleting;
-        let is_whole = names.len() == count || is_deleted && names.len() < count;
+        let is_whole = names.len() == count || is_deleted && !names.is_empty();
         if !is_whole || places.len() != names.len() || shard.ensemble.len() != names.len() {
             return Err(self.violation("T10", format!("shard {id}: ensemble {:?}", shard.ensemble)));
         }
