@@ -292,7 +292,9 @@ impl Office {
         let is_done = is_in && is_fed;
         if let Some(begun) = self.moves.under_way.remove(&id) {
             let (over, is_found) = (begun.step, begun.is_found);
-            if is_done && !(is_found && self.is_configured(&over.from)) {
+            let from = self.servers.get(&over.from);
+            let stays = from.is_some_and(ServerController::is_configured);
+            if is_done && !(is_found && stays) {
                 self.moves.failed.remove(&id);
                 let until = context.now.after(self.quarantine());
                 self.moves.came.insert((id, over.to.id()), until);
@@ -344,7 +346,8 @@ impl Office {
         let limits = self.limits(context);
         let mut planned = std::mem::take(&mut self.moves.planned);
         let mut waiting = VecDeque::new();
-        while self.moves.in_hand().count() < limits.most
+        while self.moves.lagging().count() < limits.most
+            && self.moves.in_hand().count() < limits.most
             && let Some(next) = planned.pop_front()
         {
             if !self.moves.has_room(&next, limits) {
@@ -400,11 +403,6 @@ impl Office {
         };
         let stored = self.ledger.shard(shard.namespace(), id);
         shard.is_exchanging() || stored.is_some_and(|stored| !stored.removed_nodes.is_empty())
-    }
-
-    fn is_configured(&self, server: &ServerId) -> bool {
-        let servers = self.configuration.iter().flat_map(|it| &it.servers);
-        servers.map(DataServerIdentity::id).any(|id| id == *server)
     }
 
     fn reach_of(&self, server: &ServerId) -> Option<Reach> {
