@@ -94,6 +94,8 @@ pub(super) struct Situation<'a> {
     pub(super) tired: &'a BTreeSet<ShardId>,
     /// Where shards have come to lately: they don't leave again only to make servers equal.
     pub(super) fresh: &'a BTreeSet<(ShardId, ServerId)>,
+    /// Who has data of which shard, of an earlier time, and can't take it in before that is deleted.
+    pub(super) declined: &'a BTreeSet<(ShardId, ServerId)>,
     /// Shards that nobody else can lead.
     pub(super) settled: &'a BTreeSet<ShardId>,
     /// Shards that stay where they are for now: one is on its way, or could not be moved before.
@@ -142,7 +144,9 @@ impl Situation<'_> {
             let Some(from) = leaving.min_by_key(|it| self.running.contains(&it.id())) else {
                 continue;
             };
-            match self.place(namespace, id, shard, from, load) {
+            let willing = |server: &ServerId| self.is_willing(id, server);
+            let place = self.place(namespace, id, shard, from, load, willing);
+            match place.or_else(|_| self.place(namespace, id, shard, from, load, |_| true)) {
                 Ok(to) => {
                     load.subtract(std::slice::from_ref(from));
                     load.add(std::slice::from_ref(&to));
@@ -217,7 +221,8 @@ impl Situation<'_> {
                 }
                 let member = shard.ensemble.iter().find(|member| member.id() == from);
                 let Some(member) = member else { continue };
-                let Ok(to) = self.place(namespace, *id, shard, member, load) else {
+                let willing = |server: &ServerId| self.is_willing(*id, server);
+                let Ok(to) = self.place(namespace, *id, shard, member, load, willing) else {
                     continue;
                 };
                 if load.shards(&to.id()) + 1 < load.shards(&from) {
@@ -244,6 +249,7 @@ impl Situation<'_> {
         shard: &ShardMetadata,
         from: &DataServerIdentity,
         load: &Load,
+        is_meant: impl Fn(&ServerId) -> bool,
     ) -> Result<DataServerIdentity, String> {
         let stay: Vec<DataServerIdentity> = shard
             .ensemble
@@ -260,7 +266,7 @@ impl Situation<'_> {
         };
         let free = self
             .configured()
-            .filter(|server| self.running.contains(&server.id()));
+            .filter(|server| self.running.contains(&server.id()) && is_meant(&server.id()));
         let free = free.filter(|server| !gone(server));
         let common = self.common_features(shard, from);
         let free = free.filter(|server| self.is_able(server, &common));
@@ -269,6 +275,10 @@ impl Situation<'_> {
         selector
             .replacement(id, &stay)
             .map_err(|error| error.to_string())
+    }
+
+    fn is_willing(&self, id: ShardId, server: &ServerId) -> bool {
+        !self.declined.contains(&(id, server.clone()))
     }
 
     /// Which shards are to be led by others, so that no member of any leads two fewer than its leader.

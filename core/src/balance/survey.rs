@@ -49,6 +49,7 @@ pub struct Survey {
     pub(crate) features: BTreeMap<ServerId, BTreeSet<Feature>>,
     pub(crate) tired: BTreeSet<ShardId>,
     pub(crate) fresh: BTreeSet<(ShardId, ServerId)>,
+    pub(crate) declined: BTreeSet<(ShardId, ServerId)>,
     pub(crate) settled: BTreeSet<ShardId>,
 }
 
@@ -113,6 +114,7 @@ impl Survey {
             features: &self.features,
             tired: &self.tired,
             fresh: &self.fresh,
+            declined: &self.declined,
             settled: &self.settled,
             resting: &resting,
         };

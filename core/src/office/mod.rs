@@ -343,12 +343,12 @@ impl Office {
                     shard.server_unavailable(id, &reason, cx)
                 });
             }
-            News::Watched => self.verify(context, |shard| {
+            News::Watched => self.verify(id, context, |shard| {
                 let leader = shard.leader.as_ref();
                 leader.is_some_and(|leader| leader.id() == *id)
             }),
             // A follower's log may be shorter than it was, and its leader does not notice.
-            News::Restarted => self.verify(context, |shard| {
+            News::Restarted => self.verify(id, context, |shard| {
                 shard.ensemble.iter().any(|member| member.id() == *id)
             }),
         }
@@ -365,12 +365,17 @@ impl Office {
         }
     }
 
-    fn verify(&mut self, context: &mut Context, choose: impl Fn(&ShardMetadata) -> bool) {
+    fn verify(
+        &mut self,
+        broken: &ServerId,
+        context: &mut Context,
+        choose: impl Fn(&ShardMetadata) -> bool,
+    ) {
         let shards = self.ledger.working().shards();
         let chosen = shards.filter(|(_, _, shard)| choose(shard));
         let chosen: Vec<ShardId> = chosen.map(|(_, id, _)| id).collect();
         for id in chosen {
-            self.with_shard(id, context, ShardController::verify);
+            self.with_shard(id, context, |shard, cx| shard.verify(Some(broken), cx));
         }
     }
 

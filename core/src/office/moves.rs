@@ -46,6 +46,8 @@ pub(super) struct Moves {
     pub(super) failed: BTreeMap<ShardId, (u32, Timestamp)>,
     /// Where they have come to, and stay until then, but where that is not configured any more.
     pub(super) came: BTreeMap<(ShardId, ServerId), Timestamp>,
+    /// Who was to take in a shard and has data of it, of an earlier time, and until when another one is chosen.
+    pub(super) declined: BTreeMap<(ShardId, ServerId), Timestamp>,
     /// Shards that can't leave a server, so that it is said once.
     pub(super) stuck: BTreeMap<ShardId, Stuck>,
     /// Shards that are to leave a server, and were not led when the last plan was made.
@@ -85,6 +87,7 @@ impl Moves {
             resting: BTreeMap::new(),
             failed: BTreeMap::new(),
             came: BTreeMap::new(),
+            declined: BTreeMap::new(),
             stuck: BTreeMap::new(),
             later: BTreeSet::new(),
         }
@@ -140,6 +143,7 @@ impl Moves {
     /// A data server is there (again): it may be able to do what it was not before.
     pub(super) fn server_running(&mut self) {
         self.failed.clear();
+        self.declined.clear();
     }
 
     /// Time has passed: what has rested for long enough does not any more.
@@ -147,6 +151,7 @@ impl Moves {
         self.resting.retain(|_, until| *until > now);
         self.failed.retain(|_, (_, until)| *until > now);
         self.came.retain(|_, until| *until > now);
+        self.declined.retain(|_, until| *until > now);
     }
 
     /// Something has changed that a plan follows from.
@@ -161,6 +166,7 @@ impl Moves {
         self.resting.remove(&id);
         self.failed.remove(&id);
         self.came.retain(|(shard, _), _| *shard != id);
+        self.declined.retain(|(shard, _), _| *shard != id);
         self.stuck.remove(&id);
         self.later.remove(&id);
         self.planned.retain(|it| it.shard != id);
@@ -246,7 +252,8 @@ impl Office {
             self.moves.wake(now);
             let next = now.after(self.schedule_interval());
             // Whoever rests is not to wait for longer.
-            let rested = self.moves.resting.values().copied().min();
+            let resting = self.moves.resting.values();
+            let rested = resting.chain(self.moves.declined.values()).copied().min();
             self.moves.due = rested.map_or(next, |rested| rested.min(next));
             if !is_left || self.moves.stale <= now {
                 self.moves.stale = now.after(EVERY);
@@ -306,10 +313,21 @@ impl Office {
                 });
             } else {
                 self.rest(id, context);
+                self.note_who_declined(id, context);
             }
         }
         self.begin_moves(context);
         self.plan_again(context);
+    }
+
+    /// Who has data of this shard is not chosen again for a while: for longer than the shard is left alone.
+    fn note_who_declined(&mut self, id: ShardId, context: &Context) {
+        let rested = self.moves.resting.get(&id).copied();
+        let until = rested.unwrap_or(context.now).after(self.quarantine());
+        let shard = self.shards.get_mut(&id);
+        if let Some(server) = shard.and_then(ShardController::take_declined) {
+            self.moves.declined.insert((id, server), until);
+        }
     }
 
     pub(super) fn plan_again(&mut self, context: &Context) {

@@ -26,6 +26,7 @@ impl Office {
         let tired = tired.filter(|(_, (times, until))| *times >= TRIES && *until > now);
         let stuck = moves.stuck.iter().map(|(id, it)| (*id, it.clone()));
         let fresh = moves.came.iter().filter(|(_, until)| **until > now);
+        let declined = moves.declined.iter().filter(|(_, until)| **until > now);
         Some(Survey {
             status: self.ledger.working().clone(),
             stored: self.ledger.accepted().clone(),
@@ -50,6 +51,7 @@ impl Office {
             each: limits.each,
             tired: tired.map(|(id, _)| *id).collect(),
             fresh: fresh.map(|(key, _)| key.clone()).collect(),
+            declined: declined.map(|(key, _)| key.clone()).collect(),
             settled: moves.handings.settled(&self.ledger, now),
         })
     }

@@ -3,7 +3,6 @@
 use super::Office;
 use crate::context::Context;
 use crate::id::{ShardId, Timestamp};
-use crate::shard::ShardController;
 
 /// Where the sweep is, and when it goes on.
 #[derive(Clone, Debug)]
@@ -39,7 +38,7 @@ impl Office {
             .map(|(id, _)| *id)
             .collect();
         for id in &ids {
-            self.with_shard(*id, context, ShardController::verify);
+            self.with_shard(*id, context, |shard, cx| shard.verify(None, cx));
         }
         self.sweep.last = ids.last().copied();
         let wait = match self.sweep.last {

@@ -350,7 +350,7 @@ impl Perform for Deletion {
         Next::Stay
     }
 
-    fn doubted(&mut self) -> Next {
+    fn doubted(&mut self, _: Option<&ServerId>, _: &Memory, _: &ShardContext<'_>) -> Next {
         Next::Stay
     }
 

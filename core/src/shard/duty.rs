@@ -87,8 +87,13 @@ pub(super) trait Perform {
         cx: &mut ShardContext<'_>,
     ) -> Next;
 
-    /// It has become doubtful that the leader leads.
-    fn doubted(&mut self) -> Next;
+    /// It has become doubtful that the leader leads: what is between this server and us broke, where it is one.
+    fn doubted(
+        &mut self,
+        broken: Option<&ServerId>,
+        memory: &Memory,
+        cx: &ShardContext<'_>,
+    ) -> Next;
 
     /// Whether it only looks after a leader that is stored: then it can give way to an election.
     fn is_settled(&self) -> bool;

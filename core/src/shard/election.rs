@@ -306,7 +306,7 @@ impl Perform for Election {
         }
     }
 
-    fn doubted(&mut self) -> Next {
+    fn doubted(&mut self, _: Option<&ServerId>, _: &Memory, _: &ShardContext<'_>) -> Next {
         self.doubtful = true;
         Next::Stay
     }

@@ -79,6 +79,17 @@ pub(crate) enum Unfit {
     Silent(ServerId, String),
 }
 
+impl Unfit {
+    /// Who can't take in this shard for longer than a moment, for a reason that no plan follows from: another one
+    /// may come instead.
+    pub(super) const fn declined(&self) -> Option<&ServerId> {
+        match self {
+            Self::HasData(to) => Some(to),
+            _ => None,
+        }
+    }
+}
+
 /// The new one is being looked at.
 #[derive(Clone, Debug)]
 pub(super) struct Looking {
@@ -218,7 +229,7 @@ impl Looking {
     pub(super) fn answered(
         self,
         result: Result<Answer, CallError>,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Looked {
         let Self { exchange, step } = self;
@@ -226,6 +237,7 @@ impl Looking {
         let silent = |id, result| Looked::Unfit(Unfit::Silent(id, told(result)));
         match (step, result) {
             (Step::Asked(_), Ok(Answer::Status(status))) => {
+                memory.note(status.term, cx);
                 if status.has_forgotten() {
                     Looked::Clean(exchange)
                 } else {

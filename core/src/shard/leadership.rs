@@ -56,7 +56,7 @@ impl Leadership {
         &mut self,
         looking: Looking,
         result: Result<Answer, CallError>,
-        memory: &Memory,
+        memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
         match looking.answered(result, memory, cx) {
@@ -196,7 +196,7 @@ impl Perform for Leadership {
         Next::Stay
     }
 
-    fn doubted(&mut self) -> Next {
+    fn doubted(&mut self, _: Option<&ServerId>, _: &Memory, _: &ShardContext<'_>) -> Next {
         self.verify()
     }
 

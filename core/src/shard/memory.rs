@@ -74,6 +74,8 @@ pub(super) struct Memory {
     pub(super) goes_back: bool,
     /// `GetStatus` asked only to learn a replica's term.
     learning: BTreeSet<RequestId>,
+    /// Who was to come last and has data of it.
+    declined: Option<ServerId>,
 }
 
 /// How often one that was chosen could not lead.
@@ -127,16 +129,23 @@ impl Memory {
             left_out: BTreeSet::new(),
             goes_back: false,
             learning: BTreeSet::new(),
+            declined: None,
         }
     }
 
     /// Nobody takes anybody's place.
-    pub(super) fn not_exchanged(&self, unfit: &Unfit, cx: &mut ShardContext<'_>) {
+    pub(super) fn not_exchanged(&mut self, unfit: &Unfit, cx: &mut ShardContext<'_>) {
+        self.declined = unfit.declined().cloned();
         cx.context.report(Report::ExchangeRefused {
             namespace: self.namespace.clone(),
             shard: self.id,
             reason: unfit.to_string(),
         });
+    }
+
+    /// Who was to come last and has data of it; told once.
+    pub(super) fn take_declined(&mut self) -> Option<ServerId> {
+        self.declined.take()
     }
 
     /// The shard as the ledger has it, with every change made so far.

@@ -324,9 +324,15 @@ impl ShardController {
         }
     }
 
-    /// Verifies that its leader leads; whatever else is under way goes on instead.
-    pub(crate) fn verify(&mut self, cx: &mut ShardContext<'_>) {
-        self.act(cx, |duty, _, _| duty.doubted());
+    /// Who was to come last and has data of it, of an earlier time; told once.
+    pub(crate) fn take_declined(&mut self) -> Option<ServerId> {
+        self.memory.take_declined()
+    }
+
+    /// Verifies that its leader leads, as what is between this server and us broke, where it is one; whatever else
+    /// is under way goes on instead.
+    pub(crate) fn verify(&mut self, broken: Option<&ServerId>, cx: &mut ShardContext<'_>) {
+        self.act(cx, |duty, memory, cx| duty.doubted(broken, memory, cx));
     }
 
     /// Elects, if its ensemble or leader is stored with another address than the configured one:

@@ -66,7 +66,7 @@ impl Perform for Parked {
         Next::Stay
     }
 
-    fn doubted(&mut self) -> Next {
+    fn doubted(&mut self, _: Option<&ServerId>, _: &Memory, _: &ShardContext<'_>) -> Next {
         Next::Stay
     }
 

@@ -1,5 +1,7 @@
 //! Verification: a leader that answers as leader, in the stored term, is left alone.
 
+use std::time::Duration;
+
 use super::context::ShardContext;
 use super::duty::{Next, Perform, Start};
 use super::followers::Followers;
@@ -13,6 +15,10 @@ use crate::ledger::Durable;
 use crate::report::Report;
 use crate::server::Reach;
 
+/// So many answers in a row are taken to be lost. Then one is waited for to the end, for only a failed one tells
+/// anything of the leader.
+const LOST_AT_MOST: u32 = 5;
+
 /// The leader is being asked whether it leads.
 #[derive(Clone, Debug)]
 pub(super) struct Verification {
@@ -23,6 +29,12 @@ pub(super) struct Verification {
     backoff: Backoff,
     /// It is to be asked once more: a member has been restarted since.
     again: bool,
+    /// When it was asked last.
+    asked: Timestamp,
+    /// From then on the answer is taken to be lost: what is between the leader and us broke since it was asked.
+    lost: Option<Timestamp>,
+    /// How many were taken to be lost in a row.
+    given_up: u32,
     followers: Followers,
 }
 
@@ -34,6 +46,9 @@ impl Verification {
             failing: None,
             backoff: Backoff::default(),
             again: false,
+            asked: Timestamp::default(),
+            lost: None,
+            given_up: 0,
             followers,
         }
     }
@@ -43,8 +58,7 @@ impl Verification {
     fn fails_for_too_long(&mut self, context: &Context) -> bool {
         let now = context.now;
         let since = *self.failing.get_or_insert(now);
-        let limit = context.timing.probe_every * context.timing.probe_failures;
-        now.since(since) >= limit
+        now.since(since) >= patience(context)
     }
 
     fn ask(&mut self, memory: &Memory, cx: &mut ShardContext<'_>) -> Next {
@@ -57,7 +71,19 @@ impl Verification {
         }
         self.request = Some(memory.ask_status(leader, cx));
         self.due = None;
+        self.asked = cx.context.now;
+        self.again = false;
+        self.lost = None;
         Next::Stay
+    }
+
+    /// What was asked may have been asked of a process, or over a connection, that is not there any more.
+    fn doubt_the_answer(&mut self, context: &Context) {
+        // Just after a connection broke the next one may have been there already.
+        let is_late = context.now.since(self.asked) >= context.timing.reprobe_every;
+        if self.request.is_some() && is_late && self.given_up < LOST_AT_MOST {
+            self.lost = Some(self.asked.after(patience(context)));
+        }
     }
 
     fn verified(
@@ -75,6 +101,7 @@ impl Verification {
                 if status.role != ReplicaRole::Leader || status.term != shard.term {
                     return Next::Elect(Start::AtOnce);
                 }
+                self.failing = None;
                 if std::mem::take(&mut self.again) {
                     return self.ask(memory, cx);
                 }
@@ -111,6 +138,11 @@ impl Verification {
     }
 }
 
+/// How long a server may fail before it is taken to be unavailable.
+fn patience(context: &Context) -> Duration {
+    context.timing.probe_every * context.timing.probe_failures
+}
+
 impl Perform for Verification {
     fn begin(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) -> Next {
         let shard = memory.metadata(cx);
@@ -132,6 +164,8 @@ impl Perform for Verification {
     ) -> Next {
         if self.request == Some(request) {
             self.request = None;
+            self.lost = None;
+            self.given_up = 0;
             return self.verified(result, memory, cx);
         }
         // While nobody is known to lead there is only the answer to keep.
@@ -147,11 +181,18 @@ impl Perform for Verification {
         if self.due.is_some_and(|due| due <= cx.context.now) {
             return self.ask(memory, cx);
         }
+        if self.lost.take_if(|at| *at <= cx.context.now).is_some()
+            && let Some(lost) = self.request.take()
+        {
+            cx.context.cancel(lost);
+            self.given_up += 1;
+            return self.ask(memory, cx);
+        }
         Next::Stay
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        self.due
+        self.due.or(self.lost)
     }
 
     fn server_running(
@@ -161,6 +202,9 @@ impl Perform for Verification {
         cx: &mut ShardContext<'_>,
     ) -> Next {
         self.again |= self.followers.hurry(server, cx.context) && self.request.is_some();
+        if memory.is_led_by(server, cx) {
+            self.doubt_the_answer(cx.context);
+        }
         if self.due.is_some() {
             return self.ask(memory, cx);
         }
@@ -181,9 +225,17 @@ impl Perform for Verification {
         Next::Stay
     }
 
-    fn doubted(&mut self) -> Next {
+    fn doubted(
+        &mut self,
+        broken: Option<&ServerId>,
+        memory: &Memory,
+        cx: &ShardContext<'_>,
+    ) -> Next {
         self.followers.doubt();
         self.again |= self.request.is_some();
+        if broken.is_some_and(|broken| memory.is_led_by(broken, cx)) {
+            self.doubt_the_answer(cx.context);
+        }
         Next::Stay
     }
 

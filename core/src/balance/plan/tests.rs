@@ -56,6 +56,7 @@ fn planned(
         settled: &BTreeSet::new(),
         tired: &BTreeSet::new(),
         fresh: &BTreeSet::new(),
+        declined: &BTreeSet::new(),
         features: &BTreeMap::new(),
         resting: &BTreeSet::new(),
     };
@@ -222,12 +223,53 @@ fn a_shard_that_rests_holds_up_no_other() {
         settled: &BTreeSet::new(),
         tired: &BTreeSet::new(),
         fresh: &BTreeSet::new(),
+        declined: &BTreeSet::new(),
         features: &BTreeMap::new(),
         resting: &[ShardId(0)].into(),
     };
     let moves = situation.plan().moves;
     let shards: Vec<ShardId> = moves.iter().map(|it| it.shard).collect();
     assert_eq!(shards, [ShardId(1)]);
+}
+
+#[test]
+fn who_has_data_of_a_shard_of_an_earlier_time_takes_it_in_only_where_it_has_to_go_and_nobody_else_can()
+ {
+    let targets = |status: &ClusterStatus, servers: &[usize], declined: &[(i64, usize)]| {
+        let running = (1..=5).map(id).collect();
+        let declined = declined
+            .iter()
+            .map(|(shard, at)| (ShardId(*shard), id(*at)));
+        let situation = Situation {
+            status,
+            configuration: &configured(servers),
+            running: &running,
+            lasting: &running,
+            settled: &BTreeSet::new(),
+            tired: &BTreeSet::new(),
+            fresh: &BTreeSet::new(),
+            declined: &declined.collect(),
+            features: &BTreeMap::new(),
+            resting: &BTreeSet::new(),
+        };
+        let moves = situation.plan().moves;
+        moves
+            .iter()
+            .map(|it| (it.shard.0, it.to.id()))
+            .collect::<Vec<_>>()
+    };
+    let one = status(&[&[1, 2, 3]]);
+    for (declined, to) in [(4, 5), (5, 4)] {
+        assert_eq!(
+            targets(&one, &[2, 3, 4, 5], &[(0, declined)]),
+            [(0, id(to))]
+        );
+    }
+    assert_eq!(targets(&one, &[2, 3, 4], &[(0, 4)]), [(0, id(4))]);
+    // To make servers equal, another shard goes there.
+    let two = status(&[&[1, 2, 3], &[1, 2, 3]]);
+    assert_eq!(targets(&two, &[1, 2, 3, 4], &[(0, 4)]), [(1, id(4))]);
+    assert_eq!(targets(&two, &[1, 2, 3, 4], &[(0, 4), (1, 4)]), []);
 }
 
 /// How many of the shards of a status each server leads, once a plan has been carried out.
@@ -287,6 +329,7 @@ fn nothing_is_handed_to_or_from_one_that_failed_lately() {
             settled: &BTreeSet::new(),
             tired: &BTreeSet::new(),
             fresh: &BTreeSet::new(),
+            declined: &BTreeSet::new(),
             features: &BTreeMap::new(),
             resting: &BTreeSet::new(),
         };
@@ -330,6 +373,7 @@ fn a_shard_goes_to_who_can_do_what_all_of_its_members_can_and_to_nobody_else() {
             settled: &BTreeSet::new(),
             tired: &BTreeSet::new(),
             fresh: &BTreeSet::new(),
+            declined: &BTreeSet::new(),
             features: &able(names),
             resting: &BTreeSet::new(),
         };
@@ -356,6 +400,7 @@ fn a_tired_shard_leaves_only_a_server_that_is_not_configured_any_more() {
             settled: &BTreeSet::new(),
             tired: &[0, 1, 2].map(ShardId).into(),
             fresh: &BTreeSet::new(),
+            declined: &BTreeSet::new(),
             features: &BTreeMap::new(),
             resting: &BTreeSet::new(),
         };
@@ -406,6 +451,7 @@ fn a_shard_does_not_leave_where_it_has_come_to_lately_only_to_make_servers_equal
         settled: &BTreeSet::new(),
         tired: &BTreeSet::new(),
         fresh: &fresh.collect(),
+        declined: &BTreeSet::new(),
         features: &BTreeMap::new(),
         resting: &BTreeSet::new(),
     };

@@ -113,6 +113,60 @@ fn a_follower_that_is_restarted_while_its_leader_is_verified_is_asked_what_it_ha
     assert!(questions(&world, &follower) > before);
 }
 
+/// The first shard's leader does not answer whether it leads; its watch has broken so often since it was asked.
+fn unheard(breaks: usize) -> (World, String) {
+    let mut world = World::steady();
+    let led_by = leader(&world);
+    world.silent.insert((led_by.clone(), "GetStatus"));
+    for _ in 0..=breaks {
+        world.break_watch(&led_by);
+        world.run_for(1_000);
+    }
+    assert_eq!(questions(&world, &led_by), 1);
+    (world, led_by)
+}
+
+#[test]
+fn a_leader_whose_connection_broke_after_it_was_asked_is_asked_again_before_the_answer_is_due() {
+    let (mut world, led_by) = unheard(1);
+    world.silent.clear();
+    world.run_for(5_000);
+    assert_eq!(questions(&world, &led_by), 2);
+    assert_eq!(promotions(&world), []);
+}
+
+#[test]
+fn a_leader_that_is_slow_and_stays_connected_is_waited_for() {
+    let (mut world, led_by) = unheard(0);
+    world.run_for(20_000);
+    assert_eq!(questions(&world, &led_by), 1);
+    assert_eq!(promotions(&world), []);
+}
+
+#[test]
+fn a_leader_that_is_slow_is_waited_for_whichever_follower_breaks() {
+    let (mut world, led_by) = unheard(0);
+    let (follower, _) = others(&led_by);
+    for _ in 0..5 {
+        world.break_watch(&follower);
+        world.run_for(2_000);
+    }
+    assert_eq!(questions(&world, &led_by), 1);
+}
+
+#[test]
+fn a_leader_that_breaks_again_and_again_is_asked_a_few_times_and_then_waited_for() {
+    let (mut world, led_by) = unheard(1);
+    for _ in 0..20 {
+        world.run_for(6_000);
+        world.break_watch(&led_by);
+    }
+    assert_eq!(questions(&world, &led_by), 6);
+    assert_eq!(promotions(&world), []);
+    speak(&mut world, &led_by, "GetStatus");
+    assert_eq!(world.machine.steady_shards(), Some((2, 2)));
+}
+
 /// Its leader may have a place for it in its log, which it does not move back for one that is fenced.
 #[test]
 fn a_follower_that_loses_its_disk_while_its_leader_is_verified_is_not_fenced_in_that_term() {
