@@ -83,9 +83,10 @@ impl Unfit {
     /// Who can't take in this shard for longer than a moment, for a reason that no plan follows from: another one
     /// may come instead.
     pub(super) const fn declined(&self) -> Option<&ServerId> {
-        match self {
-            Self::HasData(to) => Some(to),
-            _ => None,
+        if let Self::HasData(to) = self {
+            Some(to)
+        } else {
+            None
         }
     }
 }
