@@ -231,6 +231,21 @@ async fn leaders_are_spread(rig: &mut Rig) {
     .await;
 }
 
+/// The terms of all shards that are there from first to last, added up.
+fn terms(rig: &Rig) -> i64 {
+    let status = rig.status().expect("there is a status");
+    let kept = status.shards().filter(|(name, _, _)| &***name != DOOMED);
+    kept.map(|(_, _, shard)| shard.term.0).sum()
+}
+
+/// Says what a round has cost those who write.
+fn tell_the_cost(rig: &Rig, (terms_before, unanswered_before): (i64, Option<u64>)) {
+    println!("terms raised: {}", terms(rig) - terms_before);
+    if let (Some(before), Some(now)) = (unanswered_before, rig.unanswered()) {
+        println!("puts that failed: {}", now.saturating_sub(before));
+    }
+}
+
 async fn come_and_go(scale: Scale) {
     let _turn = TURN.lock().await;
     let Some(mut rig) = rig(scale).await else {
@@ -242,6 +257,7 @@ async fn come_and_go(scale: Scale) {
     let rest: Vec<usize> = (scale.drained..scale.servers).collect();
     for round in 0..scale.rounds {
         println!("round {round}");
+        let before = (terms(&rig), rig.unanswered());
         rig.configure(kept(scale), &all);
         killer.strike(&mut rig).await;
         settled(&mut rig, scale, &all, "new servers have their share").await;
@@ -280,6 +296,7 @@ async fn come_and_go(scale: Scale) {
         rig.configure(kept(scale), &few);
         killer.strike(&mut rig).await;
         settled(&mut rig, scale, &few, "all but the first are drained").await;
+        tell_the_cost(&rig, before);
     }
     let read_back = rig.nothing_is_lost().await;
     println!("{scale:?}: {read_back} acknowledged, all read back");

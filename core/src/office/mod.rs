@@ -331,7 +331,7 @@ impl Office {
         match news {
             News::None => {}
             News::Running { emptied } => {
-                self.moves.server_running();
+                self.moves.server_running(context);
                 if emptied {
                     self.report_emptied(id, context);
                     self.each_shard(context, |shard, cx| shard.server_emptied(id, cx));

@@ -141,9 +141,12 @@ impl Moves {
     }
 
     /// A data server is there (again): it may be able to do what it was not before.
-    pub(super) fn server_running(&mut self) {
+    pub(super) fn server_running(&mut self, context: &Context) {
         self.failed.clear();
         self.declined.clear();
+        if !self.stuck.is_empty() {
+            self.due = self.due.min(context.now.after(context.timing.plan_after));
+        }
     }
 
     /// Time has passed: what has rested for long enough does not any more.

@@ -55,6 +55,13 @@ struct Written {
     last: Option<Instant>,
 }
 
+impl Written {
+    fn unanswered(&self) -> u64 {
+        let acknowledged = u64::try_from(self.acknowledged.len()).unwrap_or(u64::MAX);
+        self.next.saturating_sub(acknowledged)
+    }
+}
+
 impl Keys {
     /// Begins to put, by upstream's program.
     pub fn start(oxia: &Path, addresses: Vec<String>, namespaces: &[String], pace: Pace) -> Self {
@@ -91,6 +98,12 @@ impl Keys {
     pub(crate) fn acknowledged(&self) -> usize {
         let written = self.namespaces.values();
         written.map(|it| locked(it).acknowledged.len()).sum()
+    }
+
+    /// Puts that were sent and not acknowledged, those among them that wait for an answer still.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let written = self.namespaces.values();
+        written.map(|it| locked(it).unanswered()).sum()
     }
 
     /// Ends the clients; what was acknowledged stays known.

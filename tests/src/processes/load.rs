@@ -31,6 +31,14 @@ impl Load {
         }
     }
 
+    /// How many keys were put without an acknowledgement; entries are not counted.
+    pub(super) fn unanswered(&self) -> Option<u64> {
+        match self {
+            Self::Entries(_) => None,
+            Self::Keys(it) => Some(it.unanswered()),
+        }
+    }
+
     pub(super) async fn stop(&mut self) {
         match self {
             Self::Entries(it) => it.stop().await,

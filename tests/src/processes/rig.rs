@@ -320,6 +320,11 @@ impl Rig {
         entries.acknowledged
     }
 
+    /// How many puts failed so far, or wait for an answer; where that is known.
+    pub fn unanswered(&self) -> Option<u64> {
+        self.load.unanswered()
+    }
+
     /// Reads back what was acknowledged from whoever leads by then.
     async fn read_back(&mut self) -> Entries {
         let deadline = Instant::now() + LIMIT;

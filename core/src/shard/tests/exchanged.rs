@@ -202,6 +202,20 @@ fn one_that_has_data_of_an_earlier_time_does_not_come() {
     assert!(refused.unwrap().contains("s4 has data of it"));
 }
 
+#[test]
+fn a_shard_that_nobody_could_take_in_goes_to_the_next_server_that_comes_however_seldom_is_planned()
+{
+    let mut world = steady();
+    world.cut_off("s4:6649", &["Handshake"]);
+    let seldom = "loadBalancer: {scheduleInterval: 1h}\n";
+    world.configure(Some(&format!("{}{seldom}", configuration(&[2, 3, 4]))));
+    world.run_for(60_000);
+    assert_eq!(members(&world), ["s1", "s2", "s3"]);
+    world.failing.clear();
+    world.run_for(20_000);
+    assert_eq!(members(&world), ["s2", "s3", "s4"]);
+}
+
 /// A shard of which a server that is not configured yet has data, in this term.
 fn with_old_data(at: &str, term: i64) -> World {
     let mut world = steady();

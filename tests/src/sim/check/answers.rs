@@ -81,6 +81,8 @@ impl Facts {
             }
             (Call::NewTerm(request), Answer::Fenced(head)) if request.term != Term::NEVER => {
                 self.resting.remove(&(request.shard, server.clone()));
+                self.stopped
+                    .insert((request.shard, request.term, server.clone()));
                 self.heads
                     .entry((request.shard, request.term))
                     .or_default()

@@ -100,12 +100,11 @@ impl World<'_> {
         // One that leads in an earlier term would feed anew whoever forgets in which it was fenced: but who deletes
         // leads nobody any more.
         let facts = &self.hosts[host].facts;
-        let fenced = facts.heads.get(&(call.shard, shard.term));
         let is_fenced = |it: &&DataServerIdentity| {
             let is_given_up = self.history.given_up.contains(&it.id());
             let key = (call.shard, shard.term, it.id());
             let can_not_be = it.id() == *to && facts.could_not_tell.contains(&key);
-            is_given_up || can_not_be || fenced.is_some_and(|fenced| fenced.contains_key(&it.id()))
+            is_given_up || can_not_be || facts.stopped.contains(&key)
         };
         let mut left = shard.pending_delete_shard_nodes.iter();
         if let Some(unfenced) = left.find(|it| !is_fenced(it)) {

@@ -82,6 +82,9 @@ pub struct Facts {
     pub fenced_by: BTreeMap<(ShardId, ServerId), RequestId>,
     /// Who is fenced, and is given a moment before it is fenced once more.
     pub resting: BTreeSet<(ShardId, ServerId)>,
+    /// Who has said, fenced in this term, that it leads in no earlier one: whatever becomes of its disk, it never
+    /// does again.
+    pub stopped: BTreeSet<(ShardId, Term, ServerId)>,
     /// Who could not tell its head when it was fenced in a term.
     pub could_not_tell: BTreeSet<(ShardId, Term, ServerId)>,
     /// How often each could not lead, or was not heard of.
