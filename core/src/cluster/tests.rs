@@ -217,6 +217,23 @@ fn a_configuration_that_says_nothing_is_none() {
 }
 
 #[test]
+fn a_configuration_of_more_replicas_than_a_status_can_hold_is_refused() {
+    let of = |namespaces: usize| {
+        let each = (0..namespaces).map(|at| {
+            format!("  - {{name: n{at}, initialShardCount: 32768, replicationFactor: 2}}\n")
+        });
+        let text = format!(
+            "namespaces:\n{}servers:\n  - {{public: 'a:1', internal: 'a:2'}}\n  - {{public: 'b:1', internal: 'b:2'}}\n",
+            each.collect::<String>()
+        );
+        ClusterConfiguration::read(Some(&text))
+    };
+    assert!(of(4).is_ok());
+    let refused = of(5).unwrap_err().to_string();
+    assert!(refused.contains("327680 replicas in all"), "{refused}");
+}
+
+#[test]
 fn a_configuration_that_cannot_be_had_is_refused_with_all_reasons() {
     let text = "
 namespaces:

@@ -15,6 +15,8 @@ use crate::report::{Cause, Report};
 pub(super) struct Lasting {
     pub(super) process: ProcessId,
     pub(super) configuration: Option<Arc<ClusterConfiguration>>,
+    /// What was read last is none: the configuration is an earlier one.
+    pub(super) is_refused: bool,
     /// Between campaigns.
     pub(super) backoff: Backoff,
     pub(super) stopping: bool,
@@ -27,6 +29,7 @@ impl Lasting {
         Self {
             process,
             configuration: None,
+            is_refused: false,
             backoff: Backoff::default(),
             stopping: false,
             known: None,
@@ -79,7 +82,9 @@ impl Lasting {
     /// Returns whether it is in force.
     pub(super) fn configure(&mut self, text: &ConfigurationText, context: &mut Context) -> bool {
         let source = text.source.clone();
-        match ClusterConfiguration::read(text.text.as_deref()) {
+        let read = ClusterConfiguration::read(text.text.as_deref());
+        self.is_refused = read.is_err();
+        match read {
             Ok(configuration) => {
                 self.configuration = Some(Arc::new(configuration));
                 context.report(Report::ConfigurationApplied { source });

@@ -141,6 +141,8 @@ impl Lasting {
         let outcome = if let Event::ConfigurationRead(text) = event {
             if self.configure(text, context) {
                 office.reconcile(self.configuration.clone(), context);
+            } else if office.let_go_of_what_is_held() {
+                self.configuration = office.configuration.clone();
             }
             Handled
         } else {
@@ -254,6 +256,10 @@ impl Lasting {
             instance_id: office.ledger.accepted().instance_id.clone(),
         });
         office.open(self.configuration.clone(), context);
+        // What it was held back for may have been mended, and not well.
+        if self.is_refused {
+            office.let_go_of_what_is_held();
+        }
         office.ledger.work(context);
     }
 

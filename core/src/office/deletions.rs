@@ -56,6 +56,11 @@ impl Office {
         None
     }
 
+    /// It has not stayed as it is: what has come in its place is none. Returns whether one was held back.
+    pub(crate) fn let_go_of_what_is_held(&mut self) -> bool {
+        self.held.take().is_some()
+    }
+
     /// It has stayed as it is for long enough.
     pub(super) fn put_held_into_force(&mut self, context: &mut Context) {
         let now = context.now;

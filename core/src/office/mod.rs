@@ -42,7 +42,7 @@ use crate::timers::{Timer, Timers};
 pub(crate) struct Office {
     pub(crate) ledger: Ledger<Intent>,
     since: Timestamp,
-    configuration: Option<Arc<ClusterConfiguration>>,
+    pub(crate) configuration: Option<Arc<ClusterConfiguration>>,
     leaders: Leaders,
     servers: BTreeMap<ServerId, ServerController>,
     shards: BTreeMap<ShardId, ShardController>,

@@ -59,7 +59,14 @@ pub(super) fn truncated(
     asked: Term,
     response: wire::TruncateResponse,
 ) -> Result<Answer, CallError> {
-    head("Truncate", asked, response.head_entry_id).map(Answer::Truncated)
+    let mut end = response.head_entry_id;
+    // It names the asked term whatever its log ends with, and so it does where nothing is left of that.
+    if let Some(end) = end.as_mut()
+        && (end.term, end.offset) == (asked.0, EntryId::NONE.offset)
+    {
+        end.term = EntryId::NONE.term.0;
+    }
+    head("Truncate", asked, end).map(Answer::Truncated)
 }
 
 fn head(call: &str, asked: Term, head: Option<wire::EntryId>) -> Result<EntryId, CallError> {
@@ -220,6 +227,26 @@ mod tests {
                 handshaken(&response).unwrap_err().kind,
                 CallErrorKind::Other
             );
+        }
+    }
+
+    #[test]
+    fn a_log_of_which_nothing_is_left_is_told_of_in_the_asked_term_where_it_is_cut_off() {
+        let seven = EntryId {
+            term: Term(4),
+            offset: 7,
+        };
+        for (term, offset, end) in [
+            (4, -1, Some(EntryId::NONE)),
+            (-1, -1, Some(EntryId::NONE)),
+            (4, 7, Some(seven)),
+            (3, -1, None),
+        ] {
+            let response = wire::TruncateResponse {
+                head_entry_id: Some(wire::EntryId { term, offset }),
+            };
+            let answer = truncated(Term(4), response);
+            assert_eq!(answer.ok(), end.map(Answer::Truncated), "{term}, {offset}");
         }
     }
 

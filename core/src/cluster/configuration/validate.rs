@@ -35,6 +35,9 @@ pub enum ConfigurationError {
     Invalid(ConfigurationProblems),
 }
 
+/// So many replicas all shards may have: each has its place in the status, which is written whole, and in a plan.
+const MOST_REPLICAS: u64 = 262_144;
+
 /// Everything that is wrong with a configuration, each with its key and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigurationProblems(pub Vec<String>);
@@ -80,6 +83,7 @@ impl ClusterConfiguration {
     }
 
     fn check_namespaces(&self, problems: &mut Vec<String>) {
+        self.check_replicas(problems);
         let names = self.namespaces.iter().map(|it| it.name.clone());
         check_distinct("namespaces", "name", names, problems);
         for (index, namespace) in self.namespaces.iter().enumerate() {
@@ -89,6 +93,20 @@ impl ClusterConfiguration {
                 .iter()
                 .map(|problem| format!("namespaces[{index}].{problem}"));
             problems.extend(named);
+        }
+    }
+
+    fn check_replicas(&self, problems: &mut Vec<String>) {
+        let of_each = self
+            .namespaces
+            .iter()
+            .map(|it| u64::from(it.initial_shard_count) * u64::from(it.replication_factor));
+        let all = of_each.fold(0_u64, u64::saturating_add);
+        if all > MOST_REPLICAS {
+            problems.push(format!(
+                "namespaces: their shards have {all} replicas in all, which is more than {MOST_REPLICAS}; lower an \
+                 initialShardCount"
+            ));
         }
     }
 

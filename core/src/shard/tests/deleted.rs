@@ -3,7 +3,7 @@
 use crate::balance::Holdup;
 use crate::call::Call;
 use crate::scripted::World;
-use crate::{Effect, Report, Timing};
+use crate::{ConfigurationText, Effect, Event, Report, Timing};
 
 const TWO: &str = "
 namespaces:
@@ -36,6 +36,13 @@ pub(super) fn namespaces(world: &World) -> Vec<String> {
         .keys()
         .map(ToString::to_string)
         .collect()
+}
+
+fn read(text: &str) -> Event {
+    Event::ConfigurationRead(ConfigurationText {
+        source: "cluster.yaml".to_owned(),
+        text: Some(text.to_owned()),
+    })
 }
 
 fn held(world: &World) -> usize {
@@ -97,6 +104,39 @@ fn a_member_that_is_away_holds_up_only_the_end() {
     world.settle();
     world.run_for(5_000);
     assert_eq!(namespaces(&world), ["one"]);
+}
+
+#[test]
+fn what_would_delete_too_much_is_not_put_in_force_where_what_came_in_its_place_is_refused() {
+    let cut = without(&["one", "two"]).replace("namespaces:", "namespaces: []");
+    for refused in [Some("servers: ["), Some(""), None] {
+        let mut world = steady();
+        world.configure(Some(&cut));
+        world.run_for(10_000);
+        world.configure(refused);
+        world.run_for(120_000);
+        assert_eq!((namespaces(&world).len(), held(&world)), (2, 1));
+        // Whoever campaigns again does not forget that it was refused.
+        world.configure(Some(&cut));
+        world.overwrite();
+        world.configure(refused);
+        world.run_for(120_000);
+        assert_eq!(namespaces(&world).len(), 2, "{refused:?}");
+        world.configure(Some(TWO));
+        world.run_for(10_000);
+        assert_eq!(world.calls("DeleteShard"), 0);
+    }
+}
+
+#[test]
+fn what_was_refused_when_office_was_taken_deletes_nothing() {
+    let cut = without(&["one", "two"]).replace("namespaces:", "namespaces: []");
+    let mut world = steady().restarted();
+    world.machine.handle(world.now, read(&cut));
+    world.configure(Some("servers: ["));
+    world.settle();
+    world.run_for(120_000);
+    assert_eq!(namespaces(&world).len(), 2);
 }
 
 #[test]
