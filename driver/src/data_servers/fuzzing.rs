@@ -29,7 +29,7 @@ pub fn response(kind: u8, bytes: &[u8]) {
         }
         1 => {
             if let Ok(said) = wire::TruncateResponse::decode(bytes) {
-                check_head(said.head_entry_id, convert::truncated(ASKED, said));
+                check_head(cut_off(said.head_entry_id), convert::truncated(ASKED, said));
             }
         }
         2 => {
@@ -98,7 +98,7 @@ pub fn made(choices: &[u8]) {
         let truncated = wire::TruncateResponse {
             head_entry_id: head,
         };
-        check_head(head, convert::truncated(ASKED, truncated));
+        check_head(cut_off(head), convert::truncated(ASKED, truncated));
     }
 }
 
@@ -112,6 +112,15 @@ fn refused(answer: Result<Answer, CallError>) -> Option<Answer> {
     assert!(is_ours, "{error:?}");
     assert!(!error.message.is_empty());
     None
+}
+
+/// What the end of a log that was cut off means: nothing is left of one that ends before the first entry of the
+/// asked term.
+fn cut_off(said: Option<wire::EntryId>) -> Option<wire::EntryId> {
+    said.map(|it| match (it.term, it.offset) {
+        (term, -1) if term == ASKED.0 => wire::EntryId { term: -1, ..it },
+        _ => it,
+    })
 }
 
 /// A log ends with nothing, or with an entry of a term up to the one that was asked for.
