@@ -146,7 +146,12 @@ impl Situation<'_> {
             };
             let willing = |server: &ServerId| self.is_willing(id, server);
             let place = self.place(namespace, id, shard, from, load, willing);
-            match place.or_else(|_| self.place(namespace, id, shard, from, load, |_| true)) {
+            let has_declined = self.declined.iter().any(|(shard, _)| *shard == id);
+            let place = place.or_else(|reason| match has_declined {
+                true => self.place(namespace, id, shard, from, load, |_| true),
+                false => Err(reason),
+            });
+            match place {
                 Ok(to) => {
                     load.subtract(std::slice::from_ref(from));
                     load.add(std::slice::from_ref(&to));

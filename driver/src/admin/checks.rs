@@ -7,8 +7,6 @@ use tonic::Status;
 
 /// The most replicas of a shard that can be asked for.
 const FACTOR: u32 = 64;
-/// The most replicas of all shards that can be: each has its place in the status, and in a plan.
-const REPLICAS: u64 = 262_144;
 
 /// Looks whether shards would have more replicas than one can be asked for. What is so already may stay,
 /// and may get less.
@@ -29,21 +27,13 @@ pub(super) fn check_replicas(
             )));
         }
     }
-    let all = replicas(after);
-    if all > REPLICAS.max(replicas(before)) {
+    let (all, most) = (after.replicas(), ClusterConfiguration::MOST_REPLICAS);
+    if all > most.max(before.replicas()) {
         return Err(Status::invalid_argument(format!(
-            "the shards of all namespaces would have {all} replicas, and more than {REPLICAS} are not taken here"
+            "the shards of all namespaces would have {all} replicas, and more than {most} are not taken here"
         )));
     }
     Ok(())
-}
-
-fn replicas(configuration: &ClusterConfiguration) -> u64 {
-    let of_each = configuration.namespaces.iter().map(|it| {
-        let (shards, factor) = (it.initial_shard_count, it.replication_factor);
-        u64::from(shards) * u64::from(factor)
-    });
-    of_each.fold(0, u64::saturating_add)
 }
 
 /// The names of the namespaces that come in.

@@ -48,19 +48,30 @@ fn planned(
     running: &[usize],
 ) -> Plan {
     let running = running.iter().map(|at| id(*at)).collect();
-    let situation = Situation {
+    situation(status, configuration, &running).plan()
+}
+
+/// Nothing is known but who runs, and whoever does can be relied on.
+fn situation<'a>(
+    status: &'a ClusterStatus,
+    configuration: &'a ClusterConfiguration,
+    running: &'a BTreeSet<ServerId>,
+) -> Situation<'a> {
+    static NO_SHARDS: BTreeSet<ShardId> = BTreeSet::new();
+    static NO_PLACES: BTreeSet<(ShardId, ServerId)> = BTreeSet::new();
+    static NO_FEATURES: BTreeMap<ServerId, BTreeSet<Feature>> = BTreeMap::new();
+    Situation {
         status,
         configuration,
-        running: &running,
-        lasting: &running,
-        settled: &BTreeSet::new(),
-        tired: &BTreeSet::new(),
-        fresh: &BTreeSet::new(),
-        declined: &BTreeSet::new(),
-        features: &BTreeMap::new(),
-        resting: &BTreeSet::new(),
-    };
-    situation.plan()
+        running,
+        lasting: running,
+        features: &NO_FEATURES,
+        tired: &NO_SHARDS,
+        fresh: &NO_PLACES,
+        declined: &NO_PLACES,
+        settled: &NO_SHARDS,
+        resting: &NO_SHARDS,
+    }
 }
 
 /// The status once all of a plan is done.
@@ -215,17 +226,10 @@ fn a_shard_of_one_replica_is_said_to_be_stuck_on_a_server_that_is_not_configured
 fn a_shard_that_rests_holds_up_no_other() {
     let status = status(&[&[1, 2, 3], &[1, 2, 3]]);
     let running = [2, 3, 4].map(id).into();
+    let configuration = configured(&[2, 3, 4]);
     let situation = Situation {
-        status: &status,
-        configuration: &configured(&[2, 3, 4]),
-        running: &running,
-        lasting: &running,
-        settled: &BTreeSet::new(),
-        tired: &BTreeSet::new(),
-        fresh: &BTreeSet::new(),
-        declined: &BTreeSet::new(),
-        features: &BTreeMap::new(),
         resting: &[ShardId(0)].into(),
+        ..situation(&status, &configuration, &running)
     };
     let moves = situation.plan().moves;
     let shards: Vec<ShardId> = moves.iter().map(|it| it.shard).collect();
@@ -240,17 +244,10 @@ fn who_has_data_of_a_shard_of_an_earlier_time_takes_it_in_only_where_it_has_to_g
         let declined = declined
             .iter()
             .map(|(shard, at)| (ShardId(*shard), id(*at)));
+        let configuration = configured(servers);
         let situation = Situation {
-            status,
-            configuration: &configured(servers),
-            running: &running,
-            lasting: &running,
-            settled: &BTreeSet::new(),
-            tired: &BTreeSet::new(),
-            fresh: &BTreeSet::new(),
             declined: &declined.collect(),
-            features: &BTreeMap::new(),
-            resting: &BTreeSet::new(),
+            ..situation(status, &configuration, &running)
         };
         let moves = situation.plan().moves;
         moves
@@ -322,16 +319,8 @@ fn nothing_is_handed_to_or_from_one_that_failed_lately() {
     let running = [1, 2, 3].map(id).into();
     for (lasting, handed) in [([1, 2], [4, 4, 0]), ([2, 3], [8, 0, 0])] {
         let situation = Situation {
-            status: &status,
-            configuration: &configuration,
-            running: &running,
             lasting: &lasting.map(id).into(),
-            settled: &BTreeSet::new(),
-            tired: &BTreeSet::new(),
-            fresh: &BTreeSet::new(),
-            declined: &BTreeSet::new(),
-            features: &BTreeMap::new(),
-            resting: &BTreeSet::new(),
+            ..situation(&status, &configuration, &running)
         };
         let plan = situation.plan();
         assert_eq!(leads(&status, &plan, &[1, 2, 3]), handed);
@@ -366,16 +355,8 @@ fn a_shard_goes_to_who_can_do_what_all_of_its_members_can_and_to_nobody_else() {
         (&[2][..], Some(5)),
     ] {
         let situation = Situation {
-            status: &status,
-            configuration: &configuration,
-            running: &running,
-            lasting: &running,
-            settled: &BTreeSet::new(),
-            tired: &BTreeSet::new(),
-            fresh: &BTreeSet::new(),
-            declined: &BTreeSet::new(),
             features: &able(names),
-            resting: &BTreeSet::new(),
+            ..situation(&status, &configuration, &running)
         };
         let plan = situation.plan();
         assert_eq!(
@@ -392,17 +373,11 @@ fn a_tired_shard_leaves_only_a_server_that_is_not_configured_any_more() {
     let status = status(&[&[1, 2, 3], &[1, 2, 3], &[1, 2, 3]]);
     for (servers, moves) in [([1, 2, 3, 4], 0), ([2, 3, 4, 5], 3)] {
         let running = servers.map(id).into();
+        let configuration = configured(&servers);
         let situation = Situation {
-            status: &status,
-            configuration: &configured(&servers),
-            running: &running,
             lasting: &BTreeSet::new(),
-            settled: &BTreeSet::new(),
             tired: &[0, 1, 2].map(ShardId).into(),
-            fresh: &BTreeSet::new(),
-            declined: &BTreeSet::new(),
-            features: &BTreeMap::new(),
-            resting: &BTreeSet::new(),
+            ..situation(&status, &configuration, &running)
         };
         assert_eq!(situation.plan().moves.len(), moves);
     }
@@ -443,17 +418,11 @@ fn a_shard_does_not_leave_where_it_has_come_to_lately_only_to_make_servers_equal
     let running = [1, 2, 3, 4].map(id).into();
     let shards = [0, 1, 2].map(ShardId).into_iter();
     let fresh = shards.flat_map(|shard| [(shard, id(2)), (shard, id(3))]);
+    let configuration = configured(&[1, 2, 3, 4]);
     let situation = Situation {
-        status: &status,
-        configuration: &configured(&[1, 2, 3, 4]),
-        running: &running,
         lasting: &BTreeSet::new(),
-        settled: &BTreeSet::new(),
-        tired: &BTreeSet::new(),
         fresh: &fresh.collect(),
-        declined: &BTreeSet::new(),
-        features: &BTreeMap::new(),
-        resting: &BTreeSet::new(),
+        ..situation(&status, &configuration, &running)
     };
     let moves = situation.plan().moves;
     assert!(!moves.is_empty(), "the other members may go");

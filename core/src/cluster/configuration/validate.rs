@@ -35,9 +35,6 @@ pub enum ConfigurationError {
     Invalid(ConfigurationProblems),
 }
 
-/// So many replicas all shards may have: each has its place in the status, which is written whole, and in a plan.
-const MOST_REPLICAS: u64 = 262_144;
-
 /// Everything that is wrong with a configuration, each with its key and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigurationProblems(pub Vec<String>);
@@ -49,6 +46,19 @@ impl fmt::Display for ConfigurationProblems {
 }
 
 impl ClusterConfiguration {
+    /// So many replicas all shards may have: each has its place in the status, which is written whole, and in a plan.
+    pub const MOST_REPLICAS: u64 = 262_144;
+
+    /// How many replicas all shards have that are asked for.
+    #[must_use]
+    pub fn replicas(&self) -> u64 {
+        let of_each = self
+            .namespaces
+            .iter()
+            .map(|it| u64::from(it.initial_shard_count) * u64::from(it.replication_factor));
+        of_each.fold(0, u64::saturating_add)
+    }
+
     /// The configuration in `text`, if it is one that can be put in force; `None` stands for a
     /// document that is absent.
     pub fn read(text: Option<&str>) -> Result<Self, ConfigurationError> {
@@ -97,14 +107,10 @@ impl ClusterConfiguration {
     }
 
     fn check_replicas(&self, problems: &mut Vec<String>) {
-        let of_each = self
-            .namespaces
-            .iter()
-            .map(|it| u64::from(it.initial_shard_count) * u64::from(it.replication_factor));
-        let all = of_each.fold(0_u64, u64::saturating_add);
-        if all > MOST_REPLICAS {
+        let (all, most) = (self.replicas(), Self::MOST_REPLICAS);
+        if all > most {
             problems.push(format!(
-                "namespaces: their shards have {all} replicas in all, which is more than {MOST_REPLICAS}; lower an \
+                "namespaces: their shards have {all} replicas in all, which is more than {most}; lower an \
                  initialShardCount"
             ));
         }
