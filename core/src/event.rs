@@ -30,6 +30,14 @@ pub enum Event {
     /// The configuration document was read, at the start or after it changed. It belongs to no
     /// tenure.
     ConfigurationRead(ConfigurationText),
+    /// What was read last can't be put in force, for a reason that whoever read it has found. The last good one
+    /// stays. It belongs to no tenure.
+    ConfigurationRefused {
+        /// Where it was read, for messages.
+        source: String,
+        /// Every reason, each with its key.
+        reason: String,
+    },
     /// Every task of the tenure has ended or was dropped: no call, no stream, no store.
     Drained {
         /// The tenure that was closed.

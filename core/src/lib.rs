@@ -36,6 +36,7 @@
 //! | `Cancel`, `Exit`, `ForgetServer`, `OpenOffice`, `Release`, `Report` | nothing |
 //!
 //! The other events come unasked: [`ConfigurationRead`](Event::ConfigurationRead),
+//! [`ConfigurationRefused`](Event::ConfigurationRefused),
 //! [`LeadershipLost`](Event::LeadershipLost), [`ServerGivenUp`](Event::ServerGivenUp),
 //! [`ShutdownRequested`](Event::ShutdownRequested), [`StatusHinted`](Event::StatusHinted), [`TimePassed`](Event::TimePassed). Events and effects name
 //! their [`Tenure`]; what belongs to an older one changes nothing, so a late answer does no harm.

@@ -7,6 +7,11 @@ mod keys;
 use stepdown_core::cluster::{ClusterConfiguration, ConfigurationError};
 
 pub use keys::UnknownKey;
+use stepdown_wire::brief;
+
+/// So many characters are said of what is wrong: the first ones. A document of one mistake a line has more than
+/// anybody reads, or gRPC carries.
+const LONGEST: usize = 4_096;
 
 /// What a configuration document was judged as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +47,7 @@ pub fn judge(text: Option<&str>) -> Judgement {
     // What is wrong often is what a misspelt key was to say.
     let verdict = verdict.map_err(|problems| {
         let unknown: String = unknown.iter().map(|key| format!("; {key}")).collect();
-        format!("{problems}{unknown}")
+        brief(&format_args!("{problems}{unknown}"), LONGEST)
     });
     Judgement { verdict, unknown }
 }
@@ -75,6 +80,15 @@ servers: [{name: s1, public: 'localhost:6648', internal: 'localhost:6649'}]
             error.contains("servers[0].public: 'localhost' names no port"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn of_a_thousand_mistakes_the_first_are_said() {
+        let servers = (0..1_000).map(|it| format!("- {{public: 'a{it}', internal: 'b{it}'}}\n"));
+        let text = format!("servers:\n{}", servers.collect::<String>());
+        let error = judge(Some(&text)).verdict.unwrap_err();
+        assert_eq!(error.chars().count(), LONGEST + 1);
+        assert!(error.contains("servers[0].public"), "{error}");
     }
 
     #[test]

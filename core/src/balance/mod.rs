@@ -11,4 +11,4 @@ mod survey;
 pub use crate::shard::Holdup;
 pub(crate) use place::placed;
 pub use plan::{Handing, Move, Plan, Stuck};
-pub use survey::{Forecast, Survey, Waiting};
+pub use survey::{Forecast, HeldBack, Survey, Waiting};

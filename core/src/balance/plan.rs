@@ -3,12 +3,14 @@
 //! A plan follows from the document, the configuration and what is known of the servers, and from nothing
 //! else: whoever has the same of these sees the same plan.
 
+mod takers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::takers::has_old_data;
 use super::leaders::Leads;
 use super::load::Load;
-use super::select::EnsembleSelector;
 use crate::call::Feature;
 use crate::cluster::{
     ClusterConfiguration, ClusterStatus, DataServerIdentity, Namespace, NamespaceStatus,
@@ -66,7 +68,7 @@ pub struct Plan {
     pub moves: Vec<Move>,
     /// Once nothing is to be moved: each move brings an election, and so another leader.
     pub handings: Vec<Handing>,
-    /// Shards that can't leave a server that is not configured any more.
+    /// Shards that can't leave a server that is not configured any more; or could not, and are tried again.
     pub stuck: BTreeMap<ShardId, Stuck>,
     /// Shards that are to leave such a server once they are led.
     pub later: BTreeSet<ShardId>,
@@ -138,20 +140,32 @@ impl Situation<'_> {
                 plan.later.insert(id);
             }
         }
-        for (id, shard) in self.movable(namespace) {
+        for (id, shard) in self
+            .shards(namespace)
+            .filter(|(_, shard)| is_movable(shard))
+        {
+            let (rests, declined) = (self.resting.contains(&id), self.who_declined(id));
             let leaving = shard.ensemble.iter().filter(leaves);
             // Nobody else is exchanged while one is away, which is never in sync.
             let Some(from) = leaving.min_by_key(|it| self.running.contains(&it.id())) else {
                 continue;
             };
+            // What rests is left alone, but it is said what a person can help.
+            if rests && declined.is_none() {
+                continue;
+            }
             let willing = |server: &ServerId| self.is_willing(id, server);
-            let place = self.place(namespace, id, shard, from, load, willing);
-            let has_declined = self.declined.iter().any(|(shard, _)| *shard == id);
-            let place = place.or_else(|reason| match has_declined {
-                true => self.place(namespace, id, shard, from, load, |_| true),
-                false => Err(reason),
-            });
+            let mut place = self.place(namespace, id, shard, from, load, willing);
+            if place.is_err()
+                && let Some(declined) = declined
+            {
+                let (server, reason) = (from.id(), has_old_data(declined));
+                plan.stuck.insert(id, Stuck { server, reason });
+                // The data may have been deleted by now.
+                place = self.place(namespace, id, shard, from, load, |_| true);
+            }
             match place {
+                Ok(_) if rests => {}
                 Ok(to) => {
                     load.subtract(std::slice::from_ref(from));
                     load.add(std::slice::from_ref(&to));
@@ -246,46 +260,6 @@ impl Situation<'_> {
         }
     }
 
-    /// Where a shard may go that leaves this member: not where it is, nor where it was and is not gone yet.
-    fn place(
-        &self,
-        namespace: &Namespace,
-        id: ShardId,
-        shard: &ShardMetadata,
-        from: &DataServerIdentity,
-        load: &Load,
-        is_meant: impl Fn(&ServerId) -> bool,
-    ) -> Result<DataServerIdentity, String> {
-        let stay: Vec<DataServerIdentity> = shard
-            .ensemble
-            .iter()
-            .filter(|it| *it != from)
-            .cloned()
-            .collect();
-        let gone = |server: &&DataServerIdentity| {
-            let is_it = |it: &DataServerIdentity| it.id() == server.id();
-            let is_there = |it: &DataServerIdentity| it.internal == server.internal;
-            let left = shard.pending_delete_shard_nodes.iter();
-            let mut holders = left.chain(&shard.removed_nodes).chain(&shard.ensemble);
-            holders.any(|it| is_it(it) || is_there(it))
-        };
-        let free = self
-            .configured()
-            .filter(|server| self.running.contains(&server.id()) && is_meant(&server.id()));
-        let free = free.filter(|server| !gone(server));
-        let common = self.common_features(shard, from);
-        let free = free.filter(|server| self.is_able(server, &common));
-        let labels = &self.configuration.server_metadata;
-        let mut selector = EnsembleSelector::new(free, labels, namespace, load);
-        selector
-            .replacement(id, &stay)
-            .map_err(|error| error.to_string())
-    }
-
-    fn is_willing(&self, id: ShardId, server: &ServerId) -> bool {
-        !self.declined.contains(&(id, server.clone()))
-    }
-
     /// Which shards are to be led by others, so that no member of any leads two fewer than its leader.
     fn spread_leaders(&self, configured: &BTreeSet<ServerId>) -> Vec<Handing> {
         let namespaces = &self.configuration.namespaces;
@@ -298,33 +272,13 @@ impl Situation<'_> {
         Leads::of(all, shards, may_lead).spread(may_be_led)
     }
 
-    /// What all members of a shard can do; whoever leaves need not have told.
-    fn common_features(
-        &self,
-        shard: &ShardMetadata,
-        from: &DataServerIdentity,
-    ) -> BTreeSet<Feature> {
-        let told = |member: &DataServerIdentity| self.features.get(&member.id());
-        let asked = shard.ensemble.iter();
-        let asked = asked.filter(|member| *member != from || told(member).is_some());
-        // Nothing, while it is not known what they have in common.
-        Feature::common(asked.map(told)).unwrap_or_default()
-    }
-
-    fn is_able(&self, server: &DataServerIdentity, common: &BTreeSet<Feature>) -> bool {
-        let features = self.features.get(&server.id());
-        let has = |feature: &Feature| features.is_some_and(|it| it.contains(feature));
-        common.iter().all(has)
-    }
-
     /// The shards of a namespace that may be moved.
     fn movable(
         &self,
         namespace: &Namespace,
     ) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
-        self.shards(namespace).filter(|(id, shard)| {
-            is_whole(shard) && !self.resting.contains(id) && shard.ensemble.len() >= LEAST
-        })
+        let shards = self.shards(namespace);
+        shards.filter(|(id, shard)| is_movable(shard) && !self.resting.contains(id))
     }
 
     fn shards(
@@ -339,6 +293,11 @@ impl Situation<'_> {
     fn configured(&self) -> impl Iterator<Item = &DataServerIdentity> {
         self.configuration.servers.iter()
     }
+}
+
+/// Whether one of its members can be exchanged.
+fn is_movable(shard: &ShardMetadata) -> bool {
+    is_whole(shard) && shard.ensemble.len() >= LEAST
 }
 
 /// Whether it is led, and nobody is on the way from or to it.

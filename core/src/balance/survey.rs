@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::place::placed;
 use super::plan::{Handing, Move, Plan, Situation};
@@ -37,8 +38,8 @@ pub struct Survey {
     pub resting: BTreeSet<ShardId>,
     /// Namespaces that are configured and can't be made, and why.
     pub refused: BTreeMap<Arc<str>, String>,
-    /// A configuration that would delete more than it keeps is yet to be put into force.
-    pub is_held: bool,
+    /// What is yet to be put into force.
+    pub held: Option<HeldBack>,
     /// What is to be deleted and is still there; nothing of it matters to a plan.
     pub waiting: Vec<Waiting>,
     /// So many shards are moved at once.
@@ -51,6 +52,15 @@ pub struct Survey {
     pub(crate) fresh: BTreeSet<(ShardId, ServerId)>,
     pub(crate) declined: BTreeSet<(ShardId, ServerId)>,
     pub(crate) settled: BTreeSet<ShardId>,
+}
+
+/// A configuration that would delete more than it keeps, or everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The namespaces that it would delete.
+    pub namespaces: Vec<Arc<str>>,
+    /// After so long it is put into force, if it stays as it is.
+    pub wait: Duration,
 }
 
 /// A data server has not deleted what it is to.

@@ -7,7 +7,7 @@ use super::stepping_down::Leaving;
 use crate::backoff::Backoff;
 use crate::cluster::{ClusterConfiguration, ClusterStatus};
 use crate::context::Context;
-use crate::event::{ConfigurationText, Event};
+use crate::event::Event;
 use crate::id::{ProcessId, Timestamp};
 use crate::report::{Cause, Report};
 
@@ -22,6 +22,14 @@ pub(super) struct Lasting {
     pub(super) stopping: bool,
     /// The status that this process knew to be stored when it led last.
     pub(super) known: Option<Arc<ClusterStatus>>,
+}
+
+/// What an event says of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    OfGood,
+    OfBad,
+    OfSomethingElse,
 }
 
 impl Lasting {
@@ -70,33 +78,38 @@ impl Lasting {
             return self.asked_to_leave(event, context);
         };
         // These come once, and what they say lasts beyond the office.
-        if let Event::ConfigurationRead(text) = event {
-            self.configure(text, context);
-        } else if *event == Event::ShutdownRequested {
+        self.configure(event, context);
+        if *event == Event::ShutdownRequested {
             self.stopping = true;
         }
         Some(why)
     }
 
-    /// Puts a configuration into force, unless it is a bad one: then the last good one stays.
-    /// Returns whether it is in force.
-    pub(super) fn configure(&mut self, text: &ConfigurationText, context: &mut Context) -> bool {
-        let source = text.source.clone();
-        let read = ClusterConfiguration::read(text.text.as_deref());
+    /// Takes in what was read, unless it is a bad one: then the last good one stays.
+    pub(super) fn configure(&mut self, event: &Event, context: &mut Context) -> Heard {
+        let (source, read) = if let Event::ConfigurationRead(text) = event {
+            let read = ClusterConfiguration::read(text.text.as_deref());
+            (&text.source, read.map_err(|error| error.to_string()))
+        } else if let Event::ConfigurationRefused { source, reason } = event {
+            (source, Err(reason.clone()))
+        } else {
+            return Heard::OfSomethingElse;
+        };
+        let source = source.clone();
         self.is_refused = read.is_err();
         match read {
             Ok(configuration) => {
                 self.configuration = Some(Arc::new(configuration));
                 context.report(Report::ConfigurationApplied { source });
-                true
+                Heard::OfGood
             }
-            Err(error) => {
+            Err(reason) => {
                 context.report(Report::ConfigurationRejected {
                     source,
-                    reason: error.to_string(),
+                    reason,
                     keeps_last: self.configuration.is_some(),
                 });
-                false
+                Heard::OfBad
             }
         }
     }

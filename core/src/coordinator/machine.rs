@@ -9,7 +9,7 @@ use statig::prelude::*;
 
 use super::authority::Authority;
 use super::candidate::{Approach, Fenced, Load};
-use super::lasting::Lasting;
+use super::lasting::{Heard, Lasting};
 use super::leader::{Led, lead, useless};
 use super::stepping_down::Leaving;
 use crate::context::Context;
@@ -138,21 +138,24 @@ impl Lasting {
         if let Some(why) = self.must_leave(authority, useless(office, context), event, context) {
             return step_down(Role::Leader, epoch, why, context);
         }
-        let outcome = if let Event::ConfigurationRead(text) = event {
-            if self.configure(text, context) {
+        let outcome = match self.configure(event, context) {
+            Heard::OfGood => {
                 office.reconcile(self.configuration.clone(), context);
-            } else if office.let_go_of_what_is_held() {
-                self.configuration = office.configuration.clone();
+                Handled
             }
-            Handled
-        } else {
-            match lead(office, event, context) {
+            Heard::OfBad => {
+                if office.let_go_of_what_is_held() {
+                    self.configuration = office.configuration.clone();
+                }
+                Handled
+            }
+            Heard::OfSomethingElse => match lead(office, event, context) {
                 Led::On => Handled,
                 Led::Past => Super,
                 Led::Over(cause, reason) => {
                     return step_down(Role::Leader, epoch, (cause, reason), context);
                 }
-            }
+            },
         };
         office.ledger.work(context);
         outcome
@@ -196,8 +199,8 @@ impl Lasting {
     #[superstate]
     fn anywhere(&mut self, context: &mut Context, event: &Event) -> Outcome<State> {
         match event {
-            Event::ConfigurationRead(text) => {
-                self.configure(text, context);
+            Event::ConfigurationRead(_) | Event::ConfigurationRefused { .. } => {
+                self.configure(event, context);
             }
             Event::AuthorityExtended { .. }
             | Event::CallAnswered { .. }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Office;
+use crate::balance::HeldBack;
 use crate::cluster::{ClusterConfiguration, ShardStatus};
 use crate::context::Context;
 use crate::id::{ShardId, Timestamp};
@@ -16,12 +17,21 @@ use crate::shard::ShardController;
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     configuration: Arc<ClusterConfiguration>,
+    /// What it would delete.
+    namespaces: Vec<Arc<str>>,
     until: Timestamp,
 }
 
 impl Held {
     pub(super) fn deadline(&self) -> Timestamp {
         self.until
+    }
+
+    pub(super) fn told(&self, now: Timestamp) -> HeldBack {
+        HeldBack {
+            namespaces: self.namespaces.clone(),
+            wait: self.until.since(now),
+        }
     }
 }
 
@@ -46,11 +56,12 @@ impl Office {
         }
         let wait = context.timing.delete_after;
         context.report(Report::DeletionHeld {
-            namespaces: gone,
+            namespaces: gone.clone(),
             wait,
         });
         self.held = Some(Held {
             configuration,
+            namespaces: gone,
             until: context.now.after(wait),
         });
         None

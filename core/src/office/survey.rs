@@ -44,7 +44,7 @@ impl Office {
                 later: moves.later.clone(),
             },
             refused: self.refused.clone(),
-            is_held: self.held.is_some(),
+            held: self.held.as_ref().map(|held| held.told(now)),
             waiting: Vec::new(),
             resting: resting.map(|(id, _)| *id).collect(),
             most: limits.most,

@@ -89,6 +89,7 @@ pub(super) fn concludes(event: &Event) -> Option<(Tenure, RequestId, Kind)> {
         } => (tenure, request, Kind::Store),
         Event::AuthorityExtended { .. }
         | Event::ConfigurationRead(_)
+        | Event::ConfigurationRefused { .. }
         | Event::Drained { .. }
         | Event::HealthObserved { .. }
         | Event::LeadershipLost { .. }

@@ -43,7 +43,7 @@ impl Admin {
             let present = Present {
                 configuration: latest.unwrap_or_else(|| survey.configuration.clone()),
                 status: survey.stored.clone(),
-                is_held_back: survey.is_held && !is_own,
+                is_held_back: survey.held.is_some() && !is_own,
             };
             let other = asked.supposed.map(|it| supposed(&present, it));
             let other = other.transpose()?;

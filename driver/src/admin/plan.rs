@@ -7,8 +7,8 @@ use stepdown_core::balance::{self, Forecast, Survey};
 use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity};
 use stepdown_core::{ServerId, ShardId};
 use stepdown_wire::operator::{
-    Balancer, Move, NamespaceProgress, NamespaceRefused, NamespaceShards, Plan, ServerShards,
-    Stuck, Waiting,
+    Balancer, HeldBack, Move, NamespaceProgress, NamespaceRefused, NamespaceShards, Plan,
+    ServerShards, Stuck, Waiting,
 };
 
 /// What is to be done, or would be with the configuration that is supposed; all of it, or what is of this
@@ -33,6 +33,7 @@ pub(super) fn told(
         handed: survey.handed.iter().map(handed).collect(),
         namespaces: namespaces(&survey),
         balancer: Some(balancer(&survey, &configuration)),
+        held_back: survey.held.as_ref().map(held_back),
         ..Plan::default()
     };
     let owners: BTreeMap<ShardId, Arc<str>> = survey
@@ -123,6 +124,9 @@ fn cut(plan: &mut Plan, only: &str) {
     plan.refused.retain(|it| it.namespace == only);
     plan.namespaces.retain(|it| it.namespace == only);
     plan.waiting.retain(|it| it.namespace == only);
+    if let Some(held_back) = &mut plan.held_back {
+        held_back.namespaces.retain(|it| it == only);
+    }
     plan.supposed.clear();
     plan.servers.clear();
 }
@@ -209,6 +213,13 @@ fn handed(it: &balance::Handing) -> Move {
     }
 }
 
+fn held_back(it: &balance::HeldBack) -> HeldBack {
+    HeldBack {
+        namespaces: it.namespaces.iter().map(ToString::to_string).collect(),
+        wait_ms: u64::try_from(it.wait.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
 fn waiting(it: &balance::Waiting) -> Waiting {
     Waiting {
         server: it.server.to_string(),
@@ -287,6 +298,10 @@ mod tests {
                     ..NamespaceProgress::default()
                 })
                 .to_vec(),
+            held_back: Some(HeldBack {
+                namespaces: both.map(of).to_vec(),
+                wait_ms: 1,
+            }),
             waiting: both
                 .map(|it| Waiting {
                     server: of("s1"),
@@ -302,7 +317,7 @@ mod tests {
         for other in ["payments", "s3"] {
             assert!(!told.contains(other), "{told}");
         }
-        assert_eq!(told.matches("orders").count(), 11);
+        assert_eq!(told.matches("orders").count(), 12);
         assert_eq!((plan.waiting[0].shards, plan.servers.len()), (5, 0));
         let mut none = whole;
         cut(&mut none, "nope");

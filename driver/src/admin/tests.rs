@@ -56,7 +56,7 @@ namespaces: {default: {replicationFactor: 1, shards: {0: {status: 1, term: 3}}}}
 struct World {
     memory: MemoryCluster,
     backend: Backend,
-    judged: Arc<Judged>,
+    judged: Judged,
     view: watch::Sender<View>,
     metrics: Metrics,
     log: Text,
@@ -74,15 +74,11 @@ impl World {
         let backend = memory.backend("a");
         let metrics = Metrics::new().unwrap();
         let log = Text::default();
-        let judged = Judged::new(
-            backend.configuration.clone(),
-            Arc::new(|_| {}),
-            metrics.documents.clone(),
-        );
+        let judged = Judged::new(&*backend.configuration, metrics.documents.clone());
         let world = Self {
             memory,
             backend,
-            judged: Arc::new(judged),
+            judged,
             view: watch::Sender::default(),
             metrics,
             audit: log.audit(),

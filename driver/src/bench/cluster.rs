@@ -17,8 +17,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::BenchError;
+use crate::configuration::Judged;
 use crate::data_servers::CallOptions;
 use crate::event_loop::{Asked, Coordinator, View};
+use crate::observe::Metrics;
 
 const SERVERS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -37,6 +39,7 @@ pub(super) struct Cluster {
     servers: Vec<DataServer>,
     stop: CancellationToken,
     run: JoinHandle<()>,
+    _judged: Judged,
 }
 
 impl Cluster {
@@ -68,6 +71,7 @@ impl Cluster {
             refused: refused.clone(),
         });
         let stop = CancellationToken::new();
+        let judged = Judged::new(&*backend.configuration, Metrics::new()?.documents);
         let coordinator = Coordinator {
             options: Options {
                 process: ProcessId(1),
@@ -75,6 +79,7 @@ impl Cluster {
                 timing: Timing::default(),
             },
             backend: Backend { store, ..backend },
+            configuration: judged.readings(),
             servers: CallOptions::default(),
             drain: Duration::from_secs(3),
             reports: Arc::new(move |report: &Report| match report {
@@ -103,6 +108,7 @@ impl Cluster {
             servers,
             stop,
             run,
+            _judged: judged,
         })
     }
 

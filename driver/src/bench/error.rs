@@ -15,6 +15,9 @@ pub enum BenchError {
     /// SIGINT or SIGTERM came first.
     #[error("interrupted; every process that was started has been ended")]
     Interrupted,
+    /// What is counted can't be.
+    #[error("no metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// There is no port for the nodes.
     #[error("no port for the nodes: {0}")]
     Ports(io::Error),

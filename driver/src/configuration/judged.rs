@@ -1,5 +1,5 @@
-//! A source of configurations that hands on only those that can be put in force, and names the keys in
-//! them that nobody knows.
+//! What is read of a source of configurations, judged: what can be put in force, and why what came after it
+//! can't be. Keys that nobody knows are named.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stepdown_backends::ConfigurationSource;
 use stepdown_backends::configuration::{Judgement, UnknownKey, judge};
 use stepdown_core::cluster::ClusterConfiguration;
-use stepdown_core::{ConfigurationText, Report};
+use stepdown_core::{ConfigurationText, Event};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,40 +15,66 @@ use tracing::warn;
 
 use crate::observe::metrics::Documents;
 
-/// Who hears the reports.
-type Reports = Arc<dyn Fn(&Report) + Send + Sync>;
-
-/// A source whose documents were judged.
+/// A source whose documents are judged.
 pub(crate) struct Judged {
-    source: Arc<dyn ConfigurationSource>,
-    text: watch::Receiver<Option<ConfigurationText>>,
+    readings: watch::Receiver<Reading>,
     in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
     _task: AbortOnDropHandle<()>,
 }
 
+/// What has been read last.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// What can be put in force: another one each time that it is read, also where the text is the same.
+    good: Option<Arc<ConfigurationText>>,
+    /// What was read since, and can't be.
+    refused: Option<Refused>,
+}
+
+#[derive(Clone, Debug)]
+struct Refused {
+    source: String,
+    reason: String,
+}
+
+impl Reading {
+    /// What is to be told of it to whoever has heard of `before`, in order. Nothing good is passed over.
+    pub(crate) fn since(&self, before: &Self) -> impl Iterator<Item = Event> {
+        let is_known = |good: &&Arc<ConfigurationText>| {
+            let known = before.good.as_ref();
+            known.is_some_and(|known| Arc::ptr_eq(known, good))
+        };
+        let good = self.good.as_ref().filter(|good| !is_known(good));
+        let read = good.map(|good| Event::ConfigurationRead((**good).clone()));
+        let refused = self.refused.clone();
+        let refused = refused
+            .map(|Refused { source, reason }| Event::ConfigurationRefused { source, reason });
+        read.into_iter().chain(refused)
+    }
+}
+
 impl Judged {
     /// Judges what comes from there, in a task that ends with this.
-    pub(crate) fn new(
-        source: Arc<dyn ConfigurationSource>,
-        reports: Reports,
-        documents: Documents,
-    ) -> Self {
-        let (sender, text) = watch::channel(None);
+    pub(crate) fn new(source: &dyn ConfigurationSource, documents: Documents) -> Self {
+        let (sender, readings) = watch::channel(Reading::default());
         let (applied, in_force) = watch::channel(None);
         let gate = Gate {
             sender,
             applied,
-            reports,
             documents,
             told: BTreeSet::new(),
         };
         let task = tokio::spawn(gate.judge_all(source.watch()));
         Self {
-            source,
-            text,
+            readings,
             in_force,
             _task: AbortOnDropHandle::new(task),
         }
+    }
+
+    /// What is read, for whoever puts it in force.
+    pub(crate) fn readings(&self) -> watch::Receiver<Reading> {
+        self.readings.clone()
     }
 
     /// The configuration that was handed on last.
@@ -57,20 +83,9 @@ impl Judged {
     }
 }
 
-impl ConfigurationSource for Judged {
-    fn watch(&self) -> watch::Receiver<Option<ConfigurationText>> {
-        self.text.clone()
-    }
-
-    fn read_again(&self) {
-        self.source.read_again();
-    }
-}
-
 struct Gate {
-    sender: watch::Sender<Option<ConfigurationText>>,
+    sender: watch::Sender<Reading>,
     applied: watch::Sender<Option<Arc<ClusterConfiguration>>>,
-    reports: Reports,
     documents: Documents,
     /// The unknown keys that were named.
     told: BTreeSet<UnknownKey>,
@@ -102,14 +117,17 @@ impl Gate {
             Ok(configuration) => {
                 // Also where it is the one that is in force: another may have been refused since. First of all,
                 // so that whoever sees it applied can ask the machine what has become of it.
-                self.sender.send_replace(Some(text));
+                self.sender.send_replace(Reading {
+                    good: Some(Arc::new(text)),
+                    refused: None,
+                });
                 self.applied.send_replace(Some(Arc::new(configuration)));
             }
-            Err(reason) => (self.reports)(&Report::ConfigurationRejected {
-                source: text.source,
-                reason,
-                keeps_last: self.applied.borrow().is_some(),
-            }),
+            Err(reason) => {
+                let source = text.source;
+                self.sender
+                    .send_modify(|it| it.refused = Some(Refused { source, reason }));
+            }
         }
     }
 
@@ -130,7 +148,6 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::Duration;
 
     use stepdown_backends::memory::MemoryCluster;
@@ -148,25 +165,20 @@ servers: [{name: s1, public: 'localhost:6648', internal: 'localhost:6649'}]
     struct World {
         memory: MemoryCluster,
         judged: Judged,
-        rejected: Arc<Mutex<Vec<Report>>>,
+        known: Reading,
         metrics: Metrics,
     }
 
     impl World {
         fn new() -> Self {
             let memory = MemoryCluster::new();
-            let rejected: Arc<Mutex<Vec<Report>>> = Arc::default();
-            let reports = rejected.clone();
             let metrics = Metrics::new().unwrap();
-            let judged = Judged::new(
-                memory.backend("a").configuration,
-                Arc::new(move |report| reports.lock().unwrap().push(report.clone())),
-                metrics.documents.clone(),
-            );
+            let source = memory.backend("a").configuration;
+            let judged = Judged::new(&*source, metrics.documents.clone());
             Self {
                 memory,
                 judged,
-                rejected,
+                known: Reading::default(),
                 metrics,
             }
         }
@@ -175,67 +187,80 @@ servers: [{name: s1, public: 'localhost:6648', internal: 'localhost:6649'}]
             self.memory.set_configuration(Some(text.to_owned()));
         }
 
-        /// Waits until this was handed on, once more if it was before.
-        async fn handed_on(
-            &self,
-            watch: &mut watch::Receiver<Option<ConfigurationText>>,
-            text: &str,
-        ) {
-            loop {
-                timeout(LIMIT, watch.changed()).await.unwrap().unwrap();
-                let read = watch.borrow_and_update().clone();
-                if read.and_then(|it| it.text).as_deref() == Some(text) {
-                    return;
+        /// What is to be told next: of a good one its text, of a bad one the reason.
+        async fn told(&mut self) -> Vec<Result<String, String>> {
+            let told = async {
+                loop {
+                    let now = self.judged.readings.borrow_and_update().clone();
+                    let told: Vec<_> = now.since(&self.known).map(said).collect();
+                    self.known = now;
+                    if !told.is_empty() {
+                        return told;
+                    }
+                    self.judged.readings.changed().await.unwrap();
                 }
-            }
+            };
+            timeout(LIMIT, told).await.unwrap()
         }
+    }
 
-        async fn refused(&self, count: usize) -> Report {
-            loop {
-                let rejected = self.rejected.lock().unwrap().clone();
-                if rejected.len() >= count {
-                    return rejected.last().unwrap().clone();
-                }
-                tokio::task::yield_now().await;
-            }
+    fn said(event: Event) -> Result<String, String> {
+        match event {
+            Event::ConfigurationRead(text) => Ok(text.text.unwrap()),
+            Event::ConfigurationRefused { reason, .. } => Err(reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn misspelt() -> String {
+        GOOD.replace("localhost:6649", "localhost")
+    }
+
+    #[tokio::test]
+    async fn an_address_that_can_not_be_dialled_is_told_of_as_refused_and_the_same_good_one_as_read_again()
+     {
+        let mut world = World::new();
+        world.memory.set_configuration(None);
+        let absent = world.told().await;
+        assert!(absent[0].is_err(), "{absent:?}");
+        for _ in 0..2 {
+            world.configure(GOOD);
+            assert_eq!(world.told().await, [Ok(GOOD.to_owned())]);
+            world.configure(&misspelt());
+            let refused = world.told().await;
+            let [Err(reason)] = refused.as_slice() else {
+                panic!("{refused:?}");
+            };
+            assert!(reason.contains("servers[0].internal"), "{reason}");
         }
     }
 
     #[tokio::test]
-    async fn an_address_that_can_not_be_dialled_never_comes_to_the_machine() {
-        let world = World::new();
-        let mut watch = world.judged.watch();
+    async fn a_good_one_is_not_passed_over_where_it_was_soon_followed_by_a_bad_one() {
+        let mut world = World::new();
         world.configure(GOOD);
-        world.handed_on(&mut watch, GOOD).await;
-        world.configure(&GOOD.replace("localhost:6649", "localhost"));
-        let refused = timeout(LIMIT, world.refused(1)).await.unwrap();
-        let Report::ConfigurationRejected {
-            reason, keeps_last, ..
-        } = refused
-        else {
-            panic!("{refused:?}");
-        };
-        assert!(
-            keeps_last && reason.contains("servers[0].internal"),
-            "{reason}"
-        );
-        assert!(!watch.has_changed().unwrap());
-        // The machine has to hear that the last good one is what is meant again.
-        world.configure(GOOD);
-        world.handed_on(&mut watch, GOOD).await;
+        let mut in_force = world.judged.in_force();
+        let read = in_force.wait_for(Option::is_some);
+        timeout(LIMIT, read).await.unwrap().unwrap();
+        world.configure(&misspelt());
+        let mut readings = world.judged.readings();
+        let refused = readings.wait_for(|it| it.refused.is_some());
+        timeout(LIMIT, refused).await.unwrap().unwrap();
+        let told = world.told().await;
+        assert_eq!(told[0], Ok(GOOD.to_owned()));
+        assert!(told[1].is_err() && told.len() == 2, "{told:?}");
     }
 
     #[tokio::test]
     async fn unknown_keys_are_counted_until_they_are_gone() {
-        let world = World::new();
-        let mut watch = world.judged.watch();
+        let mut world = World::new();
         let misspelt = GOOD.replace(
             "replicationFactor: 1",
             "replicationFactor: 1, antiAffinity: []",
         );
         for (text, count) in [(misspelt.as_str(), 1), (GOOD, 0)] {
             world.configure(text);
-            world.handed_on(&mut watch, text).await;
+            while world.told().await != [Ok(text.to_owned())] {}
             let expected = format!("stepdown_configuration_unknown_keys {count}\n");
             let metrics = world.metrics.text().unwrap();
             assert!(metrics.contains(&expected), "{metrics}");

@@ -4,4 +4,5 @@ mod judged;
 mod wishes;
 
 pub(crate) use judged::Judged;
+pub use judged::Reading;
 pub(crate) use wishes::follow as follow_wishes;

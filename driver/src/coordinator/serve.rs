@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stepdown_backends::{Backend, ConfigurationSource};
+use stepdown_backends::ConfigurationSource;
 use stepdown_core::Report;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -88,29 +88,22 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         take_over.report(report);
     });
     let obstacle = backend.leadership.obstacle();
-    let judged = Judged::new(
-        backend.configuration.clone(),
-        reports.clone(),
-        metrics.documents.clone(),
-    );
-    let judged = Arc::new(judged);
+    let judged = Judged::new(&*backend.configuration, metrics.documents.clone());
     let public = listeners.addresses().map(|(_, public, _)| public.ip());
     let is_loopback = public.is_ok_and(|address| address.is_loopback());
     let protection = Protection::of(&options, is_loopback);
     metrics
         .admin
         .unprotected(protection == Protection::Disclaimed);
-    let (leadership, read, configuration_store) = (
+    let (leadership, source, configuration_store) = (
         backend.leadership.clone(),
-        backend.configuration.watch(),
+        backend.configuration.clone(),
         backend.configuration_store.clone(),
     );
     let coordinator = Coordinator {
         options: machine,
-        backend: Backend {
-            configuration: judged.clone(),
-            ..backend
-        },
+        backend,
+        configuration: judged.readings(),
         servers,
         drain: lease.drain,
         reports,
@@ -124,7 +117,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         view: view.clone(),
         operator: asked_of_it.operator,
         leadership,
-        read,
+        read: source.watch(),
         in_force: judged.in_force(),
         store: configuration_store,
         access: Access::new(Policy::new(options.public.authorization), protection),
@@ -141,7 +134,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         metrics.able_to_lead(is_ready);
         ports.ready(is_ready)
     });
-    let read_again = pass_on(&asked, &*judged);
+    let read_again = pass_on(&asked, &*source);
     // They go on until it closes.
     let warned = warn_of(protection);
     let beside = async { tokio::join!(wishes, ready, read_again, warned) };

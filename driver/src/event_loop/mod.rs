@@ -31,6 +31,7 @@ pub use self::requests::{Asked, Operator};
 pub(crate) use self::requests::{Request, operator};
 use self::tasks::Tasks;
 pub use self::view::{ServerView, ServerViews, View};
+use crate::configuration::Reading;
 use crate::data_servers::CallOptions;
 
 /// Events that may wait to be handled.
@@ -42,8 +43,10 @@ const BURST: usize = 256;
 pub struct Coordinator {
     /// The machine's options.
     pub options: Options,
-    /// Where its documents and its leadership live.
+    /// Where its status and its leadership live.
     pub backend: Backend,
+    /// The configurations that are read.
+    pub configuration: watch::Receiver<Reading>,
     /// How data servers are reached.
     pub servers: CallOptions,
     /// How long the tasks of a tenure may take to end once it is closed, where authority ends by
@@ -78,6 +81,7 @@ async fn run(
     let Coordinator {
         options,
         backend,
+        mut configuration,
         servers,
         drain,
         reports,
@@ -95,8 +99,8 @@ async fn run(
         giving_up: None,
     };
     driver.carry_out_all(&mut machine);
-    let mut configuration = backend.configuration.watch();
     configuration.mark_changed();
+    let mut heard = Reading::default();
     let mut hints = backend.hints.watch();
     let mut stopping = false;
     let mut stopped = pin!(async {
@@ -124,10 +128,10 @@ async fn run(
             () = &mut sleep, if deadline.is_some() => Event::TimePassed,
             event = driver.next() => event,
             Ok(()) = configuration.changed() => {
-                match configuration.borrow_and_update().clone() {
-                    Some(text) => Event::ConfigurationRead(text),
-                    None => continue,
-                }
+                let now = configuration.borrow_and_update().clone();
+                driver.answers.extend(now.since(&heard));
+                heard = now;
+                continue;
             }
             Ok(()) = hints.changed() => Event::StatusHinted,
             Some(request) = requests.recv() => match request {

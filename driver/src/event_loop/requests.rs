@@ -53,7 +53,7 @@ impl Operator {
             // One that has ended does nothing.
             Err(_) => return false,
         };
-        survey.is_ok_and(|it| it.is_none_or(|it| it.is_held))
+        survey.is_ok_and(|it| it.is_none_or(|it| it.held.is_some()))
     }
 
     /// Has it give up on a data server; returns whether it does. One that leads does, where the server

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Coordinator, ServerView, View};
+use crate::configuration::Judged;
 use crate::data_servers::CallOptions;
 use crate::observe::Metrics;
 
@@ -31,6 +32,7 @@ struct Running {
     metrics: Metrics,
     stop: CancellationToken,
     run: JoinHandle<()>,
+    _judged: Judged,
 }
 
 impl World {
@@ -90,6 +92,7 @@ impl World {
         let stop = CancellationToken::new();
         let metrics = Metrics::new().unwrap();
         let counted = metrics.clone();
+        let judged = Judged::new(&*backend.configuration, metrics.documents.clone());
         let coordinator = Coordinator {
             options: Options {
                 process: ProcessId(process),
@@ -97,6 +100,7 @@ impl World {
                 timing: Timing::default(),
             },
             backend,
+            configuration: judged.readings(),
             servers: CallOptions::default(),
             drain: Duration::from_secs(3),
             reports: Arc::new(move |report: &Report| {
@@ -112,6 +116,7 @@ impl World {
             metrics,
             stop,
             run: tokio::spawn(run),
+            _judged: judged,
         }
     }
 }

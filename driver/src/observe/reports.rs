@@ -14,10 +14,7 @@ const LISTED: usize = 20;
 pub fn log_report(report: &Report) {
     match report {
         Report::ConfigurationApplied { source } => {
-            info!(
-                component = "coordinator",
-                source, "Applied the configuration"
-            );
+            info!(component = "coordinator", source, "Read the configuration");
         }
         Report::ConfigurationRejected {
             source,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use stepdown_core::ConfigurationText;
+use stepdown_core::{ConfigurationText, Event};
 
 /// What the configuration says when it is whole, and how it is broken now.
 #[derive(Clone, Debug)]
@@ -41,7 +41,17 @@ impl Address {
 }
 
 impl Configured {
-    pub fn text(&self) -> ConfigurationText {
+    /// What a coordinator hears of it: of what is broken, it reads some itself.
+    pub fn read(&self) -> Event {
+        let ConfigurationText { source, text } = self.text();
+        if self.broken.is_some_and(|it| it % 2 == 1) {
+            let reason = "servers[0].internal: can't be dialled".to_owned();
+            return Event::ConfigurationRefused { source, reason };
+        }
+        Event::ConfigurationRead(ConfigurationText { source, text })
+    }
+
+    fn text(&self) -> ConfigurationText {
         let text = match self.broken {
             None => Some(self.whole(self.replication)),
             Some(0) => None,

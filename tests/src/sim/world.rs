@@ -206,8 +206,7 @@ impl<'a> World<'a> {
             What::ConfigurationChanged(host, boot) => {
                 if self.hosts[host].boot == boot {
                     // Read when it is noticed: a watch never goes back to an older document.
-                    let read = Event::ConfigurationRead(self.configured.text());
-                    return self.deliver(host, read);
+                    return self.deliver(host, self.configured.read());
                 }
             }
             What::DrainBudgetSpent(host, boot, tenure) => {

@@ -269,6 +269,34 @@ fn who_has_data_of_a_shard_of_an_earlier_time_takes_it_in_only_where_it_has_to_g
     assert_eq!(targets(&two, &[1, 2, 3, 4], &[(0, 4), (1, 4)]), []);
 }
 
+#[test]
+fn a_shard_that_only_who_has_old_data_of_it_could_take_in_is_stuck_also_while_it_rests() {
+    let stuck = |servers: &[usize], declined: bool, rests: bool| {
+        let (status, configuration) = (status(&[&[1, 2, 3]]), configured(servers));
+        let running = (1..=5).map(id).collect();
+        let declined = declined.then(|| (ShardId(0), id(4)));
+        let resting = rests.then_some(ShardId(0));
+        let situation = Situation {
+            declined: &declined.into_iter().collect(),
+            resting: &resting.into_iter().collect(),
+            ..situation(&status, &configuration, &running)
+        };
+        let Plan { moves, stuck, .. } = situation.plan();
+        let told = stuck
+            .values()
+            .map(|it| (it.server.clone(), it.reason.contains("s4")));
+        (moves.len(), told.collect::<Vec<_>>())
+    };
+    let told = vec![(id(1), true)];
+    assert_eq!(stuck(&[2, 3, 4], true, false), (1, told.clone()));
+    assert_eq!(stuck(&[2, 3, 4], true, true), (0, told));
+    assert_eq!(stuck(&[2, 3, 4], false, true), (0, vec![]));
+    assert_eq!(stuck(&[2, 3, 4, 5], true, false), (1, vec![]));
+    assert_eq!(stuck(&[2, 3, 4, 5], true, true), (0, vec![]));
+    // It does not have to leave.
+    assert_eq!(stuck(&[1, 2, 3, 4], true, false), (0, vec![]));
+}
+
 /// How many of the shards of a status each server leads, once a plan has been carried out.
 fn leads(status: &ClusterStatus, plan: &Plan, servers: &[usize]) -> Vec<usize> {
     let leader = |shard: ShardId, stored: Option<ServerId>| {
@@ -381,6 +409,19 @@ fn a_tired_shard_leaves_only_a_server_that_is_not_configured_any_more() {
         };
         assert_eq!(situation.plan().moves.len(), moves);
     }
+}
+
+#[test]
+fn where_nobody_can_take_a_shard_in_it_is_said_of_each_server_why() {
+    let status = status(&[&[1, 2, 3]]);
+    let mut configuration = configured(&[2, 3, 4, 5]);
+    configuration.servers[3].internal = server(1).internal;
+    let plan = planned(&status, &configuration, &[2, 3, 5]);
+    let reason = &plan.stuck[&ShardId(0)].reason;
+    for told in ["s4 is away", "s5 has the address of s1", "name it s1 again"] {
+        assert!(reason.contains(told), "{reason}");
+    }
+    assert!(!reason.contains("s2"), "{reason}");
 }
 
 #[test]

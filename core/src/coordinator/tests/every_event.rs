@@ -21,6 +21,7 @@ fn answers_of_an_older_tenure_change_nothing() {
         let belongs_to_no_tenure = matches!(
             event,
             Event::ConfigurationRead(_)
+                | Event::ConfigurationRefused { .. }
                 | Event::ServerGivenUp { .. }
                 | Event::ShutdownRequested
                 | Event::StatusHinted
@@ -85,6 +86,7 @@ fn expected_role(state: &str, event: &Event, current: bool, role: Role) -> Role 
         Event::AuthorityExtended { .. }
         | Event::CallAnswered { .. }
         | Event::ConfigurationRead(_)
+        | Event::ConfigurationRefused { .. }
         | Event::Drained { .. }
         | Event::HeadRead { .. }
         | Event::HealthObserved { .. }
@@ -113,6 +115,10 @@ fn every_event(tenure: Tenure, request: RequestId) -> Vec<Event> {
             tenure,
             request,
             result: Err(gone()),
+        },
+        Event::ConfigurationRefused {
+            source: "cluster.yaml".to_owned(),
+            reason: "an address can't be dialled".to_owned(),
         },
         Event::ConfigurationRead(ConfigurationText {
             source: "f".to_owned(),

@@ -36,6 +36,8 @@ pub(super) struct Recall {
     quorum: Quorum,
     /// Who comes in the place of another: it was seen to have nothing, and never to have had anything.
     newcomer: Option<ServerId>,
+    /// Who came in the place of another in an earlier term, in which nobody led: it need not have got anything.
+    unfed: Option<ServerId>,
     /// Nothing was ever acknowledged, or an operator has accepted that it is gone: there is nothing
     /// to forget.
     is_new: bool,
@@ -96,9 +98,12 @@ impl Recall {
         is_new: bool,
         awaits_all: bool,
     ) -> Self {
+        let is_exchanging = !shard.removed_nodes.is_empty();
+        let came = shard.ensemble.last().filter(|_| is_exchanging);
         Self {
             quorum: Quorum::of(shard),
             newcomer: None,
+            unfed: came.map(DataServerIdentity::id),
             voters,
             is_new,
             awaits_all,
@@ -240,8 +245,12 @@ impl Recall {
     pub(super) fn forgetful(&self) -> impl Iterator<Item = &ServerId> {
         let forgot = self.voters.iter();
         forgot
-            .filter(|(_, it)| **it == Knowledge::Forgot && !self.is_new)
+            .filter(|(id, it)| **it == Knowledge::Forgot && !self.is_new && !self.is_unfed(id))
             .map(|(id, _)| id)
+    }
+
+    fn is_unfed(&self, server: &ServerId) -> bool {
+        self.unfed.as_ref() == Some(server)
     }
 
     /// Whether it is only for those that have forgotten that there is no majority.
@@ -271,7 +280,8 @@ impl Recall {
         if forgetful.is_empty() {
             return None;
         }
-        let awaited: Vec<_> = self.silent().map(|(id, _)| id.to_string()).collect();
+        let awaited = self.silent().filter(|(id, _)| !self.is_unfed(id));
+        let awaited: Vec<_> = awaited.map(|(id, _)| id.to_string()).collect();
         let (lost, of) = (forgetful.join(", "), self.voters.len());
         if forgetful.len() == of {
             return Some(format!(
@@ -292,13 +302,17 @@ impl Recall {
         ))
     }
 
-    /// The voters of which nothing is known, and why.
+    /// The voters of which nothing is known, or nothing can be, and why.
     pub(super) fn silent(&self) -> impl Iterator<Item = (&ServerId, &str)> {
         self.voters
             .iter()
             .filter_map(|(id, knowledge)| match knowledge {
                 Knowledge::Silent(reason) => Some((id, reason.as_str())),
                 Knowledge::Closed => Some((id, "it was not needed")),
+                Knowledge::Forgot if self.is_unfed(id) => Some((
+                    id,
+                    "it comes in the place of another, and has nothing of it yet",
+                )),
                 Knowledge::Asked(_)
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)

@@ -45,6 +45,13 @@ fn read(text: &str) -> Event {
     })
 }
 
+fn absent() -> Event {
+    Event::ConfigurationRead(ConfigurationText {
+        source: "cluster.yaml".to_owned(),
+        text: None,
+    })
+}
+
 fn held(world: &World) -> usize {
     let is_it = |effect: &&Effect| matches!(effect, Effect::Report(Report::DeletionHeld { .. }));
     world.log.iter().filter(is_it).count()
@@ -109,17 +116,25 @@ fn a_member_that_is_away_holds_up_only_the_end() {
 #[test]
 fn what_would_delete_too_much_is_not_put_in_force_where_what_came_in_its_place_is_refused() {
     let cut = without(&["one", "two"]).replace("namespaces:", "namespaces: []");
-    for refused in [Some("servers: ["), Some(""), None] {
+    let unread = Event::ConfigurationRefused {
+        source: "cluster.yaml".to_owned(),
+        reason: "an address can't be dialled".to_owned(),
+    };
+    for refused in [absent(), read(""), read("servers: ["), unread] {
         let mut world = steady();
         world.configure(Some(&cut));
         world.run_for(10_000);
-        world.configure(refused);
+        let told = world.machine.survey().unwrap().held.unwrap();
+        let names: Vec<&str> = told.namespaces.iter().map(|it| &**it).collect();
+        assert_eq!((names, told.wait.as_secs()), (vec!["one", "two"], 20));
+        world.feed(refused.clone());
         world.run_for(120_000);
         assert_eq!((namespaces(&world).len(), held(&world)), (2, 1));
+        assert_eq!(world.machine.survey().unwrap().held, None);
         // Whoever campaigns again does not forget that it was refused.
         world.configure(Some(&cut));
         world.overwrite();
-        world.configure(refused);
+        world.feed(refused.clone());
         world.run_for(120_000);
         assert_eq!(namespaces(&world).len(), 2, "{refused:?}");
         world.configure(Some(TWO));

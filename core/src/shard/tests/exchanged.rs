@@ -183,6 +183,37 @@ fn where_nobody_can_lead_with_the_one_that_came_it_goes_back() {
 }
 
 #[test]
+fn who_comes_in_the_place_of_another_is_not_said_to_have_lost_what_it_never_got() {
+    let mut world = steady();
+    for server in ["s1:6649", "s2:6649", "s3:6649", "s4:6649"] {
+        world.cut_off(server, &["BecomeLeader"]);
+    }
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    while !members(&world).contains(&"s4".to_owned()) {
+        world.run_for(1);
+    }
+    // It has not got anything.
+    world.forgetful.insert("s4:6649".to_owned());
+    for server in ["s2:6649", "s3:6649"] {
+        world.cut_off(server, &["GetStatus", "NewTerm"]);
+    }
+    world.log.clear();
+    world.run_for(20_000);
+    let reasons = world.log.iter().filter_map(|effect| match effect {
+        Effect::Report(
+            Report::ElectionFailed { reason, .. } | Report::ShardBlocked { reason, .. },
+        ) => Some(reason.clone()),
+        _ => None,
+    });
+    let reasons: Vec<_> = reasons.collect();
+    let told = reasons
+        .iter()
+        .any(|it| it.contains("s4: it comes in the place of another"));
+    assert!(told, "{reasons:?}");
+    assert!(!reasons.iter().any(|it| it.contains("lost")), "{reasons:?}");
+}
+
+#[test]
 fn one_that_has_data_of_an_earlier_time_does_not_come() {
     let mut world = steady();
     // It was fenced once, and nobody knows.

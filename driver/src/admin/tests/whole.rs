@@ -38,10 +38,8 @@ impl Whole {
                 seed: 1,
                 timing: Timing::default(),
             },
-            backend: Backend {
-                configuration: world.judged.clone(),
-                ..world.memory.backend("a")
-            },
+            backend: world.memory.backend("a"),
+            configuration: world.judged.readings(),
             servers: CallOptions::default(),
             drain: Duration::from_secs(3),
             reports: Arc::new(|_| {}),
@@ -128,6 +126,30 @@ async fn nothing_is_built_on_what_others_have_written_while_it_is_held_back() {
     // It would come in the place of what is held back.
     let supposed = Supposed::Configuration(THREE.to_owned());
     whole.plan("", Some(supposed)).await.unwrap();
+    whole.end().await;
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_told_and_let_go_where_what_came_after_it_can_not_be_dialled() {
+    let whole = Whole::start(THREE).await;
+    let told = async |is_held: bool| {
+        let until = async {
+            loop {
+                let plan = whole.plan("", None).await.unwrap();
+                if plan.held_back.is_some() == is_held {
+                    return plan.held_back;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, until).await.unwrap()
+    };
+    whole.world.memory.set_configuration(Some(one()));
+    let held = told(true).await.unwrap();
+    assert_eq!(held.namespaces, ["orders", "payments"]);
+    let undialled = THREE.replace("localhost:3", "localhost");
+    whole.world.memory.set_configuration(Some(undialled));
+    told(false).await;
     whole.end().await;
 }
 

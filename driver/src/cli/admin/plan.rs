@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use stepdown_wire::operator::{Balancer, Move, NamespaceShards, Plan};
+use stepdown_wire::operator::{Balancer, HeldBack, Move, NamespaceShards, Plan};
 
 use super::Answer;
 use super::balancer::told as told_of_balancer;
@@ -41,6 +41,9 @@ fn told(plan: &Plan) -> String {
             "Nobody knows yet whether {server} runs; here it is taken to."
         );
     }
+    if let Some(held_back) = &plan.held_back {
+        told.push_str(&told_of_held_back(held_back));
+    }
     for NamespaceShards { namespace, shards } in &plan.made {
         let _ = writeln!(told, "Namespace {namespace} is made, with {shards} shards.");
     }
@@ -60,8 +63,11 @@ fn told(plan: &Plan) -> String {
             "{shards} shards of {namespace} could not be moved, and are tried again later."
         );
     }
-    told.push('\n');
-    told.push_str(&servers(plan).print());
+    // Whoever may see one namespace alone is told of no server.
+    if !plan.servers.is_empty() {
+        told.push('\n');
+        told.push_str(&servers(plan).print());
+    }
     told.push('\n');
     let moves = moves(plan);
     if moves.rows.is_empty() {
@@ -78,6 +84,18 @@ fn told(plan: &Plan) -> String {
         told.push_str(&waiting(plan).print());
     }
     told
+}
+
+fn told_of_held_back(it: &HeldBack) -> String {
+    let seconds = it.wait_ms.div_ceil(1000);
+    let what = match it.namespaces.as_slice() {
+        [] => "other namespaces".to_owned(),
+        names => names.join(", "),
+    };
+    format!(
+        "The configuration that was read last is HELD BACK for {seconds} s more: it would DELETE {what}. It is put \
+         into force then, unless it is changed.\n"
+    )
 }
 
 fn servers(plan: &Plan) -> Table {
@@ -161,6 +179,10 @@ pub(super) fn balancer(balancer: &Balancer) -> Value {
     })
 }
 
+fn held_back(it: &HeldBack) -> Value {
+    json!({"namespaces": it.namespaces, "wait_ms": it.wait_ms})
+}
+
 fn value(plan: &Plan) -> Value {
     let moves = |moves: &[Move]| -> Vec<Value> {
         let value = |it: &Move| json!({"namespace": it.namespace, "shard": it.shard, "from": it.from, "to": it.to});
@@ -205,6 +227,7 @@ fn value(plan: &Plan) -> Value {
     });
     json!({
         "balancer": plan.balancer.as_ref().map(balancer),
+        "held_back": plan.held_back.as_ref().map(held_back),
         "under_way": moves(&plan.under_way),
         "moves": moves(&plan.moves),
         "handed": moves(&plan.handed),

@@ -11,6 +11,12 @@ use stepdown_core::cluster::{
 
 use crate::choices::Choices;
 
+/// So many a namespace may have.
+pub const MOST_SHARDS: u32 = 65_536;
+
+/// So many all shards may have.
+pub const MOST_REPLICAS: u32 = 262_144;
+
 /// A configuration that breaks no rule.
 pub fn sound(choices: &mut Choices<'_>) -> ClusterConfiguration {
     let servers = 1 + choices.below(5);
@@ -18,7 +24,10 @@ pub fn sound(choices: &mut Choices<'_>) -> ClusterConfiguration {
     ClusterConfiguration {
         servers: (0..servers).map(|it| server(choices, it)).collect(),
         namespaces: (0..namespaces)
-            .map(|it| namespace(choices, it, servers))
+            .map(|it| {
+                let most = MOST_REPLICAS / (namespaces * servers) as u32;
+                namespace(choices, it, servers, most.min(MOST_SHARDS))
+            })
             .collect(),
         allow_extra_authorities: shared(["oxia:6648", "", "true"], choices.below(4)),
         server_metadata: (0..choices.below(servers + 1))
@@ -66,10 +75,15 @@ fn server(choices: &mut Choices<'_>, index: usize) -> DataServerIdentity {
     }
 }
 
-fn namespace(choices: &mut Choices<'_>, index: usize, servers: usize) -> Namespace {
+fn namespace(
+    choices: &mut Choices<'_>,
+    index: usize,
+    servers: usize,
+    most_shards: u32,
+) -> Namespace {
     Namespace {
         name: ["default", "0", "A.b_-"][index].into(),
-        initial_shard_count: choices.one_of(&[1, 2, 3, 65_536]),
+        initial_shard_count: choices.one_of(&[1, 2, 3, most_shards]),
         replication_factor: 1 + choices.below(servers) as u32,
         notifications_enabled: choices.one_of(&[None, Some(false), Some(true)]),
         key_sorting: choices.one_of(&[
@@ -111,7 +125,7 @@ pub fn spoiled(choices: &mut Choices<'_>, it: &mut ClusterConfiguration) -> Opti
     let (at, last) = (choices.below(namespaces), servers - 1);
     let namespace = it.namespaces.get_mut(at)?;
     let blank = choices.one_of(&["", " ", "\t", "\u{a0}"]);
-    let key = match choices.below(16) {
+    let key = match choices.below(17) {
         0 => {
             namespace.name = choices
                 .one_of(&["", "..", ".a", "a..b", "a/b", "\u{e4}", "a\n"])
@@ -182,6 +196,13 @@ pub fn spoiled(choices: &mut Choices<'_>, it: &mut ClusterConfiguration) -> Opti
         15 if it.coordinators.len() > 1 => {
             it.coordinators[1].name = it.coordinators[0].name.clone();
             "coordinators[1].name".to_owned()
+        }
+        16 if namespaces * servers > (MOST_REPLICAS / MOST_SHARDS) as usize => {
+            for each in &mut it.namespaces {
+                each.initial_shard_count = MOST_SHARDS;
+                each.replication_factor = servers as u32;
+            }
+            "namespaces".to_owned()
         }
         _ => return None,
     };

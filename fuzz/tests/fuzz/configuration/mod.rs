@@ -67,7 +67,9 @@ fn check_made(choices: &mut Choices<'_>) {
         Ok(&it),
         "{text}"
     );
-    check_keys(&it, &BTreeSet::from([key]));
+    // One number that is much too great can be too much for all as well.
+    let too_many = rules::are_too_many(&it.namespaces).then(|| "namespaces".to_owned());
+    check_keys(&it, &too_many.into_iter().chain([key]).collect());
     let read = ClusterConfiguration::read(Some(&text));
     assert!(
         matches!(read, Err(ConfigurationError::Invalid(_))),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity, Namespace};
 
+use super::made;
+
 /// The keys of whatever breaks a rule.
 pub fn broken(configuration: &ClusterConfiguration) -> BTreeSet<String> {
     let ClusterConfiguration {
@@ -13,6 +15,9 @@ pub fn broken(configuration: &ClusterConfiguration) -> BTreeSet<String> {
         ..
     } = configuration;
     let mut keys = BTreeSet::new();
+    if are_too_many(namespaces) {
+        keys.insert("namespaces".to_owned());
+    }
     for (index, namespace) in namespaces.iter().enumerate() {
         let before = &namespaces[..index];
         let is_twice = is_in(&namespace.name, before.iter().map(|it| &*it.name));
@@ -52,11 +57,18 @@ pub fn broken(configuration: &ClusterConfiguration) -> BTreeSet<String> {
     keys
 }
 
+/// Whether their shards have more replicas than all may have.
+pub fn are_too_many(namespaces: &[Namespace]) -> bool {
+    let of =
+        |it: &Namespace| u128::from(it.initial_shard_count) * u128::from(it.replication_factor);
+    namespaces.iter().map(of).sum::<u128>() > u128::from(made::MOST_REPLICAS)
+}
+
 fn of_namespace(namespace: &Namespace, servers: usize, tell: &mut dyn FnMut(String)) {
     if !(1..=servers).contains(&(namespace.replication_factor as usize)) {
         tell("replicationFactor".to_owned());
     }
-    if !(1..=65_536).contains(&namespace.initial_shard_count) {
+    if !(1..=made::MOST_SHARDS).contains(&namespace.initial_shard_count) {
         tell("initialShardCount".to_owned());
     }
     for (index, rule) in namespace.anti_affinities.iter().enumerate() {

@@ -159,6 +159,7 @@ impl World<'_> {
                 }
             }
             Event::ConfigurationRead(_)
+            | Event::ConfigurationRefused { .. }
             | Event::PushEnded { .. }
             | Event::ServerGivenUp { .. }
             | Event::ShutdownRequested

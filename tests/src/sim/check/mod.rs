@@ -139,6 +139,7 @@ pub fn tenure_of(event: &Event) -> Option<Tenure> {
         | Event::PushEnded { tenure, .. }
         | Event::StoreEnded { tenure, .. } => Some(*tenure),
         Event::ConfigurationRead(_)
+        | Event::ConfigurationRefused { .. }
         | Event::ServerGivenUp { .. }
         | Event::ShutdownRequested
         | Event::StatusHinted
