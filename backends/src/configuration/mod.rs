@@ -10,8 +10,8 @@ pub use keys::UnknownKey;
 use stepdown_wire::brief;
 
 /// So many characters are said of what is wrong: the first ones. A document of one mistake a line has more than
-/// anybody reads, or gRPC carries.
-const LONGEST: usize = 4_096;
+/// anybody reads, or than an answer of gRPC carries, where some take twelve bytes.
+const LONGEST: usize = 1_024;
 
 /// What a configuration document was judged as.
 #[derive(Clone, Debug, PartialEq, Eq)]

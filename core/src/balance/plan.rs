@@ -140,32 +140,23 @@ impl Situation<'_> {
                 plan.later.insert(id);
             }
         }
-        for (id, shard) in self
-            .shards(namespace)
-            .filter(|(_, shard)| is_movable(shard))
-        {
-            let (rests, declined) = (self.resting.contains(&id), self.who_declined(id));
+        for (id, shard) in self.movable(namespace) {
             let leaving = shard.ensemble.iter().filter(leaves);
             // Nobody else is exchanged while one is away, which is never in sync.
             let Some(from) = leaving.min_by_key(|it| self.running.contains(&it.id())) else {
                 continue;
             };
-            // What rests is left alone, but it is said what a person can help.
-            if rests && declined.is_none() {
-                continue;
-            }
             let willing = |server: &ServerId| self.is_willing(id, server);
             let mut place = self.place(namespace, id, shard, from, load, willing);
-            if place.is_err()
-                && let Some(declined) = declined
-            {
-                let (server, reason) = (from.id(), has_old_data(declined));
-                plan.stuck.insert(id, Stuck { server, reason });
-                // The data may have been deleted by now.
+            if place.is_err() && self.has_been_declined(id) {
+                // What it has may have been deleted by now.
                 place = self.place(namespace, id, shard, from, load, |_| true);
+                if let Ok(to) = &place {
+                    let (server, reason) = (from.id(), has_old_data(&to.id()));
+                    plan.stuck.insert(id, Stuck { server, reason });
+                }
             }
             match place {
-                Ok(_) if rests => {}
                 Ok(to) => {
                     load.subtract(std::slice::from_ref(from));
                     load.add(std::slice::from_ref(&to));
@@ -277,8 +268,9 @@ impl Situation<'_> {
         &self,
         namespace: &Namespace,
     ) -> impl Iterator<Item = (ShardId, &Arc<ShardMetadata>)> {
-        let shards = self.shards(namespace);
-        shards.filter(|(id, shard)| is_movable(shard) && !self.resting.contains(id))
+        self.shards(namespace).filter(|(id, shard)| {
+            is_whole(shard) && !self.resting.contains(id) && shard.ensemble.len() >= LEAST
+        })
     }
 
     fn shards(
@@ -293,11 +285,6 @@ impl Situation<'_> {
     fn configured(&self) -> impl Iterator<Item = &DataServerIdentity> {
         self.configuration.servers.iter()
     }
-}
-
-/// Whether one of its members can be exchanged.
-fn is_movable(shard: &ShardMetadata) -> bool {
-    is_whole(shard) && shard.ensemble.len() >= LEAST
 }
 
 /// Whether it is led, and nobody is on the way from or to it.

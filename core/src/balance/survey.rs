@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::place::placed;
 use super::plan::{Handing, Move, Plan, Situation};
 use crate::call::Feature;
 use crate::cluster::{ClusterConfiguration, ClusterStatus, NamespaceStatus, ShardStatus};
-use crate::id::{ServerId, ShardId};
+use crate::id::{ServerId, ShardId, Timestamp};
 use crate::shard::Holdup;
 
 /// So many shards are forecast in all: a document with more is not stored either.
@@ -59,8 +58,8 @@ pub struct Survey {
 pub struct HeldBack {
     /// The namespaces that it would delete.
     pub namespaces: Vec<Arc<str>>,
-    /// After so long it is put into force, if it stays as it is.
-    pub wait: Duration,
+    /// Then it is put into force, if it stays as it is.
+    pub until: Timestamp,
 }
 
 /// A data server has not deleted what it is to.
@@ -128,7 +127,14 @@ impl Survey {
             settled: &self.settled,
             resting: &resting,
         };
-        situation.plan()
+        let mut plan = situation.plan();
+        // What rests is as stuck as it was.
+        for (id, stuck) in &self.planned.stuck {
+            if self.resting.contains(id) {
+                plan.stuck.entry(*id).or_insert_with(|| stuck.clone());
+            }
+        }
+        plan
     }
 
     /// What would be done if this configuration came into force now.

@@ -15,6 +15,8 @@ use crate::report::{Cause, Report};
 pub(super) struct Lasting {
     pub(super) process: ProcessId,
     pub(super) configuration: Option<Arc<ClusterConfiguration>>,
+    /// The good one that was read before that.
+    pub(super) earlier: Option<Arc<ClusterConfiguration>>,
     /// What was read last is none: the configuration is an earlier one.
     pub(super) is_refused: bool,
     /// Between campaigns.
@@ -37,6 +39,7 @@ impl Lasting {
         Self {
             process,
             configuration: None,
+            earlier: None,
             is_refused: false,
             backoff: Backoff::default(),
             stopping: false,
@@ -99,7 +102,9 @@ impl Lasting {
         self.is_refused = read.is_err();
         match read {
             Ok(configuration) => {
-                self.configuration = Some(Arc::new(configuration));
+                if self.configuration.as_deref() != Some(&configuration) {
+                    self.earlier = self.configuration.replace(Arc::new(configuration));
+                }
                 context.report(Report::ConfigurationApplied { source });
                 Heard::OfGood
             }

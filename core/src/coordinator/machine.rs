@@ -259,9 +259,13 @@ impl Lasting {
             instance_id: office.ledger.accepted().instance_id.clone(),
         });
         office.open(self.configuration.clone(), context);
-        // What it was held back for may have been mended, and not well.
-        if self.is_refused {
-            office.let_go_of_what_is_held();
+        // What it was held back for may have been mended, and not well: then it is as if that had not been read.
+        if self.is_refused && office.let_go_of_what_is_held() {
+            self.configuration = self.earlier.take();
+            if self.configuration.is_some() {
+                office.reconcile(self.configuration.clone(), context);
+                office.let_go_of_what_is_held();
+            }
         }
         office.ledger.work(context);
     }

@@ -27,10 +27,10 @@ impl Held {
         self.until
     }
 
-    pub(super) fn told(&self, now: Timestamp) -> HeldBack {
+    pub(super) fn told(&self) -> HeldBack {
         HeldBack {
             namespaces: self.namespaces.clone(),
-            wait: self.until.since(now),
+            until: self.until,
         }
     }
 }

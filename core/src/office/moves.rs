@@ -350,7 +350,8 @@ impl Office {
             later,
         } = survey.afresh();
         for (shard, it) in &stuck {
-            if self.moves.stuck.get(shard).map(|it| &it.reason) != Some(&it.reason) {
+            // Who is away, of which the reason tells, changes all the time.
+            if self.moves.stuck.get(shard).map(|it| &it.server) != Some(&it.server) {
                 context.report(Report::MoveStuck {
                     shard: *shard,
                     reason: it.reason.clone(),

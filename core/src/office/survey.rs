@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Office;
+use super::deletions::Held;
 use super::moves::TRIES;
 use crate::balance::{Plan, Survey};
 use crate::context::Context;
@@ -44,7 +45,7 @@ impl Office {
                 later: moves.later.clone(),
             },
             refused: self.refused.clone(),
-            held: self.held.as_ref().map(|held| held.told(now)),
+            held: self.held.as_ref().map(Held::told),
             waiting: Vec::new(),
             resting: resting.map(|(id, _)| *id).collect(),
             most: limits.most,

@@ -20,7 +20,7 @@ use super::lasting::to_its_end;
 use super::latest::{Latest, said};
 use super::method::Method;
 use super::office::Office;
-use super::refusals::{HELD_BACK, not_changed, not_edited, not_stored, not_written_down};
+use super::refusals::{HELD_BACK, REFUSED, not_changed, not_edited, not_stored, not_written_down};
 use super::target::Target;
 use crate::audit::{Audit, Change, Outcome};
 use crate::auth::Caller;
@@ -178,10 +178,7 @@ impl Edits {
                     until = until.min(soon);
                     HELD_BACK.to_owned()
                 }
-                Ok(Some(_)) => {
-                    "it is not in force: it was refused, which the log says, or is being written"
-                        .to_owned()
-                }
+                Ok(Some(_)) => REFUSED.to_owned(),
                 Err(error) => format!("it can't be read: {error}"),
             };
             let rest = until.saturating_duration_since(Instant::now());

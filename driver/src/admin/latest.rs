@@ -10,6 +10,8 @@ use stepdown_core::cluster::{ClusterConfiguration, DecodeError};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::configuration::Reading;
+
 /// For how long what was written is believed to come into force.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many of those that were written are remembered.
@@ -31,6 +33,7 @@ pub(super) struct Latest {
     /// The document as it was read, whether it is in force or not.
     read: watch::Receiver<Option<ConfigurationText>>,
     in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
+    readings: watch::Receiver<Reading>,
     written: Arc<Mutex<Written>>,
 }
 
@@ -48,10 +51,12 @@ impl Latest {
     pub(super) fn new(
         read: watch::Receiver<Option<ConfigurationText>>,
         in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
+        readings: watch::Receiver<Reading>,
     ) -> Self {
         Self {
             read,
             in_force,
+            readings,
             written: Arc::default(),
         }
     }
@@ -71,9 +76,18 @@ impl Latest {
         self.configuration().is_some() || read.is_some_and(is_nothing)
     }
 
+    /// Whether what was read last is refused. The one before it may have been held back, and is not any more:
+    /// it has to be read again before anything is built on it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.readings.borrow().is_refused()
+    }
+
     /// Whether it is one that this coordinator has taken as the cluster's, or is about to. A document that
     /// somebody is writing is not.
     pub(super) fn is_accepted(&self, configuration: Option<&ClusterConfiguration>) -> bool {
+        if configuration.is_some() && self.is_refused() {
+            return false;
+        }
         let written = self.written();
         let mut accepted = written
             .pending
@@ -145,6 +159,10 @@ mod tests {
         Arc::new(ClusterConfiguration::decode(&text).unwrap())
     }
 
+    fn no_readings() -> watch::Receiver<Reading> {
+        watch::channel(Reading::default()).1
+    }
+
     fn nothing_read() -> watch::Receiver<Option<ConfigurationText>> {
         watch::channel(None).1
     }
@@ -153,7 +171,7 @@ mod tests {
     async fn that_there_is_nothing_is_known_only_once_that_was_read() {
         let (in_force, watched) = watch::channel(None);
         let (read, reading) = watch::channel(None);
-        let latest = Latest::new(reading, watched);
+        let latest = Latest::new(reading, watched, no_readings());
         assert!(!latest.is_known());
         for (text, is_known) in [
             (None, true),
@@ -175,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_seen_at_once_until_it_or_what_others_wrote_is_in_force() {
         let (in_force, watched) = watch::channel(Some(configuration(0)));
-        let latest = Latest::new(nothing_read(), watched);
+        let latest = Latest::new(nothing_read(), watched, no_readings());
         let sees = |number| assert_eq!(latest.configuration(), Some(configuration(number)));
         sees(0);
         assert!(!latest.is_own());
@@ -205,7 +223,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_never_comes_into_force_is_not_shown_for_ever() {
         let (_in_force, watched) = watch::channel(None);
-        let latest = Latest::new(nothing_read(), watched);
+        let latest = Latest::new(nothing_read(), watched, no_readings());
         assert!(latest.is_accepted(None));
         latest.wrote(configuration(1));
         assert!(latest.is_accepted(Some(&configuration(1))));

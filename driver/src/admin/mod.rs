@@ -36,6 +36,7 @@ use self::bounded::{Bounded, places};
 pub(crate) use self::method::Method;
 use self::service::Admin;
 use crate::audit::Audit;
+use crate::configuration::Reading;
 use crate::event_loop::{Operator, View};
 use crate::observe::metrics::AdminRequests;
 
@@ -58,6 +59,8 @@ pub(crate) struct Parts {
     pub(crate) read: watch::Receiver<Option<ConfigurationText>>,
     /// The configuration in force.
     pub(crate) in_force: watch::Receiver<Option<Arc<ClusterConfiguration>>>,
+    /// All that was read.
+    pub(crate) readings: watch::Receiver<Reading>,
     /// Where it is stored.
     pub(crate) store: Arc<dyn ConfigurationStore>,
     /// Who may do what.

@@ -15,6 +15,7 @@ use tonic::{Extensions, Request, Response, Status, async_trait};
 
 use super::method::Method;
 use super::plan::{balancer, told};
+use super::refusals::{HELD_BACK, REFUSED};
 use super::service::Admin;
 use super::supposed::{Present, check_is_about, supposed};
 use super::target::Target;
@@ -38,12 +39,17 @@ impl Admin {
         // A change would be made of this one.
         let latest = self.latest.configuration();
         let is_own = self.latest.is_own();
+        let is_refused = self.latest.is_refused();
         let planned = spawn_blocking(move || {
             let _turn = turn;
             let present = Present {
                 configuration: latest.unwrap_or_else(|| survey.configuration.clone()),
                 status: survey.stored.clone(),
-                is_held_back: survey.held.is_some() && !is_own,
+                obstacle: match &survey.held {
+                    _ if is_refused => Some(REFUSED),
+                    Some(_) if !is_own => Some(HELD_BACK),
+                    Some(_) | None => None,
+                },
             };
             let other = asked.supposed.map(|it| supposed(&present, it));
             let other = other.transpose()?;

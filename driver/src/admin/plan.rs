@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stepdown_backends::boottime;
 use stepdown_core::balance::{self, Forecast, Survey};
 use stepdown_core::cluster::{ClusterConfiguration, DataServerIdentity};
 use stepdown_core::{ServerId, ShardId};
@@ -216,7 +217,7 @@ fn handed(it: &balance::Handing) -> Move {
 fn held_back(it: &balance::HeldBack) -> HeldBack {
     HeldBack {
         namespaces: it.namespaces.iter().map(ToString::to_string).collect(),
-        wait_ms: u64::try_from(it.wait.as_millis()).unwrap_or(u64::MAX),
+        wait_ms: u64::try_from(it.until.since(boottime()).as_millis()).unwrap_or(u64::MAX),
     }
 }
 

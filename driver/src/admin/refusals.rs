@@ -10,6 +10,10 @@ use crate::audit::AuditError;
 pub(super) const HELD_BACK: &str = "it is held back, since it would delete more than it keeps: put back what it lacks \
     by hand, or wait until it is in force";
 
+/// Why nothing is built on a document that was refused, or is not read yet.
+pub(super) const REFUSED: &str =
+    "it is not in force: it was refused, which the log says, or is being written";
+
 /// The code and the words of a change that can't be made.
 pub(super) fn not_edited(error: &EditError) -> Status {
     let told = error.to_string();

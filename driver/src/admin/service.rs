@@ -48,7 +48,11 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(parts: Parts) -> Self {
-        let latest = Latest::new(parts.read.clone(), parts.in_force.clone());
+        let latest = Latest::new(
+            parts.read.clone(),
+            parts.in_force.clone(),
+            parts.readings.clone(),
+        );
         Self {
             edits: Edits::new(&parts, latest.clone()),
             office: Office {

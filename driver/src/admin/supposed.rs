@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::checks::{check_are_anew, check_replicas, coming_in};
 use super::convert::{data_server, data_server_patch, namespace_request};
-use super::refusals::{HELD_BACK, not_changed, not_edited};
+use super::refusals::{not_changed, not_edited};
 
 /// Looks whether nothing is supposed but a change of this namespace.
 pub(super) fn check_is_about(supposed: &Supposed, namespace: &str) -> Result<(), Status> {
@@ -34,8 +34,8 @@ pub(super) fn check_is_about(supposed: &Supposed, namespace: &str) -> Result<(),
 pub(super) struct Present {
     pub(super) configuration: Arc<ClusterConfiguration>,
     pub(super) status: Arc<ClusterStatus>,
-    /// Whether nothing would be built on that configuration.
-    pub(super) is_held_back: bool,
+    /// Why nothing would be built on that configuration.
+    pub(super) obstacle: Option<&'static str>,
 }
 
 /// The configuration that is supposed. What would be refused of a change is refused here as well.
@@ -75,8 +75,8 @@ pub(super) fn supposed(
     edited.map_err(|error: EditError| not_edited(&error))?;
     check_replicas(before, &configuration)?;
     check_are_anew(&coming_in(before, &configuration), &present.status)?;
-    if present.is_held_back {
-        return Err(not_changed(HELD_BACK));
+    if let Some(obstacle) = present.obstacle {
+        return Err(not_changed(obstacle));
     }
     let verdict = judge(Some(&configuration.encode())).verdict;
     verdict.map_err(Status::invalid_argument)
@@ -88,6 +88,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::admin::refusals::HELD_BACK;
 
     const PRESENT: &str = "\
 namespaces: [{name: default, initialShardCount: 1, replicationFactor: 1}]
@@ -98,7 +99,7 @@ servers: [{name: s1, public: 'localhost:1', internal: 'localhost:2'}]
         Present {
             configuration: Arc::new(ClusterConfiguration::decode(PRESENT).unwrap()),
             status: Arc::new(ClusterStatus::decode(status).unwrap_or_default()),
-            is_held_back: false,
+            obstacle: None,
         }
     }
 
@@ -147,7 +148,7 @@ servers: [{name: s1, public: 'localhost:1', internal: 'localhost:2'}]
         assert_eq!(would(creation("orders")).unwrap().namespaces.len(), 2);
         assert_eq!(would(creation("gone")), Err(Code::FailedPrecondition));
         assert_eq!(would(deletion("orders")), Err(Code::NotFound));
-        present.is_held_back = true;
+        present.obstacle = Some(HELD_BACK);
         let refused = supposed(&present, creation("orders")).unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition);
         assert!(refused.message().contains("held back"), "{refused}");

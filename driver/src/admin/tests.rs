@@ -131,6 +131,7 @@ impl World {
             leadership: self.backend.leadership.clone(),
             read: self.backend.configuration.watch(),
             in_force: self.judged.in_force(),
+            readings: self.judged.readings(),
             store,
             access,
             audit: self.audit.clone(),

@@ -38,6 +38,11 @@ struct Refused {
 }
 
 impl Reading {
+    /// Whether what was read last can't be put in force.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// What is to be told of it to whoever has heard of `before`, in order. Nothing good is passed over.
     pub(crate) fn since(&self, before: &Self) -> impl Iterator<Item = Event> {
         let is_known = |good: &&Arc<ConfigurationText>| {

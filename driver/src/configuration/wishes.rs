@@ -69,9 +69,12 @@ impl Sorting {
         configuration: &ClusterConfiguration,
         status: &ClusterStatus,
     ) -> Vec<String> {
-        self.0
-            .retain(|name, _| status.namespaces.contains_key(name));
-        let there = |it: &&Namespace| status.namespaces.contains_key(&it.name);
+        let is_there = |name: &Arc<str>| {
+            let namespace = status.namespaces.get(name);
+            namespace.is_some_and(|it| it.kept().next().is_some())
+        };
+        self.0.retain(|name, _| is_there(name));
+        let there = |it: &&Namespace| is_there(&it.name);
         let mut changed = Vec::new();
         for namespace in configuration.namespaces.iter().filter(there) {
             let sorting = namespace.key_sorting;

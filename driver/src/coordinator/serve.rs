@@ -119,6 +119,7 @@ pub(super) async fn serve(session: Session) -> Result<(), CoordinatorError> {
         leadership,
         read: source.watch(),
         in_force: judged.in_force(),
+        readings: judged.readings(),
         store: configuration_store,
         access: Access::new(Policy::new(options.public.authorization), protection),
         audit,

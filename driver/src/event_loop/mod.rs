@@ -125,14 +125,18 @@ async fn run(
                 stopping = true;
                 Event::ShutdownRequested
             }
-            () = &mut sleep, if deadline.is_some() => Event::TimePassed,
-            event = driver.next() => event,
+            // Before time passes: what is held back is put in force by time alone, unless it has changed.
             Ok(()) = configuration.changed() => {
                 let now = configuration.borrow_and_update().clone();
-                driver.answers.extend(now.since(&heard));
+                let mut told: VecDeque<Event> = now.since(&heard).collect();
                 heard = now;
-                continue;
+                let Some(first) = told.pop_front() else { continue };
+                // It follows before deadlines are looked at.
+                driver.answers.extend(told);
+                first
             }
+            () = &mut sleep, if deadline.is_some() => Event::TimePassed,
+            event = driver.next() => event,
             Ok(()) = hints.changed() => Event::StatusHinted,
             Some(request) = requests.recv() => match request {
                 Request::GiveUp(server, answer) => {

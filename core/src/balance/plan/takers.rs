@@ -48,12 +48,9 @@ impl Situation<'_> {
         })
     }
 
-    /// Who was to take this shard in, and has data of it.
-    pub(super) fn who_declined(&self, id: ShardId) -> Option<&ServerId> {
-        let mut declined = self.declined.iter();
-        declined
-            .find(|(shard, _)| *shard == id)
-            .map(|(_, server)| server)
+    /// Whether somebody was to take this shard in, and has data of it.
+    pub(super) fn has_been_declined(&self, id: ShardId) -> bool {
+        self.declined.iter().any(|(shard, _)| *shard == id)
     }
 
     pub(super) fn is_willing(&self, id: ShardId, server: &ServerId) -> bool {
@@ -67,9 +64,15 @@ impl Situation<'_> {
             let id = server.id();
             if let Some(holder) = holder(shard, server) {
                 let named = holder.id();
-                return (named != id).then(|| {
-                    format!("{id} has the address of {named}, and so what that one has: name it {named} again")
-                });
+                return if shard.pending_delete_shard_nodes.contains(holder) {
+                    Some(format!("{named} is yet to delete what it had of it"))
+                } else if named == id {
+                    None
+                } else {
+                    Some(format!(
+                        "{id} has the address of {named}, and so what that one has: name it {named} again"
+                    ))
+                };
             }
             if !self.running.contains(&id) {
                 Some(format!("{id} is away"))

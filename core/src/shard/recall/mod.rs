@@ -36,8 +36,8 @@ pub(super) struct Recall {
     quorum: Quorum,
     /// Who comes in the place of another: it was seen to have nothing, and never to have had anything.
     newcomer: Option<ServerId>,
-    /// Who came in the place of another in an earlier term, in which nobody led: it need not have got anything.
-    unfed: Option<ServerId>,
+    /// Who came in the place of another, in an earlier term: it need not have got anything.
+    came: Option<ServerId>,
     /// Nothing was ever acknowledged, or an operator has accepted that it is gone: there is nothing
     /// to forget.
     is_new: bool,
@@ -103,7 +103,7 @@ impl Recall {
         Self {
             quorum: Quorum::of(shard),
             newcomer: None,
-            unfed: came.map(DataServerIdentity::id),
+            came: came.map(DataServerIdentity::id),
             voters,
             is_new,
             awaits_all,
@@ -245,12 +245,8 @@ impl Recall {
     pub(super) fn forgetful(&self) -> impl Iterator<Item = &ServerId> {
         let forgot = self.voters.iter();
         forgot
-            .filter(|(id, it)| **it == Knowledge::Forgot && !self.is_new && !self.is_unfed(id))
+            .filter(|(_, it)| **it == Knowledge::Forgot && !self.is_new)
             .map(|(id, _)| id)
-    }
-
-    fn is_unfed(&self, server: &ServerId) -> bool {
-        self.unfed.as_ref() == Some(server)
     }
 
     /// Whether it is only for those that have forgotten that there is no majority.
@@ -280,39 +276,51 @@ impl Recall {
         if forgetful.is_empty() {
             return None;
         }
-        let awaited = self.silent().filter(|(id, _)| !self.is_unfed(id));
-        let awaited: Vec<_> = awaited.map(|(id, _)| id.to_string()).collect();
-        let (lost, of) = (forgetful.join(", "), self.voters.len());
+        let awaited: Vec<_> = self.silent().map(|(id, _)| id.to_string()).collect();
+        let of = self.voters.len();
         if forgetful.len() == of {
+            let lost = forgetful.join(", ");
             return Some(format!(
                 "none of its replicas ({lost}) has data: all have lost it, or it was never led; \
                  `stepdown accept-loss` lets it be elected"
             ));
         }
+        let lost = self.who_lost(&forgetful);
         let hint = "`stepdown accept-loss` lets it be elected without";
         if awaited.is_empty() {
-            return Some(format!(
-                "{lost} of its {of} replicas lost all data: what they alone had is gone; {hint}"
-            ));
+            return Some(format!("{lost}: what they alone had is gone; {hint}"));
         }
         let awaited = awaited.join(", ");
         Some(format!(
-            "{lost} of its {of} replicas lost all data; it waits for {awaited}, who may have it; \
-             where they never come back, {hint}"
+            "{lost}; it waits for {awaited}, who may have it; where they never come back, {hint}"
         ))
     }
 
-    /// The voters of which nothing is known, or nothing can be, and why.
+    /// Of these that have nothing, who has lost it, and who may never have got anything.
+    fn who_lost(&self, forgetful: &[String]) -> String {
+        let came = self.came.as_ref().map(ToString::to_string);
+        let came = came.filter(|came| forgetful.contains(came));
+        let lost = forgetful.iter().filter(|id| Some(*id) != came.as_ref());
+        let lost: Vec<&str> = lost.map(String::as_str).collect();
+        let of = self.voters.len();
+        let lost = (!lost.is_empty())
+            .then(|| format!("{} of its {of} replicas lost all data", lost.join(", ")));
+        let came = came.map(|came| {
+            format!(
+                "{came}, which came in the place of another, has nothing of it yet, or has lost it"
+            )
+        });
+        let all: Vec<String> = lost.into_iter().chain(came).collect();
+        all.join(", and ")
+    }
+
+    /// The voters of which nothing is known, and why.
     pub(super) fn silent(&self) -> impl Iterator<Item = (&ServerId, &str)> {
         self.voters
             .iter()
             .filter_map(|(id, knowledge)| match knowledge {
                 Knowledge::Silent(reason) => Some((id, reason.as_str())),
                 Knowledge::Closed => Some((id, "it was not needed")),
-                Knowledge::Forgot if self.is_unfed(id) => Some((
-                    id,
-                    "it comes in the place of another, and has nothing of it yet",
-                )),
                 Knowledge::Asked(_)
                 | Knowledge::Probed(_)
                 | Knowledge::Opened(_)
