@@ -231,6 +231,11 @@ impl Candidate {
             | Effect::OpenOffice { .. }
             | Effect::PushAssignments { .. }
             | Effect::WatchHealth { .. } => None,
+            Effect::ReadConfiguration { tenure, request } => Some(Event::ConfigurationFound {
+                tenure,
+                request,
+                found: Err("there is none here".to_owned()),
+            }),
         }
     }
 

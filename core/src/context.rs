@@ -218,6 +218,7 @@ fn request_of(effect: &Effect) -> Option<RequestId> {
         | Effect::ForgetServer { .. }
         | Effect::Load { .. }
         | Effect::OpenOffice { .. }
+        | Effect::ReadConfiguration { .. }
         | Effect::ReadHead { .. }
         | Effect::Release { .. }
         | Effect::Report(_)

@@ -81,6 +81,13 @@ pub enum Effect {
         /// What.
         assignments: Arc<ShardAssignments>,
     },
+    /// Read the configuration document, as it is now. Answered by `ConfigurationFound`.
+    ReadConfiguration {
+        /// The tenure that asks.
+        tenure: Tenure,
+        /// The request.
+        request: RequestId,
+    },
     /// Read the head of the status document. Answered by `HeadRead`.
     ReadHead {
         /// The tenure that asks.

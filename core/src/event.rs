@@ -27,6 +27,15 @@ pub enum Event {
         /// What it said.
         result: Result<Answer, CallError>,
     },
+    /// The configuration document was read because that was asked for.
+    ConfigurationFound {
+        /// The tenure that asked.
+        tenure: Tenure,
+        /// The request.
+        request: RequestId,
+        /// What it said then, or why it could not be read.
+        found: Result<ConfigurationText, String>,
+    },
     /// The configuration document was read, at the start or after it changed. It belongs to no
     /// tenure.
     ConfigurationRead(ConfigurationText),

@@ -28,6 +28,7 @@
 //! | [`Campaign`](Effect::Campaign) | [`LeadershipWon`](Event::LeadershipWon), in its own time; where leadership ends by time, [`AuthorityExtended`](Event::AuthorityExtended) from then on |
 //! | [`Load`](Effect::Load) | [`Loaded`](Event::Loaded) |
 //! | [`Store`](Effect::Store) | [`StoreEnded`](Event::StoreEnded) |
+//! | [`ReadConfiguration`](Effect::ReadConfiguration) | [`ConfigurationFound`](Event::ConfigurationFound) |
 //! | [`ReadHead`](Effect::ReadHead) | [`HeadRead`](Event::HeadRead) |
 //! | [`Call`](Effect::Call) | [`CallAnswered`](Event::CallAnswered) |
 //! | [`WatchHealth`](Effect::WatchHealth) | [`HealthObserved`](Event::HealthObserved), again and again; [`HealthWatchEnded`](Event::HealthWatchEnded) at last |

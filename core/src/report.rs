@@ -181,6 +181,11 @@ pub enum Report {
         /// For how long it is waited.
         wait: std::time::Duration,
     },
+    /// Namespaces are not deleted yet: the configuration could not be read once more, or says something else.
+    DeletionUnsure {
+        /// Why.
+        reason: String,
+    },
     /// A namespace is gone, with all of its shards.
     NamespaceDeleted {
         /// Its name.

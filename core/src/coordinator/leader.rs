@@ -49,6 +49,13 @@ pub(super) fn lead(office: &mut Office, event: &Event, context: &mut Context) ->
         } if *tenure == context.tenure => {
             office.call_answered(*request, result.clone(), context);
         }
+        Event::ConfigurationFound {
+            tenure,
+            request,
+            found,
+        } if *tenure == context.tenure => {
+            office.configuration_found(*request, found, context);
+        }
         Event::HealthObserved {
             tenure,
             request,

@@ -204,6 +204,7 @@ impl Lasting {
             }
             Event::AuthorityExtended { .. }
             | Event::CallAnswered { .. }
+            | Event::ConfigurationFound { .. }
             | Event::Drained { .. }
             | Event::HeadRead { .. }
             | Event::HealthObserved { .. }

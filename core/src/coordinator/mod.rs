@@ -20,7 +20,7 @@ use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 use self::lasting::Lasting;
 use self::machine::State;
 pub use self::reason::Reason;
-use crate::balance::Survey;
+use crate::balance::{HeldBack, Survey};
 use crate::call::Feature;
 use crate::cluster::ClusterStatus;
 use crate::context::Context;
@@ -170,6 +170,12 @@ impl CoordinatorState {
         let waiting = office.waiting();
         let survey = office.survey(&self.context)?;
         Some(Survey { waiting, ..survey })
+    }
+
+    /// What is yet to be put into force, while in office; also where nothing is in force before.
+    #[must_use]
+    pub fn held_back(&self) -> Option<HeldBack> {
+        self.office()?.held_back_now()
     }
 
     /// A hash over all that the machine keeps, what it has not yet been polled for included: what

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Office;
+use super::fresh::Fresh;
 use crate::balance::HeldBack;
 use crate::cluster::{ClusterConfiguration, ShardStatus};
 use crate::context::Context;
@@ -23,11 +24,12 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn deadline(&self) -> Timestamp {
-        self.until
+    /// When it is put into force, once that is made sure of.
+    pub(super) fn deadline(&self, fresh: &Fresh) -> Option<Timestamp> {
+        (!fresh.is_being_asked()).then_some(self.until)
     }
 
-    pub(super) fn told(&self) -> HeldBack {
+    fn told(&self) -> HeldBack {
         HeldBack {
             namespaces: self.namespaces.clone(),
             until: self.until,
@@ -67,6 +69,10 @@ impl Office {
         None
     }
 
+    pub(crate) fn held_back_now(&self) -> Option<HeldBack> {
+        self.held.as_ref().map(Held::told)
+    }
+
     /// It has not stayed as it is: what has come in its place is none. Returns whether one was held back.
     pub(crate) fn let_go_of_what_is_held(&mut self) -> bool {
         self.held.take().is_some()
@@ -75,8 +81,26 @@ impl Office {
     /// It has stayed as it is for long enough.
     pub(super) fn put_held_into_force(&mut self, context: &mut Context) {
         let now = context.now;
-        if let Some(held) = self.held.take_if(|held| held.until <= now) {
-            self.put_into_force(held.configuration, context);
+        let due = self.held.as_ref().filter(|held| held.until <= now);
+        let Some(configuration) = due.map(|held| held.configuration.clone()) else {
+            return;
+        };
+        if self.is_sure_of(&configuration, context) {
+            self.held = None;
+            self.put_into_force(configuration, context);
+        }
+    }
+
+    /// The document says something else than what is held back: it has not stayed as it is.
+    pub(super) fn hold_longer(
+        &mut self,
+        configuration: &Arc<ClusterConfiguration>,
+        context: &Context,
+    ) {
+        if let Some(held) = &mut self.held
+            && Arc::ptr_eq(&held.configuration, configuration)
+        {
+            held.until = context.now.after(context.timing.delete_after);
         }
     }
 
@@ -86,6 +110,9 @@ impl Office {
             return;
         };
         let (gone, _) = self.split_by(&configuration);
+        if gone.is_empty() || !self.is_sure_of(&configuration, context) {
+            return;
+        }
         let shards = self.shards.iter();
         let shards = shards.filter(|(_, shard)| gone.contains(shard.namespace()));
         let shards: Vec<ShardId> = shards.map(|(id, _)| *id).collect();

@@ -5,6 +5,7 @@
 
 mod binding;
 mod deletions;
+mod fresh;
 mod giving_up;
 mod handings;
 mod moves;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use self::binding::{is_uninitialized, is_unreachable};
 use self::deletions::Held;
+use self::fresh::Fresh;
 use self::moves::Moves;
 use self::outlook::{Outlook, Standing};
 use self::publish::Publisher;
@@ -52,6 +54,7 @@ pub(crate) struct Office {
     outlook: Outlook,
     moves: Moves,
     held: Option<Held>,
+    fresh: Fresh,
     /// Namespaces on their way to the store.
     created: Vec<Arc<str>>,
     /// Groups of namespaces that are still to be tried, each in a store of its own, the next one
@@ -77,6 +80,7 @@ impl Office {
             outlook: Outlook::default(),
             moves: Moves::new(context),
             held: None,
+            fresh: Fresh::default(),
             created: Vec::new(),
             groups: Vec::new(),
             refused: BTreeMap::new(),
@@ -231,6 +235,7 @@ impl Office {
         self.publish_again(context);
         self.sweep(context);
         self.put_held_into_force(context);
+        self.make_sure_again(context);
         self.move_shards(context);
         self.look_out(context);
     }
@@ -241,7 +246,8 @@ impl Office {
             Some(self.publisher.deadline()),
             Some(self.sweep.deadline()),
             Some(self.moves.deadline()),
-            self.held.as_ref().map(Held::deadline),
+            self.held.as_ref().and_then(|it| it.deadline(&self.fresh)),
+            self.fresh.deadline(),
             self.outlook.deadline(),
         ]
         .into_iter()

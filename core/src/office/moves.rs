@@ -394,6 +394,7 @@ impl Office {
             });
             if let Err(unfit) = begun {
                 if let Some(refused) = self.moves.under_way.remove(&id) {
+                    self.note_why_it_stays(&refused.step, &unfit);
                     context.report(Report::ExchangeRefused {
                         namespace: refused.step.namespace,
                         shard: id,
@@ -405,6 +406,17 @@ impl Office {
         }
         waiting.append(&mut planned);
         self.moves.planned = waiting;
+    }
+
+    /// Whoever drains a server is told why it is not empty yet.
+    fn note_why_it_stays(&mut self, step: &Move, unfit: &Unfit) {
+        let from = self.servers.get(&step.from);
+        if !from.is_some_and(ServerController::is_configured) {
+            let (server, reason) = (step.from.clone(), unfit.to_string());
+            self.moves
+                .stuck
+                .insert(step.shard, Stuck { server, reason });
+        }
     }
 
     /// It is left alone: for a moment, and longer and longer where it fails again and again.

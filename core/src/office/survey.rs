@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Office;
-use super::deletions::Held;
 use super::moves::TRIES;
 use crate::balance::{Plan, Survey};
 use crate::context::Context;
@@ -45,7 +44,7 @@ impl Office {
                 later: moves.later.clone(),
             },
             refused: self.refused.clone(),
-            held: self.held.as_ref().map(Held::told),
+            held: self.held_back_now(),
             waiting: Vec::new(),
             resting: resting.map(|(id, _)| *id).collect(),
             most: limits.most,

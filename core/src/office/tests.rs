@@ -20,6 +20,7 @@ use crate::call::{Answer, Binding, Call, EntryId, ReplicaRole, ReplicaStatus};
 use crate::cluster::{ClusterStatus, DataServerIdentity};
 use crate::context::Context;
 use crate::effect::Effect;
+use crate::event::ConfigurationText;
 use crate::event::Event;
 use crate::id::{Epoch, ProcessId, RequestId, ServerId, ShardId, Timestamp, Version, WriteId};
 use crate::ledger::{Conclusion, Ledger};
@@ -38,6 +39,8 @@ struct Opened {
     calls: Vec<(RequestId, DataServerIdentity, Call)>,
     /// The newest health watch of each server.
     watches: BTreeMap<ServerId, RequestId>,
+    /// The configuration document.
+    document: String,
     /// The store that was not answered yet.
     sent: Option<RequestId>,
     version: u32,
@@ -70,6 +73,7 @@ impl Opened {
             context,
             calls: Vec::new(),
             watches: BTreeMap::new(),
+            document: configuration.unwrap_or_default().to_owned(),
             sent: None,
             version: 0,
             led: RefCell::default(),
@@ -82,6 +86,7 @@ impl Opened {
     }
 
     fn reconcile(&mut self, configuration: &str) {
+        configuration.clone_into(&mut self.document);
         let configuration = Some(read(configuration));
         self.office.reconcile(configuration, &mut self.context);
     }
@@ -273,6 +278,15 @@ impl Opened {
             Effect::Cancel { request, .. } => {
                 self.calls.retain(|(asked, _, _)| *asked != request);
                 "cancel".to_owned()
+            }
+            Effect::ReadConfiguration { request, .. } => {
+                let found = Ok(ConfigurationText {
+                    source: "cluster.yaml".to_owned(),
+                    text: Some(self.document.clone()),
+                });
+                self.office
+                    .configuration_found(request, &found, &mut self.context);
+                return None;
             }
             Effect::ForgetServer { server, .. } => format!("{server} forget"),
             Effect::PushAssignments {

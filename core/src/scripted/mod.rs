@@ -28,6 +28,8 @@ servers:
 /// One coordinator, one store, and data servers that do what they are told.
 pub(crate) struct World {
     timing: Timing,
+    /// The configuration document; `None` where it can't be read.
+    pub(crate) configured: Option<ConfigurationText>,
     pub(crate) machine: CoordinatorState,
     pub(crate) now: Timestamp,
     pub(crate) stored: Option<(u64, StatusDocument)>,
@@ -95,6 +97,7 @@ impl World {
         let now = Timestamp(1_000_000_000);
         Self {
             timing,
+            configured: None,
             machine: CoordinatorState::new(options, now),
             now,
             stored: None,
@@ -174,6 +177,9 @@ impl World {
 
     /// Feeds one event and answers everything that follows at once.
     pub(crate) fn feed(&mut self, event: Event) {
+        if let Event::ConfigurationRead(text) = &event {
+            self.configured = Some(text.clone());
+        }
         self.machine.handle(self.now, event);
         self.settle();
     }
@@ -256,6 +262,14 @@ impl World {
                     outcome,
                 }
             }
+            Effect::ReadConfiguration { tenure, request } => Event::ConfigurationFound {
+                tenure,
+                request,
+                found: self
+                    .configured
+                    .clone()
+                    .ok_or_else(|| "told to fail".to_owned()),
+            },
             Effect::ReadHead { tenure, request } => Event::HeadRead {
                 tenure,
                 request,

@@ -34,6 +34,11 @@ pub(super) fn failed(kind: Kind, tenure: Tenure, request: RequestId, failure: Fa
                 reason: failure.into_reason(),
             },
         },
+        Kind::ReadConfiguration => Event::ConfigurationFound {
+            tenure,
+            request,
+            found: Err(failure.into_reason()),
+        },
         Kind::ReadHead => Event::HeadRead {
             tenure,
             request,
@@ -72,6 +77,9 @@ pub(super) fn concludes(event: &Event) -> Option<(Tenure, RequestId, Kind)> {
         Event::CallAnswered {
             tenure, request, ..
         } => (tenure, request, Kind::Call),
+        Event::ConfigurationFound {
+            tenure, request, ..
+        } => (tenure, request, Kind::ReadConfiguration),
         Event::HeadRead {
             tenure, request, ..
         } => (tenure, request, Kind::ReadHead),

@@ -53,6 +53,10 @@ impl Tenancy {
                 server,
                 assignments,
             } => self.push(now, tenure, request, server, assignments),
+            Effect::ReadConfiguration { tenure, request } => {
+                let until = self.store_until(now);
+                self.begin(now, tenure, request, Task::ReadConfiguration { until })
+            }
             Effect::ReadHead { tenure, request } => {
                 let until = self.store_until(now);
                 self.begin(now, tenure, request, Task::ReadHead { until })
@@ -133,9 +137,10 @@ impl Tenancy {
                 self.addresses.insert(server.id(), server.internal.clone());
                 Some(call_limit(call))
             }
-            Task::Load { until } | Task::ReadHead { until } | Task::Store { until, .. } => {
-                until.map(|until| until.since(now))
-            }
+            Task::Load { until }
+            | Task::ReadConfiguration { until }
+            | Task::ReadHead { until }
+            | Task::Store { until, .. } => until.map(|until| until.since(now)),
             Task::Stream { .. } | Task::Watch { .. } => None,
         };
         let under_way = UnderWay {

@@ -72,6 +72,11 @@ pub enum Task {
         /// When to give up; `None` where leadership is a lock.
         until: Option<Timestamp>,
     },
+    /// Read the configuration document.
+    ReadConfiguration {
+        /// When to give up; `None` where leadership is a lock.
+        until: Option<Timestamp>,
+    },
     /// Read the head of the status document.
     ReadHead {
         /// When to give up; `None` where leadership is a lock.
@@ -106,6 +111,7 @@ pub enum Task {
 pub enum Kind {
     Call,
     Load,
+    ReadConfiguration,
     ReadHead,
     Store,
     Stream,
@@ -132,6 +138,7 @@ impl Task {
         match self {
             Self::Call { .. } => Kind::Call,
             Self::Load { .. } => Kind::Load,
+            Self::ReadConfiguration { .. } => Kind::ReadConfiguration,
             Self::ReadHead { .. } => Kind::ReadHead,
             Self::Store { .. } => Kind::Store,
             Self::Stream { .. } => Kind::Stream,
@@ -141,12 +148,12 @@ impl Task {
 }
 
 impl Kind {
-    /// Whether it asks a data server. The others ask the store: they are not given up one by one,
+    /// Whether it asks a data server. The others read or write documents: they are not given up one by one,
     /// as they may be half done.
     pub(super) fn asks_a_server(self) -> bool {
         match self {
             Self::Call | Self::Stream | Self::Watch => true,
-            Self::Load | Self::ReadHead | Self::Store => false,
+            Self::Load | Self::ReadConfiguration | Self::ReadHead | Self::Store => false,
         }
     }
 
@@ -154,7 +161,7 @@ impl Kind {
     #[must_use]
     pub fn reads(self) -> bool {
         match self {
-            Self::Load | Self::ReadHead => true,
+            Self::Load | Self::ReadConfiguration | Self::ReadHead => true,
             Self::Call | Self::Store | Self::Stream | Self::Watch => false,
         }
     }
@@ -164,6 +171,7 @@ impl Kind {
         match self {
             Self::Call => "Call",
             Self::Load => "Load",
+            Self::ReadConfiguration => "ReadConfiguration",
             Self::ReadHead => "ReadHead",
             Self::Store => "Store",
             Self::Stream => "PushAssignments",

@@ -218,6 +218,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         Just(Kind::Call),
         Just(Kind::Load),
+        Just(Kind::ReadConfiguration),
         Just(Kind::ReadHead),
         Just(Kind::Store),
         Just(Kind::Stream),

@@ -8,15 +8,16 @@ use crate::assign::ShardAssignments;
 use crate::call::{Answer, Call, CallError, CallErrorKind};
 use crate::cluster::{ClusterStatus, DataServerIdentity};
 use crate::effect::Effect;
-use crate::event::Event;
+use crate::event::{ConfigurationText, Event};
 use crate::id::{Epoch, ProcessId, RequestId, ServerId, Tenure, Timestamp, Version, WriteId};
 use crate::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 
 const TENURE: Tenure = Tenure(1);
 const DRAIN: Duration = Duration::from_secs(3);
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind::Call,
     Kind::Load,
+    Kind::ReadConfiguration,
     Kind::ReadHead,
     Kind::Store,
     Kind::Stream,
@@ -59,6 +60,7 @@ pub(super) fn effect(kind: Kind, tenure: Tenure, request: RequestId) -> Effect {
             call: Call::Handshake,
         },
         Kind::Load => Effect::Load { tenure, request },
+        Kind::ReadConfiguration => Effect::ReadConfiguration { tenure, request },
         Kind::ReadHead => Effect::ReadHead { tenure, request },
         Kind::Store => Effect::Store {
             tenure,
@@ -93,6 +95,14 @@ pub(super) fn answer(kind: Kind, tenure: Tenure, request: RequestId) -> Event {
             tenure,
             request,
             outcome: LoadOutcome::Absent { epoch: Epoch(0) },
+        },
+        Kind::ReadConfiguration => Event::ConfigurationFound {
+            tenure,
+            request,
+            found: Ok(ConfigurationText {
+                source: "cluster.yaml".to_owned(),
+                text: None,
+            }),
         },
         Kind::ReadHead => Event::HeadRead {
             tenure,
@@ -155,6 +165,9 @@ fn words(event: &Event) -> (String, &'static str) {
             outcome: StoreOutcome::Ambiguous(reason),
             ..
         } => (reason.clone(), "ambiguous"),
+        Event::ConfigurationFound {
+            found: Err(reason), ..
+        } => (reason.clone(), "unavailable"),
         other => panic!("no failure: {other:?}"),
     }
 }
@@ -324,6 +337,12 @@ fn whatever_a_task_comes_to_its_request_is_answered() {
         (Kind::Load, End::Dropped, dropped, "unavailable"),
         (Kind::Load, End::Panicked, backend, "unavailable"),
         (Kind::Load, End::TimedOut, silent, "unavailable"),
+        (
+            Kind::ReadConfiguration,
+            End::TimedOut,
+            silent,
+            "unavailable",
+        ),
         (Kind::ReadHead, End::Panicked, backend, "unavailable"),
         (Kind::ReadHead, End::TimedOut, silent, "unavailable"),
         (Kind::Store, End::Dropped, dropped, "ambiguous"),
@@ -352,10 +371,20 @@ fn the_store_is_given_five_seconds_and_no_more_than_authority_lasts() {
         (None, seconds(1), None),
     ] {
         let mut tenancy = opened(authority);
-        for kind in [Kind::Load, Kind::ReadHead, Kind::Store] {
+        for kind in [
+            Kind::Load,
+            Kind::ReadConfiguration,
+            Kind::ReadHead,
+            Kind::Store,
+        ] {
             let order = begin(&mut tenancy, now, kind, kind as u64);
             let given = match order {
-                Order::Begin(_, Task::Load { until } | Task::ReadHead { until }) => until,
+                Order::Begin(
+                    _,
+                    Task::Load { until }
+                    | Task::ReadConfiguration { until }
+                    | Task::ReadHead { until },
+                ) => until,
                 Order::Begin(_, Task::Store { until, .. }) => until,
                 other => panic!("{kind:?}: {other:?}"),
             };
@@ -455,18 +484,22 @@ fn a_close_aborts_calls_watches_and_streams_and_waits_for_all_to_end() {
     for (request, kind) in (1..).zip(KINDS) {
         let _ = begin(&mut tenancy, seconds(1), kind, request);
     }
-    assert_eq!(close(&mut tenancy, seconds(2)), (vec![1, 5, 6], None));
+    assert_eq!(close(&mut tenancy, seconds(2)), (vec![1, 6, 7], None));
     assert_eq!(tenancy.gate(), Timestamp(0));
-    for request in [1, 5, 6] {
+    for request in [1, 6, 7] {
         assert_eq!(tenancy.ended(RequestId(request), End::Dropped), None);
     }
-    for (request, kind) in [(2, Kind::Load), (3, Kind::ReadHead)] {
+    for (request, kind) in [
+        (2, Kind::Load),
+        (3, Kind::ReadConfiguration),
+        (4, Kind::ReadHead),
+    ] {
         let answer = answer(kind, TENURE, RequestId(request));
         assert_eq!(tenancy.heard(answer), None, "{kind:?}");
     }
     assert!(!tenancy.is_drained());
     let drained = Event::Drained { tenure: TENURE };
-    let last = answer(Kind::Store, TENURE, RequestId(4));
+    let last = answer(Kind::Store, TENURE, RequestId(5));
     assert_eq!(tenancy.heard(last.clone()), Some(drained));
     assert_eq!(tenancy.heard(last), None);
     assert!(tenancy.is_drained());

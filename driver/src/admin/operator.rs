@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stepdown_core::balance::Survey;
+use stepdown_backends::boottime;
+use stepdown_core::balance::{HeldBack, Survey};
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_wire::operator::operator_server::Operator;
 use stepdown_wire::operator::{
@@ -22,6 +23,15 @@ use super::target::Target;
 
 /// How long it may take to tell how the balancer is, once it was changed.
 const MOMENT: Duration = Duration::from_millis(500);
+
+fn unplanned(held: &HeldBack) -> String {
+    let seconds = held.until.since(boottime()).as_secs();
+    format!(
+        "no configuration is in force yet, so nothing is planned: the one that was read would DELETE {}, and is held \
+         back for {seconds} s more",
+        held.namespaces.join(", ")
+    )
+}
 
 impl Admin {
     async fn plan(&self, extensions: &Extensions, asked: GetPlanRequest) -> Result<Plan, Status> {
@@ -68,8 +78,12 @@ impl Admin {
                 // It may have left office meanwhile.
                 self.office.open()?;
                 Err(Status::failed_precondition(
-                    "no configuration is in force, so nothing is planned: there is none, or it is held back \
-                     since it would delete much",
+                    match self.operator.held_back().await {
+                        Some(held) => unplanned(&held),
+                        None => "no configuration is in force, so nothing is planned: there is none, or it is \
+                                 refused, which the log says"
+                            .to_owned(),
+                    },
                 ))
             }
         }

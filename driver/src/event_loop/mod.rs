@@ -94,7 +94,12 @@ async fn run(
         answers: VecDeque::new(),
         queue,
         leadership: LeadershipTask::start(backend.leadership.clone(), events.clone()),
-        tasks: Tasks::new(backend.store.clone(), servers, events),
+        tasks: Tasks::new(
+            backend.store.clone(),
+            backend.configuration_store.clone(),
+            servers,
+            events,
+        ),
         reports,
         giving_up: None,
     };
@@ -142,6 +147,10 @@ async fn run(
                 Request::GiveUp(server, answer) => {
                     driver.giving_up = Some((server.clone(), answer));
                     Event::ServerGivenUp { server }
+                }
+                Request::HeldBack(answer) => {
+                    let _ = answer.send(machine.held_back());
+                    continue;
                 }
                 Request::Survey(answer) => {
                     // Whoever asked may have gone.

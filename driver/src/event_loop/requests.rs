@@ -1,7 +1,7 @@
 //! What people ask of the machine while it runs.
 
 use stepdown_core::ServerId;
-use stepdown_core::balance::Survey;
+use stepdown_core::balance::{HeldBack, Survey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::View;
@@ -27,6 +27,7 @@ pub struct Operator {
 pub(crate) enum Request {
     /// Answered once it is given up, and never where it is not.
     GiveUp(ServerId, oneshot::Sender<()>),
+    HeldBack(oneshot::Sender<Option<HeldBack>>),
     Survey(oneshot::Sender<Option<Survey>>),
 }
 
@@ -41,6 +42,13 @@ impl Operator {
     pub async fn survey(&self) -> Option<Survey> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Survey(answer)).await.ok()?;
+        answered.await.ok()?
+    }
+
+    /// What it is yet to put into force, if it leads and there is such a thing.
+    pub async fn held_back(&self) -> Option<HeldBack> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::HeldBack(answer)).await.ok()?;
         answered.await.ok()?
     }
 

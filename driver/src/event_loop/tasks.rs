@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use stepdown_backends::{StatusStore, boottime};
+use stepdown_backends::{ConfigurationStore, StatusStore, StoredConfiguration, boottime};
 use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::{CallError, CallErrorKind};
 use stepdown_core::cluster::DataServerIdentity;
 use stepdown_core::tenancy::{End, Task};
-use stepdown_core::{Event, RequestId, Tenure, Timestamp};
+use stepdown_core::{ConfigurationText, Event, RequestId, Tenure, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_stream::StreamExt;
@@ -27,6 +27,7 @@ type Joined = Result<(Id, Result<(), End>), JoinError>;
 /// Whatever runs for the present tenure. Dropping it ends all.
 pub(super) struct Tasks {
     store: Arc<dyn StatusStore>,
+    configuration: Arc<dyn ConfigurationStore>,
     options: CallOptions,
     events: mpsc::Sender<Event>,
     tenure: Tenure,
@@ -41,11 +42,13 @@ pub(super) struct Tasks {
 impl Tasks {
     pub(super) fn new(
         store: Arc<dyn StatusStore>,
+        configuration: Arc<dyn ConfigurationStore>,
         options: CallOptions,
         events: mpsc::Sender<Event>,
     ) -> Self {
         Self {
             store,
+            configuration,
             options,
             events,
             tenure: Tenure(0),
@@ -157,6 +160,21 @@ impl Tasks {
                         tenure,
                         request,
                         outcome,
+                    })
+                });
+            }
+            Task::ReadConfiguration { until } => {
+                let configuration = self.configuration.clone();
+                self.spawn(request, async move {
+                    let loaded = within(until, configuration.load()).await?;
+                    let text = |it: StoredConfiguration| ConfigurationText {
+                        source: "the configuration".to_owned(),
+                        text: it.text,
+                    };
+                    Ok(Event::ConfigurationFound {
+                        tenure,
+                        request,
+                        found: loaded.map(text).map_err(|error| error.to_string()),
                     })
                 });
             }

@@ -82,6 +82,11 @@ pub fn log_report(report: &Report) {
                  stayed as it is for a while"
             );
         }
+        Report::DeletionUnsure { reason } => warn!(
+            component = "coordinator",
+            reason = reason.as_str(),
+            "Namespaces are not deleted yet: the configuration was read once more"
+        ),
         Report::ExchangeRefused {
             namespace,
             shard,

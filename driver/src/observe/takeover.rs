@@ -97,6 +97,7 @@ impl Office {
             Report::ConfigurationApplied { .. }
             | Report::ConfigurationRejected { .. }
             | Report::DeletionHeld { .. }
+            | Report::DeletionUnsure { .. }
             | Report::ElectionFailed { .. }
             | Report::ExchangeRefused { .. }
             | Report::FencingEnded { .. }

@@ -1,9 +1,12 @@
 //! The configuration document and what operators do to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use stepdown_core::{ConfigurationText, Event};
+
+use super::clock::At;
 
 /// What the configuration says when it is whole, and how it is broken now.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct Configured {
     pub replication: u32,
     pub servers: Vec<Address>,
     pub broken: Option<u8>,
+    /// Since when namespaces that were added are named.
+    pub since: BTreeMap<String, At>,
     /// How often it is looked whether shards are to be moved.
     pub balanced_every: &'static str,
 }
@@ -51,7 +56,8 @@ impl Configured {
         Event::ConfigurationRead(ConfigurationText { source, text })
     }
 
-    fn text(&self) -> ConfigurationText {
+    /// What the document says.
+    pub fn text(&self) -> ConfigurationText {
         let text = match self.broken {
             None => Some(self.whole(self.replication)),
             Some(0) => None,

@@ -20,6 +20,7 @@ const UNHEARD: Duration = Duration::from_secs(20);
 /// What a read asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
+    Configuration,
     Document,
     Head,
 }
@@ -168,6 +169,11 @@ impl World<'_> {
                 tenure,
                 request,
                 outcome: self.store.load(now, self.epoch_beside(caller.host), is_old),
+            },
+            Read::Configuration => Event::ConfigurationFound {
+                tenure,
+                request,
+                found: Ok(self.configured.text()),
             },
             Read::Head => Event::HeadRead {
                 tenure,

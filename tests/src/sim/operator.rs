@@ -21,6 +21,8 @@ impl World<'_> {
         let names = (1..).map(|at| format!("more-{at}"));
         let mut free = names.filter(|name| namespaces.iter().all(|(other, _)| other != name));
         if let Some(name) = free.next() {
+            let now = self.queue.now();
+            self.configured.since.insert(name.clone(), now);
             namespaces.push((name, shards));
             self.announce_configuration();
         }

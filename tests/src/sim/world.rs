@@ -144,6 +144,7 @@ impl<'a> World<'a> {
                 .map(|index| Address::of(index, 0))
                 .collect(),
             broken: None,
+            since: BTreeMap::new(),
             // Else so seldom that no election for it mends what a mistake has spoiled; or so often that all
             // is where it is to be before it is looked whether nothing moves any more.
             balanced_every: if plan.seed.is_multiple_of(2) {

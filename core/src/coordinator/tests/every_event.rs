@@ -85,6 +85,7 @@ fn expected_role(state: &str, event: &Event, current: bool, role: Role) -> Role 
         Event::Drained { .. } if role == Role::SteppingDown && current => Role::Candidate,
         Event::AuthorityExtended { .. }
         | Event::CallAnswered { .. }
+        | Event::ConfigurationFound { .. }
         | Event::ConfigurationRead(_)
         | Event::ConfigurationRefused { .. }
         | Event::Drained { .. }
@@ -115,6 +116,11 @@ fn every_event(tenure: Tenure, request: RequestId) -> Vec<Event> {
             tenure,
             request,
             result: Err(gone()),
+        },
+        Event::ConfigurationFound {
+            tenure,
+            request,
+            found: Err("it can't be read".to_owned()),
         },
         Event::ConfigurationRefused {
             source: "cluster.yaml".to_owned(),

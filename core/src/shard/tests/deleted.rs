@@ -167,6 +167,73 @@ fn what_was_refused_when_office_was_taken_deletes_nothing() {
     }
 }
 
+fn document(text: &str) -> Option<ConfigurationText> {
+    let Event::ConfigurationRead(document) = read(text) else {
+        return None;
+    };
+    Some(document)
+}
+
+/// One that stood by while the namespace was made, and has not read that yet.
+#[test]
+fn a_configuration_that_was_read_before_office_was_taken_deletes_nothing_that_the_document_has() {
+    let stale = without(&["two"]);
+    let bad = Event::ConfigurationRefused {
+        source: "cluster.yaml".to_owned(),
+        reason: "an address can't be dialled".to_owned(),
+    };
+    for before in [vec![read(&stale)], vec![read(&stale), bad]] {
+        for now in [document(TWO), None] {
+            let mut world = steady().restarted();
+            for event in &before {
+                world.machine.handle(world.now, event.clone());
+            }
+            world.configured = now;
+            world.settle();
+            world.run_for(120_000);
+            assert_eq!(namespaces(&world), ["one", "two"]);
+            assert_eq!(world.calls("DeleteShard"), 0);
+            // Once it says so, it is done.
+            world.configured = document(&stale);
+            world.run_for(10_000);
+            assert_eq!(namespaces(&world), ["one"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_held_back_is_not_put_in_force_where_the_document_was_mended_a_moment_ago() {
+    let mut world = steady();
+    let cut = without(&["one", "two"]).replace("namespaces:", "namespaces: []");
+    world.configure(Some(&cut));
+    world.run_for(29_900);
+    // It is not noticed yet.
+    world.configured = document(TWO);
+    world.run_for(20_000);
+    assert_eq!(namespaces(&world).len(), 2);
+    // It is waited anew.
+    world.configured = document(&cut);
+    world.run_for(9_000);
+    assert_eq!(namespaces(&world).len(), 2);
+    world.run_for(10_000);
+    assert_eq!(namespaces(&world), [""; 0]);
+}
+
+#[test]
+fn nothing_is_deleted_while_the_document_can_not_be_read_and_that_is_said_once() {
+    let mut world = steady();
+    world.configured = None;
+    world.machine.handle(world.now, read(&without(&["two"])));
+    world.settle();
+    world.run_for(20_000);
+    assert_eq!(namespaces(&world).len(), 2);
+    let is_it = |effect: &&Effect| matches!(effect, Effect::Report(Report::DeletionUnsure { .. }));
+    assert_eq!(world.log.iter().filter(is_it).count(), 1);
+    world.configured = document(&without(&["two"]));
+    world.run_for(10_000);
+    assert_eq!(namespaces(&world), ["one"]);
+}
+
 #[test]
 fn what_would_delete_everything_is_put_in_force_only_once_it_has_stayed_so() {
     let mut world = steady();

@@ -183,6 +183,19 @@ fn where_nobody_can_lead_with_the_one_that_came_it_goes_back() {
 }
 
 #[test]
+fn while_another_member_is_away_it_is_said_why_a_server_is_not_emptied() {
+    let mut world = steady();
+    world.take_away("s2:6649");
+    world.run_for(20_000);
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(10_000);
+    let plan = world.machine.survey().unwrap().plan();
+    let stuck = plan.stuck.get(&SHARD).unwrap();
+    assert_eq!(stuck.server.to_string(), "s1");
+    assert!(stuck.reason.contains("have what is committed"), "{stuck:?}");
+}
+
+#[test]
 fn who_comes_in_the_place_of_another_is_not_said_to_have_lost_what_it_never_got() {
     let mut world = steady();
     for server in ["s1:6649", "s2:6649", "s3:6649", "s4:6649"] {

@@ -50,7 +50,9 @@ async fn forget(admin: &Admin) -> Result<ForgetDataServerResponse, Status> {
 async fn given_up(asked: &mut Asked) -> (ServerId, oneshot::Sender<()>) {
     match timeout(LIMIT, asked.recv()).await.unwrap() {
         Some(Asking::GiveUp(server, answer)) => (server, answer),
-        Some(Asking::Survey(_)) | None => panic!("it is not asked to give anybody up"),
+        Some(Asking::HeldBack(_) | Asking::Survey(_)) | None => {
+            panic!("it is not asked to give anybody up")
+        }
     }
 }
 

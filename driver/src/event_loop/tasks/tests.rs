@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use async_trait::async_trait;
+use stepdown_backends::memory::MemoryCluster;
 use stepdown_core::cluster::ClusterStatus;
 use stepdown_core::store::{HeadOutcome, LoadOutcome, StatusDocument, StoreOutcome};
 use stepdown_core::{Epoch, ProcessId, Version, WriteId};
@@ -29,7 +30,9 @@ impl StatusStore for Odd {
 
 fn tasks() -> (Tasks, mpsc::Receiver<Event>) {
     let (events, queue) = mpsc::channel(8);
-    let mut tasks = Tasks::new(Arc::new(Odd), CallOptions::default(), events);
+    let configuration = MemoryCluster::new().backend("a").configuration_store;
+    let options = CallOptions::default();
+    let mut tasks = Tasks::new(Arc::new(Odd), configuration, options, events);
     tasks.enter(Tenure(1));
     (tasks, queue)
 }

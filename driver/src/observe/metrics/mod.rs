@@ -103,6 +103,7 @@ impl Metrics {
             | Report::MoveStuck { .. }
             | Report::ShardMoved { .. } => self.moves.report(report),
             Report::DeletionBegun { .. }
+            | Report::DeletionUnsure { .. }
             | Report::MajorityAwaited { .. }
             | Report::MajorityBack
             | Report::NamespaceDeleted { .. }

@@ -12,7 +12,8 @@ use stepdown_core::store::{
     Head, HeadOutcome, LoadOutcome, LoadedStatus, StatusDocument, StoreOutcome,
 };
 use stepdown_core::{
-    Effect, Epoch, Event, ProcessId, RequestId, ShardId, Tenure, Term, Version, WriteId,
+    ConfigurationText, Effect, Epoch, Event, ProcessId, RequestId, ShardId, Tenure, Term, Version,
+    WriteId,
 };
 
 use crate::choices::Choices;
@@ -28,6 +29,8 @@ const DOCUMENTS: [&str; 3] = [
 pub struct Store {
     version: u64,
     document: Option<StatusDocument>,
+    /// The configuration that was read last.
+    pub configuration: Option<ConfigurationText>,
 }
 
 impl Store {
@@ -49,6 +52,18 @@ impl Store {
                 outcome: match way {
                     0 => self.load(),
                     _ => strange_load(way, choices),
+                },
+            },
+            Effect::ReadConfiguration { tenure, request } => Event::ConfigurationFound {
+                tenure: *tenure,
+                request: *request,
+                found: match way {
+                    0 => self.configuration.clone().ok_or_else(|| "none".to_owned()),
+                    1 => Ok(ConfigurationText {
+                        source: "cluster.yaml".to_owned(),
+                        text: None,
+                    }),
+                    _ => Err("down".to_owned()),
                 },
             },
             Effect::ReadHead { tenure, request } => Event::HeadRead {

@@ -140,7 +140,9 @@ impl Rules {
             Effect::OpenOffice { instance_id, .. } => {
                 assert!(self.stored && !instance_id.is_empty());
             }
-            Effect::PushAssignments { .. } => assert!(self.stored),
+            Effect::PushAssignments { .. } | Effect::ReadConfiguration { .. } => {
+                assert!(self.stored);
+            }
             Effect::Campaign { .. }
             | Effect::Cancel { .. }
             | Effect::ForgetServer { .. }
@@ -266,6 +268,7 @@ fn tenure_of(effect: &Effect) -> Option<Tenure> {
         | Effect::Load { tenure, .. }
         | Effect::OpenOffice { tenure, .. }
         | Effect::PushAssignments { tenure, .. }
+        | Effect::ReadConfiguration { tenure, .. }
         | Effect::ReadHead { tenure, .. }
         | Effect::Release { tenure }
         | Effect::Store { tenure, .. }

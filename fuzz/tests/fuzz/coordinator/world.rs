@@ -102,10 +102,12 @@ impl World {
     }
 
     fn configure(&mut self, text: &str) {
-        self.tell(Event::ConfigurationRead(ConfigurationText {
+        let read = ConfigurationText {
             source: "cluster.yaml".to_owned(),
             text: Some(text.to_owned()),
-        }));
+        };
+        self.store.configuration = Some(read.clone());
+        self.tell(Event::ConfigurationRead(read));
     }
 
     fn pass(&mut self, duration: Duration) {
@@ -231,6 +233,7 @@ impl World {
                 | Effect::Campaign { .. }
                 | Effect::CloseOffice { .. }
                 | Effect::Load { .. }
+                | Effect::ReadConfiguration { .. }
                 | Effect::ReadHead { .. }
                 | Effect::Store { .. }
                 | Effect::WatchHealth { .. } => self.asked.push(effect),
@@ -259,6 +262,7 @@ pub fn request_of(effect: &Effect) -> Option<RequestId> {
         Effect::Call { request, .. }
         | Effect::Load { request, .. }
         | Effect::PushAssignments { request, .. }
+        | Effect::ReadConfiguration { request, .. }
         | Effect::ReadHead { request, .. }
         | Effect::Store { request, .. }
         | Effect::WatchHealth { request, .. } => Some(*request),

@@ -1,7 +1,8 @@
-//! S1, S8, S9, T1, T10, P1, E1 to E4, X1: every version that the store accepts.
+//! S1, S8, S9, T1, T10, P1, E1 to E4, X1, X2: every version that the store accepts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepdown_core::call::Feature;
 use stepdown_core::cluster::{
@@ -13,6 +14,9 @@ use stepdown_core::{ServerId, ShardId, Term};
 use super::Check;
 use crate::sim::server::common;
 use crate::sim::world::World;
+
+/// So old a configuration may be by which a namespace is deleted: it was read, and then it was stored.
+const A_MOMENT: Duration = Duration::from_secs(20);
 
 impl World<'_> {
     pub(in crate::sim) fn check_accepted(&mut self) -> Check {
@@ -59,6 +63,9 @@ impl World<'_> {
                         continue;
                     };
                     let is_marked = |shard: &ShardMetadata| shard.status == ShardStatus::Deleting;
+                    if !is_marked(shard) && is_marked(now) && !latest.is_restored {
+                        self.check_is_taken_out(*id, name)?;
+                    }
                     if is_marked(shard) && !is_marked(now) {
                         let text = format!("shard {id} was being deleted, and is not any more");
                         return Err(self.violation("X1", text));
@@ -98,6 +105,18 @@ impl World<'_> {
         }
         for namespace in status.namespaces.values() {
             self.check_ranges(namespace)?;
+        }
+        Ok(())
+    }
+
+    /// X2: a shard is marked only where the configuration did not name its namespace a moment ago.
+    fn check_is_taken_out(&self, id: ShardId, namespace: &Arc<str>) -> Check {
+        let mut configured = self.configured.namespaces.iter();
+        let since = self.configured.since.get(&**namespace).copied();
+        let is_named = configured.any(|(name, _)| *name == **namespace);
+        if is_named && self.queue.now().since(since.unwrap_or_default()) > A_MOMENT {
+            let text = format!("shard {id} is deleted, and {namespace} is configured");
+            return Err(self.violation("X2", text));
         }
         Ok(())
     }

@@ -158,7 +158,8 @@ impl World<'_> {
                     facts.must_close.get_or_insert("D");
                 }
             }
-            Event::ConfigurationRead(_)
+            Event::ConfigurationFound { .. }
+            | Event::ConfigurationRead(_)
             | Event::ConfigurationRefused { .. }
             | Event::PushEnded { .. }
             | Event::ServerGivenUp { .. }

@@ -129,6 +129,7 @@ pub fn tenure_of(event: &Event) -> Option<Tenure> {
     match event {
         Event::AuthorityExtended { tenure, .. }
         | Event::CallAnswered { tenure, .. }
+        | Event::ConfigurationFound { tenure, .. }
         | Event::Drained { tenure }
         | Event::HeadRead { tenure, .. }
         | Event::HealthObserved { tenure, .. }
@@ -200,7 +201,7 @@ impl World<'_> {
                 self.check_authority(host)?;
                 self.check_store(host, *request, expected.as_ref(), document)
             }
-            Effect::Load { tenure, .. } => {
+            Effect::Load { tenure, .. } | Effect::ReadConfiguration { tenure, .. } => {
                 self.check_not_closing(host, *tenure)?;
                 self.check_won(host)
             }
