@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(PROTOS, [Path::new("proto")])?;
     tonic_prost_build::configure()
+        .codec_path("crate::codec::SmallCodec")
         .btree_map(".")
         .bytes(".stepdown.raft.v1")
         .compile_fds(descriptors)?;

@@ -1,13 +1,23 @@
 //! The configuration document, for whoever changes it by way of a coordinator.
 
 use async_trait::async_trait;
-use stepdown_core::Version;
+use stepdown_core::{ConfigurationText, Version};
 
 /// The configuration document, guarded by its version.
 #[async_trait]
 pub trait ConfigurationStore: Send + Sync + 'static {
     /// Reads it, as it is now and not from any cache.
     async fn load(&self) -> Result<StoredConfiguration, ConfigurationStoreError>;
+
+    /// Reads it, as it is now, where nobody is writing it just then; and as the source does: also what could not be
+    /// changed by `store`.
+    async fn read(&self) -> Result<ConfigurationText, ConfigurationStoreError> {
+        let stored = self.load().await?;
+        Ok(ConfigurationText {
+            source: "the configuration".to_owned(),
+            text: stored.text,
+        })
+    }
 
     /// Writes it, if its version is still `expected`; answers its version then. It never tries
     /// twice by itself. A write that has begun goes on even if the future is dropped.

@@ -2,6 +2,7 @@
 //! reasons), and the ports, the connections and the TLS beneath every protocol.
 
 mod brief;
+mod codec;
 pub mod error;
 mod flood;
 mod generated;

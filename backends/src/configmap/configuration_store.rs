@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::GetParams;
 use kube::core::PartialObjectMeta;
-use stepdown_core::Version;
+use stepdown_core::{ConfigurationText, Version};
 use tokio::task::spawn_blocking;
 
 use super::classify::{Ask, FailureClass, classify};
@@ -36,18 +36,11 @@ pub(crate) struct ConfigMapConfigurationStore {
 #[async_trait]
 impl ConfigurationStore for ConfigMapConfigurationStore {
     async fn load(&self) -> Result<StoredConfiguration, ConfigurationStoreError> {
-        let requests = self.place.requests::<ConfigMap>();
-        let request = requests.get(&self.place.name, &GetParams::default());
-        let answer = ask(&self.client, request).await;
-        let object: ConfigMap = match answer.and_then(|body| read(&body)) {
-            Ok(object) => object,
-            Err(failure) if classify(Ask::Read, &failure) == FailureClass::Absent => {
-                return Ok(StoredConfiguration {
-                    version: Version::new(ABSENT),
-                    text: None,
-                });
-            }
-            Err(failure) => return Err(self.failed(Ask::Read, &failure)),
+        let Seen::Present(object) = self.get().await? else {
+            return Ok(StoredConfiguration {
+                version: Version::new(ABSENT),
+                text: None,
+            });
         };
         let version = ObjectVersion::of(&object.metadata).ok_or_else(|| {
             let place = &self.place;
@@ -73,6 +66,10 @@ impl ConfigurationStore for ConfigMapConfigurationStore {
         })
     }
 
+    async fn read(&self) -> Result<ConfigurationText, ConfigurationStoreError> {
+        Ok(text_of(&self.place, self.get().await?))
+    }
+
     async fn store(
         &self,
         expected: &Version,
@@ -87,6 +84,20 @@ impl ConfigurationStore for ConfigMapConfigurationStore {
 }
 
 impl ConfigMapConfigurationStore {
+    /// What the API server has now.
+    async fn get(&self) -> Result<Seen<ConfigMap>, ConfigurationStoreError> {
+        let requests = self.place.requests::<ConfigMap>();
+        let request = requests.get(&self.place.name, &GetParams::default());
+        let answer = ask(&self.client, request).await;
+        match answer.and_then(|body| read(&body)) {
+            Ok(object) => Ok(Seen::Present(object)),
+            Err(failure) if classify(Ask::Read, &failure) == FailureClass::Absent => {
+                Ok(Seen::Absent)
+            }
+            Err(failure) => Err(self.failed(Ask::Read, &failure)),
+        }
+    }
+
     async fn write(
         &self,
         expected: &Version,

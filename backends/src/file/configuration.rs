@@ -112,6 +112,22 @@ async fn settled(path: &Path, first: Look, is_first: bool, watch: &DirectoryWatc
     }
 }
 
+/// What is there now, unless it is being written: then a part of it may be a document as well.
+pub(super) async fn read_at_rest(path: &Path) -> Result<ConfigurationText, String> {
+    let failed = || format!("{} could not be looked at", path.display());
+    let first = look(path).await.ok_or_else(failed)?;
+    if !first.is_older_than(OLD) {
+        sleep(REST).await;
+        if look(path).await.ok_or_else(failed)? != first {
+            return Err(format!("{} is being written", path.display()));
+        }
+    }
+    match first.error {
+        None => Ok(first.text),
+        Some(_) => Err(first.text.source),
+    }
+}
+
 /// Nothing, where the look could not be made.
 async fn look(path: &Path) -> Option<Look> {
     let path = path.to_path_buf();
@@ -123,6 +139,30 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_once_more_follows_links_and_is_not_what_is_being_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (data, path) = (
+            directory.path().join("data.yaml"),
+            directory.path().join("cluster.yaml"),
+        );
+        std::os::unix::fs::symlink("data.yaml", &path).unwrap();
+        let absent = read_at_rest(&path).await.unwrap();
+        assert_eq!(absent.text, None);
+        fs::write(&data, "initialShardCount: 1").unwrap();
+        let read = read_at_rest(&path).await.unwrap();
+        assert_eq!(read.text.as_deref(), Some("initialShardCount: 1"));
+        let (reading, written) = tokio::join!(read_at_rest(&path), async {
+            sleep(REST / 2).await;
+            fs::write(&data, "initialShardCount: 16")
+        });
+        written.unwrap();
+        assert!(reading.unwrap_err().contains("is being written"));
+        fs::write(&data, b"\xff").unwrap();
+        let error = read_at_rest(&path).await.unwrap_err();
+        assert!(error.contains("UTF-8"), "{error}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_written_since_the_last_look_is_looked_at_again() {

@@ -9,9 +9,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use stepdown_core::Version;
+use stepdown_core::{ConfigurationText, Version};
 use tokio::task::spawn_blocking;
 
+use super::configuration::read_at_rest;
 use super::configuration_file::{Present, Replaced, delete_leftovers, replace};
 use super::place::Place;
 use super::vfs::RealVfs;
@@ -48,6 +49,12 @@ impl ConfigurationStore for FileConfigurationStore {
         });
         read.await
             .unwrap_or_else(|error| Err(ConfigurationStoreError::Unavailable(error.to_string())))
+    }
+
+    async fn read(&self) -> Result<ConfigurationText, ConfigurationStoreError> {
+        read_at_rest(&self.path)
+            .await
+            .map_err(ConfigurationStoreError::Unavailable)
     }
 
     async fn store(

@@ -160,6 +160,12 @@ impl<W> Ledger<W> {
         Some(flight.first_sent.after(timing.useful_within))
     }
 
+    /// Whether a store takes longer than this: what is changed now may be stored long after.
+    pub(crate) fn is_slow(&self, than: Duration, context: &Context) -> bool {
+        let sent = self.flight.as_ref().map(|flight| flight.first_sent);
+        sent.is_some_and(|sent| context.now.since(sent) > than)
+    }
+
     /// Why nothing is stored any more, if nothing is.
     pub(crate) fn stalled(&self, context: &Context) -> Option<String> {
         if self.stalls_at(&context.timing)? > context.now {

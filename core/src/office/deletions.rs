@@ -29,6 +29,10 @@ impl Held {
         (!fresh.is_being_asked()).then_some(self.until)
     }
 
+    pub(super) fn configuration(&self) -> &Arc<ClusterConfiguration> {
+        &self.configuration
+    }
+
     fn told(&self) -> HeldBack {
         HeldBack {
             namespaces: self.namespaces.clone(),
@@ -110,7 +114,11 @@ impl Office {
             return;
         };
         let (gone, _) = self.split_by(&configuration);
-        if gone.is_empty() || !self.is_sure_of(&configuration, context) {
+        if gone.is_empty() {
+            self.fresh.is_needless();
+            return;
+        }
+        if !self.is_sure_of(&configuration, context) {
             return;
         }
         let shards = self.shards.iter();

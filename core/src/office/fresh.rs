@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Office;
+use super::deletions::Held;
 use crate::cluster::ClusterConfiguration;
 use crate::context::Context;
 use crate::effect::Effect;
@@ -20,6 +21,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// What was read is believed for so long after it was asked.
 const PROMPT: Duration = Duration::from_secs(5);
+
+/// A store that takes longer is waited for.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What is made sure of.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +47,11 @@ struct Asked {
 }
 
 impl Fresh {
+    /// Nothing is to be deleted: what kept it from being so is told anew another time.
+    pub(super) fn is_needless(&mut self) {
+        self.told = None;
+    }
+
     pub(super) fn is_being_asked(&self) -> bool {
         self.asked.is_some() || self.again.is_some()
     }
@@ -97,10 +106,20 @@ impl Office {
         else {
             return;
         };
+        let held = self.held.as_ref().map(Held::configuration);
+        let is_it = |it: &Arc<ClusterConfiguration>| Arc::ptr_eq(it, &expected);
+        if !self.configuration.iter().chain(held).any(is_it) {
+            // Another one has come in its place.
+            return;
+        }
         match is_as_expected(found, &expected) {
             // This process may have been stopped meanwhile.
             Ok(()) if context.now.since(since) > PROMPT => {
                 self.fresh.again = Some(context.now);
+            }
+            // What is marked now would be stored no one knows when, and can't be taken back.
+            Ok(()) if self.ledger.is_slow(SLOW, context) => {
+                self.fresh.again = Some(context.now.after(PAUSE));
             }
             Ok(()) => {
                 self.fresh.told = None;

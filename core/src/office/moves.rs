@@ -50,6 +50,8 @@ pub(super) struct Moves {
     pub(super) declined: BTreeMap<(ShardId, ServerId), Timestamp>,
     /// Shards that can't leave a server, so that it is said once.
     pub(super) stuck: BTreeMap<ShardId, Stuck>,
+    /// Those of them that rest since they were not fit to be moved just then, and why.
+    pub(super) unfit: BTreeMap<ShardId, Stuck>,
     /// Shards that are to leave a server, and were not led when the last plan was made.
     pub(super) later: BTreeSet<ShardId>,
 }
@@ -89,6 +91,7 @@ impl Moves {
             came: BTreeMap::new(),
             declined: BTreeMap::new(),
             stuck: BTreeMap::new(),
+            unfit: BTreeMap::new(),
             later: BTreeSet::new(),
         }
     }
@@ -136,6 +139,7 @@ impl Moves {
     /// Another configuration is in force: what could not be moved before may be by now.
     pub(super) fn begin_anew(&mut self, context: &Context) {
         self.resting.clear();
+        self.unfit.clear();
         self.failed.clear();
         self.replan(context);
     }
@@ -171,6 +175,7 @@ impl Moves {
         self.came.retain(|(shard, _), _| *shard != id);
         self.declined.retain(|(shard, _), _| *shard != id);
         self.stuck.remove(&id);
+        self.unfit.remove(&id);
         self.later.remove(&id);
         self.planned.retain(|it| it.shard != id);
         self.handings.forget(id);
@@ -359,6 +364,8 @@ impl Office {
             }
         }
         self.moves.stuck = stuck;
+        let resting = &self.moves.resting;
+        self.moves.unfit.retain(|id, _| resting.contains_key(id));
         self.moves.later = later;
         self.moves.planned = moves.into();
         self.moves.handings.planned = handings.into();
@@ -414,7 +421,7 @@ impl Office {
         if !from.is_some_and(ServerController::is_configured) {
             let (server, reason) = (step.from.clone(), unfit.to_string());
             self.moves
-                .stuck
+                .unfit
                 .insert(step.shard, Stuck { server, reason });
         }
     }

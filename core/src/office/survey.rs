@@ -24,7 +24,8 @@ impl Office {
         let resting = moves.resting.iter().filter(|(_, until)| **until > now);
         let tired = moves.failed.iter();
         let tired = tired.filter(|(_, (times, until))| *times >= TRIES && *until > now);
-        let stuck = moves.stuck.iter().map(|(id, it)| (*id, it.clone()));
+        let stuck = moves.unfit.iter().chain(&moves.stuck);
+        let stuck = stuck.map(|(id, it)| (*id, it.clone()));
         let fresh = moves.came.iter().filter(|(_, until)| **until > now);
         let declined = moves.declined.iter().filter(|(_, until)| **until > now);
         Some(Survey {

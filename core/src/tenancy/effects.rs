@@ -55,6 +55,7 @@ impl Tenancy {
             } => self.push(now, tenure, request, server, assignments),
             Effect::ReadConfiguration { tenure, request } => {
                 let until = self.store_until(now);
+                let until = until.unwrap_or(now.after(STORE_LIMIT));
                 self.begin(now, tenure, request, Task::ReadConfiguration { until })
             }
             Effect::ReadHead { tenure, request } => {
@@ -111,7 +112,7 @@ impl Tenancy {
         }
         let by_time = self.gate.closes().is_some();
         let calls = self.under_way.iter();
-        let calls = calls.filter(|(_, task)| task.awaited && task.kind.asks_a_server());
+        let calls = calls.filter(|(_, task)| task.awaited && task.kind.is_given_up());
         let abort = calls.map(|(request, _)| *request).collect();
         self.leave();
         let until = by_time.then(|| now.after(self.drain));
@@ -137,10 +138,10 @@ impl Tenancy {
                 self.addresses.insert(server.id(), server.internal.clone());
                 Some(call_limit(call))
             }
-            Task::Load { until }
-            | Task::ReadConfiguration { until }
-            | Task::ReadHead { until }
-            | Task::Store { until, .. } => until.map(|until| until.since(now)),
+            Task::Load { until } | Task::ReadHead { until } | Task::Store { until, .. } => {
+                until.map(|until| until.since(now))
+            }
+            Task::ReadConfiguration { until } => Some(until.since(now)),
             Task::Stream { .. } | Task::Watch { .. } => None,
         };
         let under_way = UnderWay {

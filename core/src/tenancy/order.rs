@@ -74,8 +74,8 @@ pub enum Task {
     },
     /// Read the configuration document.
     ReadConfiguration {
-        /// When to give up; `None` where leadership is a lock.
-        until: Option<Timestamp>,
+        /// When to give up.
+        until: Timestamp,
     },
     /// Read the head of the status document.
     ReadHead {
@@ -148,8 +148,12 @@ impl Task {
 }
 
 impl Kind {
-    /// Whether it asks a data server. The others read or write documents: they are not given up one by one,
-    /// as they may be half done.
+    /// Whether it is given up at the close. What reads or writes the status is not: it may be half done.
+    pub(super) fn is_given_up(self) -> bool {
+        self.asks_a_server() || self == Self::ReadConfiguration
+    }
+
+    /// Whether it asks a data server. The others read or write documents.
     pub(super) fn asks_a_server(self) -> bool {
         match self {
             Self::Call | Self::Stream | Self::Watch => true,

@@ -364,6 +364,19 @@ fn whatever_a_task_comes_to_its_request_is_answered() {
 }
 
 #[test]
+fn the_configuration_is_given_five_seconds_also_where_leadership_is_a_lock() {
+    for (authority, until) in [(Some(seconds(10)), 6), (Some(seconds(4)), 4), (None, 6)] {
+        let mut tenancy = opened(authority);
+        let order = begin(&mut tenancy, seconds(1), Kind::ReadConfiguration, 7);
+        let until = seconds(until);
+        assert_eq!(
+            order,
+            Order::Begin(RequestId(7), Task::ReadConfiguration { until })
+        );
+    }
+}
+
+#[test]
 fn the_store_is_given_five_seconds_and_no_more_than_authority_lasts() {
     for (authority, now, until) in [
         (Some(seconds(10)), seconds(1), Some(seconds(6))),
@@ -371,20 +384,10 @@ fn the_store_is_given_five_seconds_and_no_more_than_authority_lasts() {
         (None, seconds(1), None),
     ] {
         let mut tenancy = opened(authority);
-        for kind in [
-            Kind::Load,
-            Kind::ReadConfiguration,
-            Kind::ReadHead,
-            Kind::Store,
-        ] {
+        for kind in [Kind::Load, Kind::ReadHead, Kind::Store] {
             let order = begin(&mut tenancy, now, kind, kind as u64);
             let given = match order {
-                Order::Begin(
-                    _,
-                    Task::Load { until }
-                    | Task::ReadConfiguration { until }
-                    | Task::ReadHead { until },
-                ) => until,
+                Order::Begin(_, Task::Load { until } | Task::ReadHead { until }) => until,
                 Order::Begin(_, Task::Store { until, .. }) => until,
                 other => panic!("{kind:?}: {other:?}"),
             };
@@ -484,16 +487,12 @@ fn a_close_aborts_calls_watches_and_streams_and_waits_for_all_to_end() {
     for (request, kind) in (1..).zip(KINDS) {
         let _ = begin(&mut tenancy, seconds(1), kind, request);
     }
-    assert_eq!(close(&mut tenancy, seconds(2)), (vec![1, 6, 7], None));
+    assert_eq!(close(&mut tenancy, seconds(2)), (vec![1, 3, 6, 7], None));
     assert_eq!(tenancy.gate(), Timestamp(0));
-    for request in [1, 6, 7] {
+    for request in [1, 3, 6, 7] {
         assert_eq!(tenancy.ended(RequestId(request), End::Dropped), None);
     }
-    for (request, kind) in [
-        (2, Kind::Load),
-        (3, Kind::ReadConfiguration),
-        (4, Kind::ReadHead),
-    ] {
+    for (request, kind) in [(2, Kind::Load), (4, Kind::ReadHead)] {
         let answer = answer(kind, TENURE, RequestId(request));
         assert_eq!(tenancy.heard(answer), None, "{kind:?}");
     }

@@ -28,7 +28,7 @@ fn unplanned(held: &HeldBack) -> String {
     let seconds = held.until.since(boottime()).as_secs();
     format!(
         "no configuration is in force yet, so nothing is planned: the one that was read would DELETE {}, and is held \
-         back for {seconds} s more",
+         back for {seconds} s more, and until it was read once more",
         held.namespaces.join(", ")
     )
 }

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use stepdown_backends::{ConfigurationStore, StatusStore, StoredConfiguration, boottime};
+use stepdown_backends::{ConfigurationStore, StatusStore, boottime};
 use stepdown_core::assign::ShardAssignments;
 use stepdown_core::call::{CallError, CallErrorKind};
 use stepdown_core::cluster::DataServerIdentity;
 use stepdown_core::tenancy::{End, Task};
-use stepdown_core::{ConfigurationText, Event, RequestId, Tenure, Timestamp};
+use stepdown_core::{Event, RequestId, Tenure, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_stream::StreamExt;
@@ -166,15 +166,11 @@ impl Tasks {
             Task::ReadConfiguration { until } => {
                 let configuration = self.configuration.clone();
                 self.spawn(request, async move {
-                    let loaded = within(until, configuration.load()).await?;
-                    let text = |it: StoredConfiguration| ConfigurationText {
-                        source: "the configuration".to_owned(),
-                        text: it.text,
-                    };
+                    let read = within(Some(until), configuration.read()).await?;
                     Ok(Event::ConfigurationFound {
                         tenure,
                         request,
-                        found: loaded.map(text).map_err(|error| error.to_string()),
+                        found: read.map_err(|error| error.to_string()),
                     })
                 });
             }

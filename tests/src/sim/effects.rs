@@ -67,7 +67,9 @@ impl World<'_> {
                 self.take_turn(caller, place, call);
             }
             Task::Load { until } => self.read(caller, Read::Document, until),
-            Task::ReadConfiguration { until } => self.read(caller, Read::Configuration, until),
+            Task::ReadConfiguration { until } => {
+                self.read(caller, Read::Configuration, Some(until))
+            }
             Task::ReadHead { until } => self.read(caller, Read::Head, until),
             Task::Store {
                 until,

@@ -15,8 +15,8 @@ use super::Check;
 use crate::sim::server::common;
 use crate::sim::world::World;
 
-/// So old a configuration may be by which a namespace is deleted: it was read, and then it was stored.
-const A_MOMENT: Duration = Duration::from_secs(20);
+/// So old a configuration may be by which a namespace is deleted: it was read, and then stored, which may stall.
+const A_MOMENT: Duration = Duration::from_secs(120);
 
 impl World<'_> {
     pub(in crate::sim) fn check_accepted(&mut self) -> Check {
