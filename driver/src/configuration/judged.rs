@@ -15,6 +15,9 @@ use tracing::warn;
 
 use crate::observe::metrics::Documents;
 
+/// So many unknown keys are named of those that are new.
+const NAMED: usize = 20;
+
 /// A source whose documents are judged.
 pub(crate) struct Judged {
     readings: watch::Receiver<Reading>,
@@ -142,7 +145,15 @@ impl Gate {
     fn name_unknown(&mut self, source: &str, unknown: Vec<UnknownKey>) {
         self.documents.keys_unknown(unknown.len());
         let unknown = unknown.into_iter().collect();
-        for key in BTreeSet::difference(&unknown, &self.told) {
+        let new: Vec<&UnknownKey> = BTreeSet::difference(&unknown, &self.told).collect();
+        if let Some(more) = new.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            warn!(
+                component = "coordinator",
+                source,
+                "{more} more keys of the configuration have no effect than those named here"
+            );
+        }
+        for key in new.into_iter().take(NAMED) {
             warn!(
                 component = "coordinator",
                 source,

@@ -65,7 +65,7 @@ pub async fn the_configuration_is_not_interpreted(cluster: &dyn Cluster) -> Outc
     Ok(())
 }
 
-/// Waits until the text is this one, and checks that it says where it is from.
+/// Waits until the text is this one, and checks that it says where it is from, and is read once more so.
 async fn reads(backend: &Backend, text: Option<&str>) {
     let mut watch = backend.configuration.watch();
     let read = watch
@@ -76,4 +76,8 @@ async fn reads(backend: &Backend, text: Option<&str>) {
         .await
         .expect("the configuration is not watched any more");
     assert!(read.as_ref().is_some_and(|read| !read.source.is_empty()));
+    drop(read);
+    // Whoever asks for it once more is told the same.
+    let again = backend.configuration_store.read().await;
+    assert_eq!(again.map(|it| it.text), Ok(text.map(str::to_owned)));
 }
