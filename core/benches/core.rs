@@ -99,6 +99,7 @@ fn answer(effect: Effect, version: &mut u64) -> Option<Event> {
         | Effect::Exit
         | Effect::ForgetServer { .. }
         | Effect::PushAssignments { .. }
+        | Effect::ReadConfiguration { .. }
         | Effect::ReadHead { .. }
         | Effect::Release { .. }
         | Effect::Report(_)

@@ -29,9 +29,9 @@ pub(super) struct Lasting {
 /// What an event says of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    OfGood,
-    OfBad,
-    OfSomethingElse,
+    Good,
+    Refused,
+    SomethingElse,
 }
 
 impl Lasting {
@@ -96,7 +96,7 @@ impl Lasting {
         } else if let Event::ConfigurationRefused { source, reason } = event {
             (source, Err(reason.clone()))
         } else {
-            return Heard::OfSomethingElse;
+            return Heard::SomethingElse;
         };
         let source = source.clone();
         self.is_refused = read.is_err();
@@ -106,7 +106,7 @@ impl Lasting {
                     self.earlier = self.configuration.replace(Arc::new(configuration));
                 }
                 context.report(Report::ConfigurationApplied { source });
-                Heard::OfGood
+                Heard::Good
             }
             Err(reason) => {
                 context.report(Report::ConfigurationRejected {
@@ -114,7 +114,7 @@ impl Lasting {
                     reason,
                     keeps_last: self.configuration.is_some(),
                 });
-                Heard::OfBad
+                Heard::Refused
             }
         }
     }

@@ -139,17 +139,17 @@ impl Lasting {
             return step_down(Role::Leader, epoch, why, context);
         }
         let outcome = match self.configure(event, context) {
-            Heard::OfGood => {
+            Heard::Good => {
                 office.reconcile(self.configuration.clone(), context);
                 Handled
             }
-            Heard::OfBad => {
+            Heard::Refused => {
                 if office.let_go_of_what_is_held() {
                     self.configuration = office.configuration.clone();
                 }
                 Handled
             }
-            Heard::OfSomethingElse => match lead(office, event, context) {
+            Heard::SomethingElse => match lead(office, event, context) {
                 Led::On => Handled,
                 Led::Past => Super,
                 Led::Over(cause, reason) => {
