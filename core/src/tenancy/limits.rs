@@ -9,8 +9,8 @@ use crate::call::Call;
 pub const CALL_LIMIT: Duration = Duration::from_secs(30);
 /// The longest that a health check may take, which waits for no turn. Oxia's.
 pub const PROBE_LIMIT: Duration = Duration::from_secs(5);
-/// The longest that a load, a head read or a store may take where authority ends by time. No store
-/// gets more than is left of it.
+/// The longest that a load, a head read or a store may take where authority ends by time, and that the
+/// configuration may be read anywhere. No store gets more than is left of authority.
 pub(super) const STORE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that this call may take.

@@ -9,8 +9,8 @@
 //!    in its place.
 //! 3. [`Tenancy::time_passed`] is called at [`Tenancy::deadline`] and gives the tasks to abort.
 //!
-//! Every call, watch, stream, load, head read and store is answered exactly once, unless it was
-//! cancelled or its tenure was closed. A tenure that was closed is drained exactly once, when
+//! Every call, watch, stream, load, configuration read, head read and store is answered exactly once,
+//! unless it was cancelled or its tenure was closed. A tenure that was closed is drained exactly once, when
 //! everything that was begun in it has ended.
 
 mod answer;
