@@ -115,7 +115,7 @@ impl Office {
         };
         let (gone, _) = self.split_by(&configuration);
         if gone.is_empty() {
-            self.fresh.is_needless();
+            self.fresh.forget_why();
             return;
         }
         if !self.is_sure_of(&configuration, context) {

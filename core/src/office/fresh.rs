@@ -48,7 +48,7 @@ struct Asked {
 
 impl Fresh {
     /// Nothing is to be deleted: what kept it from being so is told anew another time.
-    pub(super) fn is_needless(&mut self) {
+    pub(super) fn forget_why(&mut self) {
         self.told = None;
     }
 
