@@ -114,11 +114,7 @@ impl Office {
             return;
         };
         let (gone, _) = self.split_by(&configuration);
-        if gone.is_empty() {
-            self.fresh.forget_why();
-            return;
-        }
-        if !self.is_sure_of(&configuration, context) {
+        if gone.is_empty() || !self.is_sure_of(&configuration, context) {
             return;
         }
         let shards = self.shards.iter();

@@ -34,8 +34,8 @@ pub(super) struct Fresh {
     again: Option<Timestamp>,
     /// What the document said after this office had taken it in.
     sure: Option<Arc<ClusterConfiguration>>,
-    /// Why nothing was deleted the last time, so that it is said once.
-    told: Option<String>,
+    /// Why nothing was deleted the last time by which configuration, so that it is said once.
+    told: Option<(Arc<ClusterConfiguration>, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,11 +47,6 @@ struct Asked {
 }
 
 impl Fresh {
-    /// Nothing is to be deleted: what kept it from being so is told anew another time.
-    pub(super) fn forget_why(&mut self) {
-        self.told = None;
-    }
-
     pub(super) fn is_being_asked(&self) -> bool {
         self.asked.is_some() || self.again.is_some()
     }
@@ -130,8 +125,9 @@ impl Office {
                 if found.is_ok() {
                     self.hold_longer(&expected, context);
                 }
-                if self.fresh.told.as_ref() != Some(&reason) {
-                    self.fresh.told = Some(reason.clone());
+                let told = self.fresh.told.as_ref();
+                if !told.is_some_and(|(of, told)| is_it(of) && *told == reason) {
+                    self.fresh.told = Some((expected.clone(), reason.clone()));
                     context.report(Report::DeletionUnsure { reason });
                 }
             }

@@ -167,6 +167,11 @@ fn what_was_refused_when_office_was_taken_deletes_nothing() {
     }
 }
 
+fn unsure(world: &World) -> usize {
+    let is_it = |effect: &&Effect| matches!(effect, Effect::Report(Report::DeletionUnsure { .. }));
+    world.log.iter().filter(is_it).count()
+}
+
 fn document(text: &str) -> Option<ConfigurationText> {
     let Event::ConfigurationRead(document) = read(text) else {
         return None;
@@ -183,12 +188,12 @@ fn a_configuration_that_was_read_before_office_was_taken_deletes_nothing_that_th
         reason: "an address can't be dialled".to_owned(),
     };
     for before in [vec![read(&stale)], vec![read(&stale), bad]] {
-        for now in [document(TWO), None] {
+        for present in [document(TWO), None] {
             let mut world = steady().restarted();
             for event in &before {
                 world.machine.handle(world.now, event.clone());
             }
-            world.configured = now;
+            world.configured = present;
             world.settle();
             world.run_for(120_000);
             assert_eq!(namespaces(&world), ["one", "two"]);
@@ -227,11 +232,22 @@ fn nothing_is_deleted_while_the_document_can_not_be_read_and_that_is_said_once()
     world.settle();
     world.run_for(20_000);
     assert_eq!(namespaces(&world).len(), 2);
-    let is_it = |effect: &&Effect| matches!(effect, Effect::Report(Report::DeletionUnsure { .. }));
-    assert_eq!(world.log.iter().filter(is_it).count(), 1);
+    assert_eq!(unsure(&world), 1);
     world.configured = document(&without(&["two"]));
     world.run_for(10_000);
     assert_eq!(namespaces(&world), ["one"]);
+}
+
+#[test]
+fn what_keeps_a_held_configuration_from_being_put_in_force_is_said_once() {
+    let mut world = steady();
+    world.configure(Some(
+        &without(&["one", "two"]).replace("namespaces:", "namespaces: []"),
+    ));
+    world.configured = None;
+    world.run_for(60_000);
+    assert_eq!(namespaces(&world).len(), 2);
+    assert_eq!(unsure(&world), 1);
 }
 
 #[test]
