@@ -33,6 +33,8 @@ const REACHED: &[&str] = &[
     "call_queued",
     "clock_jumped",
     "configuration_broken",
+    "configuration_unheard",
+    "configuration_unreadable",
     "cooled_down",
     "corrupt_document_loaded",
     "crashed",
@@ -79,6 +81,7 @@ const REACHED: &[&str] = &[
     "read_timed_out",
     "released_lease_taken_in_time",
     "replica_left_out",
+    "replica_opened_in_vain",
     "server_added",
     "server_ahead",
     "server_away",
@@ -354,6 +357,60 @@ fn who_leaves_unheard_costs_nothing() {
         let told = outcome.describe(&plan);
         assert_eq!(outcome.violation, None, "seed {}: {told}", plan.seed);
     }
+}
+
+/// One of two has not heard of a namespace when it takes office.
+fn taking_office_unawares(seed: u64) -> Plan {
+    let of = |seed: u64| usize::try_from(seed % 2).unwrap();
+    let fault = |permille, target, kind| Fault {
+        permille,
+        target,
+        lasts: 90_000,
+        kind,
+    };
+    Plan {
+        coordinators: 2,
+        chaos: 400,
+        faults: vec![
+            fault(10, of(seed), FaultKind::ConfigurationUnheard),
+            fault(50, 0, FaultKind::NamespaceAdded),
+            fault(500, of(seed / 2), FaultKind::Shutdown),
+        ],
+        ..Plan::of_kinds(seed, &[FaultKind::NamespaceAdded])
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_read_once_more_is_found_by_what_it_deletes() {
+    found_by(Planted::TrustsWhatItHeard, &["X2"], taking_office_unawares);
+}
+
+/// Who leaves stays after all, before it is heard whether the one that was to come has anything.
+fn coming_in_vain(seed: u64) -> Plan {
+    const LOSSY: FaultKind = FaultKind::Lossy { percent: 30 };
+    let fault = |permille, target, kind| Fault {
+        permille,
+        target,
+        lasts: 5_000,
+        kind,
+    };
+    let of = |seed: u64| usize::try_from(seed % 4).unwrap();
+    Plan {
+        coordinators: 1,
+        servers: 4,
+        chaos: 100,
+        faults: vec![
+            fault(300, of(seed), LOSSY),
+            fault(301, of(seed / 4), FaultKind::ServerRemoved),
+            fault(400, 0, FaultKind::ServerAdded),
+        ],
+        ..Plan::of_kinds(seed, &[LOSSY])
+    }
+}
+
+#[test]
+fn what_was_opened_in_vain_and_is_kept_is_found() {
+    found_by(Planted::KeepsWhatItOpened, &["X3"], coming_in_vain);
 }
 
 #[test]

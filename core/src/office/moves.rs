@@ -1,8 +1,8 @@
 //! Moves: servers that are not configured any more are emptied, and shards are spread evenly, a few at a time.
 //!
 //! What is to be done is planned afresh whenever nothing of the last plan is left, and every half a minute while
-//! something is, so that a plan never outlives what it follows from for long. One shard that can't be moved holds up
-//! no other: it is left alone for a while.
+//! something is, or a shard can't leave its server, so that a plan never outlives what it follows from for long. One
+//! shard that can't be moved holds up no other: it is left alone for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -266,6 +266,10 @@ impl Office {
             if !is_left || self.moves.stale <= now {
                 self.moves.stale = now.after(EVERY);
                 self.plan_moves(context);
+                // What a server waits for is nothing that anybody tells of: one that has left has deleted, say.
+                if !self.moves.stuck.is_empty() {
+                    self.moves.due = self.moves.due.min(now.after(EVERY));
+                }
             }
         }
         self.begin_moves(context);

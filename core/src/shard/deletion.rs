@@ -246,7 +246,8 @@ impl Perform for Deletion {
             backoff: Backoff::default(),
             failed: None,
         };
-        let left = holders(&shard).into_iter();
+        let opened = memory.opened.servers().filter(|it| !cx.is_away(it));
+        let left = opened.chain(holders(&shard));
         self.left = left.map(|server| (server.id(), holder(server))).collect();
         cx.context.report(Report::DeletionBegun {
             namespace: memory.namespace.clone(),

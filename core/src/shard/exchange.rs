@@ -7,10 +7,10 @@
 use super::context::ShardContext;
 use super::followers::Followers;
 use super::memory::Memory;
-use super::recall::was_fenced;
-use crate::call::{Answer, CallError, CallErrorKind, Feature};
+use super::probe::{Probe, Probed};
+use crate::call::{Answer, CallError, Feature};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
-use crate::id::{RequestId, ServerId, Term};
+use crate::id::{RequestId, ServerId};
 use crate::server::{Reach, ServerController};
 
 /// With fewer replicas, nobody could be elected while the one that comes is not there: neither ensemble has a
@@ -95,15 +95,7 @@ impl Unfit {
 #[derive(Clone, Debug)]
 pub(super) struct Looking {
     exchange: Exchange,
-    step: Step,
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// It is being asked what it has.
-    Asked(RequestId),
-    /// It has nothing open, and is being asked whether it was ever fenced.
-    Probed(RequestId),
+    probe: Probe,
 }
 
 /// What an answer of the new one means.
@@ -212,19 +204,22 @@ impl Exchange {
 
 impl Looking {
     pub(super) fn begin(exchange: Exchange, memory: &Memory, cx: &mut ShardContext<'_>) -> Self {
-        let step = Step::Asked(memory.ask_status(&exchange.to, cx));
-        Self { exchange, step }
+        let probe = Probe::begin(exchange.to.clone(), memory, cx);
+        Self { exchange, probe }
     }
 
     pub(super) fn request(&self) -> RequestId {
-        match self.step {
-            Step::Asked(request) | Step::Probed(request) => request,
-        }
+        self.probe.request()
+    }
+
+    /// Who comes.
+    pub(super) fn coming(&self) -> ServerId {
+        self.exchange.to.id()
     }
 
     /// Whether it is this server that comes, or leaves.
     pub(super) fn concerns(&self, server: &ServerId) -> bool {
-        self.exchange.from == *server || self.exchange.to.id() == *server
+        self.exchange.from == *server || self.coming() == *server
     }
 
     pub(super) fn answered(
@@ -233,35 +228,13 @@ impl Looking {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Looked {
-        let Self { exchange, step } = self;
+        let Self { exchange, probe } = self;
         let id = exchange.to.id();
-        let silent = |id, result| Looked::Unfit(Unfit::Silent(id, told(result)));
-        match (step, result) {
-            (Step::Asked(_), Ok(Answer::Status(status))) => {
-                memory.note(status.term, cx);
-                if status.has_forgotten() {
-                    Looked::Clean(exchange)
-                } else {
-                    Looked::Unfit(Unfit::HasData(id))
-                }
-            }
-            (Step::Asked(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
-                let step = Step::Probed(memory.send_new_term(Term::NEVER, &exchange.to, cx));
-                Looked::On(Self { exchange, step })
-            }
-            (Step::Asked(_), result) => silent(id, result),
-            (Step::Probed(_), result) => match was_fenced(&result) {
-                Some(false) => Looked::Clean(exchange),
-                Some(true) => Looked::Unfit(Unfit::HasData(id)),
-                None => silent(id, result),
-            },
+        match probe.answered(result, memory, cx) {
+            Probed::On(probe) => Looked::On(Self { exchange, probe }),
+            Probed::Clean => Looked::Clean(exchange),
+            Probed::HasData => Looked::Unfit(Unfit::HasData(id)),
+            Probed::Silent(said) => Looked::Unfit(Unfit::Silent(id, said)),
         }
-    }
-}
-
-fn told(result: Result<Answer, CallError>) -> String {
-    match result {
-        Ok(_) => "it gave another answer".to_owned(),
-        Err(error) => error.to_string(),
     }
 }

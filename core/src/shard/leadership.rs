@@ -10,6 +10,7 @@ use super::holdup::Holdup;
 use super::intent::Intent;
 use super::leavers::Leavers;
 use super::memory::Memory;
+use super::opened::Tidying;
 use crate::call::{Answer, CallError};
 use crate::cluster::ShardMetadata;
 use crate::id::{RequestId, ServerId, Timestamp};
@@ -20,6 +21,7 @@ use crate::ledger::Durable;
 pub(super) struct Leadership {
     followers: Followers,
     looking: Option<Looking>,
+    tidying: Tidying,
     leavers: Leavers,
 }
 
@@ -28,6 +30,7 @@ impl Leadership {
         Self {
             followers,
             looking: None,
+            tidying: Tidying::default(),
             leavers: Leavers::default(),
         }
     }
@@ -67,11 +70,14 @@ impl Leadership {
             },
             Looked::Unfit(unfit) => memory.not_exchanged(&unfit, cx),
         }
+        self.drive(memory, cx);
         Next::Stay
     }
 
     fn drive(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) {
         self.followers.drive(memory, cx);
+        let coming = self.looking.as_ref().map(Looking::coming);
+        self.tidying.drive(coming.as_ref(), memory, cx);
         self.leavers.drive(&self.followers, memory, cx);
     }
 
@@ -121,7 +127,8 @@ impl Perform for Leadership {
         if let Some(looking) = self.looking.take_if(|it| it.request() == request) {
             return self.looked(looking, result, memory, cx);
         }
-        if self.leavers.answered(request, &result, memory, cx) {
+        let is_tidied = self.tidying.answered(request, &result, memory, cx);
+        if is_tidied || self.leavers.answered(request, &result, memory, cx) {
             self.drive(memory, cx);
             return Next::Stay;
         }
@@ -147,7 +154,13 @@ impl Perform for Leadership {
         Next::Stay
     }
 
-    fn persisted(&mut self, _: Durable<Intent>, _: &mut Memory, _: &mut ShardContext<'_>) -> Next {
+    fn persisted(
+        &mut self,
+        _: Durable<Intent>,
+        memory: &mut Memory,
+        cx: &mut ShardContext<'_>,
+    ) -> Next {
+        self.leavers.drive(&self.followers, memory, cx);
         Next::Stay
     }
 
@@ -157,8 +170,9 @@ impl Perform for Leadership {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        let due = [self.followers.deadline(), self.leavers.deadline()];
-        due.into_iter().flatten().min()
+        let due = [self.followers.deadline(), self.tidying.deadline()];
+        let due = due.into_iter().chain([self.leavers.deadline()]);
+        due.flatten().min()
     }
 
     fn server_running(
@@ -167,6 +181,7 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
+        self.tidying.hurry();
         self.leavers.hurry(server);
         if self.followers.hurry(server, cx.context) {
             // Its disk may be an older one: it is judged by what is committed by now.
@@ -192,7 +207,7 @@ impl Perform for Leadership {
         }
         // It falls behind.
         self.followers.look_at(server, cx.context.now);
-        self.followers.drive(memory, cx);
+        self.drive(memory, cx);
         Next::Stay
     }
 
@@ -212,6 +227,7 @@ impl Perform for Leadership {
         if let Some(looking) = self.looking.take() {
             cx.context.cancel(looking.request());
         }
+        self.tidying.cancel(cx);
         self.leavers.cancel(cx);
         self.followers.cancel(cx);
     }

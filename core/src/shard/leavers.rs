@@ -49,7 +49,7 @@ impl Leavers {
             failed.due.take_if(|due| *due <= now);
         }
         forget_those_given_up(followers, memory, cx);
-        let Some(shard) = memory.metadata(cx) else {
+        let (Some(shard), Some(accepted)) = (memory.metadata(cx), memory.accepted(cx)) else {
             return;
         };
         let spare = spare(&shard, followers, cx);
@@ -59,7 +59,11 @@ impl Leavers {
         let pending = shard.pending_delete_shard_nodes.iter();
         let left = pending.filter(|server| who_is_there(&shard, server, cx).is_none());
         let left: Vec<&DataServerIdentity> = left.collect();
-        for server in &left {
+        let is_stored = |server: &DataServerIdentity| {
+            let mut stored = accepted.pending_delete_shard_nodes.iter();
+            stored.any(|it| it.id() == server.id())
+        };
+        for server in left.iter().filter(|server| is_stored(server)) {
             let id = server.id();
             let is_asked = self.asked.values().any(|asked| *asked == id);
             let is_due = self.failed.get(&id).is_none_or(|it| it.due.is_none());

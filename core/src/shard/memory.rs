@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::context::ShardContext;
 use super::exchange::Unfit;
 use super::led::{Fit, Led};
+use super::opened::Opened;
 use super::position::Position;
 use super::quorum::Quorum;
 use crate::backoff::Backoff;
@@ -76,6 +77,8 @@ pub(super) struct Memory {
     learning: BTreeSet<RequestId>,
     /// Who was to come last and has data of it.
     declined: Option<ServerId>,
+    /// Who may have an empty replica, as it was asked whether it has anything.
+    pub(super) opened: Opened,
 }
 
 /// How often one that was chosen could not lead.
@@ -130,6 +133,7 @@ impl Memory {
             goes_back: false,
             learning: BTreeSet::new(),
             declined: None,
+            opened: Opened::default(),
         }
     }
 
@@ -151,6 +155,12 @@ impl Memory {
     /// The shard as the ledger has it, with every change made so far.
     pub(super) fn metadata(&self, cx: &ShardContext<'_>) -> Option<Arc<ShardMetadata>> {
         cx.ledger.shard(&self.namespace, self.id).cloned()
+    }
+
+    /// The shard as it is stored.
+    pub(super) fn accepted(&self, cx: &ShardContext<'_>) -> Option<Arc<ShardMetadata>> {
+        let namespace = cx.ledger.accepted().namespaces.get(&self.namespace)?;
+        namespace.shards.get(&self.id).cloned()
     }
 
     /// Whether this server is the stored leader.

@@ -11,6 +11,7 @@ mod kept;
 mod late;
 mod left;
 mod needed;
+mod opened;
 mod passed;
 mod spared;
 mod turns;

@@ -15,6 +15,8 @@ pub struct Configured {
     pub replication: u32,
     pub servers: Vec<Address>,
     pub broken: Option<u8>,
+    /// Until then it can't be read; who reads of its changes hears of them.
+    pub unreadable: At,
     /// Since when namespaces that were added are named.
     pub since: BTreeMap<String, At>,
     /// How often it is looked whether shards are to be moved.
@@ -54,6 +56,14 @@ impl Configured {
             return Event::ConfigurationRefused { source, reason };
         }
         Event::ConfigurationRead(ConfigurationText { source, text })
+    }
+
+    /// What a coordinator finds that reads it once more.
+    pub fn found(&self, now: At) -> Result<ConfigurationText, String> {
+        if now < self.unreadable {
+            return Err("cluster.yaml: input/output error".to_owned());
+        }
+        Ok(self.text())
     }
 
     /// What the document says.

@@ -438,7 +438,9 @@ impl World<'_> {
 }
 
 /// The shards that are not being deleted.
-fn kept(status: &ClusterStatus) -> impl Iterator<Item = (&Arc<str>, ShardId, &Arc<ShardMetadata>)> {
+pub(super) fn kept(
+    status: &ClusterStatus,
+) -> impl Iterator<Item = (&Arc<str>, ShardId, &Arc<ShardMetadata>)> {
     let shards = status.shards();
     shards.filter(|(_, _, shard)| shard.status != ShardStatus::Deleting)
 }

@@ -173,7 +173,7 @@ impl World<'_> {
             Read::Configuration => Event::ConfigurationFound {
                 tenure,
                 request,
-                found: Ok(self.configured.text()),
+                found: self.configured.found(now),
             },
             Read::Head => Event::HeadRead {
                 tenure,

@@ -182,6 +182,16 @@ impl World<'_> {
                 self.queue.at(until, What::ConfigurationMended);
                 self.sometimes.hit("configuration_broken");
             }
+            FaultKind::ConfigurationUnheard => {
+                self.hosts[host].deaf = longer;
+                self.calm = self.calm.max(longer);
+                self.sometimes.hit("configuration_unheard");
+            }
+            FaultKind::ConfigurationUnreadable => {
+                self.configured.unreadable = longer;
+                self.calm = self.calm.max(longer);
+                self.sometimes.hit("configuration_unreadable");
+            }
             FaultKind::ServerAdded => self.add_server(),
             FaultKind::ServerRemoved => self.remove_server(server),
             FaultKind::ServerLost => self.lose_server(server, until),

@@ -48,6 +48,8 @@ pub struct Host {
     pub addresses: BTreeSet<Arc<str>>,
     /// When it has read others than before.
     pub readdressed: At,
+    /// Until then it hears of no change of the configuration.
+    pub deaf: At,
     /// Since when it steps down.
     pub closing_since: Option<At>,
 }
@@ -114,6 +116,7 @@ impl Host {
             facts: Facts::default(),
             addresses: BTreeSet::new(),
             readdressed: At(0),
+            deaf: At(0),
             closing_since: None,
         }
     }

@@ -27,6 +27,7 @@ mod faults;
 mod health;
 mod host;
 mod lease;
+mod leftovers;
 mod machine;
 mod network;
 mod operator;

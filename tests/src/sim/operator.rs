@@ -46,7 +46,6 @@ impl World<'_> {
         });
         if let Some(server) = absent {
             let address = self.servers[server].address.clone();
-            self.history.given_up.remove(&id_of(&address));
             self.configured.servers.push(address);
             self.announce_configuration();
             self.sometimes.hit("server_added");

@@ -41,6 +41,7 @@ impl World<'_> {
         self.nothing_is_left()?;
         let emptied = self.whoever_left_is_empty();
         self.heed(emptied)?;
+        self.nobody_else_has_any()?;
         self.everybody_is_told()?;
         let settled = self.settled();
         self.everything_is_committed()?;
@@ -94,6 +95,10 @@ impl World<'_> {
             }
         }
         self.configured.broken = None;
+        self.configured.unreadable = now;
+        for host in &mut self.hosts {
+            host.deaf = now;
+        }
         self.announce_configuration();
         for host in 0..self.hosts.len() {
             self.hosts[host].armed = None;
@@ -139,6 +144,12 @@ impl World<'_> {
         is_dispensable
     }
 
+    /// Whether a replica has a log that shows what it has.
+    fn has_entries(&self, server: usize, id: ShardId) -> bool {
+        let log = self.servers[server].model.log(id);
+        log.is_some_and(|(log, _)| log.head() != EntryId::NONE) && self.has_a_log(server, id)
+    }
+
     /// How many can follow the one that has most of what could be read, itself included; none if it
     /// can't be known that nothing was committed that it lacks.
     pub(super) fn logs_that_fit(
@@ -152,10 +163,7 @@ impl World<'_> {
         }
         // What one without a log has is not known, unless all are there, or alike.
         let model = |server: &usize| &self.servers[*server].model;
-        let has_entries = |server: &usize| {
-            let log = model(server).log(id);
-            log.is_some_and(|(log, _)| log.head() != EntryId::NONE) && self.has_a_log(*server, id)
-        };
+        let has_entries = |server: &usize| self.has_entries(*server, id);
         let are_alike = servers.len() == shard.ensemble.len() || !servers.iter().any(has_entries);
         let logs = servers.iter().filter(|it| are_alike || has_entries(it));
         let logs = logs.filter_map(|server| model(server).log(id));
@@ -194,13 +202,18 @@ impl World<'_> {
         shard.leader.is_none() && waits()
     }
 
-    /// Whether too few are there, and have not lost all, of the ensemble that is to be, or of the one that was, or
-    /// nobody of these can lead: then some have to come back first, or a person to accept the loss.
+    /// Whether too few are there, and have not lost all or can't show what they have, of the ensemble that is to be,
+    /// or of the one that was, or nobody of these can lead: then some have to come back first, or a person to accept
+    /// the loss.
     fn waits_amid_an_exchange(&self, id: ShardId, shard: &ShardMetadata) -> bool {
+        let at = |member: &DataServerIdentity| self.server_at(&member.internal);
+        let mut all = shard.ensemble.iter().chain(&shard.removed_nodes);
+        let are_entries = all.any(|member| at(member).is_some_and(|at| self.has_entries(at, id)));
         let is_there = |member: &&DataServerIdentity| {
-            let place = self.server_at(&member.internal);
-            let place = place.map(|place| &self.servers[place]);
-            place.is_some_and(|place| place.up && place.model.term(id) > Term::NEVER)
+            at(member).is_some_and(|at| {
+                let remembers = self.servers[at].model.term(id) > Term::NEVER;
+                self.servers[at].up && remembers && (self.has_entries(at, id) || !are_entries)
+            })
         };
         let are_few = |shard: &ShardMetadata| {
             let there = shard.ensemble.iter().filter(is_there);

@@ -118,6 +118,8 @@ pub enum FaultKind {
     NamespaceAdded,
     NamespaceRemoved,
     ConfigurationBroken { how: u8 },
+    ConfigurationUnheard,
+    ConfigurationUnreadable,
     AddressChanged,
     ServerAdded,
     ServerRemoved,
@@ -157,6 +159,8 @@ impl FaultKind {
             | Self::CallsQueued { .. }
             | Self::ClockJumps { .. }
             | Self::ConfigurationBroken { .. }
+            | Self::ConfigurationUnheard
+            | Self::ConfigurationUnreadable
             | Self::Crash { .. }
             | Self::DocumentRestored
             | Self::ForeignElection
@@ -373,6 +377,8 @@ fn kind() -> BoxedStrategy<FaultKind> {
         1 => Just(NamespaceAdded),
         1 => Just(NamespaceRemoved),
         2 => (0_u8..6).prop_map(|how| ConfigurationBroken { how }),
+        1 => Just(ConfigurationUnheard),
+        1 => Just(ConfigurationUnreadable),
         1 => Just(AddressChanged),
         1 => Just(ServerAdded),
         1 => Just(ServerRemoved),

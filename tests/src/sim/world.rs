@@ -144,6 +144,7 @@ impl<'a> World<'a> {
                 .map(|index| Address::of(index, 0))
                 .collect(),
             broken: None,
+            unreadable: At(0),
             since: BTreeMap::new(),
             // Else so seldom that no election for it mends what a mistake has spoiled; or so often that all
             // is where it is to be before it is looked whether nothing moves any more.
@@ -205,7 +206,10 @@ impl<'a> World<'a> {
             }
             What::Delivered(..) => {}
             What::ConfigurationChanged(host, boot) => {
-                if self.hosts[host].boot == boot {
+                let deaf = self.hosts[host].deaf;
+                if self.hosts[host].boot == boot && self.queue.now() < deaf {
+                    self.queue.at(deaf, What::ConfigurationChanged(host, boot));
+                } else if self.hosts[host].boot == boot {
                     // Read when it is noticed: a watch never goes back to an older document.
                     return self.deliver(host, self.configured.read());
                 }

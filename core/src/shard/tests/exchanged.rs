@@ -261,6 +261,24 @@ fn a_shard_that_nobody_could_take_in_goes_to_the_next_server_that_comes_however_
     assert_eq!(members(&world), ["s2", "s3", "s4"]);
 }
 
+#[test]
+fn a_shard_goes_where_what_it_had_there_is_deleted_by_now_however_seldom_is_planned() {
+    let mut world = steady();
+    let deletes = ("s1:6649".to_owned(), "DeleteShard");
+    world
+        .failing
+        .insert(deletes, crate::call::CallErrorKind::Other);
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(20_000);
+    let seldom = "loadBalancer: {scheduleInterval: 1h}\n";
+    world.configure(Some(&format!("{}{seldom}", configuration(&[1, 2, 4]))));
+    world.run_for(60_000);
+    assert_eq!(members(&world), ["s2", "s3", "s4"]);
+    world.failing.clear();
+    world.run_for(90_000);
+    assert_eq!(members(&world), ["s1", "s2", "s4"]);
+}
+
 /// A shard of which a server that is not configured yet has data, in this term.
 fn with_old_data(at: &str, term: i64) -> World {
     let mut world = steady();

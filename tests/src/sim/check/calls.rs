@@ -34,11 +34,14 @@ impl World<'_> {
             Call::DeleteShard(call) => self.check_delete_shard(host, &id, call),
         };
         self.heed(checked)?;
+        let now = self.queue.now();
         let facts = &mut self.hosts[host].facts;
-        if let Call::NewTerm(call) = call
-            && call.term != Term::NEVER
-        {
-            facts.fenced_by.insert((call.shard, id), request);
+        if let Call::NewTerm(call) = call {
+            if call.term == Term::NEVER {
+                facts.probed.insert((call.shard, id), now);
+            } else {
+                facts.fenced_by.insert((call.shard, id), request);
+            }
         }
         let committed = facts.committed_when_asked(call);
         let asked = (server.clone(), call.clone(), committed);

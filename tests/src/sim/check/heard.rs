@@ -3,7 +3,7 @@
 use stepdown_core::call::{Answer, Call, CallError, CallErrorKind};
 use stepdown_core::cluster::ClusterConfiguration;
 use stepdown_core::store::LoadOutcome;
-use stepdown_core::{Event, WriteId};
+use stepdown_core::{Event, ShardId, Term, WriteId};
 
 use super::Check;
 use super::answers::Known;
@@ -113,9 +113,15 @@ impl World<'_> {
                 if let Some((server, call, committed)) = facts.calls.remove(request) {
                     if let Call::DeleteShard(request) = &call
                         && has_nothing(result)
-                        && let Some(held) = self.history.held.get_mut(&request.shard)
                     {
-                        held.remove(&server.id());
+                        // One that was sent before and comes late opens another.
+                        facts.probed.remove(&(request.shard, server.id()));
+                        if let Some(held) = self.history.held.get_mut(&request.shard) {
+                            held.remove(&server.id());
+                        }
+                    }
+                    if let Some(shard) = tells_of_data(&call, result) {
+                        facts.probed.remove(&(shard, server.id()));
                     }
                     match result {
                         Ok(answer) => {
@@ -172,6 +178,21 @@ impl World<'_> {
 }
 
 /// Whether a server that was asked to delete a shard has nothing of it any more.
+/// Of which shard one that may be no member turns out to have something of an earlier time.
+fn tells_of_data(call: &Call, result: &Result<Answer, CallError>) -> Option<ShardId> {
+    match (call, result) {
+        (Call::GetStatus { shard }, Ok(Answer::Status(status))) if !status.has_forgotten() => {
+            Some(*shard)
+        }
+        (Call::NewTerm(call), Err(error))
+            if call.term == Term::NEVER && error.kind == CallErrorKind::InvalidTerm =>
+        {
+            Some(call.shard)
+        }
+        _ => None,
+    }
+}
+
 fn has_nothing(result: &Result<Answer, CallError>) -> bool {
     match result {
         Ok(answer) => *answer == Answer::ShardDeleted,

@@ -41,6 +41,10 @@ impl World<'_> {
         else {
             return Ok(());
         };
+        // Until now the configuration that names it again may have been held back.
+        if *state == ServerState::Running || reason == "configured again" {
+            self.history.given_up.remove(server);
+        }
         match state {
             ServerState::Draining | ServerState::Running => {
                 // If it was working, only its configuration has changed.

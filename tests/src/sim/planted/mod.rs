@@ -8,10 +8,12 @@
 
 mod assignments;
 mod candidate;
+mod configuration;
 mod copies;
 mod disks;
 mod elections;
 mod followers;
+mod leftovers;
 mod mistaken;
 mod moves;
 mod offices;
@@ -56,6 +58,7 @@ pub enum Planted {
     HearsAnOlderTenure,
     KeepsItsOutbox,
     KeepsTheEpoch,
+    KeepsWhatItOpened,
     LeadsOnAnOldDocument,
     LetsTheForgetfulVote,
     MovesTheLonely,
@@ -81,6 +84,7 @@ pub enum Planted {
     TellsAForeignServer,
     TellsOfNoFollower,
     TrustsAnOldCopy,
+    TrustsWhatItHeard,
     TrustsWhatIsTold,
     UndoesADeletion,
     UnitesFeatures,
@@ -123,6 +127,7 @@ impl Planted {
             Self::GivesUpAfterOneCheck => Box::new(servers::GivesUpAfterOneCheck),
             Self::HearsAnOlderTenure => Box::new(offices::HearsAnOlderTenure),
             Self::KeepsItsOutbox => Box::new(offices::KeepsItsOutbox::default()),
+            Self::KeepsWhatItOpened => Box::new(leftovers::KeepsWhatItOpened::default()),
             Self::KeepsTheEpoch => Box::new(stores::KeepsTheEpoch::default()),
             Self::LeadsOnAnOldDocument => Box::new(stores::LeadsOnAnOldDocument::default()),
             Self::LetsTheForgetfulVote => Box::new(disks::LetsTheForgetfulVote),
@@ -147,6 +152,7 @@ impl Planted {
             Self::TellsAForeignServer => Box::new(servers::TellsAForeignServer::default()),
             Self::TellsOfNoFollower => Box::new(elections::CutsTheFollowerMap(0)),
             Self::TrustsAnOldCopy => Box::new(copies::TrustsAnOldCopy),
+            Self::TrustsWhatItHeard => Box::new(configuration::TrustsWhatItHeard::default()),
             Self::TrustsWhatIsTold => Box::new(followers::TrustsWhatIsTold),
             Self::UndoesADeletion => Box::new(moves::UndoesADeletion),
             Self::UnitesFeatures => Box::new(elections::UnitesFeatures),

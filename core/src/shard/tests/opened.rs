@@ -1,0 +1,109 @@
+//! Who was asked whether it has anything, and did not become a member.
+
+use super::exchanged::{configuration, shard, steady};
+use super::{LIFE, calls_of_shard, leader};
+use crate::Term;
+use crate::call::{Call, CallErrorKind};
+use crate::scripted::World;
+
+/// A server is to come, and before it has said that it was never fenced all others stay, and elect.
+fn asked_in_vain() -> World {
+    let mut world = steady();
+    world.silent.insert(("s4:6649".to_owned(), "NewTerm"));
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(5_000);
+    assert_eq!(told(&world, "NewTerm"), [Term::NEVER]);
+    world.configure(Some(&configuration(&[1, 2, 3, 4])));
+    let led_by = leader(&world);
+    world.lose(&led_by, &LIFE);
+    world.run_for(5_000);
+    assert_ne!(leader(&world), led_by);
+    world.failing.clear();
+    world.silent.clear();
+    world
+}
+
+/// The terms of what the one that was to come was told.
+fn told(world: &World, kind: &str) -> Vec<Term> {
+    let calls = calls_of_shard(world).into_iter();
+    let calls = calls.filter(|(name, to, _)| *name == kind && to == "s4:6649");
+    let terms = calls.filter_map(|(_, _, call)| match call {
+        Call::DeleteShard(call) => Some(call.term),
+        Call::NewTerm(call) => Some(call.term),
+        _ => None,
+    });
+    terms.collect()
+}
+
+#[test]
+fn who_was_only_asked_whether_it_has_anything_deletes_what_it_opened_for_that() {
+    let mut world = asked_in_vain();
+    world.run_for(60_000);
+    let shard = shard(&world);
+    assert_eq!(told(&world, "DeleteShard"), [shard.term]);
+    assert_eq!(shard.pending_delete_shard_nodes, []);
+    assert!(shard.ensemble.iter().all(|it| it.id().to_string() != "s4"));
+}
+
+#[test]
+fn what_it_has_of_an_earlier_time_stays() {
+    let mut world = asked_in_vain();
+    world.known.insert("s4:6649".to_owned());
+    world.run_for(60_000);
+    assert_eq!(told(&world, "DeleteShard"), []);
+    assert_eq!(shard(&world).pending_delete_shard_nodes, []);
+}
+
+#[test]
+fn it_is_asked_again_where_it_did_not_answer() {
+    let mut world = asked_in_vain();
+    let probe = ("s4:6649".to_owned(), "NewTerm");
+    world.failing.insert(probe, CallErrorKind::TimedOut);
+    world.run_for(60_000);
+    assert_eq!(told(&world, "DeleteShard"), []);
+    world.failing.clear();
+    world.run_for(60_000);
+    assert_eq!(told(&world, "DeleteShard").len(), 1);
+}
+
+#[test]
+fn it_deletes_it_with_the_shard_where_that_goes_first() {
+    let mut world = asked_in_vain();
+    let none = configuration(&[1, 2, 3, 4]);
+    let none = none.replace(
+        "namespaces: [{name: default, ",
+        "namespaces: [{name: other, ",
+    );
+    world.silent.insert(("s4:6649".to_owned(), "GetStatus"));
+    world.configure(Some(&none));
+    world.run_for(2_000);
+    world.silent.clear();
+    world.run_for(60_000);
+    assert!(!world.status().namespaces.contains_key("default"));
+    assert_eq!(told(&world, "DeleteShard").len(), 1);
+}
+
+#[test]
+fn one_that_becomes_a_member_after_all_keeps_it() {
+    let mut world = asked_in_vain();
+    world.silent.insert(("s4:6649".to_owned(), "NewTerm"));
+    world.run_for(5_000);
+    world.silent.clear();
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(120_000);
+    let shard = shard(&world);
+    assert!(shard.ensemble.iter().any(|it| it.id().to_string() == "s4"));
+    assert_eq!(shard.pending_delete_shard_nodes, []);
+}
+
+#[test]
+fn it_is_told_to_delete_it_only_once_that_is_stored() {
+    let mut world = asked_in_vain();
+    world.hold_stores = true;
+    world.run_for(60_000);
+    assert_eq!(told(&world, "DeleteShard"), []);
+    world.hold_stores = false;
+    world.release();
+    world.run_for(60_000);
+    assert_eq!(told(&world, "DeleteShard").len(), 1);
+}
