@@ -1,8 +1,8 @@
 //! Moves: servers that are not configured any more are emptied, and shards are spread evenly, a few at a time.
 //!
 //! What is to be done is planned afresh whenever nothing of the last plan is left, and every half a minute while
-//! something is, or a shard can't leave its server, so that a plan never outlives what it follows from for long. One
-//! shard that can't be moved holds up no other: it is left alone for a while.
+//! something is, so that a plan never outlives what it follows from for long. One shard that can't be moved holds up
+//! no other: it is left alone for a while.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -52,6 +52,9 @@ pub(super) struct Moves {
     pub(super) stuck: BTreeMap<ShardId, Stuck>,
     /// Those of them that rest since they were not fit to be moved just then, and why.
     pub(super) unfit: BTreeMap<ShardId, Stuck>,
+    /// How many had yet to delete what they had of a shard that could not leave a server, when the last plan was
+    /// made: it may be that one that has goes in.
+    leaving: BTreeMap<ShardId, usize>,
     /// Shards that are to leave a server, and were not led when the last plan was made.
     pub(super) later: BTreeSet<ShardId>,
 }
@@ -92,6 +95,7 @@ impl Moves {
             declined: BTreeMap::new(),
             stuck: BTreeMap::new(),
             unfit: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             later: BTreeSet::new(),
         }
     }
@@ -176,6 +180,7 @@ impl Moves {
         self.declined.retain(|(shard, _), _| *shard != id);
         self.stuck.remove(&id);
         self.unfit.remove(&id);
+        self.leaving.remove(&id);
         self.later.remove(&id);
         self.planned.retain(|it| it.shard != id);
         self.handings.forget(id);
@@ -266,10 +271,6 @@ impl Office {
             if !is_left || self.moves.stale <= now {
                 self.moves.stale = now.after(EVERY);
                 self.plan_moves(context);
-                // What a server waits for is nothing that anybody tells of: one that has left has deleted, say.
-                if !self.moves.stuck.is_empty() {
-                    self.moves.due = self.moves.due.min(now.after(EVERY));
-                }
             }
         }
         self.begin_moves(context);
@@ -287,7 +288,8 @@ impl Office {
             };
             begun.lags &= !is_steady;
         }
-        if is_steady && self.moves.later.remove(&id) {
+        let is_led_again = is_steady && self.moves.later.remove(&id);
+        if is_led_again || self.has_one_deleted(id) {
             let soon = context.now.after(context.timing.plan_after);
             self.moves.due = self.moves.due.min(soon);
         }
@@ -332,6 +334,20 @@ impl Office {
         self.plan_again(context);
     }
 
+    /// Whether one less is to delete what it had of a shard that could not leave a server.
+    fn has_one_deleted(&mut self, id: ShardId) -> bool {
+        let left = self.leaving(id);
+        let before = self.moves.leaving.get_mut(&id);
+        before.is_some_and(|before| left < std::mem::replace(before, left))
+    }
+
+    /// How many are to delete what they had of a shard.
+    fn leaving(&self, id: ShardId) -> usize {
+        let namespace = self.shards.get(&id).map(ShardController::namespace);
+        let stored = namespace.and_then(|namespace| self.ledger.shard(namespace, id));
+        stored.map_or(0, |shard| shard.pending_delete_shard_nodes.len())
+    }
+
     /// Who has data of this shard is not chosen again for a while: for longer than the shard is left alone.
     fn note_who_declined(&mut self, id: ShardId, context: &Context) {
         let rested = self.moves.resting.get(&id).copied();
@@ -367,6 +383,9 @@ impl Office {
                 });
             }
         }
+        let leaving = stuck.keys().map(|id| (*id, self.leaving(*id)));
+        let leaving = leaving.filter(|(_, left)| *left > 0);
+        self.moves.leaving = leaving.collect();
         self.moves.stuck = stuck;
         let resting = &self.moves.resting;
         self.moves.unfit.retain(|id, _| resting.contains_key(id));

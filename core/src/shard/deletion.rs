@@ -17,6 +17,7 @@ use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
 use crate::report::Report;
+use crate::server::Reach;
 
 /// One that is told to delete in an older term than its own closes the shard, and answers nothing about it until it
 /// is restarted; and it may not tell its term, as it opens the shard only to delete it. But nobody is elected any
@@ -246,8 +247,11 @@ impl Perform for Deletion {
             backoff: Backoff::default(),
             failed: None,
         };
-        let opened = memory.opened.servers().filter(|it| !cx.is_away(it));
-        let left = opened.chain(holders(&shard));
+        memory.opened.forget_those_told_of(&shard);
+        let opened = memory.opened.servers();
+        let opened = opened.filter(|it| cx.reach(it) == Reach::Running);
+        let opened: Vec<DataServerIdentity> = opened.cloned().collect();
+        let left = opened.iter().chain(holders(&shard));
         self.left = left.map(|server| (server.id(), holder(server))).collect();
         cx.context.report(Report::DeletionBegun {
             namespace: memory.namespace.clone(),
@@ -257,6 +261,7 @@ impl Perform for Deletion {
             let (namespace, delete) = (&memory.namespace, Intent::Delete);
             cx.ledger.change(namespace, memory.id, delete, |shard| {
                 shard.status = ShardStatus::Deleting;
+                shard.pending_delete_shard_nodes.extend(opened);
             });
         }
         self.drive(memory, cx);

@@ -77,7 +77,8 @@ impl Leadership {
     fn drive(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) {
         self.followers.drive(memory, cx);
         let coming = self.looking.as_ref().map(Looking::coming);
-        self.tidying.drive(coming.as_ref(), memory, cx);
+        self.tidying
+            .drive(coming.as_ref(), &self.followers, memory, cx);
         self.leavers.drive(&self.followers, memory, cx);
     }
 
@@ -181,7 +182,6 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        self.tidying.hurry();
         self.leavers.hurry(server);
         if self.followers.hurry(server, cx.context) {
             // Its disk may be an older one: it is judged by what is committed by now.

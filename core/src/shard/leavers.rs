@@ -4,8 +4,8 @@
 //! heard since that it does no more, could feed it again, and acknowledge with it what nobody else has. So
 //! nothing is deleted before each member follows in the present term, and each of the others that have left is
 //! fenced in it: nobody can lead in an earlier one then, since who deletes does not either. It is fenced itself
-//! first, too, where it takes a term. A call that is late does no harm: it has the term
-//! in which nobody of them is a member.
+//! first, too, where it takes a term. Nobody is asked before it is stored that it has left. A call that is late does
+//! no harm: it has the term in which nobody of them is a member.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,6 +120,7 @@ impl Leavers {
             }
             (Ok(Answer::ShardDeleted), _) | (_, Some(CallErrorKind::NotMember)) => {
                 self.failed.remove(&id);
+                self.fenced.remove(&id);
                 cx.ledger
                     .change(&memory.namespace, memory.id, Intent::Leave, |shard| {
                         shard

@@ -63,28 +63,33 @@ impl Probe {
         match (step, result) {
             (Step::Asked(_), Ok(Answer::Status(status))) => {
                 memory.note(status.term, cx);
-                found(status.has_forgotten(), &server, memory)
+                found(status.has_forgotten(), &server, memory, cx)
             }
             (Step::Asked(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
-                memory.opened.may_be_at(&server);
+                memory.opened.note_probed(&server, cx.context.now);
                 let step = Step::Probed(memory.send_new_term(Term::NEVER, &server, cx));
                 Probed::On(Self { server, step })
             }
             (Step::Asked(_), result) => Probed::Silent(told(result)),
             (Step::Probed(_), result) => match was_fenced(&result) {
-                Some(was_fenced) => found(!was_fenced, &server, memory),
+                Some(was_fenced) => found(!was_fenced, &server, memory, cx),
                 None => Probed::Silent(told(result)),
             },
         }
     }
 }
 
-fn found(is_empty: bool, server: &DataServerIdentity, memory: &mut Memory) -> Probed {
+fn found(
+    is_empty: bool,
+    server: &DataServerIdentity,
+    memory: &mut Memory,
+    cx: &ShardContext<'_>,
+) -> Probed {
     if is_empty {
-        memory.opened.is_empty_at(server);
+        memory.opened.note_empty(server, cx.context.now);
         Probed::Clean
     } else {
-        memory.opened.is_not_empty_at(&server.id());
+        memory.opened.note_data(&server.id());
         Probed::HasData
     }
 }

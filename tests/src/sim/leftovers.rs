@@ -9,8 +9,8 @@ use super::check::Check;
 use super::converged::kept;
 use super::world::World;
 
-/// So long whoever was asked whether it has anything may be about to become a member.
-const COMES: Duration = Duration::from_secs(90);
+/// So long whoever was asked whether it has anything may become a member, or not have deleted what that opened.
+const COMES: Duration = Duration::from_secs(180);
 
 impl World<'_> {
     /// What the coordinator in office has made servers open, to know whether they have anything, is deleted where

@@ -209,10 +209,14 @@ impl World<'_> {
         let at = |member: &DataServerIdentity| self.server_at(&member.internal);
         let mut all = shard.ensemble.iter().chain(&shard.removed_nodes);
         let are_entries = all.any(|member| at(member).is_some_and(|at| self.has_entries(at, id)));
+        // The one that comes need not have got anything yet.
+        let shows = |at: usize, member: &DataServerIdentity| {
+            self.has_entries(at, id) || !are_entries || shard.ensemble.last() == Some(member)
+        };
         let is_there = |member: &&DataServerIdentity| {
             at(member).is_some_and(|at| {
                 let remembers = self.servers[at].model.term(id) > Term::NEVER;
-                self.servers[at].up && remembers && (self.has_entries(at, id) || !are_entries)
+                self.servers[at].up && remembers && shows(at, *member)
             })
         };
         let are_few = |shard: &ShardMetadata| {

@@ -38,7 +38,7 @@ fn told(world: &World, kind: &str) -> Vec<Term> {
 #[test]
 fn who_was_only_asked_whether_it_has_anything_deletes_what_it_opened_for_that() {
     let mut world = asked_in_vain();
-    world.run_for(60_000);
+    world.run_for(200_000);
     let shard = shard(&world);
     assert_eq!(told(&world, "DeleteShard"), [shard.term]);
     assert_eq!(shard.pending_delete_shard_nodes, []);
@@ -49,7 +49,7 @@ fn who_was_only_asked_whether_it_has_anything_deletes_what_it_opened_for_that() 
 fn what_it_has_of_an_earlier_time_stays() {
     let mut world = asked_in_vain();
     world.known.insert("s4:6649".to_owned());
-    world.run_for(60_000);
+    world.run_for(200_000);
     assert_eq!(told(&world, "DeleteShard"), []);
     assert_eq!(shard(&world).pending_delete_shard_nodes, []);
 }
@@ -59,10 +59,10 @@ fn it_is_asked_again_where_it_did_not_answer() {
     let mut world = asked_in_vain();
     let probe = ("s4:6649".to_owned(), "NewTerm");
     world.failing.insert(probe, CallErrorKind::TimedOut);
-    world.run_for(60_000);
+    world.run_for(200_000);
     assert_eq!(told(&world, "DeleteShard"), []);
     world.failing.clear();
-    world.run_for(60_000);
+    world.run_for(200_000);
     assert_eq!(told(&world, "DeleteShard").len(), 1);
 }
 
@@ -78,7 +78,7 @@ fn it_deletes_it_with_the_shard_where_that_goes_first() {
     world.configure(Some(&none));
     world.run_for(2_000);
     world.silent.clear();
-    world.run_for(60_000);
+    world.run_for(200_000);
     assert!(!world.status().namespaces.contains_key("default"));
     assert_eq!(told(&world, "DeleteShard").len(), 1);
 }
@@ -96,14 +96,66 @@ fn one_that_becomes_a_member_after_all_keeps_it() {
     assert_eq!(shard.pending_delete_shard_nodes, []);
 }
 
+/// What was opened is no reason why nobody else could take the shard in.
+#[test]
+fn while_a_member_lacks_something_the_only_one_that_can_come_is_not_kept_from_it() {
+    let mut world = steady();
+    world.silent.insert(("s4:6649".to_owned(), "NewTerm"));
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(2_000);
+    // Who leaves is away for good.
+    world.lose("s1:6649", &LIFE);
+    world.take_away("s1:6649");
+    let led_by = leader(&world);
+    world.break_watch(&led_by);
+    world.run_for(40_000);
+    world.silent.clear();
+    world.run_for(400_000);
+    let members = shard(&world).ensemble;
+    assert!(members.iter().any(|it| it.id().to_string() == "s4"));
+}
+
+#[test]
+fn what_is_to_be_asked_again_is_no_deadline_once_it_is_known_to_have_data() {
+    let mut world = asked_in_vain();
+    let probe = ("s4:6649".to_owned(), "NewTerm");
+    world.failing.insert(probe, CallErrorKind::TimedOut);
+    world.run_for(100_000);
+    world.failing.clear();
+    world.known.insert("s4:6649".to_owned());
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    for _ in 0..200 {
+        world.run_for(1_000);
+        let due = world.machine.poll_deadline().unwrap().0;
+        assert!(due > world.now, "{due:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_does_not_hold_up_the_deletion_of_a_shard_that_it_was_only_asked_of() {
+    let mut world = asked_in_vain();
+    world.silent.insert(("s4:6649".to_owned(), "GetStatus"));
+    world.run_for(2_000);
+    let none = configuration(&[1, 2, 3]);
+    world.configure(Some(&none));
+    world.run_for(2_000);
+    let none = none.replace(
+        "namespaces: [{name: default, ",
+        "namespaces: [{name: other, ",
+    );
+    world.configure(Some(&none));
+    world.run_for(200_000);
+    assert!(!world.status().namespaces.contains_key("default"));
+}
+
 #[test]
 fn it_is_told_to_delete_it_only_once_that_is_stored() {
     let mut world = asked_in_vain();
     world.hold_stores = true;
-    world.run_for(60_000);
+    world.run_for(200_000);
     assert_eq!(told(&world, "DeleteShard"), []);
     world.hold_stores = false;
     world.release();
-    world.run_for(60_000);
+    world.run_for(200_000);
     assert_eq!(told(&world, "DeleteShard").len(), 1);
 }

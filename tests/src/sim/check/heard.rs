@@ -177,7 +177,6 @@ impl World<'_> {
     }
 }
 
-/// Whether a server that was asked to delete a shard has nothing of it any more.
 /// Of which shard one that may be no member turns out to have something of an earlier time.
 fn tells_of_data(call: &Call, result: &Result<Answer, CallError>) -> Option<ShardId> {
     match (call, result) {
@@ -193,6 +192,7 @@ fn tells_of_data(call: &Call, result: &Result<Answer, CallError>) -> Option<Shar
     }
 }
 
+/// Whether a server that was asked to delete a shard has nothing of it any more.
 fn has_nothing(result: &Result<Answer, CallError>) -> bool {
     match result {
         Ok(answer) => *answer == Answer::ShardDeleted,

@@ -214,6 +214,8 @@ impl World<'_> {
             Effect::Campaign { tenure } => self.check_campaign(host, *tenure),
             Effect::OpenOffice { tenure, .. } => {
                 self.check_not_closing(host, *tenure)?;
+                // Whoever takes office was not told so.
+                self.history.given_up.clear();
                 self.check_office(host)
             }
             Effect::CloseOffice { tenure } => {
