@@ -247,6 +247,7 @@ impl Perform for Deletion {
             backoff: Backoff::default(),
             failed: None,
         };
+        // Whatever these have of it is to go as well.
         memory.opened.forget_those_told_of(&shard);
         let opened = memory.opened.servers();
         let opened = opened.filter(|it| cx.reach(it) == Reach::Running);

@@ -128,7 +128,11 @@ impl Perform for Leadership {
         if let Some(looking) = self.looking.take_if(|it| it.request() == request) {
             return self.looked(looking, result, memory, cx);
         }
-        let is_tidied = self.tidying.answered(request, &result, memory, cx);
+        let coming = self.looking.as_ref().map(Looking::coming);
+        let (coming, followers) = (coming.as_ref(), &self.followers);
+        let is_tidied = self
+            .tidying
+            .answered(request, &result, coming, followers, memory, cx);
         if is_tidied || self.leavers.answered(request, &result, memory, cx) {
             self.drive(memory, cx);
             return Next::Stay;
@@ -161,7 +165,7 @@ impl Perform for Leadership {
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> Next {
-        self.leavers.drive(&self.followers, memory, cx);
+        self.drive(memory, cx);
         Next::Stay
     }
 

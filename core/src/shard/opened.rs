@@ -30,35 +30,23 @@ pub(super) struct Opened {
 #[derive(Clone, Debug)]
 struct Replica {
     server: DataServerIdentity,
-    /// That is known, not only supposed.
-    is_empty: bool,
     /// When it is dealt with; `None` once it may be, and that as soon as it can.
     due: Option<Timestamp>,
 }
 
 impl Opened {
-    /// This server is asked for a vote in no term.
-    pub(super) fn note_probed(&mut self, server: &DataServerIdentity, now: Timestamp) {
-        self.note(server, false, now);
-    }
-
-    /// It has an empty replica.
-    pub(super) fn note_empty(&mut self, server: &DataServerIdentity, now: Timestamp) {
-        self.note(server, true, now);
+    /// This server has, or may have, one.
+    pub(super) fn note(&mut self, server: &DataServerIdentity, now: Timestamp) {
+        let replica = Replica {
+            server: server.clone(),
+            due: Some(now.after(COMES)),
+        };
+        self.at.insert(server.id(), replica);
     }
 
     /// It has more than that, which nobody has asked to delete.
     pub(super) fn note_data(&mut self, server: &ServerId) {
         self.at.remove(server);
-    }
-
-    fn note(&mut self, server: &DataServerIdentity, is_empty: bool, now: Timestamp) {
-        let replica = Replica {
-            server: server.clone(),
-            is_empty,
-            due: Some(now.after(COMES)),
-        };
-        self.at.insert(server.id(), replica);
     }
 
     pub(super) fn servers(&self) -> impl Iterator<Item = &DataServerIdentity> {
@@ -82,18 +70,10 @@ impl Opened {
         }
         self.at.values().filter_map(|replica| replica.due).min()
     }
-
-    /// Where a server has moved to it may have something else.
-    fn follow(&mut self, cx: &ShardContext<'_>) {
-        for replica in self.at.values_mut() {
-            let server = cx.addressed(&replica.server);
-            replica.is_empty &= server.same_addresses(&replica.server);
-            replica.server = server;
-        }
-    }
 }
 
-/// Those who did not become members are asked whether they have such a replica, one after the other.
+/// Those who did not become members are asked once more whether they have such a replica, one after the other, and
+/// are to delete it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tidying {
     probe: Option<(ServerId, Probe)>,
@@ -102,11 +82,7 @@ pub(super) struct Tidying {
 }
 
 impl Tidying {
-    /// Has those who are known to have one delete it, and asks one of the others; but for this one, which is
-    /// about to become a member.
-    ///
-    /// Only where every member has all that is committed: it is deleted at once then. Else it would be kept from
-    /// taking in the shard until it is, and it may be the only one that can.
+    /// Asks the next one; but for this one, which is about to become a member.
     pub(super) fn drive(
         &mut self,
         coming: Option<&ServerId>,
@@ -122,29 +98,19 @@ impl Tidying {
             return;
         };
         memory.opened.forget_those_told_of(&shard);
-        memory.opened.follow(cx);
         self.due = memory.opened.wake(cx.context.now);
-        if followers.in_sync() + 1 < shard.ensemble.len() {
+        if self.probe.is_some() || !is_deleted_at_once(&shard, followers) {
             return;
         }
-        let due = memory.opened.at.iter().filter(|(id, replica)| {
+        let opened = memory.opened.at.iter();
+        let mut opened = opened.filter(|(id, replica)| {
             let is_there = cx.reach(&replica.server) == Reach::Running;
-            replica.due.is_none() && is_there && Some(*id) != coming
+            let is_due = replica.due.is_none() && is_there && Some(*id) != coming;
+            is_due && !cx.is_given_up(&replica.server)
         });
-        let (empty, others): (Vec<_>, Vec<_>) = due.partition(|(_, replica)| replica.is_empty);
-        let next = others.first().map(|(_, replica)| replica.server.clone());
-        let empty = empty.into_iter().map(|(_, replica)| replica.server.clone());
-        let empty: Vec<DataServerIdentity> = empty.collect();
-        if !empty.is_empty() {
-            let (namespace, leave) = (&memory.namespace, Intent::Leave);
-            cx.ledger.change(namespace, memory.id, leave, |shard| {
-                shard.pending_delete_shard_nodes.extend(empty);
-            });
-        }
-        if let Some(server) = next
-            && self.probe.is_none()
-        {
-            self.probe = Some((server.id(), Probe::begin(server, memory, cx)));
+        if let Some((id, replica)) = opened.next() {
+            let (id, server) = (id.clone(), cx.addressed(&replica.server));
+            self.probe = Some((id, Probe::begin(server, memory, cx)));
         }
     }
 
@@ -153,21 +119,30 @@ impl Tidying {
         &mut self,
         request: RequestId,
         result: &Result<Answer, CallError>,
+        coming: Option<&ServerId>,
+        followers: &Followers,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> bool {
         let Some((id, probe)) = self.probe.take_if(|(_, it)| it.request() == request) else {
             return false;
         };
-        let later = cx.context.now.after(COMES);
-        let probed = probe.answered(result.clone(), memory, cx);
-        let replica = memory.opened.at.get_mut(&id);
-        match (probed, replica) {
-            (Probed::On(probe), _) => self.probe = Some((id, probe)),
-            // It has been waited for already.
-            (Probed::Clean, Some(replica)) => replica.due = None,
-            (Probed::Silent(_), Some(replica)) => replica.due = Some(later),
-            (Probed::Clean | Probed::HasData | Probed::Silent(_), _) => {}
+        let server = probe.server().clone();
+        match probe.answered(result.clone(), memory, cx) {
+            Probed::On(probe) => self.probe = Some((id, probe)),
+            Probed::Clean if coming != Some(&id) => {
+                if let Some(shard) = memory.metadata(cx)
+                    && is_deleted_at_once(&shard, followers)
+                {
+                    memory.opened.at.remove(&id);
+                    let (namespace, leave) = (&memory.namespace, Intent::Leave);
+                    cx.ledger.change(namespace, memory.id, leave, |shard| {
+                        shard.pending_delete_shard_nodes.push(server);
+                    });
+                }
+            }
+            Probed::Silent(_) => memory.opened.note(&server, cx.context.now),
+            Probed::Clean | Probed::HasData => {}
         }
         true
     }
@@ -181,4 +156,10 @@ impl Tidying {
             cx.context.cancel(probe.request());
         }
     }
+}
+
+/// Whether who is to delete what it has does so at once. Else it would be kept from taking in the shard until it has,
+/// and it may be the only one that can; and whoever has left would wait for it.
+fn is_deleted_at_once(shard: &ShardMetadata, followers: &Followers) -> bool {
+    shard.pending_delete_shard_nodes.is_empty() && followers.in_sync() + 1 >= shard.ensemble.len()
 }

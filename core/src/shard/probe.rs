@@ -53,6 +53,10 @@ impl Probe {
         }
     }
 
+    pub(super) fn server(&self) -> &DataServerIdentity {
+        &self.server
+    }
+
     pub(super) fn answered(
         self,
         result: Result<Answer, CallError>,
@@ -66,7 +70,7 @@ impl Probe {
                 found(status.has_forgotten(), &server, memory, cx)
             }
             (Step::Asked(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
-                memory.opened.note_probed(&server, cx.context.now);
+                memory.opened.note(&server, cx.context.now);
                 let step = Step::Probed(memory.send_new_term(Term::NEVER, &server, cx));
                 Probed::On(Self { server, step })
             }
@@ -86,7 +90,7 @@ fn found(
     cx: &ShardContext<'_>,
 ) -> Probed {
     if is_empty {
-        memory.opened.note_empty(server, cx.context.now);
+        memory.opened.note(server, cx.context.now);
         Probed::Clean
     } else {
         memory.opened.note_data(&server.id());

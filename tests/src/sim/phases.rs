@@ -213,15 +213,19 @@ impl World<'_> {
         let shows = |at: usize, member: &DataServerIdentity| {
             self.has_entries(at, id) || !are_entries || shard.ensemble.last() == Some(member)
         };
-        let is_there = |member: &&DataServerIdentity| {
-            at(member).is_some_and(|at| {
-                let remembers = self.servers[at].model.term(id) > Term::NEVER;
-                self.servers[at].up && remembers && shows(at, *member)
+        let remembers = |member: &DataServerIdentity| {
+            at(member).filter(|at| {
+                let term = self.servers[*at].model.term(id);
+                self.servers[*at].up && term > Term::NEVER
             })
         };
+        let is_there =
+            |member: &&DataServerIdentity| remembers(member).is_some_and(|at| shows(at, *member));
+        // Of all together it is known what they have.
         let are_few = |shard: &ShardMetadata| {
             let there = shard.ensemble.iter().filter(is_there);
-            there.count() <= shard.ensemble.len() / 2
+            let are_all = shard.ensemble.iter().all(|it| remembers(it).is_some());
+            !are_all && there.count() <= shard.ensemble.len() / 2
         };
         as_it_was(shard)
             .is_some_and(|before| are_few(shard) || are_few(&before) || !self.can_fit(id, &before))

@@ -116,6 +116,37 @@ fn while_a_member_lacks_something_the_only_one_that_can_come_is_not_kept_from_it
 }
 
 #[test]
+fn while_one_that_has_left_is_away_the_only_one_that_can_come_is_not_kept_from_it() {
+    let mut world = steady();
+    // It leaves, and never comes back.
+    world.lose("s1:6649", &LIFE);
+    world.take_away("s1:6649");
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(60_000);
+    assert_eq!(shard(&world).pending_delete_shard_nodes.len(), 1);
+    // Another one is to leave and stays, before it is heard whether the fifth has anything.
+    world.silent.insert(("s5:6649".to_owned(), "NewTerm"));
+    world.configure(Some(&configuration(&[3, 4, 5])));
+    world.run_for(2_000);
+    let calls = calls_of_shard(&world);
+    assert!(
+        calls
+            .iter()
+            .any(|(name, to, _)| *name == "NewTerm" && to == "s5:6649")
+    );
+    world.configure(Some(&configuration(&[2, 3, 4, 5])));
+    world.break_watch(&leader(&world));
+    world.run_for(2_000);
+    world.silent.clear();
+    world.run_for(200_000);
+    assert_eq!(shard(&world).pending_delete_shard_nodes.len(), 1);
+    world.configure(Some(&configuration(&[3, 4, 5])));
+    world.run_for(60_000);
+    let members = shard(&world).ensemble;
+    assert!(members.iter().any(|it| it.id().to_string() == "s5"));
+}
+
+#[test]
 fn what_is_to_be_asked_again_is_no_deadline_once_it_is_known_to_have_data() {
     let mut world = asked_in_vain();
     let probe = ("s4:6649".to_owned(), "NewTerm");

@@ -38,7 +38,7 @@ impl World<'_> {
         let facts = &mut self.hosts[host].facts;
         if let Call::NewTerm(call) = call {
             if call.term == Term::NEVER {
-                facts.probed.insert((call.shard, id), now);
+                facts.probed.entry((call.shard, id)).or_insert(now);
             } else {
                 facts.fenced_by.insert((call.shard, id), request);
             }

@@ -38,7 +38,7 @@ pub struct Facts {
     /// With what the leader of the shard was known to have committed when they were made.
     pub calls: BTreeMap<RequestId, (DataServerIdentity, Call, i64)>,
     pub watches: BTreeMap<RequestId, ServerId>,
-    /// When each was asked last whether it was ever fenced.
+    /// Since when each has, or may have, an empty replica, as it was asked whether it was ever fenced.
     pub probed: BTreeMap<(ShardId, ServerId), At>,
     pub heads: BTreeMap<(ShardId, Term), BTreeMap<ServerId, EntryId>>,
     pub led: BTreeMap<(ShardId, Term), ServerId>,
