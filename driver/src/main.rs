@@ -8,9 +8,9 @@ use mimalloc::MiMalloc;
 use stepdown::bench::{BenchArgs, BenchError};
 use stepdown::cli::{
     self, AcceptLossArgs, AdminArgs, AdminCommandError, Cli, Command, CoordinatorArgs, GlobalArgs,
-    HealthArgs, ManArgs, NoManual, NotAccepted, PlanArgs, RaftArgs, RaftCommandError, SandboxArgs,
-    SandboxChildArgs, SandboxDataServerArgs, StatusFileArgs, StatusFileError, TooFewDataServers,
-    TransferArgs, Unhealthy,
+    HealthArgs, ManArgs, NoManual, NotAccepted, NotPrinted, PlanArgs, Printer, RaftArgs,
+    RaftCommandError, SandboxArgs, SandboxChildArgs, SandboxDataServerArgs, StatusFileArgs,
+    StatusFileError, TooFewDataServers, TransferArgs, Unhealthy,
 };
 use stepdown::coordinator::{self, CoordinatorError};
 use stepdown::open_files;
@@ -26,14 +26,14 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return not_run(&error),
+        Err(error) => return or_told(not_run(&error)),
     };
     open_files::allow_all();
-    let result = match cli.command {
+    or_told(match cli.command {
         Command::AcceptLoss(args) => accept_loss(args),
         Command::Admin(args) => admin(args),
         Command::Bench(args) => bench(args),
-        Command::Completion(args) => Ok(print(&cli::completion(&args, called()))),
+        Command::Completion(args) => print(&cli::completion(&args, called())),
         Command::Coordinator(args) => coordinator(cli.global, *args),
         Command::Health(args) => health(&args),
         Command::Man(args) => man(&args),
@@ -44,8 +44,11 @@ fn main() -> ExitCode {
         Command::SandboxDataServer(args) => sandbox_data_server(args),
         Command::StatusFile(args) => status_file(&args),
         Command::Transfer(args) => transfer(args),
-        Command::Version => Ok(print(cli::version().as_bytes())),
-    };
+        Command::Version => print(cli::version().as_bytes()),
+    })
+}
+
+fn or_told(result: Result<ExitCode, Failure>) -> ExitCode {
     result.unwrap_or_else(|failure| {
         tell(&format!("Error: {failure}\n"));
         ExitCode::FAILURE
@@ -69,6 +72,8 @@ enum Failure {
     #[error(transparent)]
     Manual(#[from] NoManual),
     #[error(transparent)]
+    NotPrinted(#[from] NotPrinted),
+    #[error(transparent)]
     Raft(#[from] RaftCommandError),
     #[error("can't start: {0}")]
     Runtime(io::Error),
@@ -87,11 +92,11 @@ enum Failure {
 }
 
 /// Help and the version end well; anything else is a usage error.
-fn not_run(error: &clap::Error) -> ExitCode {
+fn not_run(error: &clap::Error) -> Result<ExitCode, Failure> {
     let asked = !error.use_stderr();
     if !asked && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         tell(&cli::usage_error(error));
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::FAILURE);
     }
     let text = error.render();
     let text = if io::stdout().is_terminal() && !no_color() {
@@ -108,10 +113,11 @@ fn tell(text: &str) {
 }
 
 /// Prints the whole of what was asked for.
-fn print(text: &[u8]) -> ExitCode {
-    // Whoever closed standard output has read enough.
-    let _ = io::stdout().write_all(text);
-    ExitCode::SUCCESS
+fn print(text: &[u8]) -> Result<ExitCode, Failure> {
+    let mut printer = Printer::default();
+    printer.print(text);
+    printer.end()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn called() -> clap::Command {
@@ -119,7 +125,7 @@ fn called() -> clap::Command {
 }
 
 fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
-    Ok(print(&cli::man(args, called())?))
+    print(&cli::man(args, called())?)
 }
 
 fn no_color() -> bool {
@@ -137,7 +143,7 @@ fn coordinator(global: GlobalArgs, args: CoordinatorArgs) -> Result<ExitCode, Fa
 fn accept_loss(args: AcceptLossArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
     let told = runtime.block_on(cli::accept(args))?;
-    Ok(print(told.as_bytes()))
+    print(told.as_bytes())
 }
 
 fn admin(args: AdminArgs) -> Result<ExitCode, Failure> {
@@ -145,7 +151,7 @@ fn admin(args: AdminArgs) -> Result<ExitCode, Failure> {
     let answer = runtime.block_on(cli::ask(args));
     // A name that is still being looked up must not hold it up.
     runtime.shutdown_background();
-    Ok(print(answer?.as_bytes()))
+    print(answer?.as_bytes())
 }
 
 fn plan(args: PlanArgs) -> Result<ExitCode, Failure> {
@@ -153,7 +159,7 @@ fn plan(args: PlanArgs) -> Result<ExitCode, Failure> {
     let plan = runtime.block_on(cli::plan(args));
     // A name that is still being looked up must not hold it up.
     runtime.shutdown_background();
-    Ok(print(plan?.as_bytes()))
+    print(plan?.as_bytes())
 }
 
 fn bench(args: BenchArgs) -> Result<ExitCode, Failure> {
@@ -170,37 +176,36 @@ fn health(args: &HealthArgs) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     result?;
     if args.verbose {
-        return Ok(print(format!("{}: SERVING\n", args.target()).as_bytes()));
+        return print(format!("{}: SERVING\n", args.target()).as_bytes());
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn status_file(args: &StatusFileArgs) -> Result<ExitCode, Failure> {
     let (report, is_usable) = cli::status_file(args)?;
-    print(report.as_bytes());
+    print(report.as_bytes())?;
     Ok(success_if(is_usable))
 }
 
 fn transfer(args: TransferArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
-    let told = |line: &str| {
-        // Whoever closed standard output wants only the exit code.
-        let _ = writeln!(io::stdout(), "{line}");
-    };
+    let mut printer = Printer::default();
+    let told = |line: &str| printer.print(format!("{line}\n").as_bytes());
     runtime.block_on(cli::hand_over(args, told))?;
+    printer.end()?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn administer(args: RaftArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime(Builder::new_current_thread())?;
-    let told = |text: &str| {
-        // Whoever closed standard output wants only the exit code.
-        let _ = io::stdout().write_all(text.as_bytes());
-    };
+    let mut printer = Printer::default();
+    let told = |text: &str| printer.print(text.as_bytes());
     let is_well = runtime.block_on(cli::administer(args, told));
     // A name that is still being looked up must not hold it up.
     runtime.shutdown_background();
-    Ok(success_if(is_well?))
+    let is_well = is_well?;
+    printer.end()?;
+    Ok(success_if(is_well))
 }
 
 fn run_sandbox(args: SandboxArgs) -> Result<ExitCode, Failure> {
@@ -210,7 +215,7 @@ fn run_sandbox(args: SandboxArgs) -> Result<ExitCode, Failure> {
     // A thread may wait for a key.
     runtime.shutdown_background();
     let summary = summary?;
-    print(summary.to_string().as_bytes());
+    print(summary.to_string().as_bytes())?;
     Ok(success_if(summary.is_good()))
 }
 

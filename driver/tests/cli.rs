@@ -55,6 +55,26 @@ fn help_and_version_go_to_standard_output_without_colours() {
 }
 
 #[test]
+fn what_can_not_be_written_is_told_with_exit_code_1() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let output = Command::new(env!("CARGO_BIN_EXE_stepdown"))
+        .arg("version")
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.starts_with("Error: can't write to standard output: "),
+        "{told}"
+    );
+}
+
+#[test]
 fn the_version_names_the_commit_in_each_of_its_forms() {
     let version = text(&stepdown(&["version"]).stdout);
     let commit = version.split_once("commit: ").map(|(_, rest)| rest.trim());

@@ -370,6 +370,16 @@ fn table() -> Vec<(&'static str, Vec<Line>)> {
             ]),
         ),
         (
+            "one that was never fenced is deleted in no term, and no other one",
+            vec![
+                refused(1, Ask::NewTerm(-1), InvalidStatus),
+                asks(1, Ask::DeleteShard(-1), Said::Deleted),
+                done(Step::Settle),
+                fence(1, 0, NONE),
+                refused(1, Ask::DeleteShard(-1), InvalidTerm),
+            ],
+        ),
+        (
             "one that is not open and refuses to be deleted can't be opened",
             sequence([
                 led(1),

@@ -45,6 +45,9 @@ impl Leadership {
         if self.looking.is_some() {
             return Err(Unfit::UnderWay);
         }
+        if self.tidying.concerns(&exchange.to.id()) {
+            return Err(Unfit::Leaving(exchange.to.id()));
+        }
         exchange.is_fit(&self.followers, memory, cx)?;
         self.looking = Some(Looking::begin(exchange, memory, cx));
         Ok(())
@@ -77,8 +80,7 @@ impl Leadership {
     fn drive(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) {
         self.followers.drive(memory, cx);
         let coming = self.looking.as_ref().map(Looking::coming);
-        self.tidying
-            .drive(coming.as_ref(), &self.followers, memory, cx);
+        self.tidying.drive(coming.as_ref(), memory, cx);
         self.leavers.drive(&self.followers, memory, cx);
     }
 
@@ -128,11 +130,7 @@ impl Perform for Leadership {
         if let Some(looking) = self.looking.take_if(|it| it.request() == request) {
             return self.looked(looking, result, memory, cx);
         }
-        let coming = self.looking.as_ref().map(Looking::coming);
-        let (coming, followers) = (coming.as_ref(), &self.followers);
-        let is_tidied = self
-            .tidying
-            .answered(request, &result, coming, followers, memory, cx);
+        let is_tidied = self.tidying.answered(request, &result, memory, cx);
         if is_tidied || self.leavers.answered(request, &result, memory, cx) {
             self.drive(memory, cx);
             return Next::Stay;
@@ -159,13 +157,7 @@ impl Perform for Leadership {
         Next::Stay
     }
 
-    fn persisted(
-        &mut self,
-        _: Durable<Intent>,
-        memory: &mut Memory,
-        cx: &mut ShardContext<'_>,
-    ) -> Next {
-        self.drive(memory, cx);
+    fn persisted(&mut self, _: Durable<Intent>, _: &mut Memory, _: &mut ShardContext<'_>) -> Next {
         Next::Stay
     }
 

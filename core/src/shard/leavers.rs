@@ -4,8 +4,8 @@
 //! heard since that it does no more, could feed it again, and acknowledge with it what nobody else has. So
 //! nothing is deleted before each member follows in the present term, and each of the others that have left is
 //! fenced in it: nobody can lead in an earlier one then, since who deletes does not either. It is fenced itself
-//! first, too, where it takes a term. Nobody is asked before it is stored that it has left. A call that is late does
-//! no harm: it has the term in which nobody of them is a member.
+//! first, too, where it takes a term. A call that is late does no harm: it has the term
+//! in which nobody of them is a member.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ impl Leavers {
             failed.due.take_if(|due| *due <= now);
         }
         forget_those_given_up(followers, memory, cx);
-        let (Some(shard), Some(accepted)) = (memory.metadata(cx), memory.accepted(cx)) else {
+        let Some(shard) = memory.metadata(cx) else {
             return;
         };
         let spare = spare(&shard, followers, cx);
@@ -59,11 +59,7 @@ impl Leavers {
         let pending = shard.pending_delete_shard_nodes.iter();
         let left = pending.filter(|server| who_is_there(&shard, server, cx).is_none());
         let left: Vec<&DataServerIdentity> = left.collect();
-        let is_stored = |server: &DataServerIdentity| {
-            let mut stored = accepted.pending_delete_shard_nodes.iter();
-            stored.any(|it| it.id() == server.id())
-        };
-        for server in left.iter().filter(|server| is_stored(server)) {
+        for server in &left {
             let id = server.id();
             let is_asked = self.asked.values().any(|asked| *asked == id);
             let is_due = self.failed.get(&id).is_none_or(|it| it.due.is_none());
@@ -120,7 +116,6 @@ impl Leavers {
             }
             (Ok(Answer::ShardDeleted), _) | (_, Some(CallErrorKind::NotMember)) => {
                 self.failed.remove(&id);
-                self.fenced.remove(&id);
                 cx.ledger
                     .change(&memory.namespace, memory.id, Intent::Leave, |shard| {
                         shard

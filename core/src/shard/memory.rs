@@ -157,12 +157,6 @@ impl Memory {
         cx.ledger.shard(&self.namespace, self.id).cloned()
     }
 
-    /// The shard as it is stored.
-    pub(super) fn accepted(&self, cx: &ShardContext<'_>) -> Option<Arc<ShardMetadata>> {
-        let namespace = cx.ledger.accepted().namespaces.get(&self.namespace)?;
-        namespace.shards.get(&self.id).cloned()
-    }
-
     /// Whether this server is the stored leader.
     pub(super) fn is_led_by(&self, server: &ServerId, cx: &ShardContext<'_>) -> bool {
         let shard = self.metadata(cx);

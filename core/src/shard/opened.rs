@@ -1,25 +1,24 @@
 //! Empty replicas that were opened only to learn that they are empty ([`Probe`]): whoever does not become a member
 //! deletes its own.
 //!
-//! It is known in this tenure alone: one that ends between a probe and the term that is stored with the exchange
-//! leaves an empty replica, in which nobody ever writes, on a server that is no member. Were it stored first, what
-//! a server turns out to have of an earlier time would be deleted by a coordinator that comes after, without a word.
+//! It is told to in no term at all, which whoever was ever fenced refuses: nothing else can be lost with it. So it
+//! need not be stored, nor be the last that has happened to the shard. A coordinator that ends between the two leaves
+//! an empty replica, in which nobody ever writes, on a server that is no member.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::context::ShardContext;
-use super::followers::Followers;
-use super::intent::Intent;
 use super::memory::Memory;
 use super::probe::{Probe, Probed};
-use crate::call::{Answer, CallError};
+use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
-use crate::id::{RequestId, ServerId, Timestamp};
+use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::server::Reach;
 
-/// For so long whoever was asked may be asked again, to become a member: what it opened then serves it.
-const COMES: Duration = Duration::from_secs(60);
+/// When it is tried again, where it failed. Meanwhile who was slow to open it may be asked once more to become a
+/// member.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Where they are.
 #[derive(Clone, Debug, Default)]
@@ -36,12 +35,16 @@ struct Replica {
 
 impl Opened {
     /// This server has, or may have, one.
-    pub(super) fn note(&mut self, server: &DataServerIdentity, now: Timestamp) {
-        let replica = Replica {
-            server: server.clone(),
-            due: Some(now.after(COMES)),
-        };
-        self.at.insert(server.id(), replica);
+    pub(super) fn note(&mut self, server: &DataServerIdentity) {
+        let (server, due) = (server.clone(), None);
+        self.at.insert(server.id(), Replica { server, due });
+    }
+
+    /// If it has one, that could not be learned, or it could not be deleted.
+    pub(super) fn put_off(&mut self, server: &ServerId, now: Timestamp) {
+        if let Some(replica) = self.at.get_mut(server) {
+            replica.due = Some(now.after(AGAIN));
+        }
     }
 
     /// It has more than that, which nobody has asked to delete.
@@ -73,12 +76,33 @@ impl Opened {
 }
 
 /// Those who did not become members are asked once more whether they have such a replica, one after the other, and
-/// are to delete it.
+/// delete it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tidying {
-    probe: Option<(ServerId, Probe)>,
+    asked: Option<Asked>,
     /// When there is something to do next, if nothing happens before.
     due: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    server: DataServerIdentity,
+    step: Step,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Probe(Probe),
+    Delete(RequestId),
+}
+
+impl Asked {
+    fn request(&self) -> RequestId {
+        match &self.step {
+            Step::Probe(probe) => probe.request(),
+            Step::Delete(request) => *request,
+        }
+    }
 }
 
 impl Tidying {
@@ -86,7 +110,6 @@ impl Tidying {
     pub(super) fn drive(
         &mut self,
         coming: Option<&ServerId>,
-        followers: &Followers,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) {
@@ -99,19 +122,25 @@ impl Tidying {
         };
         memory.opened.forget_those_told_of(&shard);
         self.due = memory.opened.wake(cx.context.now);
-        if self.probe.is_some() || !is_deleted_at_once(&shard, followers) {
+        if self.asked.is_some() {
             return;
         }
         let opened = memory.opened.at.iter();
         let mut opened = opened.filter(|(id, replica)| {
             let is_there = cx.reach(&replica.server) == Reach::Running;
-            let is_due = replica.due.is_none() && is_there && Some(*id) != coming;
-            is_due && !cx.is_given_up(&replica.server)
+            replica.due.is_none() && is_there && Some(*id) != coming
         });
-        if let Some((id, replica)) = opened.next() {
-            let (id, server) = (id.clone(), cx.addressed(&replica.server));
-            self.probe = Some((id, Probe::begin(server, memory, cx)));
+        if let Some((_, replica)) = opened.next() {
+            let server = cx.addressed(&replica.server);
+            let step = Step::Probe(Probe::begin(server.clone(), memory, cx));
+            self.asked = Some(Asked { server, step });
         }
+    }
+
+    /// Whether this server is being asked: until it has answered it can't become a member.
+    pub(super) fn concerns(&self, server: &ServerId) -> bool {
+        let asked = self.asked.as_ref();
+        asked.is_some_and(|asked| asked.server.id() == *server)
     }
 
     /// Takes in an answer, if it is one of these.
@@ -119,31 +148,31 @@ impl Tidying {
         &mut self,
         request: RequestId,
         result: &Result<Answer, CallError>,
-        coming: Option<&ServerId>,
-        followers: &Followers,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) -> bool {
-        let Some((id, probe)) = self.probe.take_if(|(_, it)| it.request() == request) else {
+        let Some(Asked { server, step }) = self.asked.take_if(|it| it.request() == request) else {
             return false;
         };
-        let server = probe.server().clone();
-        match probe.answered(result.clone(), memory, cx) {
-            Probed::On(probe) => self.probe = Some((id, probe)),
-            Probed::Clean if coming != Some(&id) => {
-                if let Some(shard) = memory.metadata(cx)
-                    && is_deleted_at_once(&shard, followers)
-                {
-                    memory.opened.at.remove(&id);
-                    let (namespace, leave) = (&memory.namespace, Intent::Leave);
-                    cx.ledger.change(namespace, memory.id, leave, |shard| {
-                        shard.pending_delete_shard_nodes.push(server);
-                    });
+        let step = match step {
+            Step::Probe(probe) => match probe.answered(result.clone(), memory, cx) {
+                Probed::On(probe) => Some(Step::Probe(probe)),
+                Probed::Clean => Some(Step::Delete(delete(&server, memory, cx))),
+                Probed::HasData | Probed::Silent(_) => None,
+            },
+            Step::Delete(_) => {
+                let kind = result.as_ref().err().map(|error| error.kind);
+                match kind {
+                    // Deleted, or fenced since.
+                    None | Some(CallErrorKind::InvalidTerm | CallErrorKind::NotMember) => {
+                        memory.opened.at.remove(&server.id());
+                    }
+                    Some(_) => memory.opened.put_off(&server.id(), cx.context.now),
                 }
+                None
             }
-            Probed::Silent(_) => memory.opened.note(&server, cx.context.now),
-            Probed::Clean | Probed::HasData => {}
-        }
+        };
+        self.asked = step.map(|step| Asked { server, step });
         true
     }
 
@@ -152,14 +181,17 @@ impl Tidying {
     }
 
     pub(super) fn cancel(&mut self, cx: &mut ShardContext<'_>) {
-        if let Some((_, probe)) = self.probe.take() {
-            cx.context.cancel(probe.request());
+        if let Some(asked) = self.asked.take() {
+            cx.context.cancel(asked.request());
         }
     }
 }
 
-/// Whether who is to delete what it has does so at once. Else it would be kept from taking in the shard until it has,
-/// and it may be the only one that can; and whoever has left would wait for it.
-fn is_deleted_at_once(shard: &ShardMetadata, followers: &Followers) -> bool {
-    shard.pending_delete_shard_nodes.is_empty() && followers.in_sync() + 1 >= shard.ensemble.len()
+fn delete(server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) -> RequestId {
+    let call = Call::DeleteShard(DeleteShard {
+        namespace: memory.namespace.clone(),
+        shard: memory.id,
+        term: Term::NEVER,
+    });
+    memory.call(server, call, cx)
 }

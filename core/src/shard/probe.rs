@@ -53,10 +53,6 @@ impl Probe {
         }
     }
 
-    pub(super) fn server(&self) -> &DataServerIdentity {
-        &self.server
-    }
-
     pub(super) fn answered(
         self,
         result: Result<Answer, CallError>,
@@ -67,30 +63,25 @@ impl Probe {
         match (step, result) {
             (Step::Asked(_), Ok(Answer::Status(status))) => {
                 memory.note(status.term, cx);
-                found(status.has_forgotten(), &server, memory, cx)
+                found(status.has_forgotten(), &server, memory)
             }
             (Step::Asked(_), Err(error)) if error.kind == CallErrorKind::NotMember => {
-                memory.opened.note(&server, cx.context.now);
+                memory.opened.note(&server);
                 let step = Step::Probed(memory.send_new_term(Term::NEVER, &server, cx));
                 Probed::On(Self { server, step })
             }
-            (Step::Asked(_), result) => Probed::Silent(told(result)),
+            (Step::Asked(_), result) => silent(result, &server, memory, cx),
             (Step::Probed(_), result) => match was_fenced(&result) {
-                Some(was_fenced) => found(!was_fenced, &server, memory, cx),
-                None => Probed::Silent(told(result)),
+                Some(was_fenced) => found(!was_fenced, &server, memory),
+                None => silent(result, &server, memory, cx),
             },
         }
     }
 }
 
-fn found(
-    is_empty: bool,
-    server: &DataServerIdentity,
-    memory: &mut Memory,
-    cx: &ShardContext<'_>,
-) -> Probed {
+fn found(is_empty: bool, server: &DataServerIdentity, memory: &mut Memory) -> Probed {
     if is_empty {
-        memory.opened.note(server, cx.context.now);
+        memory.opened.note(server);
         Probed::Clean
     } else {
         memory.opened.note_data(&server.id());
@@ -98,9 +89,15 @@ fn found(
     }
 }
 
-fn told(result: Result<Answer, CallError>) -> String {
-    match result {
+fn silent(
+    result: Result<Answer, CallError>,
+    server: &DataServerIdentity,
+    memory: &mut Memory,
+    cx: &ShardContext<'_>,
+) -> Probed {
+    memory.opened.put_off(&server.id(), cx.context.now);
+    Probed::Silent(match result {
         Ok(_) => "it gave another answer".to_owned(),
         Err(error) => error.to_string(),
-    }
+    })
 }

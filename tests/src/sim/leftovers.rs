@@ -10,13 +10,13 @@ use super::converged::kept;
 use super::world::World;
 
 /// So long whoever was asked whether it has anything may become a member, or not have deleted what that opened.
-const COMES: Duration = Duration::from_secs(180);
+const COMES: Duration = Duration::from_secs(90);
 
 impl World<'_> {
     /// What the coordinator in office has made servers open, to know whether they have anything, is deleted where
     /// they did not become members.
     pub(super) fn nobody_else_has_any(&mut self) -> Check {
-        let (Some(status), false) = (self.store.status().cloned(), self.plan.partial_heal) else {
+        let Some(status) = self.store.status().cloned() else {
             return Ok(());
         };
         for (_, id, shard) in kept(&status) {

@@ -16,11 +16,17 @@ fn asked_in_vain() -> World {
     world.configure(Some(&configuration(&[1, 2, 3, 4])));
     let led_by = leader(&world);
     world.lose(&led_by, &LIFE);
+    no_answer_in_time(&mut world, "s4:6649", "NewTerm");
     world.run_for(5_000);
     assert_ne!(leader(&world), led_by);
     world.failing.clear();
-    world.silent.clear();
     world
+}
+
+fn no_answer_in_time(world: &mut World, server: &str, kind: &'static str) {
+    world.silent.clear();
+    let call = (server.to_owned(), kind);
+    world.failing.insert(call, CallErrorKind::TimedOut);
 }
 
 /// The terms of what the one that was to come was told.
@@ -40,7 +46,7 @@ fn who_was_only_asked_whether_it_has_anything_deletes_what_it_opened_for_that() 
     let mut world = asked_in_vain();
     world.run_for(200_000);
     let shard = shard(&world);
-    assert_eq!(told(&world, "DeleteShard"), [shard.term]);
+    assert_eq!(told(&world, "DeleteShard"), [Term::NEVER]);
     assert_eq!(shard.pending_delete_shard_nodes, []);
     assert!(shard.ensemble.iter().all(|it| it.id().to_string() != "s4"));
 }
@@ -57,8 +63,7 @@ fn what_it_has_of_an_earlier_time_stays() {
 #[test]
 fn it_is_asked_again_where_it_did_not_answer() {
     let mut world = asked_in_vain();
-    let probe = ("s4:6649".to_owned(), "NewTerm");
-    world.failing.insert(probe, CallErrorKind::TimedOut);
+    no_answer_in_time(&mut world, "s4:6649", "NewTerm");
     world.run_for(200_000);
     assert_eq!(told(&world, "DeleteShard"), []);
     world.failing.clear();
@@ -74,10 +79,10 @@ fn it_deletes_it_with_the_shard_where_that_goes_first() {
         "namespaces: [{name: default, ",
         "namespaces: [{name: other, ",
     );
-    world.silent.insert(("s4:6649".to_owned(), "GetStatus"));
+    no_answer_in_time(&mut world, "s4:6649", "GetStatus");
     world.configure(Some(&none));
     world.run_for(2_000);
-    world.silent.clear();
+    world.failing.clear();
     world.run_for(200_000);
     assert!(!world.status().namespaces.contains_key("default"));
     assert_eq!(told(&world, "DeleteShard").len(), 1);
@@ -86,9 +91,9 @@ fn it_deletes_it_with_the_shard_where_that_goes_first() {
 #[test]
 fn one_that_becomes_a_member_after_all_keeps_it() {
     let mut world = asked_in_vain();
-    world.silent.insert(("s4:6649".to_owned(), "NewTerm"));
+    no_answer_in_time(&mut world, "s4:6649", "NewTerm");
     world.run_for(5_000);
-    world.silent.clear();
+    world.failing.clear();
     world.configure(Some(&configuration(&[2, 3, 4])));
     world.run_for(120_000);
     let shard = shard(&world);
@@ -136,8 +141,10 @@ fn while_one_that_has_left_is_away_the_only_one_that_can_come_is_not_kept_from_i
     );
     world.configure(Some(&configuration(&[2, 3, 4, 5])));
     world.break_watch(&leader(&world));
+    let gone = world.failing.clone();
+    no_answer_in_time(&mut world, "s5:6649", "NewTerm");
     world.run_for(2_000);
-    world.silent.clear();
+    world.failing = gone;
     world.run_for(200_000);
     assert_eq!(shard(&world).pending_delete_shard_nodes.len(), 1);
     world.configure(Some(&configuration(&[3, 4, 5])));
@@ -149,8 +156,7 @@ fn while_one_that_has_left_is_away_the_only_one_that_can_come_is_not_kept_from_i
 #[test]
 fn what_is_to_be_asked_again_is_no_deadline_once_it_is_known_to_have_data() {
     let mut world = asked_in_vain();
-    let probe = ("s4:6649".to_owned(), "NewTerm");
-    world.failing.insert(probe, CallErrorKind::TimedOut);
+    no_answer_in_time(&mut world, "s4:6649", "NewTerm");
     world.run_for(100_000);
     world.failing.clear();
     world.known.insert("s4:6649".to_owned());
@@ -165,7 +171,7 @@ fn what_is_to_be_asked_again_is_no_deadline_once_it_is_known_to_have_data() {
 #[test]
 fn a_server_that_is_gone_does_not_hold_up_the_deletion_of_a_shard_that_it_was_only_asked_of() {
     let mut world = asked_in_vain();
-    world.silent.insert(("s4:6649".to_owned(), "GetStatus"));
+    no_answer_in_time(&mut world, "s4:6649", "GetStatus");
     world.run_for(2_000);
     let none = configuration(&[1, 2, 3]);
     world.configure(Some(&none));
@@ -180,13 +186,16 @@ fn a_server_that_is_gone_does_not_hold_up_the_deletion_of_a_shard_that_it_was_on
 }
 
 #[test]
-fn it_is_told_to_delete_it_only_once_that_is_stored() {
+fn who_is_told_to_delete_it_becomes_a_member_only_once_it_has_answered() {
     let mut world = asked_in_vain();
-    world.hold_stores = true;
-    world.run_for(200_000);
-    assert_eq!(told(&world, "DeleteShard"), []);
-    world.hold_stores = false;
-    world.release();
-    world.run_for(200_000);
-    assert_eq!(told(&world, "DeleteShard").len(), 1);
+    world.silent.insert(("s4:6649".to_owned(), "DeleteShard"));
+    world.run_for(20_000);
+    assert_eq!(told(&world, "DeleteShard").first(), Some(&Term::NEVER));
+    world.configure(Some(&configuration(&[2, 3, 4])));
+    world.run_for(20_000);
+    assert!(
+        told(&world, "NewTerm")
+            .iter()
+            .all(|term| *term == Term::NEVER)
+    );
 }

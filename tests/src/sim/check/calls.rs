@@ -71,6 +71,11 @@ impl World<'_> {
 
     /// E5: what is deleted is not needed any more, by what is stored.
     fn check_delete_shard(&mut self, host: usize, to: &ServerId, call: &DeleteShard) -> Check {
+        // Whoever was ever fenced refuses it.
+        if call.term == Term::NEVER {
+            self.sometimes.hit("opened_in_vain");
+            return Ok(());
+        }
         let Some(shard) = self.accepted_shard(host, call.shard) else {
             return Err(self.violation(
                 "E5",

@@ -70,9 +70,6 @@ impl World<'_> {
                         let text = format!("shard {id} was being deleted, and is not any more");
                         return Err(self.violation("X1", text));
                     }
-                    if has_opened_in_vain(shard, now) {
-                        self.sometimes.hit("replica_opened_in_vain");
-                    }
                     if !is_marked(now) && !latest.is_restored {
                         let exchanged = self.check_exchange(*id, shard, now);
                         self.heed(exchanged)?;
@@ -271,13 +268,4 @@ impl World<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether somebody is to delete what it has who was no member before.
-fn has_opened_in_vain(before: &ShardMetadata, now: &ShardMetadata) -> bool {
-    let others = before.ensemble.iter().chain(&before.removed_nodes);
-    let others = others.chain(&before.pending_delete_shard_nodes);
-    let others: BTreeSet<ServerId> = others.map(DataServerIdentity::id).collect();
-    let mut pending = now.pending_delete_shard_nodes.iter();
-    pending.any(|it| !others.contains(&it.id()))
 }

@@ -127,7 +127,7 @@ impl Planted {
             Self::GivesUpAfterOneCheck => Box::new(servers::GivesUpAfterOneCheck),
             Self::HearsAnOlderTenure => Box::new(offices::HearsAnOlderTenure),
             Self::KeepsItsOutbox => Box::new(offices::KeepsItsOutbox::default()),
-            Self::KeepsWhatItOpened => Box::new(leftovers::KeepsWhatItOpened::default()),
+            Self::KeepsWhatItOpened => Box::new(leftovers::KeepsWhatItOpened),
             Self::KeepsTheEpoch => Box::new(stores::KeepsTheEpoch::default()),
             Self::LeadsOnAnOldDocument => Box::new(stores::LeadsOnAnOldDocument::default()),
             Self::LetsTheForgetfulVote => Box::new(disks::LetsTheForgetfulVote),
