@@ -69,7 +69,7 @@ fn what_can_not_be_written_is_told_with_exit_code_1() {
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(
-        told.starts_with("Error: can't write to standard output: "),
+        told.contains("can't be written to standard output: "),
         "{told}"
     );
 }

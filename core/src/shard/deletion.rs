@@ -239,19 +239,19 @@ impl Perform for Deletion {
             return Next::Stay;
         };
         let now = cx.context.now;
-        let holder = |server: &DataServerIdentity| Holder {
-            server: server.clone(),
-            state: State::Due(now),
-            is_known: false,
-            leads: shard.leader.as_ref() == Some(server),
-            backoff: Backoff::default(),
-            failed: None,
-        };
-        // Whatever these have of it is to go as well.
+        // Whatever these have of it is to go as well. But they never led.
         memory.opened.forget_those_told_of(&shard);
         let opened = memory.opened.servers();
         let opened = opened.filter(|it| cx.reach(it) == Reach::Running);
         let opened: Vec<DataServerIdentity> = opened.cloned().collect();
+        let holder = |server: &DataServerIdentity| Holder {
+            server: server.clone(),
+            state: State::Due(now),
+            is_known: opened.contains(server),
+            leads: shard.leader.as_ref() == Some(server),
+            backoff: Backoff::default(),
+            failed: None,
+        };
         let left = opened.iter().chain(holders(&shard));
         self.left = left.map(|server| (server.id(), holder(server))).collect();
         cx.context.report(Report::DeletionBegun {

@@ -213,13 +213,13 @@ impl Looking {
     }
 
     /// Who comes.
-    pub(super) fn coming(&self) -> ServerId {
-        self.exchange.to.id()
+    pub(super) fn coming(&self) -> &DataServerIdentity {
+        &self.exchange.to
     }
 
     /// Whether it is this server that comes, or leaves.
     pub(super) fn concerns(&self, server: &ServerId) -> bool {
-        self.exchange.from == *server || self.coming() == *server
+        self.exchange.from == *server || self.coming().id() == *server
     }
 
     pub(super) fn answered(

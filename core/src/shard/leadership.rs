@@ -45,7 +45,7 @@ impl Leadership {
         if self.looking.is_some() {
             return Err(Unfit::UnderWay);
         }
-        if self.tidying.concerns(&exchange.to.id()) {
+        if self.tidying.concerns(&exchange.to) {
             return Err(Unfit::Leaving(exchange.to.id()));
         }
         exchange.is_fit(&self.followers, memory, cx)?;
@@ -80,7 +80,7 @@ impl Leadership {
     fn drive(&mut self, memory: &mut Memory, cx: &mut ShardContext<'_>) {
         self.followers.drive(memory, cx);
         let coming = self.looking.as_ref().map(Looking::coming);
-        self.tidying.drive(coming.as_ref(), memory, cx);
+        self.tidying.drive(coming, memory, cx);
         self.leavers.drive(&self.followers, memory, cx);
     }
 

@@ -11,14 +11,18 @@ use std::time::Duration;
 use super::context::ShardContext;
 use super::memory::Memory;
 use super::probe::{Probe, Probed};
+use crate::backoff::Backoff;
 use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
+use crate::context::Context;
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::server::Reach;
 
-/// When it is tried again, where it failed. Meanwhile who was slow to open it may be asked once more to become a
-/// member.
+/// After how long it is tried again at first, where it failed. Meanwhile who was slow to open it may be asked once
+/// more to become a member.
 const AGAIN: Duration = Duration::from_secs(10);
+/// And where it fails again and again.
+const SELDOM: Duration = Duration::from_secs(300);
 
 /// Where they are.
 #[derive(Clone, Debug, Default)]
@@ -31,19 +35,25 @@ struct Replica {
     server: DataServerIdentity,
     /// When it is dealt with; `None` once it may be, and that as soon as it can.
     due: Option<Timestamp>,
+    backoff: Backoff,
 }
 
 impl Opened {
     /// This server has, or may have, one.
     pub(super) fn note(&mut self, server: &DataServerIdentity) {
-        let (server, due) = (server.clone(), None);
-        self.at.insert(server.id(), Replica { server, due });
+        let replica = self.at.entry(server.id()).or_insert_with(|| Replica {
+            server: server.clone(),
+            due: None,
+            backoff: Backoff::default(),
+        });
+        replica.server = server.clone();
+        replica.due = None;
     }
 
     /// If it has one, that could not be learned, or it could not be deleted.
-    pub(super) fn put_off(&mut self, server: &ServerId, now: Timestamp) {
+    pub(super) fn put_off(&mut self, server: &ServerId, context: &mut Context) {
         if let Some(replica) = self.at.get_mut(server) {
-            replica.due = Some(now.after(AGAIN));
+            replica.due = Some(context.wait(&mut replica.backoff, AGAIN, SELDOM));
         }
     }
 
@@ -109,7 +119,7 @@ impl Tidying {
     /// Asks the next one; but for this one, which is about to become a member.
     pub(super) fn drive(
         &mut self,
-        coming: Option<&ServerId>,
+        coming: Option<&DataServerIdentity>,
         memory: &mut Memory,
         cx: &mut ShardContext<'_>,
     ) {
@@ -125,12 +135,15 @@ impl Tidying {
         if self.asked.is_some() {
             return;
         }
-        let opened = memory.opened.at.iter();
-        let mut opened = opened.filter(|(id, replica)| {
+        let opened = memory.opened.at.values();
+        let mut opened = opened.filter(|replica| {
             let is_there = cx.reach(&replica.server) == Reach::Running;
-            replica.due.is_none() && is_there && Some(*id) != coming
+            let comes = |it: &DataServerIdentity| {
+                it.id() == replica.server.id() || it.internal == replica.server.internal
+            };
+            replica.due.is_none() && is_there && !coming.is_some_and(comes)
         });
-        if let Some((_, replica)) = opened.next() {
+        if let Some(replica) = opened.next() {
             let server = cx.addressed(&replica.server);
             let step = Step::Probe(Probe::begin(server.clone(), memory, cx));
             self.asked = Some(Asked { server, step });
@@ -138,9 +151,9 @@ impl Tidying {
     }
 
     /// Whether this server is being asked: until it has answered it can't become a member.
-    pub(super) fn concerns(&self, server: &ServerId) -> bool {
-        let asked = self.asked.as_ref();
-        asked.is_some_and(|asked| asked.server.id() == *server)
+    pub(super) fn concerns(&self, server: &DataServerIdentity) -> bool {
+        let asked = self.asked.as_ref().map(|asked| &asked.server);
+        asked.is_some_and(|it| it.id() == server.id() || it.internal == server.internal)
     }
 
     /// Takes in an answer, if it is one of these.
@@ -167,7 +180,7 @@ impl Tidying {
                     None | Some(CallErrorKind::InvalidTerm | CallErrorKind::NotMember) => {
                         memory.opened.at.remove(&server.id());
                     }
-                    Some(_) => memory.opened.put_off(&server.id(), cx.context.now),
+                    Some(_) => memory.opened.put_off(&server.id(), cx.context),
                 }
                 None
             }

@@ -93,9 +93,9 @@ fn silent(
     result: Result<Answer, CallError>,
     server: &DataServerIdentity,
     memory: &mut Memory,
-    cx: &ShardContext<'_>,
+    cx: &mut ShardContext<'_>,
 ) -> Probed {
-    memory.opened.put_off(&server.id(), cx.context.now);
+    memory.opened.put_off(&server.id(), cx.context);
     Probed::Silent(match result {
         Ok(_) => "it gave another answer".to_owned(),
         Err(error) => error.to_string(),

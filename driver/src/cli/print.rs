@@ -11,7 +11,7 @@ pub struct Printer<W = Stdout> {
 
 /// What was asked for could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("can't write to standard output: {0}")]
+#[error("what was asked for is done, but can't be written to standard output: {0}")]
 pub struct NotPrinted(io::Error);
 
 impl Default for Printer {

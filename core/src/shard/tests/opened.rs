@@ -1,5 +1,7 @@
 //! Who was asked whether it has anything, and did not become a member.
 
+use std::collections::BTreeSet;
+
 use super::exchanged::{configuration, shard, steady};
 use super::{LIFE, calls_of_shard, leader};
 use crate::Term;
@@ -86,6 +88,25 @@ fn it_deletes_it_with_the_shard_where_that_goes_first() {
     world.run_for(200_000);
     assert!(!world.status().namespaces.contains_key("default"));
     assert_eq!(told(&world, "DeleteShard").len(), 1);
+}
+
+/// A server that was asked, and answers nothing about the shard, while that is deleted.
+#[test]
+fn members_do_not_wait_for_it_to_delete_what_they_have() {
+    let mut world = asked_in_vain();
+    no_answer_in_time(&mut world, "s4:6649", "GetStatus");
+    for kind in ["NewTerm", "DeleteShard"] {
+        let call = ("s4:6649".to_owned(), kind);
+        world.failing.insert(call, CallErrorKind::TimedOut);
+    }
+    let none = configuration(&[1, 2, 3, 4]).replace("name: default", "name: other");
+    world.configure(Some(&none));
+    world.log.clear();
+    world.run_for(60_000);
+    let calls = calls_of_shard(&world).into_iter();
+    let deletes = calls.filter(|(kind, to, _)| *kind == "DeleteShard" && to != "s4:6649");
+    let told: BTreeSet<String> = deletes.map(|(_, to, _)| to).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
 }
 
 #[test]

@@ -71,9 +71,22 @@ impl World<'_> {
 
     /// E5: what is deleted is not needed any more, by what is stored.
     fn check_delete_shard(&mut self, host: usize, to: &ServerId, call: &DeleteShard) -> Check {
-        // Whoever was ever fenced refuses it.
+        // Whoever was ever fenced refuses it, and a leader does not lead any more then.
         if call.term == Term::NEVER {
             self.sometimes.hit("opened_in_vain");
+            let shard = self.accepted_shard(host, call.shard);
+            let is_it = |it: &DataServerIdentity| it.id() == *to;
+            let is_needed = shard.is_some_and(|shard| {
+                let mut members = shard.ensemble.iter().chain(&shard.removed_nodes);
+                members.any(is_it)
+            });
+            if is_needed {
+                let text = format!(
+                    "c{host} deletes {} of {to}, a member, in no term",
+                    call.shard
+                );
+                return Err(self.violation("E5", text));
+            }
             return Ok(());
         }
         let Some(shard) = self.accepted_shard(host, call.shard) else {
