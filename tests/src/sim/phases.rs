@@ -220,7 +220,7 @@ impl World<'_> {
             })
         };
         let is_there =
-            |member: &&DataServerIdentity| remembers(member).is_some_and(|at| shows(at, *member));
+            |member: &&DataServerIdentity| remembers(member).is_some_and(|at| shows(at, member));
         // Of all together it is known what they have.
         let are_few = |shard: &ShardMetadata| {
             let there = shard.ensemble.iter().filter(is_there);
