@@ -304,6 +304,15 @@ fn a_vote_of_a_replica_that_has_lost_its_disk_is_found() {
     });
 }
 
+fn lasting(lasts: u32) -> impl Fn(u32, usize, FaultKind) -> Fault {
+    move |permille, target, kind| Fault {
+        permille,
+        target,
+        lasts,
+        kind,
+    }
+}
+
 /// One is not heard of, and leaves; and then another one.
 fn leaving_unheard(seed: u64) -> Plan {
     const CUT: FaultKind = FaultKind::Cut { coordinator: 0 };
@@ -314,12 +323,7 @@ fn leaving_unheard(seed: u64) -> Plan {
     };
     let servers = 6;
     let of = |seed: u64| usize::try_from(seed % 6).unwrap();
-    let fault = |permille, target, kind| Fault {
-        permille,
-        target,
-        lasts: 110_000,
-        kind,
-    };
+    let fault = lasting(110_000);
     let (one, other) = (of(seed), of(seed / 6));
     Plan {
         coordinators: 1,
@@ -362,12 +366,7 @@ fn who_leaves_unheard_costs_nothing() {
 /// One of two has not heard of a namespace when it takes office.
 fn taking_office_unawares(seed: u64) -> Plan {
     let of = |seed: u64| usize::try_from(seed % 2).unwrap();
-    let fault = |permille, target, kind| Fault {
-        permille,
-        target,
-        lasts: 90_000,
-        kind,
-    };
+    let fault = lasting(90_000);
     Plan {
         coordinators: 2,
         chaos: 400,
@@ -388,12 +387,7 @@ fn a_configuration_that_is_not_read_once_more_is_found_by_what_it_deletes() {
 /// Who leaves stays after all, before it is heard whether the one that was to come has anything.
 fn coming_in_vain(seed: u64) -> Plan {
     const LOSSY: FaultKind = FaultKind::Lossy { percent: 30 };
-    let fault = |permille, target, kind| Fault {
-        permille,
-        target,
-        lasts: 5_000,
-        kind,
-    };
+    let fault = lasting(5_000);
     let of = |seed: u64| usize::try_from(seed % 4).unwrap();
     Plan {
         coordinators: 1,

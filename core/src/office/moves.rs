@@ -336,9 +336,12 @@ impl Office {
 
     /// Whether one less is to delete what it had of a shard that could not leave a server.
     fn has_one_deleted(&mut self, id: ShardId) -> bool {
+        let Some(before) = self.moves.leaving.get(&id).copied() else {
+            return false;
+        };
         let left = self.leaving(id);
-        let before = self.moves.leaving.get_mut(&id);
-        before.is_some_and(|before| left < std::mem::replace(before, left))
+        self.moves.leaving.insert(id, left);
+        left < before
     }
 
     /// How many are to delete what they had of a shard.

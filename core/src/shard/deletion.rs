@@ -12,7 +12,7 @@ use super::intent::Intent;
 use super::memory::Memory;
 use super::quorum::distinct;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard, ReplicaRole};
+use crate::call::{Answer, CallError, CallErrorKind, ReplicaRole};
 use crate::cluster::{DataServerIdentity, ShardMetadata, ShardStatus};
 use crate::id::{RequestId, ServerId, Term, Timestamp};
 use crate::ledger::Durable;
@@ -125,12 +125,7 @@ impl Deletion {
             }
             let server = cx.addressed(&holder.server);
             let request = if holder.is_known {
-                let call = Call::DeleteShard(DeleteShard {
-                    namespace: memory.namespace.clone(),
-                    shard: memory.id,
-                    term: LAST,
-                });
-                memory.call(&server, call, cx)
+                memory.send_delete(LAST, &server, cx)
             } else {
                 memory.ask_status(&server, cx)
             };

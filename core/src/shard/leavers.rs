@@ -15,7 +15,7 @@ use super::holdup::Holdup;
 use super::intent::Intent;
 use super::memory::Memory;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
+use crate::call::{Answer, CallError, CallErrorKind};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::id::{RequestId, ServerId, Timestamp};
 
@@ -73,12 +73,7 @@ impl Leavers {
             let request = if !is_done {
                 memory.send_new_term(shard.term, &server, cx)
             } else if may_delete {
-                let call = Call::DeleteShard(DeleteShard {
-                    namespace: memory.namespace.clone(),
-                    shard: memory.id,
-                    term: shard.term,
-                });
-                memory.call(&server, call, cx)
+                memory.send_delete(shard.term, &server, cx)
             } else {
                 continue;
             };

@@ -10,7 +10,9 @@ use super::opened::Opened;
 use super::position::Position;
 use super::quorum::Quorum;
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, EntryId, NewTerm, ReplicaStatus, Truncate};
+use crate::call::{
+    Answer, Call, CallError, DeleteShard, EntryId, NewTerm, ReplicaStatus, Truncate,
+};
 use crate::cluster::{DataServerIdentity, KeySorting, LastLeader, ShardMetadata};
 use crate::context::{Context, Owner};
 use crate::id::{RequestId, ServerId, ShardId, Term, Timestamp};
@@ -242,6 +244,20 @@ impl Memory {
             shard: self.id,
             term,
             head,
+        });
+        self.call(server, call, cx)
+    }
+
+    pub(super) fn send_delete(
+        &self,
+        term: Term,
+        server: &DataServerIdentity,
+        cx: &mut ShardContext<'_>,
+    ) -> RequestId {
+        let call = Call::DeleteShard(DeleteShard {
+            namespace: self.namespace.clone(),
+            shard: self.id,
+            term,
         });
         self.call(server, call, cx)
     }

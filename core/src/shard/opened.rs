@@ -12,7 +12,7 @@ use super::context::ShardContext;
 use super::memory::Memory;
 use super::probe::{Probe, Probed};
 use crate::backoff::Backoff;
-use crate::call::{Answer, Call, CallError, CallErrorKind, DeleteShard};
+use crate::call::{Answer, CallError, CallErrorKind};
 use crate::cluster::{DataServerIdentity, ShardMetadata};
 use crate::context::Context;
 use crate::id::{RequestId, ServerId, Term, Timestamp};
@@ -170,7 +170,7 @@ impl Tidying {
         let step = match step {
             Step::Probe(probe) => match probe.answered(result.clone(), memory, cx) {
                 Probed::On(probe) => Some(Step::Probe(probe)),
-                Probed::Clean => Some(Step::Delete(delete(&server, memory, cx))),
+                Probed::Clean => Some(Step::Delete(memory.send_delete(Term::NEVER, &server, cx))),
                 Probed::HasData | Probed::Silent(_) => None,
             },
             Step::Delete(_) => {
@@ -198,13 +198,4 @@ impl Tidying {
             cx.context.cancel(asked.request());
         }
     }
-}
-
-fn delete(server: &DataServerIdentity, memory: &Memory, cx: &mut ShardContext<'_>) -> RequestId {
-    let call = Call::DeleteShard(DeleteShard {
-        namespace: memory.namespace.clone(),
-        shard: memory.id,
-        term: Term::NEVER,
-    });
-    memory.call(server, call, cx)
 }
