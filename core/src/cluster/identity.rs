@@ -37,6 +37,13 @@ impl DataServerIdentity {
         }
     }
 
+    /// Whether this is the same data server as `other`: by its id, or under another one at the same internal
+    /// address, where the same replicas are.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        self.id() == other.id() || self.internal == other.internal
+    }
+
     /// Whether both addresses are the same as `other`'s.
     #[must_use]
     pub fn same_addresses(&self, other: &Self) -> bool {

@@ -249,11 +249,7 @@ fn who_is_there<'a>(
     server: &DataServerIdentity,
     known: &Known<'_>,
 ) -> Option<&'a DataServerIdentity> {
-    let address = known.addressed(server).internal;
+    let server = known.addressed(server);
     let mut others = shard.ensemble.iter().chain(&shard.removed_nodes);
-    others.find(|other| {
-        other.id() == server.id()
-            || other.internal == address
-            || known.addressed(other).internal == address
-    })
+    others.find(|it| it.is_same_server(&server) || known.addressed(it).is_same_server(&server))
 }

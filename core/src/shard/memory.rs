@@ -9,6 +9,7 @@ use super::led::{Fit, Led};
 use super::opened::Opened;
 use super::position::Position;
 use super::quorum::Quorum;
+use super::told::{Turn, Unexplained};
 use crate::backoff::Backoff;
 use crate::call::{
     Answer, Call, CallError, DeleteShard, EntryId, NewTerm, ReplicaStatus, Truncate,
@@ -62,10 +63,7 @@ pub(super) struct Memory {
     /// The voters of a round in which nobody could be chosen: another one is of use only with
     /// others, or once something may have changed that nobody has told of.
     pub(super) undecided: BTreeSet<ServerId>,
-    /// How often in a row the chosen one could not lead, for a reason that it did not tell.
-    pub(super) unexplained: usize,
-    /// Of whom the first of those was told.
-    pub(super) told_first: BTreeSet<ServerId>,
+    pub(super) unexplained: Unexplained,
     /// Who was chosen since somebody led, and what has become of it.
     pub(super) failed: BTreeMap<ServerId, Failures>,
     /// The followers of which was told that only an election without them could bring them back.
@@ -89,8 +87,8 @@ pub(super) struct Failures {
     times: usize,
     /// In which term the last time.
     term: Term,
-    /// Which choice of followers it was tried without last.
-    choice: Option<usize>,
+    /// Of whom it was not told, and could have been.
+    turn: Option<Turn>,
     /// With which followers, one time or another.
     told: BTreeSet<ServerId>,
 }
@@ -100,7 +98,7 @@ impl Default for Failures {
         Self {
             times: 0,
             term: Term::NEVER,
-            choice: None,
+            turn: None,
             told: BTreeSet::new(),
         }
     }
@@ -127,8 +125,7 @@ impl Memory {
             led_in: Term::NEVER,
             promoted: Term::NEVER,
             undecided: BTreeSet::new(),
-            unexplained: 0,
-            told_first: BTreeSet::new(),
+            unexplained: Unexplained::default(),
             failed: BTreeMap::new(),
             stuck: BTreeSet::new(),
             left_out: BTreeSet::new(),
@@ -475,15 +472,9 @@ impl Memory {
         failures.is_some_and(|failures| failures.times >= FAILURES)
     }
 
-    /// This one is to be tried without some who could follow it, if the last one failed and nobody knows
-    /// why. Returns which choice of those is its next one: at first another than the last one's, and then
-    /// each in turn, whoever is tried in between.
-    pub(super) fn next_choice(&mut self, server: &ServerId) -> Option<usize> {
-        let first = self.unexplained.checked_sub(1)?;
-        let failures = self.failed.entry(server.clone()).or_default();
-        let choice = failures.choice.map_or(first, |last| last + 1);
-        failures.choice = Some(choice);
-        Some(choice)
+    /// With whom left out this one was tried last, if any could be.
+    pub(super) fn turn_of(&mut self, server: &ServerId) -> &mut Option<Turn> {
+        &mut self.failed.entry(server.clone()).or_default().turn
     }
 
     /// Whether this one was told of that follower when it was to lead.

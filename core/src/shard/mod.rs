@@ -35,6 +35,7 @@ mod quorum;
 mod recall;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verification;
 
 use std::sync::Arc;

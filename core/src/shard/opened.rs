@@ -70,10 +70,8 @@ impl Opened {
     pub(super) fn forget_those_told_of(&mut self, shard: &ShardMetadata) {
         let others = shard.ensemble.iter().chain(&shard.removed_nodes);
         let others = others.chain(&shard.pending_delete_shard_nodes);
-        self.at.retain(|id, replica| {
-            let mut others = others.clone();
-            !others.any(|it| it.id() == *id || it.internal == replica.server.internal)
-        });
+        self.at
+            .retain(|_, replica| !others.clone().any(|it| it.is_same_server(&replica.server)));
     }
 
     /// Returns when the next one is due of those that are not by now.
@@ -138,9 +136,7 @@ impl Tidying {
         let opened = memory.opened.at.values();
         let mut opened = opened.filter(|replica| {
             let is_there = cx.reach(&replica.server) == Reach::Running;
-            let comes = |it: &DataServerIdentity| {
-                it.id() == replica.server.id() || it.internal == replica.server.internal
-            };
+            let comes = |it: &DataServerIdentity| it.is_same_server(&replica.server);
             replica.due.is_none() && is_there && !coming.is_some_and(comes)
         });
         if let Some(replica) = opened.next() {
@@ -153,7 +149,7 @@ impl Tidying {
     /// Whether this server is being asked: until it has answered it can't become a member.
     pub(super) fn concerns(&self, server: &DataServerIdentity) -> bool {
         let asked = self.asked.as_ref().map(|asked| &asked.server);
-        asked.is_some_and(|it| it.id() == server.id() || it.internal == server.internal)
+        asked.is_some_and(|it| it.is_same_server(server))
     }
 
     /// Takes in an answer, if it is one of these.

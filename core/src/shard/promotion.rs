@@ -10,6 +10,7 @@ use super::intent::Intent;
 use super::led::Fit;
 use super::memory::Memory;
 use super::missing::named;
+use super::told::{Unexplained, told_of};
 use crate::call::{
     Answer, BecomeLeader, Call, CallError, CallErrorKind, EntryId, Feature, ReplicaRole,
 };
@@ -86,24 +87,17 @@ impl Promotion {
             server.internal != leader.internal && shard.ensemble.contains(server)
         };
         let quorum = shard.ensemble.len() / 2 + 1;
-        let choice = memory.next_choice(&leader.id());
         let told = fencing.votes.iter();
         let told = told.filter(|vote| is_follower(&vote.server));
         // One that does not fit would be refused, and the leader with it; or keep another entry.
         let told = told.filter(|vote| fencing.can_follow(&winner, vote, memory));
         let told = told.map(|vote| (vote, position.told_of(&vote.position)));
-        let told = if memory.unexplained == 0 {
+        let told = if memory.unexplained.times == 0 {
             without_parted(told.collect(), position.head(), quorum, memory, cx)
         } else {
             told.collect()
         };
-        let fits = |head: EntryId| memory.led.fit(position.head(), head) == Fit::Fits;
-        let is_suspect = |server: &ServerId| memory.told_first.contains(server);
-        let told = spare(told, fits, is_suspect, quorum, choice);
-        if memory.unexplained == 0 {
-            let told = told.iter().map(|(vote, _)| vote.server.id());
-            memory.told_first = told.collect();
-        }
+        let told = told_of(&winner, told, quorum, memory);
         let followers = told.iter().map(|(vote, _)| vote.server.id());
         memory.is_to_lead(&leader.id(), followers);
         let follower_maps = told
@@ -293,7 +287,7 @@ impl Promotion {
                 return Err(NotLeading::Failed(leader.id(), error));
             }
         }
-        memory.unexplained = 0;
+        memory.unexplained = Unexplained::default();
         memory.goes_back = false;
         memory.stuck.clear();
         memory.undecided.clear();
@@ -337,8 +331,8 @@ fn fails(
     memory: &mut Memory,
     cx: &mut ShardContext<'_>,
 ) {
-    memory.unexplained += 1;
-    if memory.unexplained == TRIES {
+    memory.unexplained.times += 1;
+    if memory.unexplained.times == TRIES {
         let reason = format!(
             "nobody could be made leader {TRIES} times in a row, {} the last time: {error}; the logs \
              may be such that they can't be made to fit each other; where a member that is away, or \
@@ -368,43 +362,6 @@ fn without_parted<'a>(
     others
 }
 
-/// The followers that the chosen one is told of: all, unless it could not lead before for a reason
-/// that it did not tell. A log that can't be truncated to fit its own, or a server that it can't reach,
-/// is such a reason, and may remain one in every term. So those that are not known to fit are left out,
-/// every other time that this one is tried so; then one of all, another one each time, first those of which
-/// the first one that could not lead was told, the least head first; and then two of them. Always where the
-/// others are enough.
-fn spare(
-    mut told: Vec<(&Vote, EntryId)>,
-    fits: impl Fn(EntryId) -> bool,
-    is_suspect: impl Fn(&ServerId) -> bool,
-    quorum: usize,
-    choice: Option<usize>,
-) -> Vec<(&Vote, EntryId)> {
-    let enough = quorum.saturating_sub(1);
-    told.sort_by_key(|(vote, head)| (!is_suspect(&vote.server.id()), *head));
-    let count = told.len();
-    let doubtful = (0..count).filter(|it| told.get(*it).is_some_and(|(_, head)| !fits(*head)));
-    let doubtful: Vec<usize> = doubtful.collect();
-    let one = (0..count).map(|it| vec![it]);
-    let two = (0..count).flat_map(|it| (it + 1..count).map(move |other| vec![it, other]));
-    let is_enough = |spared: &Vec<usize>| count - spared.len() >= enough;
-    let choices: Vec<_> = one.chain(two).filter(is_enough).collect();
-    let is_doubtful = !doubtful.is_empty() && is_enough(&doubtful);
-    let choice = match choice {
-        None => None,
-        // Every other time, since who is there may have changed.
-        Some(choice) if is_doubtful && choice % 2 == 0 => Some(&doubtful),
-        Some(choice) if is_doubtful => choices.iter().cycle().nth(choice / 2),
-        Some(choice) => choices.iter().cycle().nth(choice),
-    };
-    let is_told = |it: &usize| choice.is_none_or(|spared| !spared.contains(it));
-    let told = told.into_iter().enumerate();
-    told.filter(|(it, _)| is_told(it))
-        .map(|(_, it)| it)
-        .collect()
-}
-
 /// The features that every member has; none while any member's are unknown.
 fn common_features(shard: &ShardMetadata, cx: &ShardContext<'_>) -> BTreeSet<Feature> {
     let members = shard.ensemble.iter().map(|member| {
@@ -413,113 +370,4 @@ fn common_features(shard: &ShardMetadata, cx: &ShardContext<'_>) -> BTreeSet<Fea
             .and_then(ServerController::features)
     });
     Feature::common(members).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::call::ReplicaStatus;
-    use crate::shard::position::Position;
-
-    /// The followers, by their heads, that are left out after so many failures, if all are known to fit
-    /// from this one on.
-    fn spared_of(followers: i64, fit: i64, quorum: usize, failures: usize) -> Vec<i64> {
-        spared_with(followers, fit, &|_| true, quorum, failures)
-    }
-
-    fn spared_with(
-        followers: i64,
-        fit: i64,
-        is_suspect: &dyn Fn(&ServerId) -> bool,
-        quorum: usize,
-        failures: usize,
-    ) -> Vec<i64> {
-        let head = |offset| EntryId {
-            term: Term(0),
-            offset,
-        };
-        let vote = |offset| Vote {
-            server: DataServerIdentity {
-                name: None,
-                public: Arc::from("s:1"),
-                internal: Arc::from(format!("s{offset}:1")),
-            },
-            position: Position::new(
-                ReplicaStatus {
-                    term: Term(0),
-                    role: ReplicaRole::Fenced,
-                    head_offset: offset,
-                    commit_offset: offset,
-                },
-                head(offset),
-                None,
-                None,
-                &crate::shard::led::Led::default(),
-            ),
-        };
-        let votes: Vec<Vote> = (0..followers).map(vote).collect();
-        let told = votes.iter().map(|vote| (vote, vote.position.head()));
-        let fits = |head: EntryId| head.offset >= fit;
-        let choice = failures.checked_sub(1);
-        let told = spare(told.rev().collect(), fits, is_suspect, quorum, choice);
-        let told: BTreeSet<i64> = told.iter().map(|(_, head)| head.offset).collect();
-        (0..followers).filter(|it| !told.contains(it)).collect()
-    }
-
-    fn spared(followers: i64, quorum: usize, failures: usize) -> Vec<i64> {
-        spared_of(followers, 0, quorum, failures)
-    }
-
-    #[test]
-    fn those_that_are_not_known_to_fit_are_spared_first() {
-        let of_five = (1..=5).map(|failures| spared_of(4, 2, 3, failures));
-        assert_eq!(
-            Vec::from_iter(of_five),
-            [vec![0, 1], vec![0], vec![0, 1], vec![1], vec![0, 1]]
-        );
-        // The others are not enough.
-        assert_eq!(spared_of(4, 3, 3, 1), [0]);
-    }
-
-    #[test]
-    fn those_of_which_the_first_one_was_told_are_spared_before_others() {
-        let is_suspect = |server: &ServerId| {
-            [2, 3]
-                .map(|it| format!("s{it}:1"))
-                .contains(&server.to_string())
-        };
-        let each = (1..=5).map(|failures| spared_with(4, 0, &is_suspect, 3, failures));
-        assert_eq!(
-            Vec::from_iter(each),
-            [vec![2], vec![3], vec![0], vec![1], vec![2, 3]]
-        );
-    }
-
-    #[test]
-    fn nobody_is_spared_before_a_failure_or_where_all_are_needed() {
-        for (followers, quorum, failures) in [(2, 2, 0), (4, 3, 0), (1, 2, 3), (2, 3, 3), (0, 1, 3)]
-        {
-            let spared = spared(followers, quorum, failures);
-            assert_eq!(spared, Vec::<i64>::new(), "{followers} {quorum} {failures}");
-        }
-    }
-
-    #[test]
-    fn each_is_spared_in_turn_and_then_each_two_where_the_others_are_enough() {
-        let of_three = (1..=4).map(|failures| spared(2, 2, failures));
-        assert_eq!(
-            Vec::from_iter(of_three),
-            [vec![0], vec![1], vec![0], vec![1]]
-        );
-        let of_five: Vec<_> = (1..=10).map(|failures| spared(4, 3, failures)).collect();
-        assert_eq!(of_five[..4], [[0], [1], [2], [3]]);
-        assert_eq!(
-            of_five[4..],
-            [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
-        );
-        assert_eq!(spared(4, 3, 11), [0]);
-    }
 }

@@ -117,7 +117,7 @@ fn holder<'a>(
 ) -> Option<&'a DataServerIdentity> {
     let left = shard.pending_delete_shard_nodes.iter();
     let mut holders = left.chain(&shard.removed_nodes).chain(&shard.ensemble);
-    holders.find(|it| it.id() == server.id() || it.internal == server.internal)
+    holders.find(|it| it.is_same_server(server))
 }
 
 pub(super) fn has_old_data(server: &ServerId) -> String {

@@ -85,7 +85,7 @@ impl Recall {
         let mut recall = Self::with(voters, shard, is_new, is_new);
         // Those that were heard of last time may have been too few, or unable; and a majority that
         // nodes are removed from need not be one of those that were there before.
-        let is_first = memory.undecided.is_empty() && memory.unexplained == 0;
+        let is_first = memory.undecided.is_empty() && memory.unexplained.times == 0;
         if is_first && memory.failed.is_empty() && shard.removed_nodes.is_empty() {
             recall.spare = Some(cx.context.now.after(cx.context.timing.spare));
         }

@@ -178,3 +178,32 @@ fn who_was_passed_over_is_taken_in_by_an_election_once_its_leader_has_written() 
     world.run_for(120_000);
     assert!(promotions(&world).len() > before, "{before}");
 }
+
+/// As long as no more are there than are needed, nobody can be left out, and that counts for nothing.
+#[test]
+fn who_does_not_fit_is_left_out_as_soon_as_another_one_is_there() {
+    for before in 1..10 {
+        let mut world = five();
+        let old = leader(&world);
+        let others: Vec<&str> = FIVE.into_iter().filter(|it| *it != old).collect();
+        let [unfit, away, dead] = [others[0], others[1], others[2]];
+        world.lose(away, &LIFE);
+        world.lose(dead, &LIFE);
+        world.run_for(3_000);
+        world.log.clear();
+        // Who was told of before is left out before who has less.
+        let heads = FIVE.map(|it| 9 - i64::from(it == unfit) - 2 * i64::from(it == away));
+        let mut world = vacant(world, &FIVE, &heads);
+        for tried in 0..before {
+            let (server, call) = next(&mut world, tried);
+            assert!(is_told_of(&call, unfit));
+            if tried + 1 == before {
+                back(&mut world, away);
+            }
+            answer(&mut world, &server, Some(CallErrorKind::InvalidStatus));
+        }
+        let fails = |_: &str, call: &BecomeLeader| is_told_of(call, unfit);
+        led_at_last(&mut world, before, fails);
+        assert_eq!(promotions(&world).len(), before + 1, "after {before}");
+    }
+}
