@@ -9,7 +9,7 @@ use super::led::{Fit, Led};
 use super::opened::Opened;
 use super::position::Position;
 use super::quorum::Quorum;
-use super::told::{Turn, Unexplained};
+use super::told::{Tried, Unexplained};
 use crate::backoff::Backoff;
 use crate::call::{
     Answer, Call, CallError, DeleteShard, EntryId, NewTerm, ReplicaStatus, Truncate,
@@ -87,8 +87,7 @@ pub(super) struct Failures {
     times: usize,
     /// In which term the last time.
     term: Term,
-    /// Of whom it was not told, and could have been.
-    turn: Option<Turn>,
+    tried: Tried,
     /// With which followers, one time or another.
     told: BTreeSet<ServerId>,
 }
@@ -98,7 +97,7 @@ impl Default for Failures {
         Self {
             times: 0,
             term: Term::NEVER,
-            turn: None,
+            tried: Tried::default(),
             told: BTreeSet::new(),
         }
     }
@@ -472,9 +471,9 @@ impl Memory {
         failures.is_some_and(|failures| failures.times >= FAILURES)
     }
 
-    /// With whom left out this one was tried last, if any could be.
-    pub(super) fn turn_of(&mut self, server: &ServerId) -> &mut Option<Turn> {
-        &mut self.failed.entry(server.clone()).or_default().turn
+    /// With whom this one was to lead.
+    pub(super) fn tried(&mut self, server: &ServerId) -> &mut Tried {
+        &mut self.failed.entry(server.clone()).or_default().tried
     }
 
     /// Whether this one was told of that follower when it was to lead.
