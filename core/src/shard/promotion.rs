@@ -97,7 +97,7 @@ impl Promotion {
         } else {
             told.collect()
         };
-        let told = told_of(&winner, told, quorum, memory);
+        let told = told_of(&winner, told, quorum, fencing.term, memory);
         let followers = told.iter().map(|(vote, _)| vote.server.id());
         memory.is_to_lead(&leader.id(), followers);
         let follower_maps = told

@@ -10,7 +10,7 @@ use super::fencing::Vote;
 use super::led::Fit;
 use super::memory::Memory;
 use crate::call::EntryId;
-use crate::id::ServerId;
+use crate::id::{ServerId, Term};
 
 /// So many choices of followers are looked at; of more than eleven replicas those that leave out fewest.
 const CHOICES: usize = 1_000;
@@ -21,19 +21,20 @@ pub(super) struct Unexplained {
     pub(super) times: usize,
     /// Of whom the first of those was told.
     told_first: BTreeSet<ServerId>,
-    tried: Tried,
+    /// Of whom any of the others was told, and in which term last.
+    told: BTreeMap<BTreeSet<ServerId>, Term>,
+    /// The last one was told of none that is not known to fit.
+    was_without_doubtful: bool,
 }
 
-/// With which followers one was to lead, or all who were to one after the other.
+/// With which followers one was to lead, and could not.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tried {
-    /// How often with these.
-    with: BTreeMap<BTreeSet<ServerId>, u64>,
+    /// In which term last.
+    with: BTreeMap<BTreeSet<ServerId>, Term>,
     /// Whether all that are not known to fit were left out, the last time that they could be where these were
     /// there.
-    were_without_doubtful: BTreeMap<BTreeSet<ServerId>, bool>,
-    /// The same of the last time.
-    was_without_doubtful: bool,
+    without_doubtful: BTreeMap<BTreeSet<ServerId>, bool>,
 }
 
 /// A follower, and with what head a leader is told of it.
@@ -45,18 +46,15 @@ pub(super) fn told_of<'a>(
     leader: &Vote,
     mut told: Vec<Told<'a>>,
     quorum: usize,
+    term: Term,
     memory: &mut Memory,
 ) -> Vec<Told<'a>> {
-    let ids = |told: &[Told<'_>]| -> Vec<ServerId> {
+    let ids = |told: &[Told<'_>]| -> BTreeSet<ServerId> {
         let servers = told.iter().map(|(vote, _)| vote.server.id());
         servers.collect()
     };
-    let leader_id = leader.server.id();
     if memory.unexplained.times == 0 {
-        let all: BTreeSet<_> = ids(&told).into_iter().collect();
-        memory.unexplained.tried.note(&all);
-        memory.tried(&leader_id).note(&all);
-        memory.unexplained.told_first = all;
+        memory.unexplained.told_first = ids(&told);
         return told;
     }
     let is_suspect = |server: &ServerId| memory.unexplained.told_first.contains(server);
@@ -66,57 +64,57 @@ pub(super) fn told_of<'a>(
     });
     let fits = |head| memory.led.fit(leader.position.head(), head) == Fit::Fits;
     let doubtful: Vec<_> = told.iter().filter(|it| !fits(it.1)).copied().collect();
-    let doubtful: BTreeSet<_> = ids(&doubtful).into_iter().collect();
-    let mut by_all = std::mem::take(&mut memory.unexplained.tried);
-    let tried = memory.tried(&leader_id);
-    let next = tried.next(&ids(&told), &doubtful, quorum, &by_all);
-    by_all.note(&next);
-    by_all.was_without_doubtful = tried.was_without_doubtful;
-    memory.unexplained.tried = by_all;
+    // A broken document may have one name twice.
+    let mut seen = BTreeSet::new();
+    let all = told.iter().map(|(vote, _)| vote.server.id());
+    let all: Vec<_> = all.filter(|it| seen.insert(it.clone())).collect();
+    let mut unexplained = std::mem::take(&mut memory.unexplained);
+    let tried = memory.tried(&leader.server.id());
+    let next = tried.next(&all, &ids(&doubtful), quorum, term, &mut unexplained);
+    memory.unexplained = unexplained;
     told.retain(|(vote, _)| next.contains(&vote.server.id()));
     told
 }
 
 impl Tried {
     /// With whom it is tried next: without those that are not known to fit every other time that this can be,
-    /// since who is there may have changed; else with those with whom it was tried least often, and of these
-    /// with whom anybody was: without one, whoever is listed first before others, then without two, and so on.
+    /// since who is there may have changed; else with those with whom it was never tried, or longest ago: at
+    /// first with whom anybody was so, and without one, whoever is listed first before others, then without two,
+    /// and so on.
     fn next(
         &mut self,
         all: &[ServerId],
         doubtful: &BTreeSet<ServerId>,
         quorum: usize,
-        by_all: &Self,
+        term: Term,
+        others: &mut Unexplained,
     ) -> BTreeSet<ServerId> {
         let most = (all.len() + 1).saturating_sub(quorum);
         let without = |spared: &dyn Fn(&ServerId) -> bool| -> BTreeSet<ServerId> {
             let others = all.iter().filter(|it| !spared(it));
             others.cloned().collect()
         };
-        // Whoever is there, there are turns: though some come and go, all choices come.
         let can_be_without_doubtful = (1..=most).contains(&doubtful.len());
-        self.was_without_doubtful = can_be_without_doubtful && {
-            let here = self.were_without_doubtful.entry(without(&|_| false));
-            let last = here.or_insert(by_all.was_without_doubtful);
+        // Each time with the same ones there: where some come and go, every choice comes all the same.
+        let is_without_doubtful = can_be_without_doubtful && {
+            let here = self.without_doubtful.entry(without(&|_| false));
+            let last = here.or_insert(others.was_without_doubtful);
             *last = !*last;
             *last
         };
-        let next = if self.was_without_doubtful {
+        let next = if is_without_doubtful {
             without(&|it| doubtful.contains(it))
         } else {
             let spared = (1..=most).flat_map(|count| each(all, count));
             let choices = spared.map(|spared| without(&|it| spared.contains(&it)));
-            let next = choices
-                .take(CHOICES)
-                .min_by_key(|it| (self.with.get(it).copied(), by_all.with.get(it).copied()));
+            let last_tried = |it: &_| (self.with.get(it).copied(), others.told.get(it).copied());
+            let next = choices.take(CHOICES).min_by_key(last_tried);
             next.unwrap_or_else(|| without(&|_| false))
         };
-        self.note(&next);
+        others.was_without_doubtful = is_without_doubtful;
+        others.told.insert(next.clone(), term);
+        self.with.insert(next.clone(), term);
         next
-    }
-
-    fn note(&mut self, with: &BTreeSet<ServerId>) {
-        *self.with.entry(with.clone()).or_default() += 1;
     }
 }
 
@@ -145,18 +143,29 @@ mod tests {
         ServerId(Arc::from(number.to_string()))
     }
 
-    /// Who of so many is left out in the next turn, with those that are doubtful.
-    fn spared(tried: &mut Tried, count: usize, doubtful: &[usize], quorum: usize) -> Vec<usize> {
-        let all: Vec<ServerId> = (0..count).map(server).collect();
-        let doubtful = doubtful.iter().copied().map(server).collect();
-        let next = tried.next(&all, &doubtful, quorum, &Tried::default());
-        let spared = (0..count).filter(|it| !next.contains(&server(*it)));
-        spared.collect()
+    #[derive(Default)]
+    struct World {
+        tried: Tried,
+        others: Unexplained,
+        term: Term,
+    }
+
+    impl World {
+        /// Who of so many is left out next, with those that are doubtful.
+        fn spared(&mut self, count: usize, doubtful: &[usize], quorum: usize) -> Vec<usize> {
+            let all: Vec<ServerId> = (0..count).map(server).collect();
+            let doubtful = doubtful.iter().copied().map(server).collect();
+            self.term = self.term.next();
+            let (tried, others) = (&mut self.tried, &mut self.others);
+            let next = tried.next(&all, &doubtful, quorum, self.term, others);
+            let spared = (0..count).filter(|it| !next.contains(&server(*it)));
+            spared.collect()
+        }
     }
 
     fn turns(turns: usize, count: usize, doubtful: &[usize], quorum: usize) -> Vec<Vec<usize>> {
-        let mut tried = Tried::default();
-        let each = (0..turns).map(|_| spared(&mut tried, count, doubtful, quorum));
+        let mut world = World::default();
+        let each = (0..turns).map(|_| world.spared(count, doubtful, quorum));
         each.collect()
     }
 
@@ -198,7 +207,8 @@ mod tests {
     fn nobody_is_left_out_where_all_are_needed() {
         for (count, quorum) in [(2, 3), (1, 2), (0, 1), (0, 2), (1, 3)] {
             let all = turns(2, count, &[], quorum);
-            assert_eq!(all, [vec![], vec![]] as [Vec<usize>; 2], "{count} {quorum}");
+            let nobody: [Vec<usize>; 2] = [vec![], vec![]];
+            assert_eq!(all, nobody, "{count} {quorum}");
         }
     }
 
@@ -206,17 +216,40 @@ mod tests {
     fn every_choice_comes_though_some_are_there_only_now_and_then() {
         for counts in [vec![4, 3], vec![3, 4], vec![4, 3, 2], vec![4, 2, 3, 3]] {
             for doubtful in [vec![], vec![0], vec![0, 1], vec![3], vec![1, 3]] {
-                let mut tried = Tried::default();
+                let mut world = World::default();
                 for count in counts.iter().cycle().take(100) {
-                    let doubtful: Vec<_> =
-                        doubtful.iter().copied().filter(|it| it < count).collect();
-                    spared(&mut tried, *count, &doubtful, 3);
+                    let doubtful = doubtful.iter().copied().filter(|it| it < count);
+                    world.spared(*count, &doubtful.collect::<Vec<_>>(), 3);
                 }
                 // Three of four, and two.
-                let told = tried.with.keys();
-                assert_eq!(told.count(), 4 + 6, "{counts:?}, {doubtful:?}");
+                let told = world.tried.with.len();
+                assert_eq!(told, 4 + 6, "{counts:?}, {doubtful:?}");
             }
         }
+    }
+
+    #[test]
+    fn who_was_told_of_again_and_again_is_soon_told_of_alone_once_another_one_is_there() {
+        let mut world = World::default();
+        for _ in 0..100 {
+            assert!(world.spared(1, &[], 2).is_empty());
+        }
+        assert_eq!(
+            [0; 4].map(|_| world.spared(2, &[], 2)),
+            [[0], [1], [0], [1]]
+        );
+    }
+
+    #[test]
+    fn another_choice_than_the_last_ones_comes_first_for_each() {
+        let mut world = World::default();
+        assert_eq!(world.spared(2, &[], 2), [0]);
+        world.tried = Tried::default();
+        assert_eq!(world.spared(2, &[], 2), [1]);
+        world.tried = Tried::default();
+        assert_eq!(world.spared(2, &[1], 2), [1]);
+        world.tried = Tried::default();
+        assert_eq!(world.spared(2, &[1], 2), [0]);
     }
 
     #[test]
