@@ -123,6 +123,8 @@ pub struct TlsSettings {
     pub min_version: Option<u16>,
     pub max_version: Option<u16>,
     pub trusted_ca_file: Option<String>,
+    /// Ours: what those authorities have revoked.
+    pub crl_file: Option<String>,
     pub insecure_skip_verify: Option<bool>,
     pub server_name: Option<String>,
     pub client_auth: Option<bool>,
@@ -192,7 +194,7 @@ field_by_field! {
     AuthSettings { enabled, provider, provider_params }
     TlsSettings {
         enabled, cert_file, key_file, cipher_suites, min_version, max_version, trusted_ca_file,
-        insecure_skip_verify, server_name, client_auth,
+        crl_file, insecure_skip_verify, server_name, client_auth,
     }
     ControllerSettings { hold_deletions, tls }
     ObservabilitySettings { metric, log, audit }

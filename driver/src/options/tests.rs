@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stepdown_backends::Provider;
@@ -446,11 +446,25 @@ fn tls_is_on_when_enabled_or_when_a_certificate_is_named() {
 }
 
 #[test]
+fn what_was_revoked_needs_the_authorities_that_revoke() {
+    let tls = "controller: {tls: {certFile: c, keyFile: k, crlFile: r";
+    let all = problems(&[], Some(&format!("{tls}}}}}")));
+    assert!(
+        all[0].contains("controller.tls.trustedCaFile is missing"),
+        "{all:?}"
+    );
+    let options = load(&[], Some(&format!("{tls}, trustedCaFile: a}}}}"))).expect("valid");
+    let crl_file = options.controller_tls.expect("on").crl_file;
+    assert_eq!(crl_file, Some(PathBuf::from("r")));
+}
+
+#[test]
 fn tls_that_is_meant_and_names_no_certificate_is_not_silently_off() {
     for section in [
         "server: {internal: {tls: {keyFile: k}}}",
         "server: {public: {tls: {trustedCaFile: c}}}",
         "controller: {tls: {trustedCaFile: c}}",
+        "controller: {tls: {crlFile: c}}",
         "observability: {metric: {tls: {clientAuth: true}}}",
     ] {
         let all = problems(&[], Some(section));

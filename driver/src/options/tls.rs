@@ -19,9 +19,11 @@ pub(super) fn resolve(
     let cert_file = file(settings.cert_file);
     let key_file = file(settings.key_file);
     let trusted_ca_file = file(settings.trusted_ca_file);
+    let crl_file = file(settings.crl_file);
     let client_auth = settings.client_auth.unwrap_or(false);
     if !settings.enabled.unwrap_or(cert_file.is_some()) {
-        let is_meant = key_file.is_some() || trusted_ca_file.is_some() || client_auth;
+        let files = [&key_file, &trusted_ca_file, &crl_file];
+        let is_meant = files.into_iter().any(Option::is_some) || client_auth;
         if settings.enabled.is_none() && is_meant {
             problems.push(format!(
                 "{key} is off, since {key}.certFile is missing: name the certificate, or say {key}.enabled: false"
@@ -41,6 +43,11 @@ pub(super) fn resolve(
             "{key}.trustedCaFile is missing: with clientAuth it names the authorities of the clients' certificates"
         ));
     }
+    if crl_file.is_some() && !client_auth && trusted_ca_file.is_none() {
+        problems.push(format!(
+            "{key}.trustedCaFile is missing: it names the authorities, and crlFile what they have revoked"
+        ));
+    }
     let versions = versions(
         key,
         settings.min_version.unwrap_or(0),
@@ -51,6 +58,7 @@ pub(super) fn resolve(
         cert_file: cert_file?,
         key_file: key_file?,
         trusted_ca_file,
+        crl_file,
         versions: versions?,
         cipher_suites: settings.cipher_suites.unwrap_or_default(),
         client_auth,

@@ -73,6 +73,7 @@ fn tls(choices: &mut Choices<'_>) -> Value {
         "certFile": choices.one_of(&["cert", "cert", ""]),
         "keyFile": choices.one_of(&["key", "key", ""]),
         "trustedCaFile": choices.one_of(&["ca", "ca", ""]),
+        "crlFile": choices.one_of(&["", "", "crl"]),
         "clientAuth": perhaps(choices),
         "minVersion": choices.one_of(&VERSIONS),
         "maxVersion": choices.one_of(&VERSIONS),

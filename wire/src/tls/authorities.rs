@@ -1,31 +1,24 @@
-//! Authorities that follow where they are from: a bundle that gains or loses one holds without a restart.
+//! Authorities that follow where they are from: a bundle that gains or loses one, or a list of what they have
+//! revoked, holds without a restart.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::VerifierBuilderError;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use tracing::warn;
 
 use super::error::TlsError;
 use super::followed::Reread;
-use super::pem::certificates;
+use super::trust::{Found, Source, Trusted};
 
 /// The system's take longer to read than one file.
 const SYSTEMS_EVERY: Duration = Duration::from_secs(60);
-
-/// Where authorities are from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    File(PathBuf),
-    System,
-}
 
 /// What verifies by them; `V` is made anew when they change.
 pub(super) struct Authorities<V: ?Sized> {
@@ -35,10 +28,10 @@ pub(super) struct Authorities<V: ?Sized> {
 }
 
 /// Makes what verifies.
-type Build<V> = dyn Fn(RootCertStore) -> Result<Arc<V>, TlsError> + Send + Sync;
+type Build<V> = dyn Fn(Trusted) -> Result<Arc<V>, VerifierBuilderError> + Send + Sync;
 
 struct Known<V: ?Sized> {
-    certificates: Vec<CertificateDer<'static>>,
+    found: Found,
     verifier: Arc<V>,
     read: Instant,
 }
@@ -46,12 +39,15 @@ struct Known<V: ?Sized> {
 impl<V: ?Sized> Authorities<V> {
     pub(super) fn open(
         source: Source,
-        build: impl Fn(RootCertStore) -> Result<Arc<V>, TlsError> + Send + Sync + 'static,
+        build: impl Fn(Trusted) -> Result<Arc<V>, VerifierBuilderError> + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
-        let certificates = source.read()?;
+        let found = Found {
+            certificates: source.certificates()?,
+            revocations: source.revocations()?,
+        };
         let known = Known {
-            verifier: build(source.store(&certificates)?)?,
-            certificates,
+            verifier: verifier(&source, &build, &found)?,
+            found,
             read: Instant::now(),
         };
         Ok(Self {
@@ -69,7 +65,7 @@ impl<V: ?Sized> Authorities<V> {
     fn is_due(&self) -> bool {
         let mut known = self.known();
         let is_due = match &self.source {
-            Source::File(_) => true,
+            Source::File { .. } => true,
             Source::System => known.read.elapsed() >= SYSTEMS_EVERY,
         };
         if is_due {
@@ -79,14 +75,39 @@ impl<V: ?Sized> Authorities<V> {
     }
 
     fn read_anew(&self) -> Result<(), TlsError> {
-        let certificates = self.source.read()?;
-        if certificates != self.known().certificates {
-            let verifier = (self.build)(self.source.store(&certificates)?)?;
-            let mut known = self.known();
-            known.verifier = verifier;
-            known.certificates = certificates;
+        let last = self.known().found.clone();
+        let certificates = self.source.certificates();
+        let revocations = self.source.revocations();
+        let read = Found {
+            certificates: certificates.as_ref().unwrap_or(&last.certificates).clone(),
+            revocations: revocations.as_ref().unwrap_or(&last.revocations).clone(),
+        };
+        let mut made = certificates.and(revocations.map(drop));
+        // What is wrong with one of them keeps no change of the other.
+        let (certificates, revocations) = (last.certificates.clone(), last.revocations.clone());
+        let without_lists = Found {
+            revocations,
+            ..read.clone()
+        };
+        let without_authorities = Found {
+            certificates,
+            ..read.clone()
+        };
+        for found in [read, without_lists, without_authorities] {
+            if found == last {
+                break;
+            }
+            match verifier(&self.source, &self.build, &found) {
+                Ok(verifier) => {
+                    let mut known = self.known();
+                    known.verifier = verifier;
+                    known.found = found;
+                    break;
+                }
+                Err(error) => made = made.and(Err(error)),
+            }
         }
-        Ok(())
+        made
     }
 
     fn known(&self) -> MutexGuard<'_, Known<V>> {
@@ -94,40 +115,12 @@ impl<V: ?Sized> Authorities<V> {
     }
 }
 
-impl Source {
-    fn read(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        match self {
-            Self::File(path) => certificates(path),
-            Self::System => match rustls_native_certs::load_native_certs().certs {
-                none if none.is_empty() => Err(TlsError::Unfit(
-                    "the system has no certificate authorities; name yours in trustedCaFile"
-                        .to_owned(),
-                )),
-                found => Ok(found),
-            },
-        }
-    }
-
-    fn store(&self, certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
-        let mut store = RootCertStore::empty();
-        match self {
-            Self::File(path) => {
-                for certificate in certificates {
-                    store.add(certificate.clone()).map_err(|error| {
-                        TlsError::in_file(
-                            path,
-                            format!("a CERTIFICATE in it is no authority's: {error}"),
-                        )
-                    })?;
-                }
-            }
-            // Some of them are of kinds that are not known here.
-            Self::System => {
-                store.add_parsable_certificates(certificates.iter().cloned());
-            }
-        }
-        Ok(store)
-    }
+fn verifier<V: ?Sized>(
+    source: &Source,
+    build: &(impl Fn(Trusted) -> Result<Arc<V>, VerifierBuilderError> + ?Sized),
+    found: &Found,
+) -> Result<Arc<V>, TlsError> {
+    build(source.trusted(found)?).map_err(|error| source.unfit(error))
 }
 
 impl<V: ?Sized + Send + Sync> Reread for Authorities<V> {
@@ -138,7 +131,7 @@ impl<V: ?Sized + Send + Sync> Reread for Authorities<V> {
         {
             warn!(
                 error = &error as &dyn std::error::Error,
-                "Can't read the certificate authorities; the last good ones are used"
+                "Can't read the certificate authorities, or what they have revoked; what was read last is used"
             );
         }
     }
@@ -254,9 +247,8 @@ mod tests {
         let path = directory.path().join("ca.pem");
         let (one, two) = (authority(), authority());
         fs::write(&path, &one).unwrap();
-        let built = Authorities::open(Source::File(path.clone()), |store| {
-            Ok(Arc::new(store.len()))
-        });
+        let source = Source::of(Some(path.clone()), None).unwrap();
+        let built = Authorities::open(source, |trusted| Ok(Arc::new(trusted.store.len())));
         let authorities = built.unwrap();
         let newest = || {
             authorities.reread();

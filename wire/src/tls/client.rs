@@ -14,7 +14,7 @@ use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -23,12 +23,14 @@ use tonic::codegen::BoxFuture;
 use tower::Service;
 
 use super::alpn::HTTP2;
-use super::authorities::{Authorities, Source};
+use super::authorities::Authorities;
 use super::certificate::Certificate;
 use super::error::TlsError;
 use super::followed::{Followed, Reread};
 use super::options::TlsOptions;
+use super::refused::Refused;
 use super::suites::{provider, versions};
+use super::trust::Source;
 use crate::host::bare;
 use crate::reach::{Limits, Reached, reach, silent};
 
@@ -55,7 +57,7 @@ impl Connector {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyName(provider)))
         } else {
-            let source = source(options.trusted_ca_file.clone());
+            let source = Source::of(options.trusted_ca_file.clone(), options.crl_file.clone())?;
             let verifier = Arc::new(verifier(source, provider)?);
             files.push(Arc::clone(&verifier) as _);
             builder
@@ -82,7 +84,7 @@ impl Connector {
         expected_name: Option<String>,
     ) -> Result<Self, TlsError> {
         Ok(Self {
-            tls: ClientTls::without_certificate(source(trusted_ca_file), HTTP2)?,
+            tls: ClientTls::without_certificate(Source::of(trusted_ca_file, None)?, HTTP2)?,
             server_name: server_name(expected_name)?,
             limits: Limits::default(),
         })
@@ -151,7 +153,7 @@ impl ClientTls {
         let stream = timeout(limit, connector.connect(name, stream)).await;
         let stream = stream
             .map_err(|_| silent("no answer to the TLS handshake".to_owned(), limit))?
-            .map_err(told)?;
+            .map_err(Refused::told)?;
         attempt.succeeded();
         Ok(stream)
     }
@@ -161,19 +163,6 @@ impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientTls").finish_non_exhaustive()
     }
-}
-
-/// What the authorities say of a certificate, for whoever has to put it right.
-fn told(error: io::Error) -> io::Error {
-    let cause = error.get_ref().and_then(|it| it.downcast_ref());
-    if let Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) = cause {
-        return io::Error::new(
-            error.kind(),
-            "its certificate is by none of the authorities that are trusted (trustedCaFile, or the \
-             system's)",
-        );
-    }
-    error
 }
 
 impl Service<Uri> for Connector {
@@ -190,10 +179,6 @@ impl Service<Uri> for Connector {
     }
 }
 
-fn source(trusted_ca_file: Option<PathBuf>) -> Source {
-    trusted_ca_file.map_or(Source::System, Source::File)
-}
-
 fn server_name(name: Option<String>) -> Result<Option<ServerName<'static>>, TlsError> {
     let name = name.map(ServerName::try_from).transpose();
     name.map_err(TlsError::unfit)
@@ -203,10 +188,10 @@ fn verifier(
     source: Source,
     provider: Arc<CryptoProvider>,
 ) -> Result<Authorities<WebPkiServerVerifier>, TlsError> {
-    Authorities::open(source, move |store| {
-        let (store, provider) = (Arc::new(store), Arc::clone(&provider));
-        let builder = WebPkiServerVerifier::builder_with_provider(store, provider);
-        builder.build().map_err(TlsError::unfit)
+    Authorities::open(source, move |trusted| {
+        let provider = Arc::clone(&provider);
+        let builder = WebPkiServerVerifier::builder_with_provider(trusted.store, provider);
+        builder.with_crls(trusted.revocations).build()
     })
 }
 

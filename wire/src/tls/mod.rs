@@ -10,12 +10,15 @@ mod key;
 mod names;
 mod options;
 mod pem;
+mod refused;
 mod server;
 mod suites;
+mod trust;
 
 pub use alpn::{HTTP1, HTTP2};
 pub use client::{ClientTls, Connector};
 pub use error::TlsError;
 pub(crate) use names::names;
 pub use options::{TlsOptions, TlsVersions};
+pub(crate) use refused::Refused;
 pub use server::ServerTls;

@@ -13,6 +13,9 @@ pub struct TlsOptions {
     pub key_file: PathBuf,
     /// The authorities to trust, PEM; `None` is the system's for a client, and no check for a server.
     pub trusted_ca_file: Option<PathBuf>,
+    /// Lists of what those authorities have revoked, PEM: one by each that a certificate is by, up to the
+    /// one that is trusted. A list holds beyond its time. `None`: nothing is revoked.
+    pub crl_file: Option<PathBuf>,
     /// The versions to speak.
     pub versions: TlsVersions,
     /// TLS 1.2 suites by number; empty is all that are safe. TLS 1.3 suites are always on.
@@ -59,6 +62,7 @@ mod tests {
             cert_file: PathBuf::new(),
             key_file: directory.path().join("key.pem"),
             trusted_ca_file: None,
+            crl_file: None,
             versions: TlsVersions::Both,
             cipher_suites: Vec::new(),
             client_auth: false,

@@ -4,23 +4,35 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error, PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::error::TlsError;
 
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    all(path, "CERTIFICATE")
+}
+
+/// Lists of revoked certificates.
+pub(super) fn revocations(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    all(path, "X509 CRL")
+}
+
+/// All items of a kind, of which there has to be one.
+fn all<T: PemObject>(path: &Path, wanted: &'static str) -> Result<Vec<T>, TlsError> {
     let pem = fs::read(path).map_err(|error| TlsError::in_file(path, error))?;
-    let told = |error| TlsError::in_file(path, FileError::new("CERTIFICATE", &pem, &error));
-    let certificates = CertificateDer::pem_slice_iter(&pem)
+    let told = |error| TlsError::in_file(path, FileError::new(wanted, &pem, &error));
+    let items = T::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(told)?;
-    if certificates.is_empty() {
+    if items.is_empty() {
         return Err(told(Error::NoItemsFound));
     }
-    Ok(certificates)
+    Ok(items)
 }
 
 /// Why a file does not hold what it should.
@@ -60,7 +72,7 @@ fn broken(error: &Error) -> Option<String> {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty {
-            return write!(f, "it is empty; there is to be a {} in it", self.wanted);
+            return write!(f, "it is empty: there is no {} in it", self.wanted);
         }
         if self.held.iter().any(|it| it == ENCRYPTED) {
             return f.write_str("its key has a passphrase: take that away with openssl pkey");
@@ -69,9 +81,8 @@ impl fmt::Display for FileError {
             return f.write_str(broken);
         }
         if self.held.is_empty() {
-            return f.write_str(
-                "it is no PEM, perhaps DER: convert it with openssl x509 or openssl pkey",
-            );
+            return f
+                .write_str("it is no PEM, perhaps DER: convert it with openssl x509, pkey or crl");
         }
         let held = self.held.join(", ");
         write!(f, "there is no {} in it; it holds {held}", self.wanted)

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -16,12 +15,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::authorities::{Authorities, Source};
+use super::authorities::Authorities;
 use super::certificate::Certificate;
 use super::error::TlsError;
 use super::followed::{Followed, Reread};
 use super::options::TlsOptions;
+use super::refused::Refused;
 use super::suites::{provider, versions};
+use super::trust::Source;
 
 /// A server's side of TLS, which follows its files.
 #[derive(Clone)]
@@ -39,13 +40,14 @@ impl ServerTls {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(options.versions))
             .map_err(TlsError::unfit)?;
-        let builder = match &options.trusted_ca_file {
-            Some(path) => {
-                let verifier = Arc::new(verifier(path, options.client_auth, provider)?);
+        let source = Source::of(options.trusted_ca_file.clone(), options.crl_file.clone())?;
+        let builder = match source {
+            Source::File { .. } => {
+                let verifier = Arc::new(verifier(source, options.client_auth, provider)?);
                 files.push(Arc::clone(&verifier) as _);
                 builder.with_client_cert_verifier(verifier)
             }
-            None => builder.with_no_client_auth(),
+            Source::System => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(certificate);
         config.alpn_protocols = vec![protocol.to_vec()];
@@ -63,7 +65,8 @@ impl ServerTls {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         // Whoever says nothing has nothing read.
         self.followed.follow().await;
-        begun.into_stream(Arc::clone(&self.config)).await
+        let agreed = begun.into_stream(Arc::clone(&self.config)).await;
+        agreed.map_err(Refused::told)
     }
 }
 
@@ -84,19 +87,20 @@ impl fmt::Debug for ServerTls {
 }
 
 fn verifier(
-    path: &Path,
+    source: Source,
     is_mandatory: bool,
     provider: Arc<CryptoProvider>,
 ) -> Result<Authorities<dyn ClientCertVerifier>, TlsError> {
-    Authorities::open(Source::File(path.to_path_buf()), move |store| {
-        let (store, provider) = (Arc::new(store), Arc::clone(&provider));
-        let verifier = WebPkiClientVerifier::builder_with_provider(store, provider);
+    Authorities::open(source, move |trusted| {
+        let provider = Arc::clone(&provider);
+        let verifier = WebPkiClientVerifier::builder_with_provider(trusted.store, provider);
+        let verifier = verifier.with_crls(trusted.revocations);
         let verifier = if is_mandatory {
             verifier
         } else {
             verifier.allow_unauthenticated()
         };
-        verifier.build().map_err(TlsError::unfit)
+        verifier.build()
     })
 }
 
@@ -133,6 +137,7 @@ mod tests {
             cert_file: at("cert"),
             key_file: at("key"),
             trusted_ca_file: None,
+            crl_file: None,
             versions: TlsVersions::Both,
             cipher_suites: vec![],
             client_auth: false,

@@ -156,6 +156,7 @@ fn connector(args: CredentialArgs) -> Result<Option<Connector>, AdminCommandErro
             cert_file,
             key_file,
             trusted_ca_file,
+            crl_file: None,
             versions: TlsVersions::Both,
             cipher_suites: Vec::new(),
             client_auth: false,

@@ -44,6 +44,7 @@ fn trusting(authorities: &Path, dir: &Path, server_name: &str) -> DataServers {
         cert_file: dir.join("cert.pem"),
         key_file: dir.join("key.pem"),
         trusted_ca_file: Some(authorities.to_path_buf()),
+        crl_file: None,
         versions: TlsVersions::Both,
         cipher_suites: vec![],
         client_auth: false,

@@ -97,6 +97,7 @@ fn check_meant(file: &Settings, options: &CoordinatorOptions) {
         assert_eq!(Some(&options.cert_file), path(&tls.cert_file).as_ref());
         assert_eq!(Some(&options.key_file), path(&tls.key_file).as_ref());
         assert_eq!(options.trusted_ca_file, path(&tls.trusted_ca_file));
+        assert_eq!(options.crl_file, path(&tls.crl_file));
     }
     let provider = match &options.provider {
         Provider::ConfigMap(_) => "configmap",

@@ -108,10 +108,10 @@ pub(super) fn is_on(tls: &TlsSettings) -> bool {
 }
 
 fn of_tls(key: &str, tls: &TlsSettings, is_mutual: bool, tell: &mut dyn FnMut(String)) {
-    let authorities = said(&tls.trusted_ca_file);
+    let (authorities, revoked) = (said(&tls.trusted_ca_file), said(&tls.crl_file));
     if !is_on(tls) {
-        let is_meant =
-            said(&tls.key_file).or(authorities).is_some() || tls.client_auth == Some(true);
+        let files = [said(&tls.key_file), authorities, revoked];
+        let is_meant = files.into_iter().any(|it| it.is_some()) || tls.client_auth == Some(true);
         if tls.enabled.is_none() && is_meant {
             tell(key.to_owned());
         }
@@ -122,7 +122,10 @@ fn of_tls(key: &str, tls: &TlsSettings, is_mutual: bool, tell: &mut dyn FnMut(St
     for (name, is_broken) in [
         ("certFile", said(&tls.cert_file).is_none()),
         ("keyFile", said(&tls.key_file).is_none()),
-        ("trustedCaFile", asks && authorities.is_none()),
+        (
+            "trustedCaFile",
+            (asks || revoked.is_some()) && authorities.is_none(),
+        ),
         (
             "minVersion",
             !matches!(min, 0 | 771 | 772) && (max == 0 || max >= min || min < 771),

@@ -25,6 +25,7 @@ pub fn certificate(dir: &Path) -> TlsOptions {
         cert_file: dir.join("cert.pem"),
         key_file: dir.join("key.pem"),
         trusted_ca_file: Some(dir.join("ca.pem")),
+        crl_file: None,
         versions: TlsVersions::Both,
         cipher_suites: vec![],
         client_auth: true,
