@@ -31,7 +31,7 @@ pub(super) struct Authorities<V: ?Sized> {
 type Build<V> = dyn Fn(Trusted) -> Result<Arc<V>, VerifierBuilderError> + Send + Sync;
 
 struct Known<V: ?Sized> {
-    found: Found,
+    found: Arc<Found>,
     verifier: Arc<V>,
     read: Instant,
 }
@@ -47,7 +47,7 @@ impl<V: ?Sized> Authorities<V> {
         };
         let known = Known {
             verifier: verifier(&source, &build, &found)?,
-            found,
+            found: Arc::new(found),
             read: Instant::now(),
         };
         Ok(Self {
@@ -75,39 +75,42 @@ impl<V: ?Sized> Authorities<V> {
     }
 
     fn read_anew(&self) -> Result<(), TlsError> {
-        let last = self.known().found.clone();
-        let certificates = self.source.certificates();
-        let revocations = self.source.revocations();
-        let read = Found {
-            certificates: certificates.as_ref().unwrap_or(&last.certificates).clone(),
-            revocations: revocations.as_ref().unwrap_or(&last.revocations).clone(),
-        };
-        let mut made = certificates.and(revocations.map(drop));
-        // What is wrong with one of them keeps no change of the other.
-        let (certificates, revocations) = (last.certificates.clone(), last.revocations.clone());
-        let without_lists = Found {
-            revocations,
-            ..read.clone()
-        };
-        let without_authorities = Found {
-            certificates,
-            ..read.clone()
-        };
-        for found in [read, without_lists, without_authorities] {
-            if found == last {
+        let last = Arc::clone(&self.known().found);
+        let mut wrong = None;
+        let certificates = self.source.certificates().unwrap_or_else(|error| {
+            wrong.get_or_insert(error);
+            last.certificates.clone()
+        });
+        let revocations = self.source.revocations().unwrap_or_else(|error| {
+            wrong.get_or_insert(error);
+            last.revocations.clone()
+        });
+        // What is wrong with one of them holds back no change of the other.
+        for (certificates, revocations) in [
+            (&certificates, &revocations),
+            (&certificates, &last.revocations),
+            (&last.certificates, &revocations),
+        ] {
+            let found = Found {
+                certificates: certificates.clone(),
+                revocations: revocations.clone(),
+            };
+            if found == *last {
                 break;
             }
             match verifier(&self.source, &self.build, &found) {
                 Ok(verifier) => {
                     let mut known = self.known();
                     known.verifier = verifier;
-                    known.found = found;
+                    known.found = Arc::new(found);
                     break;
                 }
-                Err(error) => made = made.and(Err(error)),
+                Err(error) => {
+                    wrong.get_or_insert(error);
+                }
             }
         }
-        made
+        wrong.map_or(Ok(()), Err)
     }
 
     fn known(&self) -> MutexGuard<'_, Known<V>> {

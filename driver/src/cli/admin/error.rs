@@ -174,7 +174,13 @@ impl AdminCommandError {
 }
 
 fn told(status: &Status) -> String {
-    let (code, message) = (status.code(), visible(status.message()));
+    let code = status.code();
+    // What has come of the connection: "transport error" alone is of no use to anybody.
+    let message = match status.source() {
+        Some(broken) => with_causes(broken),
+        None => status.message().to_owned(),
+    };
+    let message = visible(&message);
     let more = match reason_of(status) {
         Some(Reason::NotInitialized) => ": it does not lead, or does not know yet who does",
         Some(_) | None if code == Code::Unauthenticated => " (--token-file)",

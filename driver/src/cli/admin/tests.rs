@@ -174,6 +174,23 @@ async fn over_tls_each_side_shows_the_certificate_that_the_other_wants() {
 }
 
 #[tokio::test]
+async fn who_is_refused_in_the_handshake_is_told_why() {
+    let directory = tempfile::tempdir().unwrap();
+    write_certificates(directory.path());
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let (ca, cert, key) = (at("ca.pem"), at("cert.pem"), at("key.pem"));
+    let files = format!("certFile: {cert}, keyFile: {key}, trustedCaFile: {ca}");
+    let open = open(&format!("tls: {{{files}, clientAuth: true}}"), None).await;
+    let flags = [
+        "--tls-server-name=localhost",
+        &format!("--tls-trusted-ca-file={ca}"),
+    ];
+    let told = asked(&open.public, &flags).await;
+    assert!(told.contains("CertificateRequired"), "{told}");
+    open.ports.close().await;
+}
+
+#[tokio::test]
 async fn a_file_without_a_token_is_named_and_what_is_in_it_is_not_told() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
