@@ -23,7 +23,7 @@ use super::peer::Peer;
 use super::places::{Place, Places};
 use super::room::room;
 use super::silent::Silent;
-use crate::tls::{Refused, ServerTls, names};
+use crate::tls::{ServerTls, names};
 
 /// For the handshake of TLS, and once more for the first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -141,12 +141,11 @@ async fn hear(
 }
 
 fn told(peer: SocketAddr, error: &io::Error) {
-    let (is_by_list, error) = (Refused::is_by_list(error), error as &dyn std::error::Error);
-    if is_by_list {
-        warn!(%peer, error, "A certificate is refused for what was revoked");
-    } else {
-        debug!(%peer, error, "A TLS handshake failed");
-    }
+    debug!(
+        %peer,
+        error = error as &dyn std::error::Error,
+        "A TLS handshake failed"
+    );
 }
 
 impl Stream for Connections {

@@ -12,9 +12,12 @@ use rustls::server::VerifierBuilderError;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use tracing::warn;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use super::error::TlsError;
 use super::followed::Reread;
+use super::refused::Refused;
 use super::trust::{Found, Source, Trusted};
 
 /// The system's take longer to read than one file.
@@ -140,6 +143,29 @@ impl<V: ?Sized + Send + Sync> Reread for Authorities<V> {
     }
 }
 
+/// Who is not let in for what was revoked, or is not known to have been. Nobody else is told of: these
+/// an authority has signed, so strangers can't fill the log.
+fn tell(certificate: &CertificateDer<'_>, error: &Error) {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return;
+    };
+    let (subject, issuer) = (certificate.subject(), certificate.issuer());
+    let serial = certificate.raw_serial_as_string();
+    match Refused::of(error) {
+        Some(Refused::Revoked) => {
+            warn!(%subject, %issuer, serial, "A client's certificate was revoked: it is refused");
+        }
+        Some(error @ (Refused::Unlisted | Refused::List(_))) => warn!(
+            %subject,
+            %issuer,
+            serial,
+            error = &error as &dyn std::error::Error,
+            "It is not known whether a client's certificate was revoked: it is refused"
+        ),
+        Some(Refused::UnknownIssuer) | None => {}
+    }
+}
+
 impl<V: ?Sized> fmt::Debug for Authorities<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Authorities").field(&self.source).finish()
@@ -200,8 +226,10 @@ impl ClientCertVerifier for Authorities<dyn ClientCertVerifier> {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.last()
-            .verify_client_cert(end_entity, intermediates, now)
+        let verified = self
+            .last()
+            .verify_client_cert(end_entity, intermediates, now);
+        verified.inspect_err(|error| tell(end_entity, error))
     }
 
     fn verify_tls12_signature(

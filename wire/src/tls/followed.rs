@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 /// So long a handshake waits for what is in the files. After that what was read last holds.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,7 +43,7 @@ impl Followed {
         let until = Instant::now() + PATIENCE;
         let before = self.begun.load(Ordering::SeqCst);
         let Ok(turn) = timeout_at(until, Arc::clone(&self.turn).lock_owned()).await else {
-            return;
+            return late();
         };
         // Whoever has read meanwhile has read for all that have waited since before.
         if self.begun.load(Ordering::SeqCst) > before {
@@ -57,8 +58,16 @@ impl Followed {
                 each.reread();
             }
         });
-        let _ = timeout_at(until, reading).await;
+        if timeout_at(until, reading).await.is_err() {
+            late();
+        }
     }
+}
+
+fn late() {
+    warn!(
+        "The files of TLS were not read within {PATIENCE:?}: a disk does not answer; what was read last is used"
+    );
 }
 
 #[cfg(test)]

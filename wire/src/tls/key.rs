@@ -1,6 +1,5 @@
 //! Private keys: what their files hold, in words for whoever has to make another.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::sign::SigningKey;
 
 use super::error::TlsError;
+use super::file;
 use super::pem::FileError;
 
 /// The kinds of keys, and of the curves of some, by their object identifiers in DER; what tells more comes
@@ -53,7 +53,7 @@ pub(super) fn read(
     path: &Path,
     provider: &CryptoProvider,
 ) -> Result<Arc<dyn SigningKey>, TlsError> {
-    let pem = fs::read(path).map_err(|error| TlsError::in_file(path, error))?;
+    let pem = file::read(path)?;
     let key = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|error| TlsError::in_file(path, FileError::new("PRIVATE KEY", &pem, &error)))?;
     let held = kind(&key);
@@ -77,6 +77,8 @@ fn kind(key: &PrivateKeyDer<'_>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rustls::crypto::ring;
 
     use super::*;

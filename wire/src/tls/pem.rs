@@ -1,32 +1,39 @@
 //! What PEM files hold.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::error::TlsError;
+use super::file;
 
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    all(path, "CERTIFICATE")
+    all(path, &file::read(path)?, "CERTIFICATE")
 }
 
-/// Lists of revoked certificates.
+/// Lists of revoked certificates, and nothing else: a list that is not known as one would be missing.
 pub(super) fn revocations(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
-    all(path, "X509 CRL")
+    let pem = file::read(path)?;
+    let lists = all(path, &pem, "X509 CRL")?;
+    let begun = String::from_utf8(pem).map(|text| text.matches("-----BEGIN ").count());
+    if begun == Ok(lists.len()) {
+        Ok(lists)
+    } else {
+        let reason = "it holds something else than X509 CRL, or one that does not begin a line";
+        Err(TlsError::in_file(path, reason))
+    }
 }
 
 /// All items of a kind, of which there has to be one.
-fn all<T: PemObject>(path: &Path, wanted: &'static str) -> Result<Vec<T>, TlsError> {
-    let pem = fs::read(path).map_err(|error| TlsError::in_file(path, error))?;
-    let told = |error| TlsError::in_file(path, FileError::new(wanted, &pem, &error));
-    let items = T::pem_slice_iter(&pem)
+fn all<T: PemObject>(path: &Path, pem: &[u8], wanted: &'static str) -> Result<Vec<T>, TlsError> {
+    let told = |error| TlsError::in_file(path, FileError::new(wanted, pem, &error));
+    let items = T::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(told)?;
     if items.is_empty() {

@@ -6,7 +6,7 @@ use rustls::{CertificateError, Error};
 
 /// Why a certificate is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(super) enum Refused {
     #[error(
         "its certificate is by none of the authorities that are trusted (trustedCaFile, or the system's)"
     )]
@@ -31,7 +31,7 @@ impl Refused {
         })
     }
 
-    fn of(error: &Error) -> Option<Self> {
+    pub(super) fn of(error: &Error) -> Option<Self> {
         if let Error::InvalidCertRevocationList(error) = error {
             return Some(Self::List(format!("{error:?}")));
         }
@@ -45,11 +45,5 @@ impl Refused {
         } else {
             None
         }
-    }
-
-    /// Whether it is for a list of what was revoked: nobody whom no authority has signed is.
-    pub(crate) fn is_by_list(error: &io::Error) -> bool {
-        let refused = error.get_ref().and_then(|it| it.downcast_ref::<Self>());
-        refused.is_some_and(|it| *it != Self::UnknownIssuer)
     }
 }
