@@ -94,13 +94,13 @@ impl<V: ?Sized> Authorities<V> {
             (&certificates, &last.revocations),
             (&last.certificates, &revocations),
         ] {
+            if (certificates, revocations) == (&last.certificates, &last.revocations) {
+                break;
+            }
             let found = Found {
                 certificates: certificates.clone(),
                 revocations: revocations.clone(),
             };
-            if found == *last {
-                break;
-            }
             match verifier(&self.source, &self.build, &found) {
                 Ok(verifier) => {
                     let mut known = self.known();

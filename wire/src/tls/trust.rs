@@ -26,7 +26,6 @@ pub(super) enum Source {
 }
 
 /// What was read.
-#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) certificates: Vec<CertificateDer<'static>>,
     pub(super) revocations: Vec<CertificateRevocationListDer<'static>>,
@@ -73,27 +72,15 @@ impl Source {
     pub(super) fn revocations(
         &self,
     ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
-        let Self::File {
-            revocations: Some(path),
-            ..
-        } = self
-        else {
-            return Ok(Vec::new());
-        };
-        let lists = revocations(path)?;
-        let mut issuers = BTreeSet::new();
-        for list in &lists {
-            let (_, list) =
-                CertificateRevocationList::from_der(list).map_err(|error| unusable(path, error))?;
-            let issuer = list.issuer().to_string();
-            // Whoever verifies looks at one alone, be it the older one.
-            if !issuers.insert(issuer.clone()) {
-                let reason =
-                    format!("it holds several lists by {issuer}: leave the newest one in it");
-                return Err(TlsError::in_file(path, reason));
-            }
+        self.lists().map_or(Ok(Vec::new()), revocations)
+    }
+
+    /// The file of the lists.
+    fn lists(&self) -> Option<&Path> {
+        match self {
+            Self::File { revocations, .. } => revocations.as_deref(),
+            Self::System => None,
         }
-        Ok(lists)
     }
 
     pub(super) fn trusted(&self, found: &Found) -> Result<Trusted, TlsError> {
@@ -112,6 +99,9 @@ impl Source {
                 store.add_parsable_certificates(found.certificates.iter().cloned());
             }
         }
+        if let Some(path) = self.lists() {
+            refuse_several_by_one(path, &found.revocations)?;
+        }
         Ok(Trusted {
             store: Arc::new(store),
             revocations: found.revocations.clone(),
@@ -120,17 +110,29 @@ impl Source {
 
     /// Nothing that verifies can be made of it.
     pub(super) fn unfit(&self, error: VerifierBuilderError) -> TlsError {
-        match (self, error) {
-            (
-                Self::File {
-                    revocations: Some(path),
-                    ..
-                },
-                VerifierBuilderError::InvalidCrl(error),
-            ) => unusable(path, error),
+        match (self.lists(), error) {
+            (Some(path), VerifierBuilderError::InvalidCrl(error)) => unusable(path, error),
             (_, error) => TlsError::unfit(error),
         }
     }
+}
+
+/// Whoever verifies looks at one list of each issuer alone, be it the older one.
+fn refuse_several_by_one(
+    path: &Path,
+    lists: &[CertificateRevocationListDer<'_>],
+) -> Result<(), TlsError> {
+    let mut issuers = BTreeSet::new();
+    for list in lists {
+        let (_, list) =
+            CertificateRevocationList::from_der(list).map_err(|error| unusable(path, error))?;
+        let issuer = list.issuer().to_string();
+        if !issuers.insert(issuer.clone()) {
+            let reason = format!("it holds several lists by {issuer}: leave the newest one in it");
+            return Err(TlsError::in_file(path, reason));
+        }
+    }
+    Ok(())
 }
 
 fn unusable(path: &Path, error: impl Debug) -> TlsError {
