@@ -29,6 +29,22 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
+    /// With this certificate and key, and as much as can be left to what is usual: the system's authorities,
+    /// both versions, all safe suites; a server asks its clients for nothing.
+    pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
+        Self {
+            cert_file,
+            key_file,
+            trusted_ca_file: None,
+            crl_file: None,
+            versions: TlsVersions::Both,
+            cipher_suites: Vec::new(),
+            client_auth: false,
+            insecure_skip_verify: false,
+            server_name: None,
+        }
+    }
+
     /// The mode of the key's file, if others may read it, or write to it. A group that may read it may have
     /// been made for that.
     pub fn mode_of_shown_key(&self) -> Option<u32> {
@@ -58,17 +74,7 @@ mod tests {
     #[test]
     fn a_key_that_others_may_read_or_write_is_shown() {
         let directory = tempfile::tempdir().unwrap();
-        let options = TlsOptions {
-            cert_file: PathBuf::new(),
-            key_file: directory.path().join("key.pem"),
-            trusted_ca_file: None,
-            crl_file: None,
-            versions: TlsVersions::Both,
-            cipher_suites: Vec::new(),
-            client_auth: false,
-            insecure_skip_verify: false,
-            server_name: None,
-        };
+        let options = TlsOptions::new(PathBuf::new(), directory.path().join("key.pem"));
         assert_eq!(options.mode_of_shown_key(), None);
         fs::write(&options.key_file, "").unwrap();
         for (mode, is_shown) in [

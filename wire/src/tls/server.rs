@@ -121,7 +121,6 @@ mod tests {
 
     use super::super::alpn::HTTP2;
     use super::super::client::Connector;
-    use super::super::options::TlsVersions;
     use super::*;
 
     #[tokio::test]
@@ -132,17 +131,7 @@ mod tests {
         fs::write(at("cert"), pair.cert.pem()).unwrap();
         fs::write(at("authority"), pair.cert.pem()).unwrap();
         fs::write(at("key"), pair.signing_key.serialize_pem()).unwrap();
-        let options = TlsOptions {
-            cert_file: at("cert"),
-            key_file: at("key"),
-            trusted_ca_file: None,
-            crl_file: None,
-            versions: TlsVersions::Both,
-            cipher_suites: vec![],
-            client_auth: false,
-            insecure_skip_verify: false,
-            server_name: None,
-        };
+        let options = TlsOptions::new(at("cert"), at("key"));
         let tls = ServerTls::new(&options, HTTP2).unwrap();
         // Whoever opens a pipe to read it waits for somebody who writes.
         fs::remove_file(at("cert")).unwrap();

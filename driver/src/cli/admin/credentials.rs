@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use http::Uri;
 use stepdown_wire::host;
-use stepdown_wire::tls::{Connector, TlsOptions, TlsVersions};
+use stepdown_wire::tls::{Connector, TlsOptions};
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -153,15 +153,9 @@ fn connector(args: CredentialArgs) -> Result<Option<Connector>, AdminCommandErro
     } = args;
     let connector = match (tls_cert_file, tls_key_file) {
         (Some(cert_file), Some(key_file)) => Connector::new(&TlsOptions {
-            cert_file,
-            key_file,
             trusted_ca_file,
-            crl_file: None,
-            versions: TlsVersions::Both,
-            cipher_suites: Vec::new(),
-            client_auth: false,
-            insecure_skip_verify: false,
             server_name,
+            ..TlsOptions::new(cert_file, key_file)
         }),
         (None, None) if tls || trusted_ca_file.is_some() || server_name.is_some() => {
             Connector::without_certificate(trusted_ca_file, server_name)

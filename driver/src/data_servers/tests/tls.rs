@@ -12,7 +12,7 @@ use stepdown_core::call::CallErrorKind;
 use super::super::{CallOptions, DataServers};
 use super::peer::{Peer, identity};
 use super::{new_term, servers, servers_with};
-use crate::options::{TlsOptions, TlsVersions};
+use crate::options::TlsOptions;
 use stepdown_wire::tls::Connector;
 
 fn certificate(dir: &Path) -> CertifiedKey<KeyPair> {
@@ -41,15 +41,9 @@ fn over_tls(dir: &Path, server_name: &str) -> DataServers {
 
 fn trusting(authorities: &Path, dir: &Path, server_name: &str) -> DataServers {
     let options = TlsOptions {
-        cert_file: dir.join("cert.pem"),
-        key_file: dir.join("key.pem"),
         trusted_ca_file: Some(authorities.to_path_buf()),
-        crl_file: None,
-        versions: TlsVersions::Both,
-        cipher_suites: vec![],
-        client_auth: false,
-        insecure_skip_verify: false,
         server_name: Some(server_name.to_owned()),
+        ..TlsOptions::new(dir.join("cert.pem"), dir.join("key.pem"))
     };
     servers_with(CallOptions {
         tls: Some(Connector::new(&options).unwrap()),

@@ -12,7 +12,7 @@ use tower::Service;
 
 use super::super::alpn::HTTP2;
 use super::super::client::Connector;
-use super::super::options::{TlsOptions, TlsVersions};
+use super::super::options::TlsOptions;
 use super::super::server::ServerTls;
 
 struct Authority {
@@ -55,15 +55,9 @@ impl Authority {
         fs::write(at("cert"), pem).unwrap();
         fs::write(at("key"), key.serialize_pem()).unwrap();
         TlsOptions {
-            cert_file: at("cert"),
-            key_file: at("key"),
             trusted_ca_file: Some(dir.join("authorities")),
-            crl_file: None,
-            versions: TlsVersions::Both,
-            cipher_suites: vec![],
             client_auth: true,
-            insecure_skip_verify: false,
-            server_name: None,
+            ..TlsOptions::new(at("cert"), at("key"))
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use stepdown_wire::tls::{Connector, TlsOptions, TlsVersions};
+use stepdown_wire::tls::{Connector, TlsOptions};
 
 use super::support::{LONG, Node, OURS, append, connections, connections_with};
 use crate::raft::network::{Connections, Deadlines};
@@ -22,15 +22,9 @@ pub fn certificate(dir: &Path) -> TlsOptions {
     std::fs::write(dir.join("cert.pem"), pem).unwrap();
     std::fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
     TlsOptions {
-        cert_file: dir.join("cert.pem"),
-        key_file: dir.join("key.pem"),
         trusted_ca_file: Some(dir.join("ca.pem")),
-        crl_file: None,
-        versions: TlsVersions::Both,
-        cipher_suites: vec![],
         client_auth: true,
-        insecure_skip_verify: false,
-        server_name: None,
+        ..TlsOptions::new(dir.join("cert.pem"), dir.join("key.pem"))
     }
 }
 
